@@ -7,7 +7,7 @@
 //!
 //! # Layers
 //!
-//! Each folder is a layer. A layer imports only from the layers below it;
+//! Each top-level module is a layer. A layer imports only from the layers below it;
 //! `tests/architecture` checks this.
 //!
 //! | layer | contents | may import |
@@ -15,7 +15,7 @@
 //! | [`cli`] | one file per command; called by `main.rs` | everything |
 //! | [`engine`] | tasks, timers, the event loop, the HTTP server | `io`, `domain`, `model` |
 //! | [`io`] | files, sockets, AWS, SQLite; no decisions | `domain`, `model` |
-//! | [`domain`] | diagnosis, health, incidents, alarms; pure code that gets the time as an argument | `model` |
+//! | [`domain`] | diagnosis, health, incidents, alarms; pure code that receives the time as an argument | `model` |
 //! | [`model`] | plain data | nothing |
 
 pub mod cli;

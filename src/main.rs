@@ -1,4 +1,4 @@
-//! The `probecause` command.
+//! The entry point of the `probecause` command.
 
 use std::process::ExitCode;
 

@@ -20,8 +20,8 @@ pub struct Args {
     /// Check the custom rules in this directory instead of a configuration.
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     rules: Option<PathBuf>,
-    /// Do not read secrets, such as on a machine for tests: the files, variables and credentials that
-    /// the configuration names may be absent.
+    /// Do not read secrets. The files, environment variables and credentials that the configuration
+    /// names may then be absent, for example in CI.
     #[arg(long, conflicts_with = "rules")]
     no_secrets: bool,
     /// Print each problem, warning and note as a line of JSON.
@@ -79,7 +79,7 @@ struct CheckReport {
     notes: Vec<Problem>,
     /// The number of targets; `None` if only rules are checked.
     targets: Option<usize>,
-    /// The part of the summary about shards; `None` without shards.
+    /// The summary of the shards; `None` if the targets are not sharded.
     shards: Option<String>,
     /// The number of files with custom rules.
     rules: usize,
@@ -93,7 +93,7 @@ fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, Con
     };
     let (shards, index_error) = shard_summary(&loaded.settings);
     let mut notes = loaded.notes;
-    // An unknown index is a note, not a problem, since the configuration may be for another
+    // An unknown shard index is a note, not a problem, since the configuration may be for another
     // machine.
     notes.extend(index_error.map(|error| Problem {
         file: file.to_owned(),
@@ -111,9 +111,9 @@ fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, Con
     })
 }
 
-/// Returns a text about how many targets this shard probes. If the index of the shard is
-/// unknown on this machine, the text contains the range over all shards, and the error is
-/// returned too. Without shards, both are `None`.
+/// Returns a summary with the number of targets that this shard probes. If the index of the shard
+/// is unknown on this machine, the summary contains the range over all shards, and the error is
+/// returned too. If the targets are not sharded, returns `None` twice.
 fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     let total = settings.shards.total;
     if total <= 1 {

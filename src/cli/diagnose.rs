@@ -1,8 +1,8 @@
-//! `probecause diagnose`: names the cause of failed responses in pasted output of clients.
+//! `probecause diagnose`: names the causes of failures in the pasted output of HTTP clients.
 //!
 //! The command reads files or standard input and prints a paragraph, or a line of JSON, per
 //! response. It sends no requests. If a file cannot be read, the other files are still processed.
-//! Control characters of the text are printed as escapes.
+//! Control characters in the input are printed as escape sequences.
 
 use std::fmt::Write as _;
 use std::io::Read;
@@ -15,14 +15,14 @@ use crate::domain::transcript::{self, Reading, Transcript, judge};
 use crate::io::json;
 use crate::model::printable::{printable, printable_json};
 
-/// Maximum number of bytes read of one file.
+/// Maximum number of bytes that are read from a file.
 const MAX_BYTES: u64 = 32 << 20;
 
 /// Arguments of `diagnose`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files with output of curl, wget, HTTPie or `PowerShell`, error messages, HAR files, also
-    /// inside Markdown; `-`: standard input.
+    /// Files with output of curl, wget, HTTPie or `PowerShell`, error messages or HAR, also
+    /// inside Markdown. Use `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Print each result as a line of JSON.
@@ -33,7 +33,7 @@ pub struct Args {
 }
 
 /// Runs `probecause diagnose`. Returns [`Exit::Usage`] if a file cannot be read or contains no
-/// response, and otherwise [`Exit::Fine`], whatever the causes.
+/// response, and otherwise [`Exit::Fine`], even if responses failed.
 ///
 /// # Errors
 /// Returns an error if the custom rules are invalid or standard output cannot be written.
@@ -102,11 +102,12 @@ fn first_bytes(source: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What to say if a text contains neither a response nor a failure.
+/// The part of the error message after "no response found": what was searched for, and how to
+/// create suitable input.
 const LOOKED_FOR: &str = "\
 looked for a status line (`< HTTP/2 503`, `HTTP/1.1 503`), an error of curl (`curl: (7) \u{2026}`), \
 wget or PowerShell, an exception of a program, and a HAR file.
-Run one of these and pass on all of its output:
+Run one of these commands and use its complete output as the input:
   curl -sv -w '\\ntime_total: %{time_total}\\n' URL 2>&1 | probecause diagnose -
   curl.exe -sv -w \"\\ntime_total: %{time_total}\\n\" URL   (Windows, also in PowerShell)
   wget -S -O - URL                                        (without curl)";
@@ -174,7 +175,7 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
     text
 }
 
-/// The hop at which the request failed, as a continuation of the line that names the cause.
+/// Formats the hop at which the request failed, as the end of the line that names the cause.
 fn hop(verdict: &Verdict) -> String {
     let hop = verdict.hop.map(|hop| format!(", hop: {hop}"));
     hop.unwrap_or_default()

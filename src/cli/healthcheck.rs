@@ -1,9 +1,9 @@
 //! `probecause healthcheck`: checks whether a running daemon is healthy, for container and
 //! service managers that need an exit code and have no curl.
 //!
-//! The command ignores proxy variables, follows no redirects and accepts any TLS certificate. It
-//! cannot check a daemon that requires client certificates; for such a daemon, check that the
-//! port is open.
+//! The command ignores proxy environment variables, follows no redirects and accepts any TLS
+//! certificate. It cannot check a daemon that requires client certificates; for such a daemon,
+//! check that the port is open.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 /// Time limit for connecting to the daemon and receiving the response. A healthy daemon responds
-/// within milliseconds, so a slower one is reported as not healthy.
+/// within milliseconds, so a slower daemon is reported as not healthy.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs `probecause healthcheck`. Returns [`Exit::Bad`] if the daemon is unreachable or not
@@ -44,7 +44,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Requests `/-/healthy` from the daemon.
+/// Requests `/-/healthy` and returns an error unless the status is 2xx.
 async fn check(url: &Url) -> Result<(), String> {
     let tls = accept_any_certificate().map_err(|error| error.to_string())?;
     let client = reqwest::Client::builder()
@@ -65,8 +65,8 @@ async fn check(url: &Url) -> Result<(), String> {
     }
 }
 
-/// Returns the innermost cause of an error, such as `Connection refused (os error 111)`. The outer
-/// ones only repeat that the request failed.
+/// Returns the innermost source of an error, such as `Connection refused (os error 111)`. The outer
+/// errors only repeat that the request failed.
 fn reason(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
@@ -99,7 +99,7 @@ mod tests {
         progress: false,
     };
 
-    /// Runs the command against a server that sends `response` and closes the connection.
+    /// Returns the exit status for a server that sends `response` and closes the connection.
     async fn exit_for(response: &'static str) -> Exit {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,5 +1,5 @@
 //! `probecause manual`: generates man pages and shell completions from the definitions of
-//! the commands, so that they always agree with `--help`.
+//! the commands, so that the generated files always agree with `--help`.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub struct Args {
     output: Option<PathBuf>,
 }
 
-/// The shells for which `--output` writes completions: those in common use.
+/// Common shells, for which `--output` writes completions.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
 /// Runs `probecause manual`.
@@ -52,7 +52,7 @@ fn write_all(directory: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Returns the file name under which a shell finds the completions.
+/// Returns the file name under which a shell finds the completions of `probecause`.
 fn file_name(shell: Shell) -> &'static str {
     match shell {
         Shell::Zsh => "_probecause",

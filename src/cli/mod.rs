@@ -1,6 +1,6 @@
 //! The command line interface, with one file per command.
 //!
-//! All commands print results to standard output and everything else to standard error, use
+//! All commands print results to standard output and other messages to standard error, use
 //! colors only on a terminal, and exit with the codes of [`Exit`].
 
 pub mod alarms;
@@ -40,7 +40,7 @@ pub enum Command {
     Demo(demo::Args),
     /// Probe one endpoint once and name the cause if it fails.
     Probe(probe::Args),
-    /// Name the cause of failures in pasted output: curl, wget, error messages, HAR files, logs.
+    /// Name the cause of failures in pasted curl or wget output, error messages, HAR files or logs.
     Diagnose(diagnose::Args),
     /// Check a configuration or custom rules.
     Check(check::Args),
@@ -61,9 +61,9 @@ pub enum Command {
 pub enum Exit {
     /// Exit code 0: the command succeeded.
     Fine,
-    /// Exit code 1: the command ran, and its result is negative, such as a failed probe.
+    /// Exit code 1: the command ran, and its result is negative, for example a failed probe.
     Bad,
-    /// Exit code 2: the command could not run, such as with an invalid configuration.
+    /// Exit code 2: the command could not run, for example because of an invalid configuration.
     Usage,
 }
 
@@ -101,7 +101,7 @@ impl Terminal {
     }
 }
 
-/// Adds the escape codes of a color or style (SGR parameter) to text, if `color` is set.
+/// Wraps text in the escape codes of a color or style (an SGR parameter) if `color` is set.
 fn paint(text: &str, code: u8, color: bool) -> String {
     if color {
         format!("\x1b[{code}m{text}\x1b[0m")

@@ -1,7 +1,7 @@
 //! `probecause probe`: probes one endpoint once and diagnoses the result.
 //!
 //! The result is printed to standard output as text or a line of JSON. While the probe runs,
-//! its phase is shown on standard error if that is a terminal.
+//! its current phase is shown on standard error if standard error is a terminal.
 
 mod compare;
 mod render;
@@ -26,19 +26,19 @@ use crate::model::observation::Observation;
 use crate::model::settings::Settings;
 use crate::model::target::{HeaderText, Target, TargetName};
 
-/// Interval at which the progress line is redrawn: the resolution of the time that it shows.
+/// Interval at which the progress line is redrawn. It equals the resolution of the displayed time.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Arguments of `probe`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The URL of the endpoint, with `http` or `https`.
+    /// The http or https URL of the endpoint.
     #[arg(required_unless_present_any = ["config", "compare"], conflicts_with = "config")]
     url: Option<String>,
-    /// Take the target from this configuration.
+    /// Probe a target of this configuration.
     #[arg(long, value_name = "FILE", requires = "target")]
     config: Option<PathBuf>,
-    /// The target's name in the configuration.
+    /// The name of the target in the configuration.
     #[arg(long, value_name = "NAME", requires = "config")]
     target: Option<String>,
     /// Also use the custom rules in this directory. With --config, the rules of the
@@ -48,10 +48,10 @@ pub struct Args {
     /// The timeout of the probe, such as 5s.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// The HTTP method, instead of GET or the configured one.
+    /// The HTTP method, instead of GET or the configured method.
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
-    /// Connect to this host and port. Host, server name of TLS and path stay those of the URL.
+    /// Connect to this host and port. The Host header, TLS server name and path do not change.
     #[arg(long, value_name = "HOST:PORT", value_parser = HostPort::parse)]
     connect_to: Option<HostPort>,
     /// Send this header. May be repeated.
@@ -60,8 +60,8 @@ pub struct Args {
     /// Print the result as one line of JSON.
     #[arg(long)]
     json: bool,
-    /// Compare two answers: of two URLs or, if a URL or --config is given too, through two
-    /// HOST:PORT. Give it twice.
+    /// Compare two responses. Specify this option twice, with two URLs or, in addition to a URL or
+    /// --config, with two addresses to connect to.
     #[arg(long, value_name = "URL|HOST:PORT")]
     compare: Vec<String>,
 }
@@ -99,13 +99,13 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Sends the two requests of `--compare` and prints both answers. The exit is [`Exit::Bad`] if
-/// one of them failed.
+/// Sends the two requests of `--compare` and prints both results. Returns [`Exit::Bad`] if at
+/// least one of the requests failed.
 async fn compare_answers(args: &Args, terminal: Terminal) -> Result<Exit, String> {
     let [a, b] = args.compare.as_slice() else {
         let count = args.compare.len();
         return Err(format!(
-            "`--compare` is given {count} times; give it twice: --compare A --compare B"
+            "`--compare` needs two values, found {count}; use --compare A --compare B"
         ));
     };
     let ((a, settings), (b, _)) = (compared_target(a, args)?, compared_target(b, args)?);
@@ -134,14 +134,15 @@ async fn compare_answers(args: &Args, terminal: Terminal) -> Result<Exit, String
     })
 }
 
-/// The target of one `--compare`: a URL, or the given target through a HOST:PORT.
+/// Returns the target and the settings for one value of `--compare`. The value is a URL, or a
+/// HOST:PORT through which the specified target is requested.
 fn compared_target(text: &str, args: &Args) -> Result<(Target, Settings), String> {
     if text.contains("://") {
         return url_target(text, args);
     }
     if args.url.is_none() && args.config.is_none() {
         return Err(format!(
-            "`{text}` is not a URL; write https://host/path, or give the URL to request through it: \
+            "`{text}` is not a URL; use https://host/path, or add the URL to request through it: \
              probecause probe URL --compare HOST:PORT --compare HOST:PORT"
         ));
     }
@@ -163,7 +164,7 @@ fn diagnose_once(
     Ok(rulebook.diagnose(&facts))
 }
 
-/// Returns the target to probe and the settings of the daemon.
+/// Returns the target to probe and the settings for the probe.
 fn select_target(args: &Args) -> Result<(Target, Settings), String> {
     match &args.url {
         Some(url) => url_target(url, args),
@@ -171,7 +172,7 @@ fn select_target(args: &Args) -> Result<(Target, Settings), String> {
     }
 }
 
-/// The target of a URL, and its settings.
+/// Creates the target for a URL, and default settings with the rules of `--rules`.
 fn url_target(url: &str, args: &Args) -> Result<(Target, Settings), String> {
     let url = Url::parse(url)
         .map_err(|error| format!("`{url}`: invalid URL: {error}; use `https://host/path`"))?;
@@ -181,7 +182,7 @@ fn url_target(url: &str, args: &Args) -> Result<(Target, Settings), String> {
              use `https://host/path`"
         ));
     }
-    // The output contains the URL as the target's name, so credentials are removed from it.
+    // The output shows the URL as the target's name, so credentials are removed from the name.
     let mut name = url.clone();
     let _ = name.set_username("");
     let _ = name.set_password(None);
@@ -242,7 +243,7 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Probes the target and shows the current phase on standard error if that is a terminal.
+/// Probes the target and shows the current phase on standard error if it is a terminal.
 async fn probe_with_progress(prober: &Prober, target: &Target, terminal: Terminal) -> Observation {
     let stopwatch = Arc::new(Stopwatch::new());
     let mut probe = Box::pin(prober.probe_with(target, &stopwatch));

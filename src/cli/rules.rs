@@ -1,4 +1,4 @@
-//! The options `--rules` and `--config`, which add custom rules to the built-in ones.
+//! The options `--rules` and `--config`, which add custom rules to the built-in rules.
 //!
 //! The commands `diagnose` and `explain` share these options. Only `check` reports warnings
 //! about rules.
@@ -23,7 +23,7 @@ impl RulesArgs {
     /// Returns the built-in rules together with the custom rules.
     ///
     /// # Errors
-    /// Returns all problems of the directory or of the configuration.
+    /// Returns an error that lists all problems of the directory or of the configuration.
     pub(super) fn rulebook(&self) -> Result<Rulebook, String> {
         let rulebook = match (&self.rules, &self.config) {
             (Some(directory), _) => {

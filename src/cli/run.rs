@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
-    /// Reload when a configuration file changes, such as a mounted ConfigMap.
+    /// Reload when a configuration file changes, for example in a mounted ConfigMap.
     #[arg(long)]
     pub watch: bool,
 }
@@ -93,7 +93,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     Ok(exit)
 }
 
-/// Sends a message for every change of the configuration files, until the receiver is dropped.
+/// Sends a message whenever a configuration file changes, until the receiver is dropped.
 async fn watch(mut files: config::Watch, changed: mpsc::Sender<()>) {
     loop {
         files.changed().await;

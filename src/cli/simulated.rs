@@ -1,4 +1,5 @@
-//! Creates the targets on the simulator that `demo` and `scorecard --simulated` probe.
+//! Creates the targets that `demo` and `scorecard --simulated` probe: one for each route of the
+//! simulator, which is in `io/simulator`.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Decides for which failed probes the daemon requests evidence from AWS.
 //!
 //! Requests cost money and evidence arrives minutes later, so only a few requests are pending per
-//! target, and no request is made for a proven cause. Keeps the facts of each probe with a pending
-//! request, so that they can be diagnosed again with the evidence. `io::evidence` performs the
-//! requests.
+//! target, and no request is made for a proven cause. The facts of a probe are kept while its
+//! request is pending, so that the probe can be diagnosed again with the evidence. `io::evidence`
+//! performs the requests.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::model::target::Target;
 /// The evidence requests of one target.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceRequests {
-    /// The start times of the latest probes, the oldest first.
+    /// The start times of the latest probes, oldest first.
     sent: VecDeque<Timestamp>,
     pending: VecDeque<Pending>,
 }
@@ -33,13 +33,13 @@ struct Pending {
     facts: Facts,
 }
 
-/// Maximum number of pending requests per target. With two, late evidence about one failure does
-/// not delay the request about the next failure.
+/// Maximum number of pending requests per target. With two pending requests, late evidence about
+/// one failure does not delay the request about the next failure.
 const MAX_PENDING: usize = 2;
 
-/// Maximum number of probe start times kept per target. At one probe per second, they cover five
-/// minutes, which is more than the metric window around a request of 30 s, the longest time that an
-/// API waits.
+/// Maximum number of probe start times kept per target. With one probe per second, 300 start times
+/// cover five minutes. The metric window around a request of 30 s, the longest integration timeout
+/// of an HTTP API, covers at most two minutes.
 const MAX_SENT: usize = 300;
 
 impl EvidenceRequests {
@@ -51,8 +51,8 @@ impl EvidenceRequests {
         self.sent.push_back(began);
     }
 
-    /// Creates the evidence request for a failed probe. `None` if no evidence is needed or
-    /// available.
+    /// Creates the evidence request for a failed probe. Returns `None` if no evidence is needed or
+    /// available, or if too many requests are pending.
     pub fn request(
         &mut self,
         target: &Arc<Target>,
@@ -93,9 +93,9 @@ impl EvidenceRequests {
         })
     }
 
-    /// Returns the facts of the probe that an update is about, and the updated evidence. Counts the
-    /// probes in the metric window again, because more may have been sent since the request. `None`
-    /// if the request is no longer pending.
+    /// Returns the facts of the probe that an update is about, and the updated evidence. The probes
+    /// in the metric window are counted again, because more probes may have started since the
+    /// request. Returns `None` if the request is no longer pending.
     pub fn apply(&mut self, update: &EvidenceUpdate) -> Option<(Facts, AwsEvidence)> {
         let mut pending = self.pending.iter();
         let index = pending.position(|pending| pending.began == update.began)?;
@@ -114,7 +114,7 @@ impl EvidenceRequests {
         Some((facts, evidence))
     }
 
-    /// Drops all pending requests, for when the incident is resolved or the target has changed.
+    /// Drops all pending requests, because the incident is resolved.
     pub fn forget(&mut self) {
         self.pending.clear();
     }
@@ -137,14 +137,14 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// A target that declares its function, or no AWS resource.
+    /// Returns a target that declares this Lambda function, or no AWS resource (`None`).
     fn target(function: Option<&str>) -> Arc<Target> {
         let mut target = Target::with_defaults("orders", "https://x.example/".parse().unwrap());
         target.aws.function = function.map(str::to_owned);
         Arc::new(target)
     }
 
-    /// A 500 response of an HTTP API that four causes have in common.
+    /// Returns an observation of an HTTP API's 500 response that four causes may produce.
     fn ambiguous(began: Timestamp) -> Observation {
         let mut observation = Observation::begun(began, "https://x.example/");
         observation.duration = Duration::from_millis(400);

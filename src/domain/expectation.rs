@@ -1,8 +1,8 @@
 //! Checks a response against the expectations of its target.
 //!
-//! Checks only complete responses: a probe without a complete response has a fault, which is more
-//! severe. Returns the unmet expectations, the most severe first. `diagnosis` finds the cause.
-//! Pure: the current time is an argument.
+//! Only complete responses are checked: a probe without a complete response has a fault, which is
+//! more severe. The unmet expectations are returned, most severe first. `diagnosis` determines the
+//! cause. The functions are pure: the current time is an argument.
 
 mod certificate;
 mod header;
@@ -21,24 +21,24 @@ use crate::model::text_enum::text_enum;
 pub struct Unmet {
     /// The kind of the unmet expectation.
     pub kind: UnmetKind,
-    /// The text that says what was expected and what was received. Of the body it contains only
-    /// the JSON value at a configured path, shortened.
+    /// A description of what was expected and what was received. It contains no part of the body
+    /// except the JSON value at a configured path, shortened.
     pub detail: String,
 }
 
 text_enum! {
-    /// The kinds of unmet expectation, the most severe first.
+    /// The kinds of unmet expectations, most severe first.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum UnmetKind {
-        /// The status code is not one of the expected ones.
+        /// The status code is not in the expected ranges.
         Status = "status",
-        /// A header does not meet its condition.
+        /// A response header does not meet its condition.
         Header = "header",
-        /// The body does not meet its condition.
+        /// The response body does not meet one of its conditions.
         Body = "body",
-        /// The probe took longer than `slower_than`. Degrades the probe instead of failing it.
+        /// The probe took longer than `slower_than`. This degrades the probe instead of failing it.
         TooSlow = "too-slow",
-        /// A certificate of the chain expires in less than `certificate_days` days. Degrades the
+        /// A certificate chain expires in less than `certificate_days` days. This degrades the
         /// probe instead of failing it.
         CertificateExpiring = "certificate-expiring",
     }
@@ -55,8 +55,8 @@ impl UnmetKind {
     }
 }
 
-/// Returns the expectations that the observation does not meet, the most severe first. Empty if
-/// there is no complete response.
+/// Returns the expectations that the observation does not meet, most severe first. Returns an empty
+/// list if there is no complete response.
 #[must_use]
 pub fn check(expectations: &Expectations, observation: &Observation, now: Timestamp) -> Vec<Unmet> {
     let (None, Some(response)) = (&observation.fault, &observation.response) else {
@@ -86,13 +86,13 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
     unmet
 }
 
-/// Returns whether a status code meets the expectation.
+/// Returns whether a status code is in the expected ranges.
 #[must_use]
 pub fn is_expected_status(expectations: &Expectations, status: u16) -> bool {
     check_status(&expectations.status, status).is_none()
 }
 
-/// Whether the body does not meet an expectation.
+/// Returns whether the body does not meet at least one of its conditions.
 #[must_use]
 pub fn body_is_unmet(expectations: &Expectations, response: &Response) -> bool {
     let mut expected = expectations.body.iter();
@@ -130,7 +130,7 @@ fn check_status(expected: &[(u16, u16)], status: u16) -> Option<Unmet> {
 fn check_body(expected: &BodyMatch, response: &Response) -> Option<Unmet> {
     let text = String::from_utf8_lossy(&response.body);
     let problem = body_problem(expected, &text)?;
-    // The expected text may be in the part of the body that was not kept.
+    // The expected text may be in the part of the body that was discarded.
     let kept = if response.body_truncated {
         format!(
             " (only the first {} bytes of the body were checked)",
@@ -272,7 +272,7 @@ mod tests {
             };
             check_one(&expect, &observed(200, ""), message.as_slice());
         }
-        // A header that is absent differs from every value.
+        // A missing header meets every negative condition.
         for (test, message) in [
             (TextMatch::Lacks("a".to_owned()), None),
             (TextMatch::Exists(false), None),
@@ -354,7 +354,7 @@ mod tests {
                 .iter()
                 .all(|unmet| unmet.kind.degrades())
         );
-        // The delay of this process is larger than the excess over the limit.
+        // The lag of this process (0.6 s) is larger than the excess over the limit (0.5 s).
         observation.own_lag = Duration::from_millis(600);
         let unmet = check(&expect, &observation, Timestamp::UNIX_EPOCH);
         assert!(unmet.iter().all(|unmet| unmet.kind != UnmetKind::TooSlow));

@@ -1,8 +1,8 @@
-//! The health of a target, from the outcomes of its probes.
+//! Determines the health of a target from the outcomes of its probes.
 //!
-//! The health changes after a configured number of consecutive outcomes, so that it does not flap.
-//! The functions are pure: the current time is an argument. `diagnosis` determines why a probe
-//! failed.
+//! The health changes only after a configured number of consecutive outcomes, so that it does not
+//! flap. The functions are pure: the current time is an argument. `diagnosis` determines why a
+//! probe failed.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,8 @@ use crate::model::target::HealthSettings;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// The health of a target. It changes only when a threshold of consecutive results is reached.
+    /// The health of a target. It changes only after a configured number of consecutive results,
+    /// except from unknown to up, for which one result is enough.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum HealthState {
         /// The target responds as expected.
@@ -41,8 +42,9 @@ pub struct Health {
     state: HealthState,
     since: Timestamp,
     /// The outcome of the newest result, and the number of consecutive results with this outcome.
+    /// `None` before the first result.
     streak: Option<(Outcome, u32)>,
-    /// Number of consecutive results, up to the newest, that were degraded or failed.
+    /// Number of consecutive degraded or failed results up to the newest result.
     not_passed: u32,
 }
 
@@ -59,7 +61,7 @@ impl Health {
         }
     }
 
-    /// Resumes the health that a target had before a restart.
+    /// Restores the health that a target had before a restart.
     #[must_use]
     pub const fn resumed(settings: HealthSettings, state: HealthState, since: Timestamp) -> Self {
         Self {
@@ -77,7 +79,7 @@ impl Health {
         self.state
     }
 
-    /// Returns when the target's current health began.
+    /// Returns the time at which the current health began.
     #[must_use]
     pub const fn since(&self) -> Timestamp {
         self.since
@@ -92,14 +94,14 @@ impl Health {
         }
     }
 
-    /// Returns whether the newest result is the first bad one in a row and needs a confirming
-    /// probe.
+    /// Returns whether a probe is needed to confirm the newest result: it is the first degraded or
+    /// failed result in a row, and one such result does not change the health.
     #[must_use]
     pub const fn wants_confirmation(&self) -> bool {
         self.not_passed == 1 && self.settings.consecutive_failures > 1
     }
 
-    /// Changes the thresholds. The new ones apply from the next result on.
+    /// Changes the thresholds. The new thresholds apply from the next result on.
     pub const fn configure(&mut self, settings: HealthSettings) {
         self.settings = settings;
     }
@@ -134,18 +136,19 @@ impl Health {
         match outcome {
             Outcome::Failed if count >= failures => HealthState::Down,
             // Results that alternate between failed and degraded never reach the threshold of
-            // consecutive failures. After as many bad results, the target is degraded.
+            // consecutive failures. If their total number reaches this threshold, the target is
+            // degraded.
             Outcome::Failed | Outcome::Degraded
                 if self.state != HealthState::Down && self.not_passed >= failures =>
             {
                 HealthState::Degraded
             }
-            // A change from `down` to `degraded` takes as many consecutive results as one from
-            // `down` to `up`.
+            // A change from `down` to `degraded` requires as many consecutive results as a change
+            // from `down` to `up`.
             Outcome::Degraded if self.state == HealthState::Down && count >= successes => {
                 HealthState::Degraded
             }
-            // One good result is enough for a target without earlier results.
+            // A single passed result is enough if the health is unknown.
             Outcome::Passed if self.state == HealthState::Unknown || count >= successes => {
                 HealthState::Up
             }
@@ -162,7 +165,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Applies outcomes written as letters (p, d, f) and compares the health after each outcome.
+    /// Applies outcomes written as letters (`p` passed, `d` degraded, `f` failed), and compares the
+    /// health after each outcome with the expected letters.
     fn check(failures: u32, successes: u32, outcomes: &str, states: &str) {
         let settings = HealthSettings {
             consecutive_failures: failures,

@@ -1,9 +1,10 @@
-//! Judges requests through the layers of a target: which layer fails while the next one in
-//! answers.
+//! Determines which layer of a target fails, from requests sent directly to each layer.
 //!
-//! A layer is blamed only for a failure of its own. One that cannot be reached from here, whose
-//! certificate is not accepted, or that answers in another way than the target's URL, such as a
-//! load balancer that rejects requests from outside the CDN, is not testable.
+//! A layer fails if it accepts the connection and then returns no complete response, a server
+//! error, or the status with which the target's URL fails. A layer is not testable if it cannot be
+//! reached from this host, if its certificate is not accepted, or if its response is unexpected in
+//! another way. An example is a load balancer that rejects requests from outside the CDN with
+//! status 403.
 
 use jiff::Timestamp;
 
@@ -15,37 +16,38 @@ use crate::model::target::Target;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// What the requests through one layer showed.
+    /// The state of a layer, as shown by the requests through it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum LayerState {
         /// The response meets the target's expectations.
         Ok = "ok",
         /// The request failed in the layer or behind it.
         Failing = "failing",
-        /// The request shows nothing about the layer.
+        /// The request does not show whether the layer works.
         NotTestable = "not-testable",
     }
 }
 
-/// What the requests through one layer showed, and why.
+/// The result of the requests through one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerResult {
-    /// The layer's name; [`FRONT`] for the way through the target's own URL.
+    /// The layer's name; [`FRONT`] for requests to the target's own URL.
     pub name: String,
     /// The layer's state.
     pub state: LayerState,
-    /// The reason in a few words without text of the response, such as `status 502`.
+    /// The reason for the state in a few words, such as `status 502`. It contains no text of the
+    /// response.
     pub detail: String,
 }
 
-/// What the requests through all layers of a target showed.
+/// The results of the requests through all layers of a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerFindings {
     /// When the last of the requests ended.
     pub at: Timestamp,
-    /// The results, the outermost layer first; the first is that of [`FRONT`].
+    /// The results, outermost layer first. The first result is that of [`FRONT`].
     pub results: Vec<LayerResult>,
-    /// Whether each request was made twice, with the same result.
+    /// Whether each request was made twice. A layer with two different states is not testable.
     pub repeated: bool,
 }
 
@@ -54,27 +56,27 @@ pub struct LayerFindings {
 pub struct BrokenLayer<'a> {
     /// The layer's name.
     pub name: &'a str,
-    /// Whether it is the innermost layer: every layer fails, and the fault is in this one or
-    /// behind it. Otherwise the next layer in answers.
+    /// Whether the layer is the innermost one. If so, the fault is in this layer or behind it.
+    /// Otherwise the next inner layer responds as expected.
     pub innermost: bool,
 }
 
-/// The cause of a failure at a layer in front of one that answers.
+/// The id of the cause of a failure at a layer whose next inner layer responds as expected.
 pub const LAYER_FAILING: &str = "layer-failing";
 
-/// The cause of a failure that even the innermost layer has.
+/// The id of the cause of a failure at or behind the innermost layer.
 pub const INNERMOST_LAYER_FAILING: &str = "innermost-layer-failing";
 
-/// Statuses from which on the server reports a failure of its own.
+/// The lowest status code of a server error.
 const SERVER_ERRORS: u16 = 500;
 
-/// Whether the cause says only at which layer a failure is, not why.
+/// Returns whether the cause states only at which layer a failure is, not why.
 #[must_use]
 pub fn is_layer_cause(cause: &CauseId) -> bool {
     [LAYER_FAILING, INNERMOST_LAYER_FAILING].contains(&cause.as_str())
 }
 
-/// Judges one request through the target's own URL.
+/// Returns the result of one request to the target's own URL.
 #[must_use]
 pub fn judge_front(target: &Target, observation: &Observation, now: Timestamp) -> LayerResult {
     let (state, detail) = match &observation.fault {
@@ -85,8 +87,8 @@ pub fn judge_front(target: &Target, observation: &Observation, now: Timestamp) -
     result(FRONT, state, detail)
 }
 
-/// Judges one request through the layer `name`. `front_status` is the status with which the
-/// target's own URL fails, if it answers.
+/// Returns the result of one request through the layer `name`. `front_status` is the status with
+/// which the target's own URL fails; `None` if the URL returns no response.
 #[must_use]
 pub fn judge_layer(
     name: &str,
@@ -114,11 +116,12 @@ pub fn judge_layer(
     if status.is_some_and(|status| status >= SERVER_ERRORS) || status == front_status {
         return result(name, LayerState::Failing, words);
     }
-    let detail = format!("{words}, unlike the URL");
+    let detail = format!("{words}, unlike the target's URL");
     result(name, LayerState::NotTestable, detail)
 }
 
-/// Combines two requests through the same layer. Results that differ show nothing.
+/// Combines the results of two requests through the same layer. Different states make the layer not
+/// testable.
 #[must_use]
 pub fn combine(first: &LayerResult, second: &LayerResult) -> LayerResult {
     if first.state == second.state {
@@ -133,8 +136,9 @@ pub fn combine(first: &LayerResult, second: &LayerResult) -> LayerResult {
 }
 
 impl LayerFindings {
-    /// The outermost layer that fails while the next one in answers, or else the innermost layer
-    /// if every layer that is testable fails. `None` if the results show neither.
+    /// Returns the outermost layer that fails while the next inner layer responds as expected, or
+    /// else the innermost layer if every testable layer fails. Returns `None` if the results show
+    /// neither.
     #[must_use]
     pub fn broken(&self) -> Option<BrokenLayer<'_>> {
         let at_edge = self
@@ -157,7 +161,7 @@ impl LayerFindings {
         )
     }
 
-    /// Whether these findings say the same as `other`, apart from the time.
+    /// Returns whether these findings are the same as `other`, except for the time.
     #[must_use]
     pub fn says_same(&self, other: &Self) -> bool {
         self.results == other.results && self.repeated == other.repeated
@@ -189,15 +193,15 @@ fn result(name: &str, state: LayerState, detail: String) -> LayerResult {
     }
 }
 
-/// Whether the response meets every expectation whose violation is a failure.
+/// Returns whether the response meets every expectation whose violation fails a probe.
 fn is_met(target: &Target, observation: &Observation, now: Timestamp) -> bool {
     let unmet = expectation::check(&target.expect, observation, now);
     unmet.iter().all(|unmet| unmet.kind.degrades())
 }
 
-/// Whether a fault occurred in the layer itself: after it accepted the connection, and not on
-/// this host. An answer that is not HTTP or only leads elsewhere may be normal for a layer that is
-/// reached in another way than usual.
+/// Returns whether a fault occurred in the layer itself: after the layer accepted the connection,
+/// and not on this host. A response that is not HTTP, or a chain of redirects, may be normal for a
+/// direct request to the layer and does not count.
 const fn is_own_fault(fault: &Fault) -> bool {
     matches!(fault.phase, Phase::Processing | Phase::Transfer)
         && matches!(

@@ -1,7 +1,8 @@
 //! Decides whether a target is in a maintenance window at a given time.
 //!
 //! During a window, no incident opens and the target's failures do not page. Probes continue, so
-//! that the status page shows when the target works again. Pure: the current time is an argument.
+//! that the status page shows when the target works again. The functions are pure: the current time
+//! is an argument.
 
 use std::time::Duration;
 
@@ -13,18 +14,18 @@ use wildmatch::WildMatch;
 use crate::model::settings::{MaintenanceTime, MaintenanceWindow};
 use crate::model::target::TargetName;
 
-/// The maintenance windows of a configuration, with compiled globs.
+/// The maintenance windows of a configuration, with compiled globs of target names.
 #[derive(Clone, Debug, Default)]
 pub struct Maintenance {
     windows: Vec<(Vec<WildMatch>, MaintenanceWindow)>,
 }
 
-/// Maximum age in days of the start of an open weekly window: a weekly window lasts at most seven
-/// days.
+/// Maximum age in days of the start of a weekly window that is still open. A weekly window lasts at
+/// most seven days.
 const DAYS_IN_A_WEEK: i64 = 7;
 
 impl Maintenance {
-    /// Compiles the windows of a configuration.
+    /// Compiles the globs of a configuration's maintenance windows.
     #[must_use]
     pub fn new(windows: &[MaintenanceWindow]) -> Self {
         let compile = |window: &MaintenanceWindow| {
@@ -36,8 +37,8 @@ impl Maintenance {
         }
     }
 
-    /// Returns the first open window that covers the target; `None` if there is none. A window
-    /// without globs covers all targets.
+    /// Returns the first open window that covers the target; `None` if no open window covers it. A
+    /// window without globs covers all targets.
     #[must_use]
     pub fn covering(&self, target: &TargetName, now: Timestamp) -> Option<&MaintenanceWindow> {
         self.windows
@@ -62,8 +63,8 @@ fn is_open(when: &MaintenanceTime, now: Timestamp) -> bool {
     }
 }
 
-/// Returns whether a weekly window is open. Computes the starts within the last week in local time,
-/// so that the window follows changes to and from daylight saving time.
+/// Returns whether a weekly window is open at `now`. The starts within the last week are computed
+/// in local time, so that the window follows changes to and from daylight saving time.
 fn weekly_is_open(
     days: &[Weekday],
     at: Time,

@@ -1,8 +1,8 @@
-//! Detects that very many targets fail at the same time and form a group.
+//! Detects groups: sets of very many targets that fail at the same time.
 //!
-//! Updating hundreds of alarms takes minutes, during which each alarm pages without a cause;
-//! updating one alarm for the group takes a second. The targets keep their own incidents; this
-//! module only counts them. The group's cause is the one that most of its incidents have. The
+//! Updating hundreds of alarms takes minutes, during which each alarm pages without a cause.
+//! Updating one alarm for the group takes a second. The targets keep their own incidents; this
+//! module only counts them. The cause of a group is the most frequent cause of its incidents. The
 //! functions are pure: the current time is an argument.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -28,7 +28,7 @@ pub struct MassFailure {
 /// A change of the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupTransition {
-    /// Enough incidents opened within a minute, so a group has formed.
+    /// A group has formed, because enough incidents opened within a minute.
     Started,
     /// The group has dissolved; this many targets still fail individually.
     Ended(usize),
@@ -41,34 +41,32 @@ pub struct GroupSummary {
     pub failing: usize,
     /// When the group formed.
     pub since: Timestamp,
-    /// The verdict with the most frequent cause, and the lowest certainty among the incidents that
-    /// have this cause.
+    /// The verdict with the lowest certainty among the verdicts that have the most frequent cause.
     pub leading: Arc<Verdict>,
     /// Each cause with its number of incidents, the most frequent first.
     pub causes: Vec<(CauseId, usize)>,
 }
 
 /// Minimum number of incidents that form a group. At three alarm writes a second (CloudWatch's
-/// limit), updating as many alarms takes more than half a minute, and so many pages are too many to
-/// read.
+/// limit), updating 100 alarms takes more than half a minute, and 100 pages are too many to read.
 const MIN_OPENED: usize = 100;
 
-/// The period within which [`MIN_OPENED`] incidents must open to form a group: the default
-/// interval. A common cause affects all targets within one interval and a confirming probe; targets
-/// with a longer interval join the open group.
+/// The period within which [`MIN_OPENED`] incidents must open to form a group. The period equals
+/// the default probe interval: a common cause affects all targets with this interval within about
+/// one period. Targets with a longer interval join the open group.
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
-/// Minimum number of members of a group; with fewer members, the group dissolves. Half of
-/// [`MIN_OPENED`], so that a group does not flap. Updating as many alarms takes about a quarter of
-/// a minute.
+/// Minimum number of members of a group; a group with fewer members dissolves. The number is half
+/// of [`MIN_OPENED`], so that a group does not flap. Updating 50 alarms takes about a quarter of a
+/// minute.
 const MIN_MEMBERS: usize = MIN_OPENED / 2;
 
 /// Maximum duration of a group. A longer group would hide unrelated targets that fail in the
 /// meantime.
 const MAX_DURATION: SignedDuration = SignedDuration::from_hours(1);
 
-/// Maximum number of causes that the text of a summary names, so that it fits on one line;
-/// incidents with other causes are only counted.
+/// Maximum number of causes that the text of a summary names, so that the text fits on one line.
+/// Incidents with other causes are only counted.
 const MAX_NAMED: usize = 3;
 
 impl MassFailure {
@@ -86,8 +84,7 @@ impl MassFailure {
         }
     }
 
-    /// Returns the targets of the open group, in no particular order; no targets if no group is
-    /// open.
+    /// Returns the targets of the open group, in no particular order; empty if no group is open.
     pub fn members(&self) -> impl Iterator<Item = &TargetName> {
         self.group.iter().flat_map(|(_, members)| members)
     }
@@ -98,7 +95,7 @@ impl MassFailure {
         self.group.as_ref().map(|(since, _)| *since)
     }
 
-    /// Counts an incident of a target that opened. Returns the change of the group, if any.
+    /// Counts a target's incident that opened. Returns the change of the group, if any.
     pub fn opened(&mut self, target: &TargetName, now: Timestamp) -> Option<GroupTransition> {
         if let Some((_, members)) = &mut self.group {
             members.insert(target.clone());
@@ -128,8 +125,8 @@ impl MassFailure {
         (left < MIN_MEMBERS).then(|| self.end(left))
     }
 
-    /// Dissolves a group that has lasted too long or has too few members left. Returns the change
-    /// of the group, if any.
+    /// Dissolves a group that has lasted too long or has too few members. Returns the change of the
+    /// group, if any.
     pub fn expire(&mut self, now: Timestamp) -> Option<GroupTransition> {
         let (since, members) = self.group.as_ref()?;
         let left = members.len();
@@ -144,7 +141,7 @@ impl MassFailure {
 }
 
 impl GroupSummary {
-    /// Summarizes the verdicts of a group's incidents; `None` if there are none.
+    /// Summarizes the verdicts of a group's incidents; `None` without verdicts.
     pub fn of<'a>(
         since: Timestamp,
         verdicts: impl Iterator<Item = &'a Arc<Verdict>>,
@@ -203,7 +200,8 @@ mod tests {
         TargetName::new(&format!("t{index}"))
     }
 
-    /// Opens the incidents of these targets, `millis` apart.
+    /// Opens the incidents of these targets, `millis` milliseconds apart. Returns the group's
+    /// changes.
     fn open(
         group: &mut MassFailure,
         targets: std::ops::Range<usize>,

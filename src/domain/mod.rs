@@ -1,9 +1,8 @@
-//! The pure layer: diagnosis, health, incidents, alarms and schedules as functions of
-//! their arguments.
+//! The pure layer: computes diagnoses, health, incidents, alarms and schedules from the arguments
+//! of its functions.
 //!
-//! Imports only [`model`](crate::model). Performs no I/O and reads no clock: the current
-//! time is an argument. Logging, serialization and network crates belong in
-//! [`io`](crate::io).
+//! This layer imports only [`model`](crate::model). It performs no I/O and reads no clock: the
+//! current time is an argument. Code that logs or uses the network belongs in [`io`](crate::io).
 
 pub mod alarm;
 pub mod baseline;

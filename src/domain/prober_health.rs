@@ -1,4 +1,4 @@
-//! Detects that the prober itself has a problem: many unrelated targets fail in the same way.
+//! Detects a problem of the prober itself: many unrelated targets fail in the same phase.
 //!
 //! A lost uplink, a broken resolver or a wrong clock makes all probes fail in the same phase,
 //! before any server responds. Such failures must not be attributed to the targets. Detection is
@@ -14,27 +14,28 @@ use url::{Host, Url};
 use crate::model::observation::{Observation, Phase};
 use crate::model::target::{Target, TargetName};
 
-/// The health of the prober, from the newest results of many targets.
+/// The health of the prober, computed from the newest results of many targets.
 #[derive(Clone, Debug, Default)]
 pub struct ProberHealth {
     /// Number of configured targets.
     targets: usize,
-    /// The newest result of each target, oldest first.
+    /// The newest results, at most one per target, oldest first.
     newest: VecDeque<TargetResult>,
     /// The phase in which failures are currently attributed to the prober; `None` while the prober
     /// has no problem.
     failing_phase: Option<Phase>,
-    /// Whether the problem was detected before a restart and too few results are known to decide
-    /// whether it lasts.
+    /// Whether the problem was detected before a restart and too few targets have been probed since
+    /// then to decide whether it still exists.
     unconfirmed: bool,
 }
 
 /// A change of the prober's health, with the counts that it is based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProberTransition {
-    /// The prober has a problem: failures in the phase of the counts are attributed to the prober.
+    /// The prober has a problem. Failures in the phase of the counts are now attributed to the
+    /// prober.
     Started(ProbeCounts),
-    /// The problem ended: failures are attributed to the targets again.
+    /// The problem ended. Failures are attributed to the targets again.
     Ended(ProbeCounts),
 }
 
@@ -64,22 +65,22 @@ struct TargetResult {
 /// can be attributed to the prober.
 const PHASES: [Phase; 3] = [Phase::Resolve, Phase::Connect, Phase::Tls];
 
-/// Minimum number of failing targets for a problem of the prober; fewer may be a coincidence.
+/// Minimum number of failing targets for a problem of the prober. Fewer failures may be a
+/// coincidence.
 const MIN_FAILING: usize = 5;
 
-/// Minimum number of unrelated sites for a problem of the prober; fewer may share a network or a
-/// provider.
+/// Minimum number of unrelated sites for a problem of the prober. Fewer sites may share a network
+/// or a provider.
 const MIN_SITES: usize = 3;
 
 /// Minimum and maximum number of results that are considered. The number is a tenth of the number
 /// of targets, so that a problem is detected within a tenth of the interval, before the first
-/// failure is confirmed. At least 20, to exclude coincidences; at most 200, to bound the work per
-/// result.
+/// failure is confirmed. The minimum excludes coincidences; the maximum bounds the work per result.
 const WINDOW: (usize, usize) = (20, 200);
 
 impl ProberHealth {
-    /// Resumes a problem of the prober that was detected before a restart. The problem lasts until
-    /// enough targets have been probed again.
+    /// Resumes a problem of the prober that was detected before a restart. The problem lasts at
+    /// least until enough targets have been probed again.
     #[must_use]
     pub fn resumed(phase: Phase) -> Self {
         Self {
@@ -112,7 +113,8 @@ impl ProberHealth {
         now: Timestamp,
     ) -> Option<ProberTransition> {
         let failed_in = observation.fault.as_ref().map(|fault| fault.phase);
-        // A result is valid until after the next probe has ended: two intervals and one timeout.
+        // A result expires after the next probe has ended, which takes at most two intervals and a
+        // timeout.
         let valid_for = SignedDuration::try_from(target.interval * 2 + target.timeout);
         self.newest.retain(|result| result.target != target.name);
         self.newest.push_back(TargetResult {
@@ -188,9 +190,9 @@ impl std::fmt::Display for ProbeCounts {
     }
 }
 
-/// Returns the site of a URL. Hosts of one site may fail together. The site is the registered
+/// Returns the site of a URL; hosts of one site may fail together. The site is the registered
 /// domain, approximated by the last two labels, or three below a short second-level domain such as
-/// `co.uk`. All hosts of one AWS service and region are one site, as is each IP address.
+/// `co.uk`. All hosts of one AWS service and region are one site. Each IP address is its own site.
 fn site(url: &Url) -> String {
     let host = match url.host() {
         Some(Host::Domain(domain)) => domain.to_ascii_lowercase(),
@@ -241,8 +243,8 @@ mod tests {
             }
         }
 
-        /// Probes every target once, a second apart; `fails` returns the phase in which a target
-        /// fails.
+        /// Probes every target once, a second apart, and returns the changes of the prober's
+        /// health. `fails` returns the phase in which a target fails, if any.
         fn round(&mut self, fails: impl Fn(usize) -> Option<Phase>) -> Vec<String> {
             let mut changes = Vec::new();
             for (index, target) in self.targets.iter().enumerate() {

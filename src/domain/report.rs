@@ -1,4 +1,5 @@
-//! The events that the monitor sends to the sinks: probe results, updates and missed probes.
+//! The events that the monitor sends to the sinks: probe results, updates of incidents, and missed
+//! probes.
 //!
 //! The events are plain data, which all sinks share. Each sink decides what to do with them.
 
@@ -14,7 +15,7 @@ use crate::model::observation::Observation;
 use crate::model::target::Target;
 use crate::model::text_enum::text_enum;
 
-/// The result of one probe, with its diagnosis and the state after it.
+/// The result of one probe, with its diagnosis and the target's state after the probe.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The probed target.
@@ -50,21 +51,20 @@ pub struct Report {
     pub prober_fault: bool,
 }
 
-/// A change of an open incident by later evidence. It is not a probe result and is not
-/// counted as one.
+/// A change of an open incident by later evidence. An update is not counted as a probe result.
 #[derive(Clone, Debug)]
 pub struct Update {
     /// The target of the incident.
     pub target: Arc<Target>,
     /// When the evidence was applied.
     pub at: Timestamp,
-    /// When the probe started that the evidence is about.
+    /// The start time of the probe that the evidence is about.
     pub began: Timestamp,
-    /// The diagnosis of that probe with the evidence.
+    /// The new diagnosis of the probe, which includes the evidence.
     pub diagnosis: Arc<Diagnosis>,
     /// The open incident after the change; its verdict is the cause to display.
     pub incident: Arc<Incident>,
-    /// Whether the target is in a maintenance window, in which it does not page.
+    /// Whether the target is in a maintenance window, in which the target does not page.
     pub maintenance: bool,
 }
 
@@ -97,7 +97,7 @@ pub struct CauseInfo {
     pub cause: CauseId,
     /// The owner: the team that acts on the cause.
     pub owner: Owner,
-    /// The hop at which requests fail; `None` if the cause does not tell.
+    /// The hop at which requests fail; `None` if the cause does not determine the hop.
     pub hop: Option<Hop>,
     /// The title: the meaning of the cause, as one sentence without a period.
     pub title: String,

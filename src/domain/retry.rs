@@ -1,13 +1,13 @@
 //! Computes how long to wait before retrying a failed operation: exponential backoff with jitter.
 //!
-//! Pure: the caller counts consecutive failures, reads the clock and sleeps. The caller also
-//! decides what counts as a failure and when to give up.
+//! The functions are pure: the caller counts consecutive failures, reads the clock and sleeps. The
+//! caller also decides what counts as a failure and when to give up.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The delays between attempts. They double with each consecutive failure, from `first` up to
+/// The delays between attempts. The delays double with each consecutive failure, from `first` up to
 /// `longest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
@@ -23,7 +23,7 @@ impl Backoff {
     }
 
     /// Returns the delay after a failure. `earlier` is the number of consecutive failures before
-    /// it; 0 for the first failure.
+    /// this failure; 0 for the first failure.
     #[must_use]
     pub fn delay(self, earlier: u32) -> Duration {
         let factor = 2_u32.saturating_pow(earlier);
@@ -40,8 +40,9 @@ impl Backoff {
     }
 }
 
-/// Returns a jitter in 0..1, derived from the nanoseconds of the current time. The nanoseconds are
-/// random enough to spread the retries of several daemons and need no random number generator.
+/// Returns a jitter of at least 0 and less than 1, derived from the nanoseconds of the current
+/// time. The nanoseconds are random enough to spread the retries of several daemons, without a
+/// random number generator.
 #[must_use]
 pub fn jitter(now: Timestamp) -> f64 {
     f64::from(now.subsec_nanosecond().rem_euclid(1000)) / 1000.0

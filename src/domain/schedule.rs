@@ -1,9 +1,9 @@
-//! Decides when each target is probed.
+//! Decides when each target is probed. The scheduler starts the probes.
 //!
-//! Time is a `Duration` since a fixed point on the monotonic clock, passed in by the caller, so
-//! that a jump of the wall clock or a suspended machine does not cause a burst of probes. Each
-//! target has a grid of slots, `interval` apart, at an offset derived from a hash of its name: load
-//! spreads evenly and a target keeps its slots over reloads. The scheduler starts the probes.
+//! A time is a `Duration` since a fixed point on the monotonic clock, passed in by the caller. A
+//! jump of the wall clock or a suspended machine therefore does not cause a burst of probes. The
+//! slots of a target are one interval apart, at an offset derived from a hash of the target's name.
+//! Load is spread evenly, and a target keeps its slots over reloads.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::domain::report::MissedReason;
 use crate::model::hash::{fnv1a, mix};
 use crate::model::target::{Target, TargetName};
 
-/// The slots of all targets.
+/// The probe schedule of all targets.
 #[derive(Debug, Default)]
 pub struct Schedule {
     entries: HashMap<TargetName, Entry>,
-    /// The due time of each target's next slot.
+    /// The due time of each target's next slot, with the target's name.
     due: BTreeSet<(Duration, TargetName)>,
-    /// The targets that missed a slot and wait for capacity, the longest waiting first.
+    /// The targets that missed a slot and wait for capacity, longest wait first.
     waiting: VecDeque<TargetName>,
 }
 
@@ -28,42 +28,46 @@ pub struct Schedule {
 pub enum Action {
     /// Start a probe of the target for the slot that was due at the given time.
     Start(Arc<Target>, Duration),
-    /// Record the slot that was due at the given time as missed: no probe runs in it.
+    /// Record the slot that was due at the given time as missed. No probe runs in this slot.
     Missed(Arc<Target>, Duration, MissedReason),
 }
 
-/// A target with its next slot and its state.
+/// The scheduling state of one target.
 #[derive(Debug)]
 struct Entry {
     target: Arc<Target>,
-    /// When the next slot is due.
+    /// The due time of the next slot.
     due: Duration,
     /// Whether a probe of the target is running.
     running: bool,
-    /// The due time of a missed slot. It is probed as soon as the running probe ends or capacity is
-    /// free.
+    /// The due time of a missed slot. The target is probed as soon as the running probe ends or
+    /// capacity is free.
     overdue: Option<Duration>,
     /// Whether the target is in [`Schedule::waiting`].
     waiting: bool,
 }
 
-/// Maximum time until the first probes of up to [`MAX_TARGETS_AT_ONCE`] targets have started. It
-/// leaves one second for these probes to end within the documented 5 s.
+/// Maximum time until the first probes of up to [`MAX_TARGETS_AT_ONCE`] targets have started. One
+/// second remains for these probes to end within the documented 5 s.
 const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 
 /// Maximum time until the first probe of a target's new URL has started.
 const MOVED_PROBES_WITHIN: Duration = Duration::from_secs(1);
 
-/// Maximum number of targets whose first probes start within [`FIRST_PROBES_WITHIN`]. With
-/// more targets, first probes wait for their slots, because thousands of handshakes within
-/// seconds would distort each other's times.
+/// Maximum number of targets whose first probes start within [`FIRST_PROBES_WITHIN`]. With more
+/// targets, the first probe of a target starts in the target's slot, because thousands of
+/// handshakes within seconds would distort each other's durations.
 const MAX_TARGETS_AT_ONCE: usize = 1000;
 
 impl Schedule {
-    /// Applies a configuration. A target with the same interval and URL keeps its slots; a target
-    /// with another URL is probed at once; a new target, or one with another interval, is probed
-    /// soon; a removed target is dropped. The caller must discard the results of probes that are
-    /// still running for removed targets and old URLs.
+    /// Applies a configuration. A target with the same interval and URL keeps its slots. A target
+    /// with a new URL is probed within one second, unless more than 1000 targets have a new URL. A
+    /// new target, or a target with a new interval, is probed within four seconds, unless there are
+    /// more than 1000 targets. Above these limits, the target is probed in its next slot. A removed
+    /// target is dropped.
+    ///
+    /// The caller must discard the results of probes that are still running for removed targets and
+    /// old URLs.
     pub fn configure(&mut self, targets: &[Arc<Target>], now: Duration) {
         let mut old = std::mem::take(&mut self.entries);
         self.due.clear();
@@ -112,7 +116,7 @@ impl Schedule {
     /// as running from the start of its probe until [`Schedule::finished`] is called for it.
     pub fn due(&mut self, now: Duration, mut capacity: usize) -> Vec<Action> {
         let mut actions = Vec::new();
-        // Waiting targets go first, so that targets that become due do not starve them.
+        // Waiting targets come first, so that targets that become due do not starve them.
         while capacity > 0 {
             let Some(name) = self.waiting.pop_front() else {
                 break;
@@ -159,27 +163,29 @@ impl Schedule {
         actions
     }
 
-    /// Records that the probe of a target ended. If a slot of the target passed during the probe, a
-    /// probe is due at once.
+    /// Records that the probe of a target ended. If a slot of the target passed during the probe,
+    /// the next probe is due at once.
     pub fn finished(&mut self, name: &TargetName, now: Duration) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;
         };
         entry.running = false;
         if entry.overdue.is_some() && !std::mem::replace(&mut entry.waiting, true) {
-            // The slot is already counted as missed and now only waits for capacity.
+            // The slot is already counted as missed. The probe for it only waits for capacity.
             entry.overdue = Some(now);
             self.waiting.push_back(name.clone());
         }
     }
 
-    /// Returns whether [`Schedule::due`] would probe a waiting target if there were capacity.
+    /// Returns whether a target waits for capacity, so that [`Schedule::due`] would start a probe
+    /// if there were capacity.
     #[must_use]
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Schedules a probe before the next slot, to confirm a first failure.
+    /// Brings the target's next probe forward to `at`, to confirm a first failure. Does nothing if
+    /// the next slot is due earlier.
     pub fn confirm(&mut self, name: &TargetName, at: Duration) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;
@@ -200,8 +206,8 @@ impl Entry {
         let mut passed = Vec::new();
         let mut last = due;
         let mut next = slot_after(&self.target, due);
-        // A first or confirming probe is not on the grid. Skips a slot shortly after such a probe,
-        // because it would only repeat the probe.
+        // A first or confirming probe is not in a regular slot. A regular slot shortly after such a
+        // probe is skipped, because its probe would only repeat the previous one.
         if next - due < interval / 2 && !is_slot(&self.target, due) {
             next += interval;
         }
@@ -223,7 +229,8 @@ pub fn offset(name: &TargetName, interval: Duration) -> Duration {
     Duration::from_nanos(hash.checked_rem(nanos).unwrap_or(0))
 }
 
-/// When a target is probed first: within a limit, or in its next slot.
+/// Returns when a target is probed first: within the limit `within`, or in its next slot if there
+/// is no limit.
 fn first_due(target: &Target, now: Duration, within: Option<Duration>) -> Duration {
     if let Some(limit) = within {
         now + offset(&target.name, target.interval.min(limit))

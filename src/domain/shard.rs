@@ -1,15 +1,15 @@
-//! Assigns targets to shards, the daemons that share a location.
+//! Assigns targets to shards. The shards are the daemons that share a location's targets.
 //!
 //! The assignment uses rendezvous hashing (Thaler and Ravishankar, 1998): every shard has a weight
 //! for every target, and the shards with the highest weights probe the target. The shards do not
-//! need to communicate, and a new shard takes over its share of the targets without moving others.
+//! need to communicate. A new shard takes over its share of the targets, and no other target moves.
 
 use crate::model::hash::{fnv1a, mix};
 use crate::model::settings::{Settings, ShardIndex, ShardSettings};
 use crate::model::target::TargetName;
 
-/// The error of [`index`] if the index of this shard cannot be determined. The message contains the
-/// reason and the correction.
+/// The error of [`index`] if the index of this shard cannot be determined. The message states the
+/// reason and how to correct it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct IndexError(String);
@@ -20,15 +20,15 @@ pub struct IndexError(String);
 pub fn assigned_shards(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
     let name = fnv1a(target.as_str());
     let mut all: Vec<u32> = (0..shards.total).collect();
-    // Equal weights are very unlikely. With equal weights, the lower index comes first on every
-    // shard.
+    // Equal weights are very unlikely. For equal weights, the lower index comes first, so that all
+    // shards agree.
     all.sort_by_key(|index| (std::cmp::Reverse(weight(name, *index)), *index));
     all.truncate(shards.replicas_per_target as usize);
     all
 }
 
 /// Returns the settings of the shard with this index. Targets that only other shards probe are
-/// moved to `elsewhere`, so that their alarms do not count as alarms of removed targets.
+/// moved to `elsewhere`, so that their alarms are not treated as alarms of removed targets.
 #[must_use]
 pub fn share(settings: Settings, index: u32) -> Settings {
     if settings.shards.total <= 1 {
@@ -86,9 +86,9 @@ pub fn index(
     }
 }
 
-/// Environment variables with the name of a StatefulSet's pod, in order of precedence: `POD_NAME`,
-/// which the pod's specification sets, and `HOSTNAME`, which is the name of the pod by default
-/// (Kubernetes documentation, "`StatefulSets`", stable network ID).
+/// Environment variables that contain the name of a StatefulSet's pod, in order of precedence. The
+/// pod's specification sets `POD_NAME`. `HOSTNAME` is the name of the pod by default (Kubernetes
+/// documentation, "`StatefulSets`", stable network ID).
 const POD_NAME_VARIABLES: [&str; 2] = ["POD_NAME", "HOSTNAME"];
 
 fn weight(name: u64, index: u32) -> u64 {
@@ -150,7 +150,7 @@ mod tests {
             let fair = 10_000.0 / f64::from(total);
             for (index, load) in &loads {
                 let off = (f64::from(u32::try_from(*load).unwrap()) - fair).abs();
-                // Five standard deviations of a uniform distribution.
+                // The limit is five standard deviations of a uniform assignment.
                 assert!(
                     off < 5.0 * fair.sqrt(),
                     "shard {index} of {total} has {load} targets"

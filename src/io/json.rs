@@ -1,8 +1,8 @@
-//! The JSON objects of the command line and the HTTP API, defined in one place.
+//! Builds the JSON objects that the command line and the HTTP API output.
 //!
-//! The domain types do not implement serialization; this module maps them to the published
-//! objects. Keys may be added but are never removed, and they keep their order. A missing value is
-//! `null`, seconds are numbers, and times are RFC 3339 with milliseconds.
+//! The domain types do not implement serialization, so this module defines the format of every
+//! object. Keys may be added but are never removed or reordered. A missing value is `null`.
+//! Durations are numbers in seconds. Times are RFC 3339 with milliseconds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,16 +22,16 @@ use crate::model::cause::{CauseId, Hop};
 use crate::model::observation::{Observation, Phase, Phases};
 use crate::model::target::{Target, shown_url};
 
-/// The data of a result object, for a probe or a transcript.
+/// The data of a result object, for one probe or one transcript.
 #[derive(Clone, Copy, Debug)]
 pub struct ResultParts<'a> {
     /// The target's name, or the URL for a transcript.
     pub target: &'a str,
-    /// The daemon's location; `None` for a transcript.
+    /// The location of the daemon; `None` for a result of the command line.
     pub location: Option<&'a str>,
     /// The observation of the probe or transcript.
     pub observation: &'a Observation,
-    /// Whether `observation.started` is known. A transcript may contain no date.
+    /// Whether `observation.started` is known. Some transcripts contain no date.
     pub dated: bool,
     /// The diagnosis of the observation.
     pub diagnosis: &'a Diagnosis,
@@ -39,7 +39,7 @@ pub struct ResultParts<'a> {
     pub incident_id: Option<&'a str>,
 }
 
-/// The JSON object of a result. The order of the fields is the order of the published keys.
+/// The JSON object of a result. The fields are in the order of the published keys.
 #[derive(Default, Serialize)]
 struct ResultObject<'a> {
     time: Option<String>,
@@ -67,7 +67,7 @@ struct ResultObject<'a> {
     broken_layer: Option<&'a str>,
 }
 
-/// The JSON object of a target: the result object of the latest probe, and the target's state.
+/// The JSON object of a target: the result object of the latest probe plus the target's state.
 #[derive(Serialize)]
 struct TargetObject<'a> {
     #[serde(flatten)]
@@ -77,7 +77,7 @@ struct TargetObject<'a> {
     maintenance: Option<bool>,
     probable_cause: Option<&'a str>,
     labels: &'a BTreeMap<String, String>,
-    /// Whether the probe verifies the certificate of the endpoint.
+    /// Whether probes verify the certificate of the target.
     tls_verify: bool,
 }
 
@@ -142,8 +142,8 @@ pub fn result(parts: ResultParts<'_>) -> Value {
 /// Builds the JSON object of a target: the result object of its latest probe plus the target's
 /// state.
 ///
-/// While an incident is open, the cause and the evidence are those of the incident, which are
-/// based on more than the latest probe.
+/// If an incident is open and the latest probe did not pass, the cause and the evidence are those
+/// of the incident, which are based on more than the latest probe.
 #[must_use]
 pub fn target(report: &Report) -> Value {
     let incident = report.incident.as_deref();
@@ -177,8 +177,8 @@ pub fn target(report: &Report) -> Value {
 }
 
 /// Builds the JSON object of a target that this process has not probed yet. The object has every
-/// key of [`target`]. If an incident was restored after a restart, the values are those of the
-/// incident.
+/// key of [`target`]. If `resumed` is an incident that was restored after a restart, the object
+/// contains the values of that incident.
 #[must_use]
 pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident>) -> Value {
     let url = Cow::Owned(shown_url(&target.url));
@@ -241,7 +241,8 @@ pub fn incident(incident: &Incident) -> Value {
     })
 }
 
-/// The states of the layers, outermost first; empty if no request was made through one.
+/// Returns the states of the layers, outermost first. Returns an empty list if no request was made
+/// through a layer.
 fn layers(incident: &Incident) -> Vec<Value> {
     let results = incident.layers.iter().flat_map(|found| &found.results);
     results
@@ -255,7 +256,7 @@ fn layers(incident: &Incident) -> Vec<Value> {
         .collect()
 }
 
-/// The layer at which requests fail; `None` if it is unknown.
+/// Returns the name of the layer at which requests fail, or `None` if that layer is unknown.
 fn broken_layer(incident: &Incident) -> Option<&str> {
     Some(incident.layers.as_deref()?.broken()?.name)
 }
@@ -272,8 +273,8 @@ fn candidates(verdict: &Verdict) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the maximum part of the measured times that may be the prober's own delay, in seconds;
-/// `None` if the delay is negligible or unknown.
+/// Returns the maximum delay in seconds that the prober itself may have added to the measured
+/// times. Returns `None` if the delay is negligible or unknown.
 fn own_lag(observation: &Observation) -> Option<f64> {
     (!observation.own_lag.is_zero()).then(|| seconds(observation.own_lag))
 }

@@ -1,4 +1,4 @@
-//! Sets up the daemon's log: structured lines on standard error, human-readable or JSON.
+//! Sets up the daemon's log, which consists of human-readable or JSON lines on standard error.
 //!
 //! Secrets cannot be logged, because the type `Secret` does not print them. Standard output is
 //! reserved for the results of commands.
@@ -9,10 +9,10 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::model::settings::{LogFormat, LogSettings};
 
-/// An error that occurs when logging is set up.
+/// An error in setting up logging.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
-    /// The filter is invalid.
+    /// The log filter is invalid.
     #[error(
         "invalid log level `{level}`: {source}; use a filter such as `info` or `probecause=debug`"
     )]

@@ -1,7 +1,7 @@
-//! The I/O layer: configuration files, probes, AWS, sinks, the store, the simulator.
+//! The I/O layer: configuration files, probes, AWS, sinks, the store and the simulator.
 //!
-//! This layer imports [`domain`](crate::domain) and [`model`](crate::model). It translates
-//! between external systems and the types of those layers, which decide what a result means.
+//! This layer imports [`domain`](crate::domain) and [`model`](crate::model), and translates between
+//! external systems and the types of those modules. `domain` decides what a result means.
 
 pub mod alarms;
 pub mod aws;

@@ -2,8 +2,8 @@
 //!
 //! A message is one datagram of `NAME=value` lines to the socket in `NOTIFY_SOCKET`. Without this
 //! variable, nothing is sent. A message that cannot be sent is dropped. Existing crates are not
-//! used: they block while the service manager is busy, which would delay the loop that the
-//! watchdog monitors, and they do not support the abstract sockets of container managers.
+//! used, because they do not support the abstract sockets of container managers and block while the
+//! service manager is busy. Blocking would delay the loop that the watchdog monitors.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The connection to the service manager, if there is one. Cheap to clone.
+/// The connection to the service manager. The default value has no connection and sends nothing. A
+/// clone is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct SdNotify {
     socket: Option<Arc<UnixDatagram>>,
@@ -74,7 +75,7 @@ impl SdNotify {
             .map(|timeout| timeout / HEARTBEATS_PER_TIMEOUT)
     }
 
-    /// Reports that the daemon is ready, with a status. Called after the start and after a reload.
+    /// Reports that the daemon is ready, with a status. Called after startup and after each reload.
     pub fn ready(&self, status: &str) {
         self.send(&format!("READY=1\n{}", status_line(status)));
     }

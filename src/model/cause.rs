@@ -1,8 +1,8 @@
 //! Cause ids, owners, hops and certainties.
 //!
 //! A cause is an id with a stable meaning, such as `lambda-throttled`. The rulebook defines the
-//! causes and when they apply, so that custom rules can add causes. This module knows only
-//! `unexplained`.
+//! causes and when they apply, so that custom rules can add causes. This module defines only the
+//! cause `unexplained`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,23 +28,23 @@ text_enum! {
         Client = "client",
         /// The operators of this prober.
         Prober = "prober",
-        /// Not known: nothing that was seen shows who has to act.
+        /// Unknown: no observed fact shows who has to act.
         Unknown = "unknown",
     }
 }
 
 text_enum! {
-    /// The hop on the way of a request at which it failed, from the outside in.
+    /// The hop at which a request failed. The variants are in the order in which a request passes
+    /// the hops.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Hop {
         /// The client: its request, its credentials, or its own network.
         Client = "client",
-        /// What the host name leads to: the name itself, the address, TLS, a CDN or an edge
-        /// function.
+        /// The entry point of the endpoint: its host name, address, TLS, CDN or edge function.
         Edge = "edge",
         /// An API gateway, reverse proxy or load balancer that forwards requests.
         Gateway = "gateway",
-        /// The server that a gateway forwards to, or the connection to it.
+        /// The server that a gateway forwards to, or the connection to that server.
         Upstream = "upstream",
         /// A serverless function.
         Function = "function",
@@ -61,9 +61,9 @@ text_enum! {
         Possible = "possible",
         /// Inferred from the probe alone. The most probable cause has a share of at least 0.9.
         Likely = "likely",
-        /// Confirmed by the platform's own metrics for a complete time window.
+        /// Confirmed by the platform's metrics for a complete time window.
         Corroborated = "corroborated",
-        /// Stated by the platform or the protocol about this very request or connection.
+        /// Stated by the platform or the protocol for exactly this request or connection.
         Proven = "proven",
     }
 }

@@ -1,46 +1,46 @@
-//! What an observation knows about its connections: addresses and TLS.
+//! Addresses and TLS details of the connections of an observation.
 
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
 
-/// TLS details of a redirect hop.
+/// TLS details of a hop that responded with a redirect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EarlierTls {
     /// The host that the hop connected to.
     pub host: String,
-    /// The details of its handshake.
+    /// The TLS details of the hop's connection.
     pub tls: TlsFacts,
 }
 
-/// An address that did not accept a connection.
+/// An address that did not accept a connection although another address of the same host did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadAddress {
     /// The address and port.
     pub address: SocketAddr,
-    /// The error, or the time without an answer.
+    /// The error message, or a text that states how long the address did not respond.
     pub reason: String,
 }
 
-/// What was learned from the TLS handshake, even if verification failed.
+/// Details of a TLS handshake, including a handshake in which verification failed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TlsFacts {
-    /// The version, such as `TLSv1.3`; `None` if the handshake did not complete.
+    /// The TLS version, such as `TLSv1.3`; `None` if the handshake did not complete.
     pub version: Option<String>,
-    /// The presented chain, leaf first.
+    /// The certificate chain that the server presented, leaf first.
     pub chain: Vec<Certificate>,
-    /// When the verified path to a trusted root expires, the root included; `None` if
-    /// verification failed or is unknown. The chain may contain certificates that the path does
-    /// not need.
+    /// The earliest expiry of the verified path, including the trusted root; `None` if
+    /// verification failed or its result is unknown. The chain may contain certificates that are
+    /// not part of this path.
     pub path_expiry: Option<Timestamp>,
 }
 
-/// One certificate of the presented chain.
+/// A certificate that a server presented.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
-    /// The subject in the style of RFC 4514.
+    /// The distinguished name of the subject, in the style of RFC 4514.
     pub subject: String,
-    /// The issuer in the style of RFC 4514.
+    /// The distinguished name of the issuer, in the style of RFC 4514.
     pub issuer: String,
     /// The serial number, unique per issuer, in hexadecimal digits.
     pub serial: String,
@@ -53,8 +53,8 @@ pub struct Certificate {
 }
 
 impl TlsFacts {
-    /// When a client stops accepting the server: when the verified path expires or, if it is
-    /// unknown, the first certificate of the presented chain.
+    /// Returns when clients stop accepting the server's certificate: the expiry of the verified
+    /// path or, if the path is unknown, the earliest expiry in the presented chain.
     #[must_use]
     pub fn expiry(&self) -> Option<Timestamp> {
         let presented = self.chain.iter().map(|certificate| certificate.not_after);

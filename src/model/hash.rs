@@ -1,7 +1,7 @@
-//! A hash that is the same in all releases, on all platforms and after restarts. The standard
-//! library's hash does not guarantee this.
+//! A hash whose values are the same in all releases, on all platforms and after restarts. The
+//! standard library's hash does not guarantee this.
 //!
-//! Incident ids, alarm names, and the slots and shards of targets depend on the hash, so its
+//! Incident ids, alarm names, and the schedules and shards of targets depend on the hash, so its
 //! values must not change. The hash is not cryptographic.
 
 /// Returns the 64-bit FNV-1a hash of a text (RFC 9923).

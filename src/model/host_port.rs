@@ -1,7 +1,8 @@
-//! A host with a port, and the layers of a target, which are reached by connecting to one.
+//! A host with a port, and the layers of a target.
 //!
-//! A connection to a layer leads past the hops in front of it. Everything else about the request
-//! stays: `Host`, server name of TLS, path, headers and expectations.
+//! A layer is a hop of a target with an address of its own, such as the load balancer behind a
+//! CDN. A request through a layer connects to this address and thereby bypasses the hops in front.
+//! The `Host` header, TLS server name, path, headers and expectations do not change.
 
 use std::fmt;
 
@@ -10,29 +11,30 @@ use url::Host;
 /// A host, by name or address, with a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPort {
-    /// The host; an IPv6 address is displayed in brackets.
+    /// The host name or IP address. An IPv6 address is displayed in brackets.
     pub host: Host<String>,
-    /// The port; never zero.
+    /// The port; at least 1.
     pub port: u16,
 }
 
-/// A way to a target past its outer hops.
+/// A hop of a target that requests can connect to directly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// The name, unique among the layers of the target.
+    /// The layer's name, unique among the layers of the target.
     pub name: String,
-    /// Where TCP connections to this layer lead.
+    /// The host and port of the layer, to which a request connects.
     pub connect_to: HostPort,
 }
 
-/// The name of the way through the target's own URL, which is outside of all its layers.
+/// The name of the outermost layer, which is reached through the target's own URL. Configured
+/// layers must have other names.
 pub const FRONT: &str = "front";
 
 impl HostPort {
     /// Parses `HOST:PORT`. An IPv6 address is written in brackets.
     ///
     /// # Errors
-    /// A message that says what is wrong and what to write.
+    /// Returns a message that says what is wrong and what to write.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |reason: &str| {
             format!("{text:?} {reason}; write HOST:PORT, such as \"origin.internal:443\"")

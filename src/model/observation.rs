@@ -1,8 +1,8 @@
-//! The result of one HTTP request, without a judgment.
+//! The result of one HTTP request, before diagnosis.
 //!
 //! An `Observation` comes from a probe or from a transcript of another client's request. Many
-//! fields are options, since a transcript does not contain them. The module `diagnosis` decides
-//! whether the result is good or bad.
+//! fields are optional, since a transcript may not contain their values. The module `diagnosis`
+//! decides whether the result is good or bad.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,25 +13,25 @@ use crate::model::text_enum::text_enum;
 
 pub use super::connection::{Certificate, DeadAddress, EarlierTls, TlsFacts};
 
-/// The observation of one request.
+/// The result of one request, including its redirects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// When the request started, by the wall clock. Durations come from a monotonic clock.
+    /// Start of the request, by the wall clock. Durations come from a monotonic clock.
     pub started: Timestamp,
-    /// Time from the start to the last byte or the fault.
+    /// Time from the start to the last byte of the response, or to the fault.
     pub duration: Duration,
     /// Time per phase, summed over redirect hops.
     pub phases: Phases,
     /// The longest scheduling delay of this process during the request. The measured times may be
-    /// too long by this delay. Zero if the delay is negligible, or unknown (a transcript).
+    /// too long by up to this delay. Zero if the delay is negligible, or unknown (a transcript).
     pub own_lag: Duration,
     /// The error that prevented a complete response, if any.
     pub fault: Option<Fault>,
-    /// The final response. Also set if its body ended early.
+    /// The final response, even if its body is incomplete; `None` if no response was received.
     pub response: Option<Response>,
     /// Number of redirects that were followed.
     pub redirects: u32,
-    /// The URL of the last hop, without credentials and query.
+    /// The URL of the last hop, without credentials, fragment and the text of the query.
     pub final_url: String,
     /// The address that the last hop connected to.
     pub remote: Option<SocketAddr>,
@@ -39,9 +39,9 @@ pub struct Observation {
     pub tls: Option<TlsFacts>,
     /// TLS details of the hops before the last one, in order.
     pub earlier_tls: Vec<EarlierTls>,
-    /// Addresses that did not accept a connection although another address of the name did.
+    /// Addresses that did not accept a connection although another address of the same host did.
     pub dead_addresses: Vec<DeadAddress>,
-    /// Addresses to which a connection was attempted, if none succeeded.
+    /// Addresses to which connections were attempted. Empty if a connection succeeded.
     pub attempted: Vec<SocketAddr>,
     /// Number of reused connections that ended before the response began, after which the request
     /// was sent again on a new connection.
@@ -54,7 +54,7 @@ pub struct Observation {
 pub struct Phases {
     /// Time of name resolution.
     pub resolve: Option<Duration>,
-    /// Time of the TCP connect, to the proxy if there is one.
+    /// Time of the TCP connect to the server, or to the proxy if one is used.
     pub connect: Option<Duration>,
     /// Time of the TLS handshake.
     pub tls: Option<Duration>,
@@ -65,7 +65,7 @@ pub struct Phases {
 }
 
 text_enum! {
-    /// The phases of a request in order, with the names that `blackbox_exporter` uses.
+    /// The phases of a request in chronological order, named as in `blackbox_exporter`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Phase {
         /// Resolving the host name.
@@ -93,10 +93,10 @@ pub struct Fault {
 }
 
 text_enum! {
-    /// Kinds of fault, distinguished by error type and not by message.
+    /// The kind of a fault, derived from the type of the error and not from its message.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum FaultKind {
-        /// NXDOMAIN: the name, or the name that it is an alias of, does not exist.
+        /// NXDOMAIN: the host name, or the target of its CNAME record, does not exist.
         NameNotFound = "name-not-found",
         /// The resolver failed: SERVFAIL, REFUSED or no response.
         ResolverFailure = "resolver-failure",
@@ -118,37 +118,38 @@ text_enum! {
         CertificateNameMismatch = "certificate-name-mismatch",
         /// The certificate has no chain to a trusted root.
         CertificateUntrusted = "certificate-untrusted",
-        /// Any other handshake failure, such as an alert without a kind of its own.
+        /// Any other failure of the TLS handshake.
         TlsHandshake = "tls-handshake",
-        /// The body ended before its announced length.
+        /// The body ended before its declared length.
         Truncated = "truncated",
-        /// More redirects than allowed.
+        /// The number of redirects exceeded the limit.
         TooManyRedirects = "too-many-redirects",
-        /// A redirect without a usable `Location`.
+        /// A redirect has no usable `Location` header.
         BadRedirect = "bad-redirect",
         /// The response is not HTTP or violates its framing.
         Protocol = "protocol",
         /// The body could not be decompressed.
         Decode = "decode",
-        /// The address is link-local or a metadata service and is not allowed.
+        /// The address is link-local or of a metadata service, and the target does not allow it.
         AddressRefused = "address-refused",
         /// The proxy refused the request or failed.
         Proxy = "proxy",
         /// The credentials for the request are not available.
         Credentials = "credentials",
-        /// A local error: no file descriptor, port or memory, or a panic.
+        /// A local error: a lack of file descriptors, ports or memory, a panic, or a long delay of
+        /// this process.
         Local = "local",
         /// Client and server support no common TLS version or cipher.
         TlsVersion = "tls-version",
-        /// The server requires a client certificate and got none, or not an acceptable one.
+        /// The server requires a client certificate, which was missing or not accepted.
         ClientCertificateRequired = "client-certificate-required",
-        /// The server answered the TLS handshake in plain HTTP.
+        /// The server responded to the TLS handshake in plain HTTP.
         PlainHttp = "plain-http",
         /// The certificate has been revoked.
         CertificateRevoked = "certificate-revoked",
-        /// The name exists, but has no address record of a usable type.
+        /// The host name exists, but has no address record of a usable type.
         NoAddress = "no-address",
-        /// No server of the resolver could be reached.
+        /// None of the DNS servers could be reached.
         ResolverUnreachable = "resolver-unreachable",
     }
 }
@@ -206,7 +207,7 @@ impl Phases {
         }
     }
 
-    /// Adds time to a phase, since the times of redirect hops are summed.
+    /// Adds `time` to the time of a phase. The times of redirect hops are summed.
     pub fn add(&mut self, phase: Phase, time: Duration) {
         let slot = match phase {
             Phase::Resolve => &mut self.resolve,
@@ -266,7 +267,7 @@ impl Observation {
         }
     }
 
-    /// Records that this process was scheduled late by `lag` during the request. If the request
+    /// Records that this process was delayed by `lag` during the request. If the request
     /// timed out and the lag is at least a quarter of the deadline, the timeout becomes a local
     /// fault.
     pub fn record_lag(&mut self, lag: Duration, deadline: Duration) {
@@ -284,8 +285,8 @@ impl Observation {
         }
     }
 
-    /// Returns the duration without the delay of this process: a lower bound of the time that the
-    /// target and the network took.
+    /// Returns the duration without the delay of this process, which is a lower bound of the time
+    /// that the target and the network took.
     #[must_use]
     pub fn duration_without_lag(&self) -> Duration {
         self.duration.saturating_sub(self.own_lag)
@@ -296,8 +297,8 @@ impl Observation {
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let response = self.response.as_ref()?;
-        // The HTTP API's id comes first. A REST API's `x-amzn-requestid` is its
-        // `$context.requestId`. CloudFront's id is the fallback.
+        // An HTTP API sends `apigw-requestid`. A REST API's `x-amzn-requestid` is its
+        // `$context.requestId`. CloudFront's `x-amz-cf-id` is the fallback.
         ["apigw-requestid", "x-amzn-requestid", "x-amz-cf-id"]
             .into_iter()
             .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
@@ -311,8 +312,8 @@ impl Observation {
     }
 }
 
-/// Divisor of a probe's deadline. A delay of this process of at least a quarter of the deadline
-/// may have caused the timeout.
+/// Divisor of a probe's deadline. If this process was delayed by at least a quarter of the
+/// deadline, the delay may have caused the timeout.
 const LOCAL_LAG_DIVISOR: u32 = 4;
 
 /// Maximum length of a request id in bytes: about twice the length of CloudFront's ids, the longest

@@ -1,21 +1,21 @@
-//! Escapes text from outside before it reaches a terminal or a log.
+//! Escapes untrusted text before it is written to a terminal or a log.
 //!
 //! Responses, pasted texts and configurations can contain control characters that move the
-//! cursor, set colors or the title, or reverse the reading direction. They are shown as
-//! escapes, so that a reader sees what is there and a terminal does not act on it.
+//! cursor, set colors or the title, or reverse the text direction. These characters are replaced
+//! with escape sequences, so that readers see them and terminals do not interpret them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A text in which every character that a terminal may act on is shown as an escape, such as
-/// `\u{1b}` or `\n`.
+/// Returns the text with each character that a terminal may interpret replaced with an escape
+/// sequence, such as `\u{1b}` or `\n`.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |out, letter| out.extend(letter.escape_default()))
 }
 
-/// JSON text in which the characters that JSON itself does not escape are escaped too, such as
-/// U+009B or the marks of the reading direction. The value stays the same.
+/// Returns JSON text in which unsafe characters that JSON does not require to be escaped, such as
+/// U+009B or bidirectional marks, are escaped too. The JSON value does not change.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     escaped(json, |out, letter| {
@@ -40,17 +40,17 @@ fn escaped(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a terminal or an editor may act on a character instead of showing it.
+/// Returns whether a terminal or an editor may interpret a character instead of displaying it.
 const fn is_unsafe(letter: char) -> bool {
     matches!(
         letter,
-        // C0, DEL and C1 controls.
+        // C0 and C1 control characters, and DEL.
         '\0'..='\x1f' | '\x7f'..='\u{9f}'
-        // Marks, embeddings, overrides and isolates of the reading direction.
+        // Bidirectional marks, embeddings, overrides and isolates.
         | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        // Line and paragraph separators, and characters without width.
+        // Line and paragraph separators, and zero-width characters.
         | '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
-        // Soft hyphen, deprecated format characters, annotations, tags.
+        // Soft hyphen, deprecated format characters, interlinear annotations and tags.
         | '\u{ad}' | '\u{206a}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
     )
 }

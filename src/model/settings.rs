@@ -1,7 +1,7 @@
 //! The settings of the daemon: a whole configuration as plain data, with its defaults.
 //!
-//! `io::config` reads and validates them; nothing else checks them again. Targets are defined
-//! in `model::target`. Settings contain no runtime state.
+//! `io::config` reads and validates settings; no other module validates them again. Targets are
+//! defined in `model::target`. Settings contain no runtime state.
 
 pub mod web;
 
@@ -37,17 +37,18 @@ pub struct Settings {
     pub evidence: EvidenceSettings,
     /// Files with custom rules, sorted by name.
     pub rules: Arc<[RuleFile]>,
-    /// Which part of the targets this daemon probes.
+    /// Settings that select the part of the targets that this daemon probes.
     pub shards: ShardSettings,
-    /// The targets to probe, in the order of the files: those of one shard, or all.
+    /// The targets of this daemon's shard, or all targets if the shard is not yet selected, in the
+    /// order of the configuration files.
     pub targets: Vec<Arc<Target>>,
     /// Targets of this location that only other shards probe.
     pub elsewhere: Vec<Arc<Target>>,
-    /// Windows in which probes continue but no notification is sent.
+    /// Maintenance windows, in which probes continue but no notifications are sent.
     pub maintenance: Vec<MaintenanceWindow>,
 }
 
-/// A valid file of custom rules.
+/// A validated file of custom rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleFile {
     /// The path of the file, as specified by the user.
@@ -56,7 +57,7 @@ pub struct RuleFile {
     pub text: String,
 }
 
-/// Which part of a location's targets a daemon probes.
+/// Settings that select the part of a location's targets that a daemon probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardSettings {
     /// Number of daemons at this location that share the targets; at least 1.
@@ -65,12 +66,12 @@ pub struct ShardSettings {
     pub replicas_per_target: u32,
     /// The configured index of this daemon.
     pub index: ShardIndex,
-    /// The resolved index of this daemon. `None` means that the settings contain all targets of
-    /// the location, as in commands.
+    /// The resolved index of this daemon; `None` until it is resolved at the start of the daemon.
+    /// The settings then still contain all targets of the location.
     pub own: Option<u32>,
 }
 
-/// The index of a shard as configured.
+/// The configured index of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShardIndex {
     /// A fixed index, less than the number of shards.
@@ -84,8 +85,8 @@ pub enum ShardIndex {
 pub struct ServerSettings {
     /// Address on which the endpoint listens; loopback by default.
     pub listen: SocketAddr,
-    /// Whether `POST /-/reload` is accepted. `None` means that it is accepted on loopback, and from
-    /// authenticated clients.
+    /// Whether `POST /-/reload` is accepted. `None` means that it is accepted if the endpoint
+    /// listens on loopback or requires authentication.
     pub allow_reload: Option<bool>,
     /// TLS, users and limits of the endpoint.
     pub web: WebSettings,
@@ -125,7 +126,7 @@ pub struct ResolverSettings {
 pub struct LogSettings {
     /// Format of the log lines.
     pub format: LogFormat,
-    /// Level of logging: a `tracing` filter such as `info` or `probecause=debug`.
+    /// Log level: a `tracing` filter such as `info` or `probecause=debug`.
     pub level: String,
 }
 
@@ -149,20 +150,20 @@ pub struct CloudWatchSettings {
     pub endpoint_url: Option<String>,
     /// Role to assume; `None` means the credentials of the AWS SDK's default chain.
     pub role: Option<Role>,
-    /// Further accounts or regions, by the name of the destination.
+    /// Further accounts or regions, with the name of the destination as the key.
     pub destinations: BTreeMap<String, DestinationSettings>,
     /// CloudWatch namespace of the metrics.
     pub namespace: String,
     /// ARNs notified by the alarms of all targets and by the heartbeat alarm.
     pub alarm_actions: Vec<String>,
-    /// Whether alarms notify. If not, alarms and tags are still written.
+    /// Whether alarms send notifications. Alarms and tags are written in either case.
     pub actions_enabled: bool,
     /// Period of metrics: 60 s, or 10 s for high-resolution metrics and alarms, which cost
     /// more.
     pub resolution: Duration,
     /// How long datapoints that could not be sent are kept for another attempt: 1 hour to 13 days.
     pub backlog: Duration,
-    /// What happens to an alarm that was changed or deleted by hand.
+    /// How the daemon handles an alarm that was changed or deleted by hand.
     pub drift: DriftPolicy,
 }
 
@@ -178,7 +179,7 @@ pub struct DestinationSettings {
     pub endpoint_url: Option<String>,
     /// ARNs notified by the alarms of the destination's targets and by its heartbeat alarm.
     pub alarm_actions: Vec<String>,
-    /// Whether alarms notify. If not, alarms and tags are still written.
+    /// Whether alarms send notifications. Alarms and tags are written in either case.
     pub actions_enabled: bool,
 }
 
@@ -191,13 +192,13 @@ pub struct Role {
     pub external_id: Option<String>,
 }
 
-/// What happens to an alarm of this daemon that was changed or deleted by hand.
+/// How the daemon handles one of its alarms that was changed or deleted by hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DriftPolicy {
-    /// The alarm is written again as configured.
+    /// The daemon restores the alarm as configured.
     #[default]
     Mend,
-    /// The change is reported and the alarm is left unchanged.
+    /// The daemon reports the change and does not modify the alarm.
     Leave,
 }
 
@@ -205,7 +206,7 @@ pub enum DriftPolicy {
 /// target whose declarations name no API, function or log group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceSettings {
-    /// Whether evidence is requested; on by default, since a target opts in by its declarations.
+    /// Whether evidence is requested; on by default, since targets opt in by their declarations.
     pub enabled: bool,
     /// Time from the end of a failed request until metrics are first read.
     pub first_look: Duration,
@@ -233,7 +234,7 @@ pub struct MaintenanceWindow {
     pub when: MaintenanceTime,
 }
 
-/// When a maintenance window is open.
+/// The times at which a maintenance window is open.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MaintenanceTime {
     /// The window opens once.
@@ -257,7 +258,7 @@ pub enum MaintenanceTime {
 }
 
 impl Default for Settings {
-    /// Returns the defaults of the configuration reference, without a target.
+    /// Returns the defaults of the configuration reference, without targets.
     fn default() -> Self {
         Self {
             location: "local".to_owned(),

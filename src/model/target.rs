@@ -1,7 +1,7 @@
 //! A target: one endpoint with its settings.
 //!
-//! A target is plain data that the configuration layer has validated; nothing checks it again. A
-//! reload compares targets to find the changed ones, so equality includes every field.
+//! A target is plain data that the configuration layer has validated; no other module validates it
+//! again. A reload compares targets to find changed targets, so equality includes every field.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +40,7 @@ pub struct Target {
     pub interval: Duration,
     /// Time limit of a probe, including all phases and redirect hops.
     pub timeout: Duration,
-    /// Delay of the confirming probe after a first failure; zero disables it.
+    /// Delay of the confirming probe after a first failure; zero disables confirming probes.
     pub confirm_after: Duration,
     /// The request to send.
     pub request: RequestSettings,
@@ -50,7 +50,7 @@ pub struct Target {
     pub expect: Expectations,
     /// The numbers of consecutive results that change the health.
     pub health: HealthSettings,
-    /// Credentials sent with the request; `None` if it needs none.
+    /// Credentials to send with the request; `None` to send no credentials.
     pub auth: Option<Auth>,
     /// The AWS resources behind the endpoint, as declared by the user.
     pub aws: AwsDeclarations,
@@ -58,10 +58,10 @@ pub struct Target {
     pub alarm: AlarmSettings,
     /// The CloudWatch metrics of this target.
     pub cloudwatch: TargetCloudWatch,
-    /// Ways past the outer hops, the outermost first.
+    /// Hops that requests can connect to directly, the outermost first.
     pub layers: Vec<Layer>,
-    /// Whether a confirmed failure may be followed by one request that asks the front door for
-    /// the cause.
+    /// Whether one more request may be sent after a confirmed failure, with headers that make a
+    /// CDN such as Cloudflare state the cause.
     pub ask_for_cause: bool,
 }
 
@@ -70,8 +70,7 @@ pub struct Target {
 pub struct RequestSettings {
     /// The HTTP method of the request.
     pub method: String,
-    /// Request headers, sent on the first hop and on redirects within the same origin. A redirect
-    /// to another origin gets only those without a secret.
+    /// Request headers. Headers with a secret are not sent to redirects to another origin.
     pub headers: Vec<(String, HeaderText)>,
     /// The request body; may be empty.
     pub body: Arc<[u8]>,
@@ -79,16 +78,16 @@ pub struct RequestSettings {
     pub max_redirects: u32,
     /// IP versions of the addresses to try.
     pub ip: IpVersion,
-    /// Whether to reuse the connection for the next probe instead of opening a new one.
+    /// Whether to reuse the connection for the next probe instead of opening a new connection.
     pub reuse_connection: bool,
-    /// Whether redirects of one probe get the cookies that its earlier responses have set.
+    /// Whether cookies set by a response are sent with the later redirects of the same probe.
     pub cookies: bool,
-    /// The version of HTTP to use.
+    /// HTTP versions that the probe may use.
     pub http: HttpChoice,
-    /// The server name of TLS (SNI, and the name to verify) for the URL's own host; `None`: the
-    /// host.
+    /// TLS server name (SNI, and the name to verify) for the host of the URL, but not for redirects
+    /// to other hosts; `None` means the host name.
     pub server_name: Option<String>,
-    /// DNS servers; empty: those of the daemon.
+    /// DNS servers to query. If empty, the DNS servers of the daemon are used.
     pub resolver: Vec<SocketAddr>,
     /// URL of a proxy: `http`, `https`, `socks5` or `socks5h`, without credentials.
     pub proxy: Option<Url>,
@@ -99,29 +98,29 @@ pub struct RequestSettings {
     pub body_limit: usize,
     /// Link-local and metadata addresses that this target is allowed to connect to.
     pub allow_addresses: Vec<IpAddr>,
-    /// Where TCP connections lead instead of to the host and port of the URL. Redirects to
-    /// another host or port are not affected.
+    /// Host and port to connect to instead of the host and port of the URL. Redirects to another
+    /// host or port are not affected.
     pub connect_to: Option<HostPort>,
 }
 
 /// The value of a configured header.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeaderText {
-    /// A value written in the configuration; not a secret.
+    /// A value in the configuration, which is not a secret.
     Plain(String),
     /// A secret value, read from a file or an environment variable.
     Secret(Secret),
 }
 
-/// Which versions of HTTP a probe may use.
+/// HTTP versions that a probe may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HttpChoice {
-    /// HTTP/2 if the server offers it in the TLS handshake, else HTTP/1.1.
+    /// HTTP/2 if the server offers it in the TLS handshake, otherwise HTTP/1.1.
     #[default]
     Any,
     /// HTTP/1.1 only.
     Http1,
-    /// HTTP/2 only; without TLS with prior knowledge.
+    /// HTTP/2 only. Without TLS, HTTP/2 is used with prior knowledge.
     Http2,
 }
 
@@ -134,10 +133,10 @@ pub struct ProxyAuth {
     pub password: Secret,
 }
 
-/// Which IP versions a probe may use.
+/// IP versions that a probe may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum IpVersion {
-    /// Both IP versions, raced as in browsers (Happy Eyeballs).
+    /// IPv4 and IPv6, tried concurrently as in browsers (Happy Eyeballs).
     #[default]
     Any,
     /// IPv4 only.
@@ -146,7 +145,7 @@ pub enum IpVersion {
     V6,
 }
 
-/// TLS settings, with the files already read. Targets with equal settings share a client.
+/// TLS settings with the contents of the configured files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TlsSettings {
     /// Additional trusted root certificates, in PEM.
@@ -169,9 +168,10 @@ pub struct TlsIdentity {
 /// The numbers of consecutive results that change the health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthSettings {
-    /// Consecutive failures until `down`, or degraded results until `degraded`; at least 1.
+    /// Number of consecutive failures until `down`, and of degraded results until `degraded`; at
+    /// least 1.
     pub consecutive_failures: u32,
-    /// Consecutive successes until `up` again; at least 1.
+    /// Number of consecutive successes until `up` again; at least 1.
     pub consecutive_successes: u32,
 }
 
@@ -187,7 +187,7 @@ pub enum Auth {
     },
     /// The header `Authorization: Bearer` with this token.
     Bearer(Secret),
-    /// AWS Signature Version 4, with the SDK's default credential chain.
+    /// AWS Signature Version 4, with credentials of the SDK's default chain.
     SigV4 {
         /// Signing name of the service, such as `execute-api` or `lambda`.
         service: String,

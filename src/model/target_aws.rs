@@ -1,14 +1,15 @@
 //! The user's declarations about the AWS resources behind a target.
 //!
-//! Every declaration is optional; an absent declaration means "unknown", not "no". Declarations
-//! rule out causes. The declarations are not verified.
+//! Every declaration is optional; an absent declaration means "unknown", not "no". The diagnosis
+//! uses declarations to rule out causes. Declarations are not verified.
 
 use std::time::Duration;
 
 /// The AWS resources behind a target; `None` means unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AwsDeclarations {
-    /// Region of the API and the function, if it differs from the default.
+    /// Region of the API and the function. `None` means the region in the host name of the URL,
+    /// else the region of the CloudWatch settings.
     pub region: Option<String>,
     /// ARN of the role to assume when requesting evidence.
     pub role_arn: Option<String>,
@@ -16,7 +17,7 @@ pub struct AwsDeclarations {
     pub external_id: Option<String>,
     /// Id of the HTTP API.
     pub api_id: Option<String>,
-    /// Name of the REST API, which identifies its metrics.
+    /// Name of the REST API, which is the dimension of its metrics.
     pub api_name: Option<String>,
     /// Stage of the API.
     pub stage: Option<String>,
@@ -34,7 +35,7 @@ pub struct AwsDeclarations {
     pub function_timeout: Option<Duration>,
     /// Kind of authorizer that checks callers before the integration is reached.
     pub authorizer: Option<Authorizer>,
-    /// Whether the function also serves traffic other than the probes; default true.
+    /// Whether the function also serves traffic other than the probes; `true` by default.
     pub shared: bool,
     /// Log group of the API's access log.
     pub access_log_group: Option<String>,
@@ -70,8 +71,7 @@ pub enum Authorizer {
 }
 
 impl AwsDeclarations {
-    /// Returns whether at least one resource is declared for which AWS has evidence about a failed
-    /// request.
+    /// Returns whether a resource is declared for which AWS has metrics or logs.
     #[must_use]
     pub const fn names_evidence(&self) -> bool {
         self.function.is_some()

@@ -1,19 +1,20 @@
-//! What a healthy response of a target looks like.
+//! The conditions that a healthy response of a target satisfies.
 
 use std::time::Duration;
 
-/// What a healthy response must satisfy; all conditions apply.
+/// The conditions that a healthy response must satisfy. All of them must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectations {
     /// Inclusive ranges of status codes; the status must be in one of them.
     pub status: Vec<(u16, u16)>,
-    /// Conditions on headers, by lowercase name.
+    /// Conditions on headers, with lowercase header names.
     pub headers: Vec<(String, TextMatch)>,
     /// Conditions on the body.
     pub body: Vec<BodyMatch>,
-    /// A probe that takes longer is degraded (`too-slow`), not failed.
+    /// Duration above which a probe is degraded (`too-slow`), not failed.
     pub slower_than: Option<Duration>,
-    /// A certificate with fewer days left makes the probe degraded (`certificate-expiring`).
+    /// Minimum number of days until the certificate expires. With fewer days, a probe is degraded
+    /// (`certificate-expiring`).
     pub certificate_days: Option<u32>,
 }
 
@@ -26,13 +27,13 @@ pub enum TextMatch {
     Contains(String),
     /// The pattern matches anywhere in the value.
     Regex(Pattern),
-    /// No value is equal to this text.
+    /// No value of the header is equal to this text.
     Differs(String),
-    /// No value contains this text.
+    /// No value of the header contains this text.
     Lacks(String),
-    /// The pattern matches no value.
+    /// The pattern matches no value of the header.
     NoMatch(Pattern),
-    /// There is a header of this name, or there is none.
+    /// The header is present if `true`, and absent if `false`.
     Exists(bool),
 }
 
@@ -49,9 +50,9 @@ pub enum BodyMatch {
     NoMatch(Pattern),
     /// A condition on the values that the path selects in a JSON body.
     Json {
-        /// The RFC 9535 path.
+        /// The JSON path (RFC 9535).
         path: JsonPath,
-        /// The condition.
+        /// The condition on the selected values.
         test: JsonTest,
     },
 }
@@ -59,34 +60,35 @@ pub enum BodyMatch {
 /// A condition on the values that a JSON path selects.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JsonTest {
-    /// One of the values is equal to this one.
+    /// At least one selected value is equal to this value.
     Equals(serde_json::Value),
-    /// None of the values is equal to this one, and there is a value.
+    /// At least one value is selected, and no selected value is equal to this value.
     Differs(serde_json::Value),
-    /// All values are numbers that compare like this, and there is a value.
+    /// At least one value is selected, and all selected values are numbers for which the comparison
+    /// with this bound holds.
     Compares(Comparison, f64),
-    /// One of the values is a text that contains this one.
+    /// At least one selected value is a string that contains this text.
     Contains(String),
-    /// The pattern matches anywhere in one of the values, which is a text.
+    /// At least one selected value is a string in which the pattern matches anywhere.
     Regex(Pattern),
-    /// There is a value, or there is none.
+    /// At least one value is selected if `true`, and none if `false`.
     Exists(bool),
 }
 
-/// How a number compares with a bound.
+/// The operator that compares a number with a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// `<`.
+    /// The number is less than the bound (`<`).
     Less,
-    /// `<=`.
+    /// The number is less than or equal to the bound (`<=`).
     AtMost,
-    /// `>`.
+    /// The number is greater than the bound (`>`).
     Greater,
-    /// `>=`.
+    /// The number is greater than or equal to the bound (`>=`).
     AtLeast,
 }
 
-/// A compiled regular expression. Two are equal if their sources are.
+/// A compiled regular expression. Two patterns are equal if their sources are equal.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub regex::Regex);
 
@@ -106,7 +108,7 @@ impl PartialEq for Pattern {
 }
 
 impl Comparison {
-    /// The sign, as in the configuration.
+    /// Returns the operator as written in the configuration.
     #[must_use]
     pub const fn sign(self) -> &'static str {
         match self {
@@ -117,7 +119,7 @@ impl Comparison {
         }
     }
 
-    /// Whether a number compares like this with the bound.
+    /// Returns whether the comparison of the number with the bound holds.
     #[must_use]
     pub fn is_met(self, number: f64, bound: f64) -> bool {
         match self {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::model::cause::{CauseId, Owner};
 use crate::model::text_enum::text_enum;
 
-/// Settings of a target's alarm and its per-cause alarms.
+/// Settings of a target's alarm and of its per-cause alarms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmSettings {
     /// Whether this target has an alarm.
@@ -18,21 +18,23 @@ pub struct AlarmSettings {
     pub datapoints: u32,
     /// How missing datapoints are treated.
     pub missing: MissingData,
-    /// ARNs notified instead of the global ones; an empty list means none, `None` the global ones.
+    /// ARNs to notify instead of the global ARNs. If empty, no ARN is notified; `None` means the
+    /// global ARNs.
     pub actions: Option<Vec<String>>,
     /// Per-cause alarms, at most one per cause.
     pub causes: Vec<CauseAlarm>,
 }
 
-/// A per-cause alarm, which notifies the team that acts on one cause of a target. In addition to
-/// the target's alarm, it is in `ALARM` while the target is down with this cause.
+/// A per-cause alarm, which notifies the team that acts on one cause. It exists in addition to the
+/// target's alarm, and is in `ALARM` while the target is down with this cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CauseAlarm {
     /// The id of a cause in the rulebook.
     pub cause: CauseId,
     /// The owner of the cause, from the rulebook.
     pub owner: Owner,
-    /// ARNs to notify: those configured for the cause, or else those of its owner, or else none.
+    /// ARNs to notify: the ARNs of the cause, else the ARNs of its owner. Empty if neither is
+    /// configured.
     pub actions: Vec<String>,
 }
 
@@ -56,7 +58,8 @@ pub struct TargetCloudWatch {
     pub enabled: bool,
     /// The metrics to publish. CloudWatch charges for each of them.
     pub metrics: BTreeSet<CloudWatchMetric>,
-    /// Name of the configured destination (account and region); `None` for the default one.
+    /// Name of the configured destination (account and region); `None` means the default
+    /// destination.
     pub destination: Option<String>,
 }
 

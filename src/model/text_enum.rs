@@ -1,4 +1,4 @@
-//! A macro for enums whose variants each have a fixed text.
+//! A macro for enums in which each variant has a fixed text.
 //!
 //! The texts are contracts (label values, JSON, rules, the store), so they are written next to
 //! the variants. The macro generates the list of variants and the conversions. Unlike the crate
@@ -21,7 +21,7 @@ macro_rules! text_enum {
         }
 
         impl $name {
-            /// Every variant, in order of declaration.
+            /// All variants, in order of declaration.
             $visibility const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
 
             /// Returns the variant's text.

@@ -1,4 +1,4 @@
-//! What changed since the last good answers is evidence of a failure, across a restart too.
+//! What changed since the last good responses is evidence of a failure, across a restart too.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

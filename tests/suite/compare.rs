@@ -97,7 +97,7 @@ async fn the_same_url_is_compared_through_two_addresses() {
 #[tokio::test]
 async fn wrong_arguments_are_refused_with_the_correction() {
     for (arguments, message) in [
-        (&["--compare", "http://a.test/"][..], "give it twice"),
+        (&["--compare", "http://a.test/"][..], "needs two values"),
         (&["--compare", "a:1", "--compare", "b:2"], "is not a URL"),
         (
             &["http://a.test/", "--compare", "a", "--compare", "b:2"],

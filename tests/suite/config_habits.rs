@@ -133,7 +133,7 @@ const IN_TARGET: &[(&str, &str, &str)] = &[
     (
         "",
         "oauth2 = { client_id = \"x\" }",
-        "tokens are not requested here",
+        "the daemon does not request tokens",
     ),
     // Prometheus.
     ("", "scrape_interval = \"30s\"", "`interval = \"30s\"`"),
@@ -483,7 +483,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     (
         "expect",
         "body = { json = { count = { \">\" = 0, near = 1 } } }",
-        "\"near\" is no operator",
+        "\"near\" is not an operator",
     ),
     ("health", "consecutive_failures = \"3\"", "write 3"),
     ("auth", "bearer = \"hunter2\"", "{ env = \"NAME\" }"),
@@ -634,8 +634,8 @@ const FILES: &[(&str, &str)] = &[
     ("days = [mon, tue]\n", "write `days = [\"mon\", \"tue\"]`"),
     ("regex = \"\\d+\"\n", "write the text in single quotes"),
     ("body = \"{\"a\": 1}\"\n", "write the text in single quotes"),
-    ("name = “a”\n", "quotes are straight"),
-    ("name = \"a\";\n", "nothing follows a value"),
+    ("name = “a”\n", "text needs straight quotes"),
+    ("name = \"a\";\n", "unexpected character after the value"),
     ("// a comment\n[log]\n", "a comment starts with `#`"),
     ("[target \"orders\"]\n", "write [[target]]"),
     ("[log\nlevel = \"info\"\n", "write [log]"),

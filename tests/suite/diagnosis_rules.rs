@@ -117,7 +117,7 @@ fn a_fallback_shows_the_status_and_the_headers_that_tell_most() {
     }
     let diagnosis = rulebook().diagnose(&facts);
     let verdict = diagnosis.verdict.unwrap();
-    assert_eq!(verdict.title, "The application itself answered 418");
+    assert_eq!(verdict.title, "The application itself returned 418");
     assert_eq!(verdict.hop, Some(Hop::Application));
     let evidence: Vec<String> = diagnosis
         .evidence

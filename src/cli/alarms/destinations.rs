@@ -33,7 +33,7 @@ pub(super) struct AccountPlan {
     arns: BTreeSet<String>,
 }
 
-/// Reads every configured destination concurrently.
+/// Reads the alarms of all configured destinations concurrently, and plans the changes.
 pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<DestinationState> {
     let views = destination::configured(settings).into_iter();
     let states = views.map(async |view| DestinationState {
@@ -74,8 +74,8 @@ pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), Str
 }
 
 /// Returns the names of the alarms that are desired in destinations that could not be read. Such
-/// a destination may be the same account and region as another one, in which these alarms must
-/// not count as orphans.
+/// a destination may be the same account and region as another destination, in which these alarms
+/// must not count as orphans.
 pub(super) fn desired_elsewhere(states: &[DestinationState]) -> BTreeSet<String> {
     let unknown = states.iter().filter(|state| state.found.is_err());
     unknown
@@ -85,7 +85,7 @@ pub(super) fn desired_elsewhere(states: &[DestinationState]) -> BTreeSet<String>
 }
 
 impl AccountPlan {
-    /// Compares the desired alarms with those of the account and plans the changes.
+    /// Compares the desired alarms with the alarms of the account and plans the changes.
     pub(super) fn new(api: Api, view: &DestinationView, actual: &[ActualAlarm]) -> Self {
         let desired = alarm::alarms_of(view);
         Self {

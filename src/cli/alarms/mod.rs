@@ -1,8 +1,8 @@
 //! `probecause alarms`: plans, applies and prunes the CloudWatch alarms of a configuration.
 //!
 //! The daemon writes causes into alarms, and `apply` keeps these causes. Each destination
-//! is handled separately (`destinations`), so that an unreachable one does not hide the results
-//! of the others. `show` prints the output.
+//! is handled separately (`destinations`), so that an unreachable destination does not hide the
+//! results of the other destinations. `show` prints the output.
 
 mod destinations;
 mod show;
@@ -60,7 +60,7 @@ pub enum Action {
         /// Options that all actions of `alarms` share.
         #[command(flatten)]
         common: Common,
-        /// Delete the alarms; without this option they are only listed.
+        /// Delete the alarms. Without this option, the alarms are only listed.
         #[arg(long)]
         yes: bool,
     },

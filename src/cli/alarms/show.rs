@@ -1,7 +1,7 @@
 //! Prints the output of `probecause alarms` as text or JSON Lines.
 //!
-//! With several destinations, each has a heading and its own costs, and the total is printed
-//! last. With a single destination, only the JSON output names it.
+//! If there are several destinations, each has a heading and its own costs, and the total is
+//! printed last. A single destination is named only in the JSON output.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::{Plan, Step};
 use crate::model::settings::EvidenceSettings;
 
-/// The printer of one destination's output.
+/// Prints the output of one destination.
 pub(super) struct Printer<'a> {
     state: &'a DestinationState,
     evidence: &'a EvidenceSettings,
@@ -87,7 +87,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints a line of JSON, if the output is JSON.
+    /// Prints a line of JSON if the output is JSON.
     pub(super) fn line(&mut self, mut value: Value) -> Result<(), String> {
         if !self.json {
             return Ok(());
@@ -97,7 +97,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// Prints the total cost of all destinations, and the time until an alarm pages.
+/// Prints the total cost of all destinations, and each target's time from a failure to a page.
 pub(super) fn total(
     states: &[DestinationState],
     estimate: &Estimate,

@@ -48,7 +48,8 @@ fn plan(json: bool) -> Action {
     }
 }
 
-/// Returns the output of `alarms plan` for an account whose alarms were applied and then changed.
+/// Returns the output of `alarms plan` for an account whose alarms were applied and then modified
+/// by `change`.
 async fn check(drift: DriftPolicy, json: bool, change: fn(&mut Vec<ActualAlarm>)) -> String {
     let settings = settings(|settings, target| {
         settings.cloudwatch.drift = drift;
@@ -72,7 +73,8 @@ async fn check(drift: DriftPolicy, json: bool, change: fn(&mut Vec<ActualAlarm>)
     text
 }
 
-/// Creates two destinations. All alarms were applied, and those of `payments` were then changed.
+/// Creates two destinations whose alarms were applied. The closure `payments` then modifies the
+/// alarms of the destination `payments`.
 async fn of_two(payments: fn(&mut Vec<ActualAlarm>)) -> (Settings, Vec<DestinationState>) {
     let settings = two();
     let mut states = Vec::new();

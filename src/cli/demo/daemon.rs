@@ -1,4 +1,4 @@
-//! Runs the demo's daemon. Only this file of the demo uses the engine.
+//! Runs the demo's daemon. The other modules of the demo do not use the engine.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

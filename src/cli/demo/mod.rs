@@ -1,8 +1,8 @@
 //! `probecause demo`: a simulated API Gateway with failing routes, monitored by the daemon.
 //!
-//! The simulator and the daemon run in this process on loopback; no AWS account and no network
-//! are needed. `plan` defines the routes and the correct causes, `daemon` starts the engine,
-//! `reporter` prints changes, and `view` formats them.
+//! The simulator and the daemon run in this process on loopback and need no AWS account or
+//! network. `plan` defines the routes and the correct causes, `daemon` starts the engine,
+//! `reporter` prints changes, and `view` formats the changes.
 
 mod daemon;
 mod plan;
@@ -33,7 +33,7 @@ pub struct Args {
     /// Stop after this time, such as 60s. Without it, stop with Ctrl-C.
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
-    /// The address of the page and metrics; port 0 chooses a free port.
+    /// The address of the page and metrics. Port 0 selects a free port.
     /// [default: 127.0.0.1:9853, or a free port if it is in use]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
@@ -138,7 +138,7 @@ async fn end_of_demo(duration: Option<Duration>) {
 mod tests {
     use super::*;
 
-    /// Creates a row with a cause (down, likely), or without one if `cause` is empty (up).
+    /// Creates the row of a target that is down with a likely cause, or up if `cause` is empty.
     pub(super) fn row(target: &str, cause: &str) -> Row {
         let failing = !cause.is_empty();
         Row {

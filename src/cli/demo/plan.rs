@@ -1,8 +1,7 @@
-//! Defines the routes of the demo: the fault of each route, and the causes that are correct for
-//! it.
+//! Defines the routes of the demo, with the fault and the correct causes of each route.
 //!
 //! The module also builds the daemon's settings from the simulator's addresses, and compares the
-//! named causes with the correct ones.
+//! named causes with the correct causes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ pub(super) struct Route {
     pub(super) name: &'static str,
     /// The fault of the route, as shown to the user.
     pub(super) wrong: &'static str,
-    /// The causes that are correct while none is proven, the true one first. Empty if the
+    /// The causes that are correct until one is proven, starting with the true cause. Empty if the
     /// route is healthy.
     pub(super) expected: &'static [&'static str],
     endpoint: Endpoint,
@@ -57,11 +56,12 @@ pub(super) struct RouteResult<'a> {
 /// The name of the route that responds after the integration timeout.
 pub(super) const SLOW_ROUTE: &str = "timeout";
 
-/// Time for which the simulated gateway waits for its function: the same as a real HTTP API.
+/// Time limit of the simulated gateway for a response of its function, the same as that of a real
+/// HTTP API.
 pub(super) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Running time of the demo after which the cause of the slow route is named: the integration
-/// timeout of 30 s, up to 5 s until the first probe, and one second for everything else.
+/// timeout of 30 s, up to 5 s until the first probe, and a margin of one second.
 const SLOW_ROUTE_NAMED_AFTER: Duration = Duration::from_secs(36);
 
 /// Delay before evidence is requested. It is short, since the simulated logs and metrics have no
@@ -157,7 +157,7 @@ pub(super) fn settings(
         evidence: EvidenceSettings {
             first_look: EVIDENCE_DELAY,
             settle: EVIDENCE_DELAY,
-            // This is above the default, since all routes fail within seconds of the start.
+            // The limit is above the default, since all routes fail within seconds of the start.
             max_requests_per_second: 20,
             ..EvidenceSettings::default()
         },
@@ -166,7 +166,7 @@ pub(super) fn settings(
     })
 }
 
-/// Compares the named causes with the correct ones. `elapsed` is the running time of the demo.
+/// Compares the named causes with the correct causes. `elapsed` is the running time of the demo.
 pub(super) fn evaluate(rows: &[Row], elapsed: Duration) -> Vec<RouteResult<'_>> {
     ROUTES
         .iter()
@@ -188,7 +188,7 @@ fn problem(route: &Route, row: Option<&Row>, elapsed: Duration) -> Option<String
     match (cause, route.expected) {
         (None, []) if probed => None,
         (Some(cause), []) => Some(format!("the route is healthy, but `{cause}` was named")),
-        // A proven cause must be the true one.
+        // A proven cause must be the true cause.
         (Some(cause), [truth, ..]) if proven(row) && cause != *truth => {
             Some(format!("`{cause}` was proven instead of `{truth}`"))
         }

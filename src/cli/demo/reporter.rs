@@ -26,7 +26,7 @@ pub(super) enum Style {
     Json,
 }
 
-/// The printer of the demo's output.
+/// Prints the output of the demo.
 #[derive(Debug)]
 pub(super) struct Reporter<W> {
     out: W,
@@ -106,7 +106,7 @@ impl<W: Write> Reporter<W> {
         if let Style::Table { color } = self.style {
             let table = view::table(rows, elapsed, color);
             if self.table_lines > 0 {
-                // Moves the cursor above the old table and clears to the end of the screen.
+                // Move the cursor above the old table and clear the screen below it.
                 write!(self.out, "\u{1b}[{}A\u{1b}[J", self.table_lines)?;
             }
             self.table_lines = table.lines().count();
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use crate::cli::demo::tests::{row, rows};
 
-    /// Returns the output for a target that fails after 3 s, in the first 10 s.
+    /// Returns the output of the first 10 s for a target that fails after 3 s.
     async fn output(style: Style) -> String {
         let mut out = Vec::new();
         let mut reporter = Reporter::new(&mut out, style);
@@ -212,7 +212,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_table_on_a_terminal_is_redrawn_in_place() {
         let text = output(Style::Table { color: false }).await;
-        // The table has two lines, the header and one row; each redraw moves above both.
+        // The table has two lines, and each redraw moves the cursor above both lines.
         assert!(text.contains("\u{1b}[2A\u{1b}[JTARGET"), "{text:?}");
         assert!(!text.starts_with('\u{1b}'), "{text:?}");
     }

@@ -1,4 +1,4 @@
-//! Formats the demo's output: the live table, log lines, the table of results, JSON Lines.
+//! Formats the demo's output: the live table, log lines, the table of results and JSON Lines.
 //!
 //! Lines are shorter than 80 columns, since a wrapped line would break redrawing in place.
 
@@ -149,8 +149,8 @@ fn health_cell(health: HealthState, color: bool) -> String {
         HealthState::Down => RED,
         HealthState::Unknown => DIM,
     };
-    // The text is padded before it is colored, since escape codes count as characters but have
-    // no width.
+    // The text is padded before it is colored, since escape codes have no width but would count
+    // as characters.
     paint(&format!("{:<9}", health.as_str()), code, color)
 }
 

@@ -32,7 +32,7 @@ pub(super) fn summaries(rulebook: &Rulebook) -> Vec<CauseSummary<'_>> {
     known.chain([unexplained_summary()]).collect()
 }
 
-/// Returns a description of the people behind an owner.
+/// Returns the description of an owner: the people who have to act.
 pub(super) const fn describe_owner(owner: Owner) -> &'static str {
     match owner {
         Owner::Service => "the owners of the service behind the endpoint",
@@ -40,11 +40,11 @@ pub(super) const fn describe_owner(owner: Owner) -> &'static str {
         Owner::Network => "the owners of name resolution, routing, and firewalls",
         Owner::Client => "the caller, whose request or credentials are wrong",
         Owner::Prober => "the operators of this prober",
-        Owner::Unknown => "not known: nothing that was seen shows who has to act",
+        Owner::Unknown => "no observed fact shows who has to act",
     }
 }
 
-/// Describes the place on the way of a request that a hop stands for.
+/// Returns the description of a hop: a part of the path of a request.
 pub(super) const fn describe_hop(hop: Hop) -> &'static str {
     match hop {
         Hop::Client => "the request, its credentials, or the client's own network",
@@ -68,7 +68,8 @@ pub(super) fn basis(rule: &Rule) -> &'static str {
     }
 }
 
-/// Returns the facts that differ from their default value, as pairs of name and value in one line.
+/// Returns the name and the value of each fact that differs from its default. Line breaks in a
+/// value are escaped.
 pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
     let defaults = Facts::defaults();
     facts

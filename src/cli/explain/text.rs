@@ -8,7 +8,8 @@ use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
 use crate::model::cause::{Hop, Owner};
 
-/// Minimum length of a fact with its value that may be broken to fit a line.
+/// Minimum total length of a fact's name and value, in bytes, for which a line may break between
+/// them.
 const MAX_UNBROKEN: usize = 60;
 
 /// Lists every cause with its title, grouped by owner.

@@ -1,7 +1,7 @@
-//! `probecause probe --compare A --compare B`: two answers beside each other.
+//! Formats two results side by side for `probecause probe --compare A --compare B`.
 //!
-//! Each of A and B is a URL or, if a URL or a target of the configuration is given too, a
-//! HOST:PORT through which it is requested. Both requests are sent at the same time.
+//! A and B are two URLs, or two addresses (HOST:PORT) through which the same target was requested.
+//! The caller sends the requests.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::io::json;
 use crate::model::observation::{Observation, Phase, Response};
 use crate::model::target::Target;
 
-/// One of the two answers.
+/// One of the two compared requests and its result.
 pub(super) struct Side {
     /// The target that was requested.
     pub(super) target: Target,
@@ -22,24 +22,25 @@ pub(super) struct Side {
     pub(super) diagnosis: Diagnosis,
 }
 
-/// A property of both answers.
+/// A row of the comparison: one property of both results.
 struct Row {
     name: String,
     values: [String; 2],
-    /// Whether the values may differ between any two requests, such as times.
+    /// Whether the values differ even between two equal requests, as times do. Such values are
+    /// not marked as different.
     varies: bool,
 }
 
-/// Width of a value in columns; longer values are cut.
+/// Width of the columns with values, in characters; longer values are truncated.
 const WIDTH: usize = 44;
 
-/// Width of a name in columns.
+/// Width of the column with names, in characters; longer names are truncated.
 const NAME_WIDTH: usize = 22;
 
-/// Headers whose values are secret or differ in each response.
+/// Headers whose values are not shown, since they may contain secrets.
 const HIDDEN: [&str; 1] = ["set-cookie"];
 
-/// Headers whose values differ in each response.
+/// Headers whose values usually differ in every response.
 const VARYING: [&str; 11] = [
     "date",
     "age",
@@ -54,10 +55,11 @@ const VARYING: [&str; 11] = [
     "x-azure-ref",
 ];
 
-/// Maximum number of characters of a body that are shown.
+/// Maximum length of the excerpt of a body, in characters.
 const MAX_EXCERPT: usize = 200;
 
-/// Formats two answers as text: one property per line, those that differ marked with `≠`.
+/// Formats two results as text, with one property per line. Properties that differ are marked
+/// with `≠`.
 pub(super) fn text(sides: &[Side; 2], terminal: Terminal) -> String {
     let rows = rows(sides);
     let [a, b] = sides
@@ -89,7 +91,7 @@ pub(super) fn text(sides: &[Side; 2], terminal: Terminal) -> String {
     lines.join("\n")
 }
 
-/// Formats two answers as one line of JSON: both results and the properties that differ.
+/// Formats two results and the properties that differ as one line of JSON.
 pub(super) fn to_json(sides: &[Side; 2]) -> String {
     let result = |side: &Side| {
         json::result(json::ResultParts {
@@ -223,7 +225,7 @@ fn certificate_rows(sides: &[Side; 2]) -> Vec<Row> {
     ]
 }
 
-/// One row per header name, in the order of the first answer and then of the second.
+/// Returns one row per header name, in the order of the first response and then of the second.
 fn header_rows(sides: &[Side; 2]) -> Vec<Row> {
     let mut names: Vec<&str> = Vec::new();
     for response in sides.iter().filter_map(response) {
@@ -254,7 +256,8 @@ fn header_rows(sides: &[Side; 2]) -> Vec<Row> {
     rows.collect()
 }
 
-/// The size of the bodies and, if they differ, how they continue where they do.
+/// Returns a row with the sizes of the bodies and, if the bodies differ, a row with excerpts that
+/// start at the first different byte.
 fn body_rows(sides: &[Side; 2]) -> Vec<Row> {
     let mut rows = vec![row(sides, "body size", |side| {
         response(side).map_or_else(none, |response| format!("{} bytes", response.body_bytes))

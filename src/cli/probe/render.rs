@@ -7,7 +7,7 @@ use crate::domain::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict}
 use crate::model::observation::{Observation, Phase};
 use crate::model::target::Target;
 
-/// Length in columns of a bar that stands for the whole duration of a probe.
+/// Length of the bar that represents the whole duration of a probe, in columns.
 const BAR: usize = 40;
 
 /// Formats the result of a probe as lines of text.
@@ -117,8 +117,8 @@ pub(super) fn time(time: Duration) -> String {
     }
 }
 
-/// Removes control characters from a text of a configuration or a server, since they could
-/// control the terminal.
+/// Removes control characters from text of a configuration or a server, since a terminal would
+/// interpret them.
 pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect()
 }

@@ -1,4 +1,5 @@
-//! Creates and marks the card of a target: the injected cause, the named cause, and its history.
+//! Creates the card of a target and marks it. A card contains the injected cause, the named cause
+//! and the history of the diagnosis.
 //!
 //! A diagnosis must name the true cause. A diagnosis with the certainty `possible` also passes if
 //! the true cause is another leading candidate.
@@ -28,7 +29,7 @@ pub(super) struct NamedCause {
     pub(super) certainty: Certainty,
     /// The candidates, the most probable first.
     pub(super) candidates: Vec<Candidate>,
-    /// The facts of the last probe that the diagnosis uses.
+    /// The facts on which the diagnosis is based.
     pub(super) evidence: Vec<Evidence>,
     /// The revisions of the target's incident, oldest first.
     pub(super) path: Vec<VerdictStep>,
@@ -43,7 +44,7 @@ pub(super) struct VerdictStep {
     pub(super) note: String,
 }
 
-/// The mark of a card, which compares the named cause with the true one.
+/// The mark of a card: the result of comparing the named cause with the true cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     /// The true cause was named, or no cause was named for a healthy target.
@@ -73,7 +74,7 @@ impl Card {
         }
     }
 
-    /// Returns the mark of the card by comparing the named cause with the injected one.
+    /// Returns the mark of the card by comparing the named cause with the injected cause.
     pub(super) fn mark(&self) -> Mark {
         match (&self.injected, &self.named) {
             _ if !self.probed => Mark::Unprobed,

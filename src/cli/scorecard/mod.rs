@@ -1,8 +1,9 @@
 //! `probecause scorecard`: scores diagnoses against known faults.
 //!
-//! The command runs the daemon for a while on targets with injected faults, in the fault lab of
-//! `deploy/aws` or in the simulator (`lab`), and compares each diagnosis (`judge`) with the
-//! true cause (`truth`). It writes no alarms or metrics. `view` formats the output.
+//! The command runs the daemon for a limited time on targets with injected faults. The targets are
+//! in the fault lab of `deploy/aws` or in the simulator (`lab`). The command compares each
+//! diagnosis (`judge`) with the true cause (`truth`). It writes no alarms or metrics. `view`
+//! formats the output.
 
 mod judge;
 mod lab;
@@ -46,8 +47,8 @@ pub struct Args {
     /// overrides the label.
     #[arg(long, value_name = "TARGET=CAUSE", value_parser = truth::expectation)]
     expect: Vec<truth::Expectation>,
-    /// Probe for this long. In AWS, log lines are delayed by minutes and metrics by ten
-    /// minutes or more; use 15m to let a diagnosis reach its highest certainty.
+    /// Probe for this long. AWS delays log lines by minutes, and metrics by ten minutes or more.
+    /// Use 15m to let a diagnosis reach its highest certainty.
     /// [default: 2m; simulated: 1m]
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,

@@ -94,7 +94,8 @@ mod tests {
     use super::*;
     use crate::model::target::Target;
 
-    /// Checks the true causes of two targets, `a` with a label and `b` without, as `name=cause`.
+    /// Checks the true causes of the targets `a`, which has the label, and `b`, which has no label.
+    /// The result contains lines of the form `name=cause`.
     fn check(label: &str, expected: &[&str], result: Result<&[&str], &str>) {
         let url = url::Url::parse("https://example.com/").unwrap();
         let mut labeled = Target::with_defaults("a", url.clone());

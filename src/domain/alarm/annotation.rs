@@ -1,9 +1,9 @@
-//! The tags and the description of an alarm, which name the probable cause.
+//! Builds the tags and the description of an alarm, which name the probable cause.
 //!
 //! Alarm notifications contain the description and, because tag propagation is enabled, the tags,
 //! so the person on call reads the cause first. CloudWatch limits tag values to a restricted
-//! alphabet and descriptions to 1,024 characters. Both contain facts of the diagnosis, never raw
-//! text of a body or a log.
+//! alphabet and descriptions to 1,024 characters. Tags and descriptions contain facts of the
+//! diagnosis, never raw text of a response body or a log.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::domain::diagnosis::{Evidence, Verdict};
 use crate::domain::layers::LayerFindings;
 use crate::model::cause::Certainty;
 
-/// The texts on an alarm: the tags that name the cause, and the description.
+/// The annotation of an alarm: the tags that name the probable cause, and the description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotation {
     /// The value of the tag `probecause:cause`: a cause id, or `none`.
@@ -39,7 +39,7 @@ pub const CERTAINTY_TAG: &str = "probecause:certainty";
 /// The key of the tag that stores the owner: the team that acts on the cause.
 pub const OWNER_TAG: &str = "probecause:owner";
 
-/// The value of the tags for cause, certainty and owner while no failure is known.
+/// The value of the cause, certainty and owner tags while no failure is known.
 const NONE: &str = "none";
 
 /// Maximum length of an alarm description in characters (CloudWatch's limit).
@@ -48,8 +48,8 @@ const MAX_DESCRIPTION: usize = 1024;
 /// Maximum length of a tag value in characters (AWS's limit).
 const MAX_TAG_VALUE: usize = 256;
 
-/// Maximum length of one fact's text in a description, in characters. A header may be long, and the
-/// next steps, which matter more, must still fit after it.
+/// Maximum length of one fact's text in a description, in characters. The value of a header may be
+/// long, and the next steps, which matter more, must still fit.
 const MAX_FACT: usize = 80;
 
 impl Annotation {
@@ -82,8 +82,8 @@ impl Annotation {
         }
     }
 
-    /// Returns the annotation of a failing target's alarm: the probable cause, with its evidence and
-    /// what requests through the target's layers showed.
+    /// Returns the annotation of a failing target's alarm: the probable cause, its evidence and the
+    /// findings about the target's layers.
     #[must_use]
     pub fn failing(
         target: &str,
@@ -94,10 +94,10 @@ impl Annotation {
         Self::of(verdict, &describe(target, verdict, evidence, layers))
     }
 
-    /// Returns the annotation of the heartbeat alarm during a group incident. It replaces
-    /// annotations on the alarms of the group's targets. `summary` is one sentence without a
-    /// period: how many targets failed and since when. `names` are the targets' names, cut at the
-    /// maximum length.
+    /// Returns the annotation of the heartbeat alarm during a group incident, in which the alarms
+    /// of the group's targets are not annotated. `summary` is one sentence without a period that
+    /// says how many targets failed and since when. `names` are the names of these targets; the
+    /// list is cut at the description's maximum length.
     #[must_use]
     pub fn group(verdict: &Verdict, summary: &str, names: &[&str]) -> Self {
         let mut text = format!(
@@ -105,7 +105,7 @@ impl Annotation {
             verdict.title, verdict.cause, verdict.certainty, verdict.owner
         );
         push_next_steps(&mut text, verdict);
-        // Names come last, so that a long list does not displace the next steps.
+        // The target names come last, so that a long list does not displace the next steps.
         push_list(&mut text, "Targets", &names.join(", "));
         Self::of(verdict, &text)
     }
@@ -125,8 +125,8 @@ impl Annotation {
         self.cause != NONE
     }
 
-    /// Reads the annotation from the tags and the description of an existing alarm, so that it
-    /// stays the same when the alarm's definition is overwritten.
+    /// Reads the annotation from the tags and the description of an existing alarm, so that the
+    /// annotation stays the same when the alarm's definition is overwritten.
     #[must_use]
     pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
         let healthy = Self::healthy(spec);
@@ -143,7 +143,7 @@ impl Annotation {
         }
     }
 
-    /// Returns every tag of the alarm `spec` with this annotation, sorted by key.
+    /// Returns all tags of the alarm `spec` with this annotation, sorted by key.
     #[must_use]
     pub fn tags(&self, spec: &AlarmSpec) -> Vec<(&'static str, String)> {
         let target = spec.key.target();
@@ -159,8 +159,8 @@ impl Annotation {
     }
 }
 
-/// Converts a text to a tag value: letters, digits, spaces and `+ - = . _ : / @` are kept,
-/// other characters become `_`.
+/// Converts a text to a tag value of at most 256 characters. Letters, digits, spaces and `+ - = . _
+/// : / @` are kept; other characters become `_`.
 #[must_use]
 pub fn tag_value(text: &str) -> String {
     let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
@@ -170,7 +170,8 @@ pub fn tag_value(text: &str) -> String {
         .collect()
 }
 
-/// Returns the description of the heartbeat alarm of a shard, or of a single daemon if `None`.
+/// Returns the description of a heartbeat alarm while no failure is known. `shard` is `None` if a
+/// single daemon probes all targets.
 fn no_heartbeat(shard: Option<u32>) -> String {
     let (who, watched) = match shard {
         None => (
@@ -210,7 +211,7 @@ fn describe(
             .collect();
         push_list(&mut text, "Candidates", &candidates.join(", "));
     }
-    // The sentence about the layers says more than their facts.
+    // The summary of the layers makes the `layer.*` facts redundant.
     let is_shown = |one: &&Evidence| layers.is_none() || !one.fact.starts_with("layer.");
     let facts: Vec<_> = evidence.iter().filter(is_shown).map(fact).collect();
     push_list(&mut text, "Evidence", &facts.join(", "));
@@ -242,14 +243,14 @@ fn fact(evidence: &Evidence) -> String {
     format!("{} = {value}", evidence.fact)
 }
 
-/// Replaces control characters, which CloudWatch rejects, by spaces.
+/// Replaces control characters, which CloudWatch rejects, with spaces.
 fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
 }
 
-/// Shortens a text to at most `limit` characters, at the end of a word if possible.
+/// Cuts a text to at most `limit` characters, at the end of a word if possible.
 fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();

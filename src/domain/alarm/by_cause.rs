@@ -1,8 +1,10 @@
-//! Values of the series behind per-cause alarms: the metric `Down` with the dimension `Cause`.
+//! Computes the values of the series behind per-cause alarms: the metric `Down` with the dimension
+//! `Cause`.
 //!
-//! A series has the value 1 while its target is down for the cause, a single 0 when that ends, and
-//! no datapoints otherwise: CloudWatch bills a series for each hour in which it has datapoints. The
-//! caller remembers which series last had the value 1.
+//! While a target is down for a cause, the series of this cause has the value 1. When the target
+//! recovers or its cause changes, a single 0 is published. Otherwise the series has no datapoints,
+//! because CloudWatch bills a series for each hour in which it has datapoints. The caller remembers
+//! which series last had the value 1.
 
 use crate::domain::alarm::has_alarm;
 use crate::model::cause::CauseId;
@@ -34,7 +36,8 @@ mod tests {
     use crate::model::cause::Owner;
     use crate::model::target::CauseAlarm;
 
-    /// Compares the values for `before` and `now`, as `cause=value`.
+    /// Computes the values for the causes `before` and `now`, where an empty text means no cause,
+    /// and compares them as `cause=value` with `expected`.
     fn check(before: &str, now: &str, expected: &str) {
         let cause = |word: &str| CauseId::new(word).ok();
         let url = "https://orders.example/".parse().unwrap();

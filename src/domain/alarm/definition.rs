@@ -1,8 +1,8 @@
-//! The fields of an alarm as CloudWatch returns them. Definitions are compared and printed in this
-//! form.
+//! The definition of an alarm in the form in which CloudWatch returns it. Definitions are compared
+//! and printed in this form.
 //!
-//! Fields that CloudWatch does not return are covered by the fingerprint, which is stored as
-//! a tag of the alarm.
+//! A fingerprint, which is stored as a tag of the alarm, detects changes of fields that CloudWatch
+//! does not return.
 
 use crate::domain::alarm::{AlarmSpec, Condition, MetricId};
 use crate::model::target::MissingData;
@@ -22,8 +22,7 @@ pub struct Definition {
     pub period: u32,
     /// The number of periods that are evaluated: N of "M of N".
     pub evaluation_periods: u32,
-    /// The number of breaching datapoints that fire the alarm: M of "M of N". Zero if not set,
-    /// which means N.
+    /// The number of breaching datapoints that fire the alarm: M of "M of N". 0 means N.
     pub datapoints_to_alarm: u32,
     /// The treatment of missing datapoints, such as `ignore`.
     pub missing: String,
@@ -58,7 +57,8 @@ impl Definition {
         }
     }
 
-    /// Returns CloudWatch's name and the value as text of each field, always in the same order.
+    /// Returns all fields in a fixed order, each with CloudWatch's name of the field and its value
+    /// as text.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let (namespace, name, dimensions) = self.metric.as_ref().map_or_else(
             || ("", "", Vec::new()),

@@ -1,8 +1,8 @@
-//! Computes the alarms that a configuration requires: one per target, one per configured cause of
-//! a target, and one on the heartbeat of each shard.
+//! Computes the alarms that a configuration requires: one per target, one per configured cause of a
+//! target, and one for the heartbeat of each shard.
 //!
-//! The alarms are a function of the settings alone. `plan` compares them with the alarms of the
-//! account.
+//! The desired alarms depend only on the settings. `plan` compares the desired alarms with the
+//! alarms that exist in the account.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::domain::shard::assigned_shards;
 use crate::model::settings::{CloudWatchSettings, Settings, ShardSettings};
 use crate::model::target::{CauseAlarm, CloudWatchMetric, MissingData, Target};
 
-/// The name of the metric of the daemon's heartbeat. Its dimensions are `Location` and, except for
-/// the first shard, `Shard`.
+/// The name of the daemon's heartbeat metric. The metric's dimensions are `Location` and, except
+/// for the first shard, `Shard`.
 pub const HEARTBEAT_METRIC: &str = "Heartbeat";
 
 /// The name of the dimension that contains the cause of a per-cause series.
@@ -24,30 +24,32 @@ const CAUSE: &str = "Cause";
 /// Maximum number of actions per alarm state (CloudWatch's limit).
 pub const MAX_ACTIONS: usize = 5;
 
-/// Number of consecutive periods without a heartbeat after which the heartbeat alarm fires, so that
-/// one lost request or a restart does not page.
+/// Number of consecutive periods without a heartbeat after which the heartbeat alarm fires. A
+/// single lost request or a restart must not page.
 const HEARTBEATS_MISSED: u32 = 3;
 
-/// Period of the heartbeat alarm with high-resolution metrics, in seconds. Three such periods are
-/// longer than a restart; three periods of 10 s would not be.
+/// Period of the heartbeat alarm with high-resolution metrics, in seconds. A restart takes less
+/// than three such periods, but may take longer than three periods of 10 s.
 const FAST_HEARTBEAT_PERIOD: u32 = 30;
 
-/// Returns every alarm of a configuration, for all destinations together, in the order of
-/// [`alarms_of`].
+/// Returns every alarm of a configuration in the order of [`alarms_of`], as if all targets belonged
+/// to the main destination.
 #[must_use]
 pub fn desired(settings: &Settings) -> Vec<AlarmSpec> {
     alarms_of(&DestinationView::of_all(settings))
 }
 
-/// Returns the alarms that a destination requires: the heartbeat alarm of this shard (or of every
-/// shard, if the view is not limited to one), then one alarm per target in the order of the
-/// configuration, each followed by its per-cause alarms. Empty if the view is inactive.
+/// Returns the alarms that a destination requires: heartbeat alarms, then one alarm per target in
+/// the order of the configuration, each followed by the target's per-cause alarms. The view of a
+/// shard has only the heartbeat alarm of this shard; the view of a whole location has one per
+/// shard. Empty if the view is inactive.
 #[must_use]
 pub fn alarms_of(view: &DestinationView) -> Vec<AlarmSpec> {
     alarms_where(view, |_| true)
 }
 
-/// Returns the alarms of [`alarms_of`], limited to the targets for which `test` returns true.
+/// Returns the heartbeat alarms of [`alarms_of`] and the alarms of targets for which `test` returns
+/// true.
 #[must_use]
 pub fn alarms_where(view: &DestinationView, test: impl Fn(&Target) -> bool) -> Vec<AlarmSpec> {
     let heartbeats = match view.shards.own {
@@ -57,7 +59,7 @@ pub fn alarms_where(view: &DestinationView, test: impl Fn(&Target) -> bool) -> V
     alarms(view, heartbeats, view.targets.iter(), test)
 }
 
-/// Returns the alarms that a destination requires for all shards of the location.
+/// Returns the alarms that a destination requires for all shards of the location together.
 #[must_use]
 pub fn alarms_of_location(view: &DestinationView) -> Vec<AlarmSpec> {
     let targets = view.targets.iter().chain(&view.elsewhere);

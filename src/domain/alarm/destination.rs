@@ -1,8 +1,8 @@
-//! The settings of each destination: an account and region, and the targets whose metrics
-//! and alarms are written there.
+//! Selects the settings of each destination. A destination is an AWS account and region to which
+//! the metrics and alarms of some targets are written.
 //!
-//! Planning, publishing and cost estimates use the view of one destination and no other, so that a
-//! failure in one account cannot affect another account.
+//! Planning, publishing and cost estimates use the view of a single destination, so that a failure
+//! in one account cannot affect another account.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crate::model::settings::{CloudWatchSettings, Settings, ShardSettings};
 use crate::model::target::Target;
 
-/// The key of the main destination in maps by name. The table `[cloudwatch]` itself configures it.
+/// The key of the main destination in maps by destination name. The table `[cloudwatch]` itself
+/// configures this destination.
 pub const MAIN: &str = "";
 
 /// The part of the settings that one destination uses.
@@ -18,8 +19,9 @@ pub const MAIN: &str = "";
 pub struct DestinationView {
     /// The name of the destination; `None` for the main destination.
     pub name: Option<String>,
-    /// Whether metrics and alarms are written. False while CloudWatch is disabled, in a named
-    /// destination to which no target is published, and after a destination is removed.
+    /// Whether metrics and alarms are written to the destination. False while CloudWatch is
+    /// disabled, if no target is published to a named destination, and after the destination is
+    /// removed.
     pub active: bool,
     /// The location of the daemon, such as a region or a site.
     pub location: String,
@@ -48,17 +50,18 @@ impl DestinationView {
         }
     }
 
-    /// Returns the view of the named destination; `None` selects the main destination.
+    /// Returns the view of the destination `name`; `None` selects the main destination.
     fn of(settings: &Settings, name: Option<&str>) -> Self {
         let mut view = Self::of_all(settings);
         let is_here = |target: &Arc<Target>| target.cloudwatch.destination.as_deref() == name;
         view.targets.retain(is_here);
         view.elsewhere.retain(is_here);
-        // Without the other destinations, a change of one of them is not a change of this view.
+        // The other destinations are cleared, so that a change of another destination does not
+        // change this view.
         view.cloudwatch.destinations.clear();
         let Some(name) = name else { return view };
         view.name = Some(name.to_owned());
-        // A target that only another shard probes counts too, because its alarm is not an orphan.
+        // Targets that only other shards probe count too, because their alarms are not orphans.
         let mut all = view.targets.iter().chain(&view.elsewhere);
         view.active &= all.any(|target| target.cloudwatch.enabled);
         if let Some(own) = settings.cloudwatch.destinations.get(name).cloned() {
@@ -95,8 +98,8 @@ impl DestinationView {
     }
 
     /// Returns whether `after` is in another account or region, so that the alarms of `self` must
-    /// not notify any more. Destinations that cannot be compared, such as one with a region from
-    /// the environment, count as the same: alarms that are still in use must not be disabled.
+    /// no longer notify. Returns false if an account or region is unknown, for example a region
+    /// from the environment, because alarms that are still in use must not be disabled.
     #[must_use]
     pub fn moves_to(&self, after: &Self) -> bool {
         let differ = |one: Option<&str>, other: Option<&str>| match (one, other) {
@@ -109,8 +112,9 @@ impl DestinationView {
     }
 }
 
-/// Returns the views of the destinations to run, by name, [`MAIN`] first. The main destination
-/// always runs; a named one runs while CloudWatch is enabled and a target is published there.
+/// Returns the destinations to run as a map from name to view, [`MAIN`] first. The main destination
+/// always runs. A named destination runs while CloudWatch is enabled and a target is published
+/// there.
 #[must_use]
 pub fn running(settings: &Settings) -> BTreeMap<String, DestinationView> {
     let views = configured(settings).into_iter();
@@ -120,8 +124,8 @@ pub fn running(settings: &Settings) -> BTreeMap<String, DestinationView> {
         .collect()
 }
 
-/// Returns the view of every configured destination, the main one first. A destination without
-/// published targets is included, because alarms of removed targets may still exist there.
+/// Returns the view of every configured destination, the main destination first. A destination
+/// without published targets is included, because alarms of removed targets may still exist there.
 #[must_use]
 pub fn configured(settings: &Settings) -> Vec<DestinationView> {
     let names = settings.cloudwatch.destinations.keys();
@@ -131,7 +135,7 @@ pub fn configured(settings: &Settings) -> Vec<DestinationView> {
         .collect()
 }
 
-/// Returns the account number in the role's ARN; `None` without a role.
+/// Returns the account number in the ARN of the destination's role; `None` without a role.
 fn account(cloudwatch: &CloudWatchSettings) -> Option<&str> {
     // A role's ARN has the form `arn:partition:iam::account:role/name`.
     cloudwatch.role.as_ref()?.arn.split(':').nth(4)
@@ -143,7 +147,8 @@ pub(crate) mod tests {
     use crate::domain::alarm::desired::alarms_of;
     use crate::model::settings::{DestinationSettings, Role};
 
-    /// Returns settings with a target `orders` in the main destination and `refunds` in `payments`.
+    /// Returns settings with two targets: `orders` in the main destination, and `refunds` in the
+    /// destination `payments`.
     pub(crate) fn two() -> Settings {
         let url: url::Url = "https://orders.example/".parse().unwrap();
         let mut settings = Settings::default();

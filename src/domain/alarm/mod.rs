@@ -1,11 +1,11 @@
-//! The CloudWatch alarms that a configuration requires, and how an account is brought to that
-//! state.
+//! Computes the CloudWatch alarms that a configuration requires, and the calls to AWS that bring an
+//! account to that state.
 //!
 //! Reading order: `spec` (keys and definitions), `desired` (which alarms), `destination` (in which
 //! account and region), `name`, `definition` (in CloudWatch's fields), `annotation` (tags and
 //! description that name the cause), `by_cause` (the series behind per-cause alarms), `peers`
 //! (which daemons of a location run), `plan` (desired against actual alarms), `reconciler` (which
-//! calls to make, and when), `cost`. Nothing here calls AWS: `io::alarms` does.
+//! calls to make, and when), `cost`. `io::alarms` makes the calls.
 
 pub mod annotation;
 pub mod by_cause;

@@ -1,7 +1,7 @@
-//! Names of alarms: location, target and cause, within CloudWatch's limits.
+//! Builds the names of alarms from location, target and cause, within CloudWatch's limits.
 //!
-//! The validation of the configuration ensures that names are unique, because a target may have the
-//! same name as a per-cause alarm of another target.
+//! A target may have the same name as a per-cause alarm of another target. Validation of the
+//! configuration rejects such names, so that alarm names are unique.
 
 use crate::model::cause::CauseId;
 use crate::model::hash::fnv1a;
@@ -31,8 +31,8 @@ pub fn cause_alarm_name(location: &str, target: &str, cause: &CauseId) -> String
 }
 
 /// Returns the name of the heartbeat alarm of a shard. The name of the first shard's alarm contains
-/// only the location. A target's alarm never has the same name, because no target name begins with
-/// a parenthesis.
+/// no shard number. No target's alarm has the same name, because no target name begins with a
+/// parenthesis.
 #[must_use]
 pub fn heartbeat_name(location: &str, shard: u32) -> String {
     let prefix = name_prefix(location);
@@ -59,7 +59,7 @@ pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
 }
 
 /// Removes control characters from a name. A name above the maximum length is shortened and ends
-/// with a hash of the whole name, so that it stays unique.
+/// with a hash of the whole name, so that names stay unique.
 fn bounded_name(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     if name.chars().count() <= MAX_NAME {

@@ -1,4 +1,4 @@
-//! Decides which of several daemons manages a target's alarms: the first running one among the
+//! Decides which of several daemons manages a target's alarms: the first running daemon among the
 //! shards that probe the target.
 //!
 //! A daemon counts as running while its heartbeat alarm is in state OK. Clocks are not compared,
@@ -25,11 +25,11 @@ pub enum HeartbeatState {
     Unknown,
 }
 
-/// The states of the other daemons of a location.
+/// The other daemons of a location that have stopped or may have stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peers {
-    /// The shards that may have stopped, with the state of their heartbeat alarm and the time at
-    /// which the alarm changed to that state.
+    /// The shards whose daemons may have stopped, with the state of the heartbeat alarm and the
+    /// time at which this state was first observed.
     suspected: BTreeMap<u32, (HeartbeatState, Duration)>,
     stopped: BTreeSet<u32>,
 }
@@ -41,11 +41,11 @@ pub const CONFIRM_AFTER: Duration = Duration::from_secs(25);
 
 /// Maximum time for which a daemon with an unknown heartbeat state counts as running. Daemons that
 /// start together create their alarms within a minute, and CloudWatch needs a few more minutes to
-/// evaluate these.
+/// evaluate new alarms.
 pub const GRACE: Duration = Duration::from_secs(5 * 60);
 
 impl Peers {
-    /// Records the heartbeat states of other daemons. Returns whether a daemon started or
+    /// Records the heartbeat states of other daemons, by shard. Returns whether a daemon started or
     /// stopped.
     pub fn observe(&mut self, states: &[(u32, HeartbeatState)], now: Duration) -> bool {
         let before = self.stopped.clone();
@@ -86,7 +86,7 @@ impl Peers {
     }
 }
 
-/// Returns the shards that take precedence over this one for at least one target of this shard.
+/// Returns the shards that take precedence over this shard for at least one target of this shard.
 /// Only these shards affect which alarms this shard manages.
 #[must_use]
 pub fn preceding_shards(settings: &DestinationView) -> BTreeSet<u32> {
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// Returns the shards that probe `orders`, of three shards, by precedence.
+    /// Returns the two of three shards that probe `orders`, by precedence.
     fn order() -> Vec<u32> {
         assigned_shards(&shards(0), &TargetName::new("orders"))
     }
@@ -175,7 +175,7 @@ mod tests {
         assert!(!manages(&peers, second));
         peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 2 * MINUTE);
         peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 3 * MINUTE);
-        // The alarm was deleted by hand, which does not show that the daemon runs again.
+        // The heartbeat alarm was deleted by hand, which does not show that the daemon runs again.
         peers.observe(&unknown, GRACE + 4 * MINUTE);
         assert!(manages(&peers, second));
     }

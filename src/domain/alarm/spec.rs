@@ -1,8 +1,8 @@
 //! Keys and definitions of alarms.
 //!
-//! A key identifies what an alarm watches. A definition holds every field that is compared and
-//! written, except the text and tags that name a cause (see `annotation`). `definition` converts
-//! the fields to CloudWatch's names and values.
+//! A key identifies what an alarm watches. A definition contains every field that is compared and
+//! written, except the description and the tags that name a cause (see `annotation`). `definition`
+//! converts the fields to CloudWatch's names and values.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use crate::model::cause::{CauseId, Owner};
 use crate::model::hash::fnv1a;
 use crate::model::target::{MissingData, TargetName};
 
-/// The subject of an alarm, which identifies the alarm within a configuration.
+/// The key of an alarm: what the alarm watches. The key is unique among the alarms of one shard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AlarmKey {
-    /// The heartbeat of a daemon. The alarm fires when no heartbeat arrives from the daemon.
+    /// The heartbeat of a daemon. The alarm fires when heartbeats are missing.
     Heartbeat,
     /// A target. The alarm fires while the target is down.
     Target(TargetName),
@@ -33,14 +33,14 @@ pub enum AlarmKey {
 pub struct AlarmSpec {
     /// The alarm's name, unique in the account and region; 1 to 255 characters.
     pub name: String,
-    /// The subject of the alarm.
+    /// The key of the alarm: what the alarm watches.
     pub key: AlarmKey,
     /// The shard whose heartbeat the alarm watches, or the first shard that probes the target;
     /// `None` if a single daemon probes all targets.
     pub shard: Option<u32>,
     /// The metric that the alarm watches.
     pub metric: MetricId,
-    /// The condition under which a datapoint breaches.
+    /// The condition under which a datapoint breaches the threshold.
     pub condition: Condition,
     /// The length of a period in seconds: 10, 20, 30 or a multiple of 60.
     pub period: u32,
@@ -56,7 +56,7 @@ pub struct AlarmSpec {
     pub actions_enabled: bool,
 }
 
-/// A metric in CloudWatch, without its statistic (always the maximum).
+/// A CloudWatch metric without its statistic, which is always the maximum.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MetricId {
     /// The namespace of the metric, such as `Probecause`.
@@ -67,7 +67,7 @@ pub struct MetricId {
     pub dimensions: Vec<(String, String)>,
 }
 
-/// The condition under which the maximum of a period breaches.
+/// The condition under which the maximum of a period breaches the threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The maximum is at least 1: the target is down.
@@ -102,12 +102,12 @@ impl fmt::Display for AlarmKey {
 }
 
 impl AlarmSpec {
-    /// Returns a hash that changes whenever the definition changes. It is stored as a tag, because
-    /// CloudWatch does not return every field that is written.
+    /// Returns a hash that changes whenever the definition changes. The hash is stored as a tag,
+    /// because CloudWatch does not return every field that is written.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        // The text begins with a version number. A release that writes more fields has another
-        // number, so it updates the alarms of an older release.
+        // The hashed text begins with a version number. A release that writes more fields uses a
+        // new number, so that alarms of older releases are updated.
         let text = format!(
             "1|{}|{:?}|{:?}|{}|{}|{}|{:?}|{:?}|{}",
             self.name,

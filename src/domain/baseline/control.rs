@@ -1,8 +1,8 @@
 //! Decides which responses to control requests count for the floor.
 //!
 //! Only the gateway's own response to an unknown path counts, compared byte for byte. The response
-//! of a `$default` or `{proxy+}` route, a mock, a cache or an intermediary would measure something
-//! else. A function may still return the same bytes, so `floor` also compares the times. If in
+//! of a `$default` or `{proxy+}` route, a mock, a cache or an intermediary would not show the time
+//! of the gateway. A function may return the same bytes, so `floor` also compares the times. If in
 //! doubt, a response does not count.
 
 use std::time::Duration;
@@ -15,16 +15,18 @@ use crate::model::observation::{Observation, Response};
 /// The result of one control request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ControlResult {
-    /// The gateway itself responded in this time.
+    /// The gateway itself responded; the value is the response time.
     Measured(Duration),
-    /// No usable time: no response, throttled, cached, a server error, or too slow.
+    /// There is no usable time: the response is missing, throttled, cached, a server error, or too
+    /// slow, or the connection was reused.
     Inconclusive,
     /// Something other than the gateway responded.
     NotGateway,
 }
 
-/// Status and body of an HTTP API's response to an unknown route. Not captured, but derived from
-/// captures of the API's other responses: if the real bytes differ, no floor is measured.
+/// Status and body of an HTTP API's response to an unknown route. This response is not captured,
+/// but derived from captures of the API's other responses. If the real bytes differ, no floor is
+/// measured.
 const HTTP_API: (u16, &[u8]) = (404, br#"{"message":"Not Found"}"#);
 
 /// Status and body of a REST API's response to an unknown resource (developer guide, "Gateway
@@ -34,8 +36,7 @@ const REST_API: (u16, &[u8]) = (403, br#"{"message":"Missing Authentication Toke
 /// The value of `x-amzn-errortype` in a REST API's response to an unknown resource.
 const REST_API_ERROR: &str = "MissingAuthenticationTokenException";
 
-/// Headers of an HTTP API's own responses, from captures, and the hop-by-hop headers of
-/// HTTP/1.1.
+/// Headers of an HTTP API's own responses (captured), and the hop-by-hop headers of HTTP/1.1.
 const HTTP_API_HEADERS: &[&str] = &[
     "date",
     "content-type",
@@ -45,7 +46,7 @@ const HTTP_API_HEADERS: &[&str] = &[
     "keep-alive",
 ];
 
-/// Headers of a REST API's own responses, from captures, and the hop-by-hop headers of HTTP/1.1.
+/// Headers of a REST API's own responses (captured), and the hop-by-hop headers of HTTP/1.1.
 const REST_API_HEADERS: &[&str] = &[
     "date",
     "content-type",
@@ -63,11 +64,11 @@ const CLOUDFRONT_HEADERS: &[&str] = &["via", "x-cache", "x-amz-cf-pop", "x-amz-c
 
 /// Maximum time by which a response to a control request may exceed one round trip. A gateway
 /// rejects an unknown path in little more than one round trip. A slower response may come from a
-/// function or from a gateway with a cold configuration (which adds at least 50 ms); neither may
-/// count for a floor.
+/// function or from a gateway with a cold configuration (which adds at least 50 ms). Neither
+/// response may count for a floor.
 const ABOVE_ROUND_TRIP: Duration = Duration::from_millis(50);
 
-/// Evaluates the response to one control request to `host`.
+/// Evaluates the response to one control request that was sent to `host`.
 pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
     let (Some(response), None) = (&observation.response, &observation.fault) else {
         return ControlResult::Inconclusive;
@@ -78,14 +79,15 @@ pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
     if observation.redirects > 0 || !is_from_gateway(response, host) {
         return ControlResult::NotGateway;
     }
-    // Without a connect time the connection was reused, so the time is not comparable.
+    // If there is no connect time, the connection was reused, so the response time is not
+    // comparable.
     let (Some(processing), Some(round_trip)) =
         (observation.phases.processing, observation.phases.connect)
     else {
         return ControlResult::Inconclusive;
     };
-    // Behind a CDN the connection ends at the edge, so the round trip does not cover the whole
-    // path.
+    // Behind a CDN, the connection ends at the CDN's edge, so the connect time does not cover the
+    // whole path.
     if processing > round_trip + ABOVE_ROUND_TRIP && !through_intermediary(observation) {
         return ControlResult::Inconclusive;
     }

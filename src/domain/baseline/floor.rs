@@ -1,9 +1,10 @@
-//! Derives the floor of a target's response times from the responses to control requests.
+//! Derives the floor, which is the response time without the function, from the responses to
+//! control requests.
 //!
-//! A floor requires at least three responses with similar times, all faster than any response of
-//! the function while the target was healthy. The second condition distinguishes the gateway from a
-//! route whose function returns the same bytes. Without healthy responses to compare with, there is
-//! no floor. Also decides when the next control request is due.
+//! A floor requires at least three responses with similar times, all faster than every healthy
+//! response of the target. The second condition distinguishes the gateway from a route whose
+//! function returns the same bytes. Without healthy responses to compare with, there is no floor.
+//! This module also decides when the next control request is due.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,14 +19,15 @@ use crate::domain::diagnosis::context::Floor;
 pub(super) struct ControlSamples {
     /// The latest control requests, the oldest first.
     attempts: VecDeque<Attempt>,
-    /// When something other than the gateway last responded on the control path.
+    /// The time when something other than the gateway last responded on the control path; `None` if
+    /// never.
     not_gateway_at: Option<Timestamp>,
 }
 
 /// The result of one control request.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
-    /// When the result was recorded.
+    /// The time when the result was recorded.
     at: Timestamp,
     /// The response time; `None` if the response does not count for the floor.
     time: Option<Duration>,
@@ -34,36 +36,38 @@ struct Attempt {
 /// Minimum number of responses for a floor; fewer responses do not show how much the times vary.
 const MIN_SAMPLES: usize = 3;
 
-/// Maximum number of control requests at the start of an incident: three, and two more if the
-/// three give no floor. Each request costs the user money and counts in the API's 4xx metric.
+/// Maximum number of control requests at the start of an incident: three requests, and two more if
+/// the first three give no floor. Each request costs the user money and counts in the API's 4xx
+/// metric.
 const MAX_INITIAL: usize = 5;
 
-/// Maximum number of control requests whose results are kept. It is small, so that the floor
-/// follows changes of the network.
+/// Maximum number of control requests whose results are kept. The number is small, so that the
+/// floor follows changes of the network.
 const MAX_ATTEMPTS: usize = MAX_INITIAL;
 
-/// Time between two control requests at the start of an incident. It is long enough that one
-/// burst of packet loss does not affect both, and short enough that three requests see the same
-/// network as the failing probe before them.
+/// Time between two control requests at the start of an incident. This is long enough that one
+/// burst of packet loss does not affect both requests, and short enough that three requests are
+/// sent over the same network as the failing probe before them.
 const SPACING: Duration = Duration::from_secs(2);
 
 /// Time between control requests later in an incident, to follow changes of the network. A target
-/// that fails for a week costs 170 requests instead of the ten thousand of one request per minute.
+/// that fails for a week costs about 170 requests, instead of ten thousand with one request per
+/// minute.
 const LATER_SPACING: SignedDuration = SignedDuration::from_hours(1);
 
 /// Maximum age of a sample; an older sample may not reflect the current network. Four hours cover
 /// three hourly samples and one lost sample.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(4);
 
-/// Pause of the control requests after a response that the gateway did not generate. On such a
+/// Time without control requests after a response that the gateway did not generate. On such a
 /// path, each control request may reach a function in production. After a day, the route may have
 /// been removed.
 const PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Maximum difference between the slowest and the fastest response of a floor. In the captures,
-/// responses without an invocation differ by 5 ms (HTTP API) and 2 ms (REST API). A difference of
-/// more than five times that indicates a function, or a network too noisy to resolve the 25 ms
-/// between `no` and `unclear`.
+/// responses without an invocation differ by 5 ms (HTTP API) and 2 ms (REST API). A difference more
+/// than five times as large indicates that a function responded, or that the network is too noisy
+/// to resolve the 25 ms between `no` and `unclear` of the fact `invoked`.
 const MAX_SPREAD: Duration = Duration::from_millis(25);
 
 impl ControlSamples {
@@ -90,7 +94,7 @@ impl ControlSamples {
             ControlResult::Measured(time) => Some(time),
             ControlResult::Inconclusive => None,
             ControlResult::NotGateway => {
-                // Earlier responses may not have come from the gateway either.
+                // The earlier responses may also not be from the gateway.
                 self.attempts.clear();
                 self.not_gateway_at = Some(now);
                 return;
@@ -103,7 +107,7 @@ impl ControlSamples {
     }
 
     /// Returns the measured floor. `healthy` is the time of the fastest response while the target
-    /// was healthy; without it, there is no floor.
+    /// was healthy; without this time, there is no floor.
     pub(super) fn floor(&self, healthy: Option<Duration>, now: Timestamp) -> Option<Floor> {
         let (low, high, count) = self.interval(now)?;
         healthy.filter(|fastest| high < *fastest)?;
@@ -114,7 +118,7 @@ impl ControlSamples {
         })
     }
 
-    /// Returns the wait before the next control request in an incident that opened at `since`;
+    /// Returns the time until the next control request in an incident that opened at `since`;
     /// `None` if no control request is needed.
     pub(super) fn next_request(
         &self,
@@ -133,7 +137,8 @@ impl ControlSamples {
             let age = age.and_then(|age| Duration::try_from(age).ok());
             return Some(age.map_or(Duration::ZERO, |age| SPACING.saturating_sub(age)));
         }
-        // If the initial requests gave no floor, more requests are not worth their cost.
+        // If the initial requests gave no floor, more requests in the same incident are not worth
+        // their cost.
         self.floor(healthy, now)?;
         age.is_none_or(|age| age >= LATER_SPACING)
             .then_some(Duration::ZERO)
@@ -176,7 +181,7 @@ mod tests {
         ControlResult::Measured(Duration::from_millis(millis))
     }
 
-    /// Adds one result every two seconds, starting at zero.
+    /// Creates samples with one result every two seconds, starting at second 0.
     fn controls(results: &[ControlResult]) -> ControlSamples {
         let mut controls = ControlSamples::default();
         for (second, result) in (0..).step_by(2).zip(results) {
@@ -185,7 +190,8 @@ mod tests {
         controls
     }
 
-    /// Compares the floor in milliseconds after a minute, with healthy responses of 60 ms.
+    /// Checks the lower and upper end of the floor, in milliseconds, at second 60. The fastest
+    /// healthy response takes 60 ms.
     #[track_caller]
     fn check(results: &[ControlResult], expected: Option<(u128, u128)>) {
         let floor = controls(results).floor(HEALTHY, at(60));
@@ -212,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_floor_is_below_every_healthy_response() {
-        // A `$default` route whose function returns the same bytes as the gateway.
+        // These times may be from a `$default` route whose function returns the same bytes as the
+        // gateway.
         check(&[55, 58, 61].map(measured), None);
         check(&[55, 58, 60].map(measured), None);
         check(&[55, 58, 59].map(measured), Some((55, 59)));
@@ -270,7 +277,7 @@ mod tests {
             None,
             "without a floor, no further request is needed"
         );
-        // A new incident measures again although the old floor is known.
+        // A new incident requires new control requests, although the old floor is known.
         assert_eq!(controls.next_request(at(60), HEALTHY, at(60)), seconds(0));
     }
 

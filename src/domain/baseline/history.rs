@@ -1,7 +1,7 @@
 //! Records the response times of a target while it is healthy.
 //!
 //! Only responses from behind the front door count. The gateway's own responses, cached responses
-//! and responses after redirects do not. The history stores times, not contents.
+//! and responses after redirects do not count. The history stores times, not contents.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::model::observation::{Observation, Response};
 pub(super) struct History {
     /// The times of the latest responses, the oldest first.
     samples: VecDeque<Sample>,
-    /// When the newest of these responses was received.
+    /// The time when the newest response was received; `None` if there is none.
     newest: Option<Timestamp>,
 }
 
@@ -31,13 +31,13 @@ struct Sample {
     connect: Option<u32>,
 }
 
-/// Maximum number of samples per target: those of an hour at the default interval, in less than 1
-/// KB. With more samples, the fastest one could be an old outlier.
+/// Maximum number of samples per target: the samples of about an hour at the default interval, in
+/// less than 1 KB. With more samples, the fastest one could be an old outlier.
 const MAX_SAMPLES: usize = 64;
 
-/// Minimum number of samples for a comparison. If control requests reached a function as fast as
-/// this one, three of them would all be faster than sixteen healthy responses with a probability of
-/// 1 in 969 (3! 16! / 19!), which is low enough to use the comparison as evidence.
+/// Minimum number of samples for a comparison. If control requests reached the function too, three
+/// of them would all be faster than sixteen healthy responses with a probability of only 1 in 969
+/// (3! 16! / 19!).
 const MIN_SAMPLES: usize = 16;
 
 /// Maximum age of the newest sample. Older samples may be from another deployment or network.
@@ -86,7 +86,7 @@ impl History {
     }
 
     /// Returns the time of the fastest response and the median connect time. `None` if there are
-    /// too few samples or they are too old.
+    /// too few samples, or if the samples are too old.
     pub(super) fn times(&self, now: Timestamp) -> Option<HealthyTimes> {
         if self.samples.len() < MIN_SAMPLES || self.is_outdated(now) {
             return None;
@@ -143,7 +143,7 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
     }
 
-    /// Adds sixteen responses of 40 ms and more and then `last`. Compares the fastest time with
+    /// Adds sixteen responses of 40 to 55 ms, and then `last`. Compares the fastest time with
     /// `expected`, in milliseconds.
     #[track_caller]
     fn check(last: &Observation, expected: u128) {

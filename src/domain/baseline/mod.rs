@@ -1,15 +1,16 @@
-//! Records the response times of one target: while it is healthy, without its function, and while
-//! it fails.
+//! Records what is normal for one target: its response times with and without the function, the
+//! times of its failures, and the properties of its good responses.
 //!
-//! `history` holds the times of healthy responses. A control request asks for a path that does
-//! not reach the function: `control` decides which of its responses count, and `floor` derives
-//! the time without the function from them. `plateau` detects a timeout that failures have in
-//! common. Data that is too old, too scattered or insufficient gives no value. The size is
-//! bounded, because a daemon holds ten thousand baselines. Pure: the current time is an argument.
+//! `history` holds the times of healthy responses, and `good_responses` holds their properties. A
+//! control request has a path that does not reach the function: `control` decides which responses
+//! to such requests count, and `floor` derives the time without the function from them. `plateau`
+//! detects a timeout that failures have in common. Data that is too old, too scattered or
+//! insufficient gives no value. The size is bounded, because a daemon may hold ten thousand
+//! baselines. The current time is passed as an argument.
 
 mod control;
 mod floor;
-pub mod good_answers;
+pub mod good_responses;
 mod history;
 mod plateau;
 
@@ -23,38 +24,40 @@ use crate::domain::diagnosis::{Diagnosis, Outcome};
 use crate::model::observation::Observation;
 
 use self::floor::ControlSamples;
-use self::good_answers::GoodAnswers;
+use self::good_responses::GoodResponses;
 use self::history::History;
 use self::plateau::FailingTimes;
 
-/// The learned response times of one target. A target with changed settings gets a new baseline.
+/// The learned response times and properties of one target. A target with changed settings gets a
+/// new baseline.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     healthy: History,
     controls: ControlSamples,
     failing: FailingTimes,
-    good: GoodAnswers,
+    good: GoodResponses,
 }
 
-/// The part of a baseline that is kept over a restart. The current run of failures is not kept.
+/// The part of a baseline that is kept across restarts. The current run of failures is not kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BaselineSnapshot {
     /// Processing and connect times of healthy responses, in microseconds, the oldest first.
     pub healthy: Vec<(u32, Option<u32>)>,
-    /// When the newest healthy response was received.
+    /// The time when the newest healthy response was received; `None` if there is none.
     pub newest: Option<Timestamp>,
     /// The time of each control request, the oldest first, with its response time if the response
     /// counts for the floor.
     pub controls: Vec<(Timestamp, Option<Duration>)>,
-    /// When something other than the gateway last responded on the control path.
+    /// The time when something other than the gateway last responded on the control path; `None` if
+    /// never.
     pub not_gateway_at: Option<Timestamp>,
-    /// What the last good answers looked like.
-    pub good: GoodAnswers,
+    /// The properties of the last good responses.
+    pub good: GoodResponses,
 }
 
-/// The times of a probe count for the baseline only if the prober's own lag is below this value.
-/// The times of a denied call and of a call that reaches the function may differ by as little as
-/// this.
+/// Upper bound (exclusive) of the prober's own lag in a probe whose times count for the baseline.
+/// The times of a denied call and of a call that reaches the function may differ by as little as 25
+/// ms.
 const MAX_OWN_LAG: Duration = Duration::from_millis(25);
 
 impl Baseline {
@@ -69,7 +72,7 @@ impl Baseline {
         }
     }
 
-    /// Returns the part of the baseline that is kept over a restart.
+    /// Returns the part of the baseline that is kept across restarts.
     #[must_use]
     pub fn snapshot(&self) -> BaselineSnapshot {
         let (healthy, newest) = self.healthy.snapshot();
@@ -83,12 +86,12 @@ impl Baseline {
         }
     }
 
-    /// Adds the times of one probe. Must be called after the probe is diagnosed, so that a
-    /// response is not compared with itself.
+    /// Adds the times and properties of one probe. Must be called after the probe is diagnosed, so
+    /// that a response is not compared with itself.
     pub fn observe(&mut self, observation: &Observation, diagnosis: &Diagnosis, now: Timestamp) {
         let exact = observation.own_lag < MAX_OWN_LAG;
         match diagnosis.outcome {
-            // A degraded response, such as a slow one, is from the function too.
+            // A degraded response, such as a slow response, is also from the function.
             Outcome::Passed | Outcome::Degraded => {
                 if exact {
                     self.healthy.add(observation, now);
@@ -105,26 +108,26 @@ impl Baseline {
         }
     }
 
-    /// Adds what differs from the last good answers to the facts of a failed probe. Must be called
-    /// before the probe is added.
+    /// Adds the differences from the last good responses to the facts of a probe that did not pass.
+    /// Must be called before the probe is passed to `observe`.
     pub fn add_changes(&self, observation: &Observation, facts: &mut Facts) {
         if facts.text("phase").is_some() {
             facts.add_changes(&self.good.compare(observation));
         }
     }
 
-    /// Adds the response to a control request to `host`, if it counts for the floor. A response
-    /// that the gateway did not generate discards all earlier measurements.
+    /// Adds the result of a control request to `host`. A response that the gateway did not generate
+    /// discards all earlier measurements.
     pub fn observe_control(&mut self, observation: &Observation, host: &str, now: Timestamp) {
         self.controls.add(control::measure(observation, host), now);
     }
 
-    /// Returns the wait before the next control request; `None` if no control request is needed.
+    /// Returns the time until the next control request; `None` if no control request is needed.
     /// Must be called after each probe and each response to a control request.
     ///
-    /// `incident_open_since` is when the current incident opened; without an incident, no control
-    /// request is needed. `failing` is whether the newest probe failed with a response, whose time
-    /// can be compared with a floor.
+    /// `incident_open_since` is the time when the current incident opened; without an incident, no
+    /// control request is needed. `failing` is whether the newest probe failed with a response,
+    /// whose time can be compared with a floor.
     #[must_use]
     pub fn next_control_request(
         &self,
@@ -163,7 +166,8 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
     }
 
-    /// Creates an observation of a response after `millis`, with a round trip of 10 ms.
+    /// Creates an observation of a response after `millis` of processing, with a round trip of 10
+    /// ms.
     pub(super) fn observation(
         millis: u64,
         status: u16,
@@ -224,7 +228,7 @@ mod tests {
         }
     }
 
-    /// Creates the baseline of a healthy target with responses of 60 ms and more.
+    /// Creates the baseline of a healthy target with response times of 60 to 79 ms.
     fn healthy() -> Baseline {
         let mut baseline = Baseline::default();
         for minute in 0..20 {

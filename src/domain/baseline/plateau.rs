@@ -1,8 +1,7 @@
 //! Detects an undeclared timeout from failures that take the same time.
 //!
-//! Failures that repeatedly take the same time indicate a timeout. The time does not show which
-//! component timed out, so a learned timeout only changes the ranking of causes. Fast failures
-//! are ignored.
+//! The time does not show which component timed out, so a learned timeout only changes the ranking
+//! of causes. Fast failures are ignored.
 
 use std::time::Duration;
 
@@ -19,17 +18,17 @@ pub(super) struct FailingTimes {
 }
 
 /// Minimum number of failures in a run that shows a timeout. If the times of four failures are
-/// spread evenly over half a second, they are this close together with a probability of less than 1
-/// in 200 (4 x³ for x = 0.1).
+/// spread evenly over half a second, the probability that all are within 50 ms is less than 1 in
+/// 200 (4 x³ for x = 0.1).
 const MIN_COUNT: u32 = 4;
 
-/// Minimum timeout that is detected. Timeouts are configured in whole seconds, and the shorter
-/// times of denied calls are also steady.
+/// Minimum timeout that is detected. Timeouts are usually configured in whole seconds. Shorter
+/// times are ignored, because the times of denied calls are also steady.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl FailingTimes {
-    /// Adds a failure. A response whose status or time differs from the run starts a new run; a
-    /// failure without a response ends the run.
+    /// Adds a failure. A response whose status or time differs from the run starts a new run. A
+    /// failure without a response or after redirects ends the run.
     pub(super) fn add(&mut self, observation: &Observation) {
         let (Some(response), Some(time), 0) = (
             &observation.response,
@@ -66,8 +65,8 @@ impl FailingTimes {
         *self = Self::default();
     }
 
-    /// Returns the timeout: the time of the fastest failure of the run, because a timeout never
-    /// fires early. `None` if the run is too short or too fast.
+    /// Returns the learned timeout: the time of the fastest failure of the run, because a timeout
+    /// never fires early. `None` if the run is too short or too fast.
     pub(super) fn learned(&self) -> Option<Duration> {
         (self.count >= MIN_COUNT && self.fastest >= MIN_TIMEOUT).then_some(self.fastest)
     }
@@ -96,7 +95,8 @@ mod tests {
         observation
     }
 
-    /// Adds failures given as (status, milliseconds) and compares the learned timeout.
+    /// Adds failures given as (status, milliseconds) and compares the learned timeout with
+    /// `expected`, in milliseconds.
     #[track_caller]
     fn check(failures: &[(u16, u64)], expected: Option<u64>) {
         let mut times = FailingTimes::default();

@@ -1,8 +1,8 @@
-//! Who wrote a failed response: the application itself, or a gateway or proxy before it.
+//! Decides who generated a failed response: the application, or a gateway or proxy in front of the
+//! application.
 //!
-//! Used by the fallbacks, which name no cause: it tells where to look next. A conclusion needs
-//! a sign, because a proxy may relay or write any response; without one the answer is
-//! `unknown`.
+//! Fallback rules test the result to suggest where to look next. A proxy may relay or generate any
+//! response, so the result is `unknown` unless a header or the body shows who generated it.
 
 use crate::domain::diagnosis::error_page;
 use crate::domain::diagnosis::front_door::FrontDoor;
@@ -11,22 +11,22 @@ use crate::model::observation::Response;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// Who wrote a response.
+    /// The component that generated a response.
     ///
     /// The texts are the values of the fact `answered_by`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum AnsweredBy {
-        /// The application: the response has a header of its own, or a body that no proxy is
-        /// known to write and no sign of a proxy.
+        /// The application generated the response: it has a header of a framework or application
+        /// server, or a body that no proxy is known to write and no header of a proxy.
         Application = "application",
-        /// A gateway or proxy: the response is its own.
+        /// A gateway or proxy generated the response.
         Proxy = "proxy",
-        /// There is no sign of either.
+        /// The response does not show what generated it.
         Unknown = "unknown",
     }
 }
 
-/// Headers that frameworks of applications set.
+/// Headers that application frameworks set.
 const FRAMEWORK_HEADERS: &[&str] = &[
     "x-application-context",
     "x-aspnet-version",
@@ -40,11 +40,11 @@ const FRAMEWORK_HEADERS: &[&str] = &[
     "x-runtime",
 ];
 
-/// Beginnings of `x-powered-by` in lower case that a web server or proxy sets, not the
-/// application.
+/// Prefixes of the `x-powered-by` header, in lowercase, that a web server or proxy sets instead of
+/// the application.
 const POWERED_BY_SERVER: &[&str] = &["asp.net", "arr/", "vercel"];
 
-/// Parts of the `server` header in lower case that name a server inside the application.
+/// Substrings of the `server` header, in lowercase, that name an application server.
 const APPLICATION_SERVERS: &[&str] = &[
     "aiohttp",
     "apache-coyote",
@@ -86,17 +86,17 @@ const PROXY_HEADERS: &[&str] = &[
     "x-timer",
 ];
 
-/// Statuses that proxies also give by themselves.
+/// Statuses that proxies generate, not only applications.
 const STATUSES_OF_PROXIES: &[u16] = &[
     400, 401, 403, 404, 405, 407, 408, 411, 413, 414, 421, 426, 429, 431, 499, 500, 502, 503, 504,
 ];
 
-/// The statuses of gateways: any body may be a gateway's.
+/// Statuses for which any body may be from a gateway.
 const STATUSES_OF_GATEWAYS: std::ops::RangeInclusive<u16> = 502..=504;
 
 impl AnsweredBy {
-    /// Judges a response that came through `door`. `is_object` is whether its body is a JSON
-    /// object.
+    /// Decides who generated a response that came through `door`. `is_object` is whether the body
+    /// is a JSON object.
     pub(super) fn judge(
         door: FrontDoor,
         made: GatewayMade,
@@ -110,7 +110,8 @@ impl AnsweredBy {
             door,
             FrontDoor::HttpApi | FrontDoor::RestApi | FrontDoor::FunctionUrl
         );
-        // An API adds few headers, so that any other header is the application's.
+        // API Gateway and function URLs add few headers, so any other header is from the
+        // application.
         let relayed_by_api = behind_api && made == GatewayMade::No;
         if relayed_by_api || has_application_header(response) {
             return Self::Application;
@@ -137,7 +138,7 @@ fn has_application_header(response: &Response) -> bool {
         || server.is_some_and(|server| APPLICATION_SERVERS.iter().any(|part| server.contains(part)))
 }
 
-/// Whether a header shows a proxy, even one whose name is not known.
+/// Returns whether a header shows that the response came through a proxy, known or unknown.
 fn has_proxy_header(response: &Response) -> bool {
     PROXY_HEADERS
         .iter()
@@ -217,7 +218,7 @@ mod tests {
             object,
             AnsweredBy::Unknown,
         );
-        // Proxies write these too.
+        // Proxies also generate these responses.
         check(503, &[], object, AnsweredBy::Unknown);
         check(522, &[], object, AnsweredBy::Unknown);
         check(404, &[], "404 page not found", AnsweredBy::Unknown);

@@ -1,10 +1,10 @@
-//! The first part of a body as text, in one form whatever the server or a transcript made of it.
+//! Converts the first part of a body to text with uniform line endings.
 
-/// Maximum length of `body.text` in bytes. The pages of proxies are shorter, apart from pages
-/// with large style sheets, whose title says what happened.
+/// Maximum number of bytes of a body that are converted. The error pages of proxies are shorter,
+/// except for pages with large style sheets, whose title describes the error.
 const MAX_BODY_TEXT: usize = 8 * 1024;
 
-/// The first part of a body as text without the whitespace around it. Invalid UTF-8 is
+/// Returns the first part of a body as text without surrounding whitespace. Invalid UTF-8 is
 /// replaced, and each line ends with LF only.
 pub(super) fn text(body: &[u8]) -> String {
     let part = &body[..body.len().min(MAX_BODY_TEXT)];

@@ -1,8 +1,8 @@
 //! Defines the closed vocabulary that code and rules share: the name, type, and meaning of every
 //! fact.
 //!
-//! The parser checks rules against it, so that a rule with a misspelled fact or value is
-//! rejected instead of silently never matching.
+//! The parser checks rules against this vocabulary, so that a rule with a misspelled fact or value
+//! is rejected instead of silently never matching.
 
 mod words;
 
@@ -29,7 +29,7 @@ pub struct FactInfo {
     pub name: &'static str,
     /// The type of the fact's value.
     pub kind: FactType,
-    /// The fact's value if nothing else is known; `None` if the fact is absent in that case.
+    /// The fact's value until another value is known; `None` if the fact is absent until then.
     pub default: Option<&'static str>,
     /// A description of the fact for authors of rules.
     pub meaning: &'static str,
@@ -96,24 +96,24 @@ pub const CATALOG: &[FactInfo] = facts! {
     "front_door": Word(FRONT_DOORS), default "unknown" =>
         "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
-        "whether the gateway generated the response itself: `yes` for an exact body with only gateway headers, `unclear` for only gateway headers with another body or none";
+        "whether the gateway generated the response: `yes` if all headers are the gateway's and the body is one of its known error bodies, `unclear` if all headers are the gateway's but the body is another one or missing";
     "error_page": Word(ERROR_PAGES) =>
-        "proxy whose own error page or text the body is, whether or not it is the front door: a CDN relays the page of a proxy behind it";
+        "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
-        "who wrote the response, for the fallbacks: `application` if it has a header of a framework or application server, or a body of its own and no sign of a proxy; `proxy` if the body is a gateway's or proxy's own";
+        "component that generated the response, for fallback rules: `application` if the response has a header of a framework or application server, or a body that no proxy is known to write and no header of a proxy; `proxy` if a gateway or proxy generated the response";
     "body.message": Text => "string `message` of a JSON body";
     "body.Message": Text => "string `Message` of a JSON body";
     "body.Reason": Text => "string `Reason` of a JSON body";
     "body.errorMessage": Text =>
-        "string `errorMessage` of a JSON body, with which Lambda reports a failed function";
+        "string `errorMessage` of a JSON body, in which Lambda reports a function error";
     "body.errors": Number =>
-        "number of objects with a string `message` in the top-level `errors` of a JSON body, in which GraphQL reports errors behind a 200; absent if there are none";
+        "number of objects with a string `message` in the top-level `errors` of a JSON body, in which GraphQL reports errors although the status is 200; absent if there are none";
     "body.errors.type": Text =>
-        "first `errorType` in `errors`, with which AppSync names the kind of failure";
+        "first `errorType` in the top-level `errors` of a JSON body, in which AppSync reports the kind of failure";
     "body.json": Word(&["object", "other", "no"]) =>
         "whether the body is a JSON object, another JSON value, or not valid JSON";
     "body.json.*": Scalar =>
-        "member of a JSON body by its path, such as `body.json.fault.detail.errorcode` or `body.json.errors.0.code`; `true`, `false` and `null` are text; objects and arrays themselves are no facts";
+        "member of a JSON body by its path, such as `body.json.fault.detail.errorcode` or `body.json.errors.0.code`; `true`, `false` and `null` are text; objects and arrays themselves are not facts";
     "body.xml.*": Text =>
         "text of an innermost element of an XML body by its path without namespace prefixes, such as `body.xml.Error.Code`";
     "body.title": Text =>
@@ -121,37 +121,37 @@ pub const CATALOG: &[FactInfo] = facts! {
     "body.text": Text =>
         "first 8 KB of the body as text without the whitespace around it; each line ends with LF only";
     "body.seen": Word(&["yes", "empty", "missing"]) =>
-        "whether the body was seen; `missing`: the response announces a body that is not there, as in a response to `HEAD` or in a transcript without bodies";
+        "whether the body was seen: `empty` if the response has none; `missing` if the response announces a body that is not there, as in a response to `HEAD` or in a transcript without bodies";
     "reason": Text =>
         "reason phrase of the status line; absent in HTTP/2, which has none";
     "platform_error": Text =>
-        "error code that Vercel or ngrok names in a header or on its page, such as `FUNCTION_INVOCATION_TIMEOUT` or `ERR_NGROK_3200`";
+        "error code that Vercel or ngrok reports in a header or on its error page, such as `FUNCTION_INVOCATION_TIMEOUT` or `ERR_NGROK_3200`";
     "cloudflare.error": Number =>
-        "Cloudflare's code of an error that Cloudflare itself made, such as 522 or 1016; absent if the service may have made it";
+        "code of an error that Cloudflare itself generated, such as 522 or 1016; absent if the service may have generated the response";
     "cloudflare.stated": Word(&["yes", "page"]) =>
-        "whether a header or JSON that only Cloudflare writes states `cloudflare.error`, or only its `page`";
+        "source of `cloudflare.error`: `yes` for a header or JSON that only Cloudflare writes, `page` for text that looks like a Cloudflare page";
     "proxy_status.error": Text =>
-        "error that a proxy names in `proxy-status` (RFC 9209), such as `connection_refused`";
-    "proxy_status.proxy": Text => "name of the proxy that names the error";
+        "error that a proxy reports in the `proxy-status` header (RFC 9209), such as `connection_refused`";
+    "proxy_status.proxy": Text => "name of the proxy that reports `proxy_status.error`";
     "age": Number =>
-        "seconds that the response spent in a cache, from its `age` header; above 0, the response was created for an earlier request, so the times of this request do not apply to it";
+        "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was created for an earlier request, so the times of this request do not apply to it";
     "header.*": Text => "first value of a response header, by its lowercase name";
     "phase.resolve": Number => "seconds of name resolution";
     "phase.connect": Number => "seconds of the TCP connection attempt";
     "phase.tls": Number => "seconds of the TLS handshake";
-    "phase.processing": Number => "seconds from the sent request to the first byte";
-    "phase.transfer": Number => "seconds from the first byte to the last";
-    "duration": Number => "seconds from the start to the last byte or the fault";
+    "phase.processing": Number => "seconds from the sent request to the first byte of the response";
+    "phase.transfer": Number => "seconds from the first byte of the response to the last";
+    "duration": Number => "seconds from the start of the probe to the last byte of the response or to the fault";
     "answer_time": Number =>
         "response time in seconds: `phase.processing` if known, else `duration`";
     "clock": Word(&["processing", "total"]) =>
-        "clock of `answer_time`: `processing` or the `total` duration";
+        "source of `answer_time`: `phase.processing` (`processing`) or `duration` (`total`)";
     "floor": Number =>
-        "seconds that this front door needs to respond without invoking the function, measured by the clock in `clock`; equal to `floor.high`";
+        "seconds that this front door needs to respond without invoking the function, measured in the same way as `answer_time`; equal to `floor.high`";
     "floor.low": Number =>
-        "lower end of the floor: seconds of the fastest response without the function";
+        "lower end of the floor: seconds of the fastest response that did not invoke the function";
     "floor.high": Number =>
-        "upper end of the floor: seconds of the slowest such response that is not an outlier; equal to `floor.low` for an estimate";
+        "upper end of the floor: seconds of the slowest response that did not invoke the function, without outliers; equal to `floor.low` for an estimate";
     "floor_from": Text => "source of the floor: control requests, another response, or an estimate";
     "excess": Number => "`answer_time` minus `floor.high`, in seconds; may be negative";
     "healthy_minimum": Number =>
@@ -161,7 +161,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "plateau": Word(PLATEAUS), default "none" =>
         "time limit that `answer_time` matches: a declared or documented one, the prober's own timeout (`client`), or an undeclared one that repeated failures match (`learned`, which only affects the ranking)";
     "certificate_days": Number =>
-        "days until the first verified certificate path of the hops expires; the first presented certificate if none was verified";
+        "days until the first certificate path of all redirect hops expires; for a hop without a verified path, until the first presented certificate expires";
     "dead_addresses": Text =>
         "addresses that did not accept a connection although another address of the name did, with the reason; added to the evidence of every result";
     "replaced_connections": Number =>
@@ -175,22 +175,22 @@ pub const CATALOG: &[FactInfo] = facts! {
     "redirects": Number => "number of followed redirects";
     "http_version": Text => "`0.9`, `1.0`, `1.1`, `2` or `3`";
     "host": Text => "host of the last request, after redirects";
-    // Facts from the logs and metrics of AWS; they are absent until evidence determines them.
+    // Facts from the logs and metrics of AWS; they are absent until AWS returns the evidence.
     "log.template": Word(TEMPLATES) =>
         "meaning of the request's own log line; absent if no line was found, which proves nothing";
-    "log.source": Word(&["access-log", "execution-log"]) => "log that contains the line";
-    "log.status": Number => "status that the API logged";
+    "log.source": Word(&["access-log", "execution-log"]) => "log that contains the request's log line";
+    "log.status": Number => "response status that the API logged";
     "log.integration_status": Number =>
         "status that the Lambda service or the backend returned to the API";
-    "log.invoked": Word(YES_NO) => "whether the integration was called, according to the line";
+    "log.invoked": Word(YES_NO) => "whether the integration was called, according to the log line";
     "log.waited": Word(YES_NO) =>
         "whether the API waited up to its limit for the integration and got no status";
     "log.integration_latency": Number => "seconds that the API waited for the integration";
     "window.state": Word(&["open", "settled"]) =>
-        "state of the metric window around the request: in an `open` window, datapoints may still arrive; in a `settled` one, a missing datapoint means zero";
+        "state of the metric window around the request: in an `open` window, datapoints may still arrive; in a `settled` window, a missing datapoint means zero";
     "window.ours": Word(YES_NO) =>
-        "whether the metrics count only the prober's own requests: the API's count on the route equals their number";
-    "window.shared": Word(YES_NO) => "whether others use the function too, as declared";
+        "whether the metrics count only the prober's own requests: `yes` if the API counted as many requests on the route as the prober sent";
+    "window.shared": Word(YES_NO) => "whether the configuration declares that other callers use the function too";
     "window.requests": Number => "number of the prober's own requests that began in the window";
     "window.every": Word(OUTCOMES_OF_EVERY_FAILURE) =>
         "outcome of every failed request in a window with only the prober's own requests, if the sums account for each of them";
@@ -199,57 +199,57 @@ pub const CATALOG: &[FactInfo] = facts! {
     "lambda.ran": Word(YES_NO) => "whether the function was invoked in the window";
     "lambda.failed": Word(YES_NO) => "whether any invocation failed in the window";
     "lambda.throttled": Word(YES_NO) => "whether any invocation was throttled in the window";
-    "lambda.invocations": Number => "sum of `Invocations`";
-    "lambda.errors": Number => "sum of `Errors`";
-    "lambda.throttles": Number => "sum of `Throttles`";
-    "lambda.duration_max": Number => "maximum of `Duration`, in seconds";
-    "lambda.concurrent_max": Number => "maximum of `ConcurrentExecutions`";
+    "lambda.invocations": Number => "sum of the metric `Invocations` in the window";
+    "lambda.errors": Number => "sum of the metric `Errors` in the window";
+    "lambda.throttles": Number => "sum of the metric `Throttles` in the window";
+    "lambda.duration_max": Number => "maximum of the metric `Duration` in the window, in seconds";
+    "lambda.concurrent_max": Number => "maximum of the metric `ConcurrentExecutions` in the window";
     "api.seen": Word(&["server-errors", "single-error", "none"]) =>
-        "whether the API counted 5xx responses in the window; `single-error`: exactly one among several requests";
+        "whether the API counted 5xx responses in the window; `single-error` if exactly one of several requests got such a response";
     "api.waited": Word(YES_NO) =>
-        "whether the API's longest wait for the integration matches its limit";
-    "api.count": Number => "sum of the API's `Count`";
-    "api.server_errors": Number => "sum of `5xx` or `5XXError`";
-    "api.integration_latency_max": Number => "maximum of `IntegrationLatency`, in seconds";
-    // What a failure has in common with the last good answers; absent if there were none, or if the
-    // property changes all the time.
+        "whether the API's maximum `IntegrationLatency` in the window matches the integration timeout";
+    "api.count": Number => "sum of the API's metric `Count` in the window";
+    "api.server_errors": Number => "sum of the API's metric `5xx` or `5XXError` in the window";
+    "api.integration_latency_max": Number => "maximum of the API's metric `IntegrationLatency` in the window, in seconds";
+    // Comparisons of a failure with the last good responses. They are absent if there was no good
+    // response, or if the property changes too often.
     "changed.address": Word(YES_NO) =>
-        "whether the address differs from those of the last good answers, or replaced them within the hour before the first failure";
+        "whether the address differs from the last good responses, or changed within the hour before the first failure";
     "changed.certificate": Word(YES_NO) =>
-        "whether the serial number or issuer of the certificate differs from the last good answers, or changed within the hour before the first failure";
-    "changed.server": Word(YES_NO) => "whether the `server` header differs from the last good answers, or changed within the hour before the first failure";
-    "changed.protocol": Word(YES_NO) => "whether the version of HTTP differs from the last good answers, or changed within the hour before the first failure";
+        "whether the serial number or issuer of the certificate differs from the last good responses, or changed within the hour before the first failure";
+    "changed.server": Word(YES_NO) => "whether the `server` header differs from the last good responses, or changed within the hour before the first failure";
+    "changed.protocol": Word(YES_NO) => "whether the HTTP version differs from the last good responses, or changed within the hour before the first failure";
     "changed.redirects": Word(YES_NO) =>
-        "whether the number of redirects or the URL after them differs from the last good answers, or changed within the hour before the first failure";
+        "whether the number of redirects or the final URL differs from the last good responses, or changed within the hour before the first failure";
     "changed.body_size": Word(YES_NO) =>
-        "whether the body is less than half as long as every good one, or more than twice as long; absent if the status is another one than that of good answers";
+        "whether the body is less than half as long as every good response's body, or more than twice as long; absent if the status differs from the last good response";
     "changed.address.seconds_before": Number =>
-        "seconds from the change of the address to the first failure; absent if it changed after that";
-    "changed.certificate.seconds_before": Number => "seconds from the change of the certificate to the first failure; absent if it changed after that";
-    "changed.server.seconds_before": Number => "seconds from the change of the `server` header to the first failure; absent if it changed after that";
-    "changed.protocol.seconds_before": Number => "seconds from the change of the version of HTTP to the first failure; absent if it changed after that";
-    "changed.redirects.seconds_before": Number => "seconds from the change of the redirects to the first failure; absent if it changed after that";
+        "seconds from the change of the address to the first failure; absent if the address changed after the first failure";
+    "changed.certificate.seconds_before": Number => "seconds from the change of the certificate to the first failure; absent if the certificate changed after the first failure";
+    "changed.server.seconds_before": Number => "seconds from the change of the `server` header to the first failure; absent if the header changed after the first failure";
+    "changed.protocol.seconds_before": Number => "seconds from the change of the HTTP version to the first failure; absent if the version changed after the first failure";
+    "changed.redirects.seconds_before": Number => "seconds from the change of the redirects to the first failure; absent if the redirects changed after the first failure";
     "changed.what": Text =>
-        "what changed, in words, such as `address 192.0.2.1 → 192.0.2.2 2 min before the first failure`";
-    // Learned from requests that followed a confirmed failure.
+        "text that describes what changed, such as `address 192.0.2.1 → 192.0.2.2 2 min before the first failure`";
+    // Facts from the follow-up requests after a confirmed failure.
     "layer.broken": Text =>
-        "name of the outermost layer that fails while the next one in answers, or else of the innermost layer if all fail; absent if the requests through the layers show neither";
+        "name of the outermost layer that fails while the next layer behind it responds, or of the innermost layer if all layers fail; absent if the requests through the layers show neither";
     "layer.next": Word(&["ok", "none"]) =>
-        "what is behind `layer.broken`: a layer that answers (`ok`), or none, because it is the innermost";
+        "what is behind `layer.broken`: a layer that responds (`ok`), or no layer, because `layer.broken` is the innermost (`none`)";
     "layer.repeated": Word(YES_NO) =>
         "whether each request through a layer was made twice, with the same result";
     "layer.*": Word(&["ok", "failing", "not-testable"]) =>
-        "result of the requests through a layer, by its name; `layer.front` is the way through the target's own URL";
+        "result of the requests through a layer, by the layer's name; `layer.front` is the path through the target's own URL";
     "asked.answered": Word(&["yes"]) =>
-        "`yes` if the facts are those of a request that asked the front door for the cause";
-    "asked.error_code": Text => "error code that Cloudflare gave when asked";
-    "asked.error_category": Text => "category of the error that Cloudflare gave when asked";
-    "asked.azure_error": Text => "error that Azure Front Door gave when asked";
+        "`yes` if the facts are from the front door's response to a request for the cause";
+    "asked.error_code": Text => "error code in Cloudflare's response to a request for the cause";
+    "asked.error_category": Text => "error category in Cloudflare's response to a request for the cause";
+    "asked.azure_error": Text => "error in Azure Front Door's response to a request for the cause";
     "asked.azure_origin_status": Text =>
-        "status that Azure Front Door got from the origin, when asked";
+        "status of the origin in Azure Front Door's response to a request for the cause";
 };
 
-/// Returns the definition of the fact with this name; `None` if there is none.
+/// Returns the definition of the named fact; `None` if the catalog does not contain the name.
 #[must_use]
 pub fn info(name: &str) -> Option<&'static FactInfo> {
     CATALOG

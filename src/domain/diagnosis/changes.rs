@@ -1,46 +1,47 @@
-//! The facts about what a failure has in common with the last good answers, and what changed.
+//! Adds the facts that compare a failure with the last good responses. `baseline::good_responses`
+//! makes the comparison.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// Properties of an answer that are compared with those of good answers.
+    /// A property of a failed probe that is compared with the last good responses.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Property {
-        /// The address that the probe connected to.
+        /// The IP address that the probe connected to, or tried to connect to.
         Address = "address",
         /// The serial number and the issuer of the server's certificate.
         Certificate = "certificate",
-        /// The `server` header.
+        /// The `server` header of the response.
         Server = "server",
-        /// The version of HTTP.
+        /// The HTTP version of the response.
         Protocol = "protocol",
-        /// The number of redirects and the URL after them.
+        /// The number of redirects and the final URL.
         Redirects = "redirects",
-        /// The size of the body.
+        /// The size of the response body.
         BodySize = "body_size",
     }
 }
 
-/// The comparison of one property.
+/// The result of comparing one property of a failure with the last good responses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Comparison {
-    /// Good answers have the same value.
+    /// Good responses have the same value, and the value did not change recently.
     Same,
-    /// The value changed shortly before the failures or with them.
+    /// The value changed within the hour before the first failure, or later.
     Changed {
-        /// The value of the last good answers before the change.
+        /// The value of the last good responses before the change.
         was: String,
-        /// The value now.
+        /// The value of the failed probe.
         now: String,
-        /// Time from the change to the first failure in seconds; `None` if the change came after
-        /// the first failure.
+        /// Time from the change to the first failure in seconds; `None` if the value changed after
+        /// the first failure, or for [`Property::BodySize`].
         seconds_before: Option<f64>,
     },
 }
 
 impl Facts {
-    /// Adds which properties of a failure differ from those of the last good answers.
+    /// Adds the facts that say which properties of a failure differ from the last good responses.
     pub fn add_changes(&mut self, compared: &[(Property, Comparison)]) {
         let mut words = Vec::new();
         for (property, comparison) in compared {
@@ -69,7 +70,8 @@ impl Facts {
     }
 }
 
-/// The time of a change in words.
+/// Describes the time of a change, as the end of a phrase; empty if the change came after the first
+/// failure.
 fn when(seconds_before: Option<f64>) -> String {
     match seconds_before {
         None => String::new(),

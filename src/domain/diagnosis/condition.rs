@@ -1,8 +1,9 @@
-//! One condition of a rule: a fact and the test that its value must pass.
+//! Defines a condition of a rule: a fact and the test that its value must pass.
 //!
-//! A test is an equality, a set, a range, a glob, or presence; a rule is a conjunction of
-//! conditions. There is deliberately no `or`, `not`, regular expression, or arithmetic: a
-//! rule that needs more needs a new fact, which is code with unit tests.
+//! A test compares a value with a set of values, a range, or a glob pattern, or requires that the
+//! fact is known or unknown. A rule matches if all its conditions hold. There is deliberately no
+//! `or`, `not`, regular expression, or arithmetic: a rule that needs more requires a new fact,
+//! which is code with unit tests.
 
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 
@@ -22,14 +23,14 @@ pub enum Test {
     OneOf(Vec<FactValue>),
     /// The value is text that matches this pattern; `*` matches any run of characters.
     Glob(String),
-    /// The value is a number in `at_least..below`; an absent bound is unlimited.
+    /// The value is a number in `at_least..below`; a bound that is `None` is not checked.
     Range {
         /// The inclusive lower bound.
         at_least: Option<f64>,
         /// The exclusive upper bound.
         below: Option<f64>,
     },
-    /// The fact must be known (`true`) or unknown (`false`).
+    /// The fact is known (`true`) or unknown (`false`).
     Present(bool),
 }
 
@@ -51,7 +52,7 @@ impl Condition {
     }
 
     /// Returns whether all facts that satisfy this condition also satisfy `other`. Returns `false`
-    /// also if the two tests alone do not show it.
+    /// also if the two tests alone do not prove this.
     #[must_use]
     pub(super) fn implies(&self, other: &Self) -> bool {
         if self.fact != other.fact {
@@ -66,8 +67,8 @@ impl Condition {
                 facts.set(&self.fact, value.clone());
                 other.holds(&facts)
             }),
-            // Match one pattern as text: only a `*` of `wanted` matches the character `*`, so
-            // `wanted` has a wildcard wherever `given` has one.
+            // The pattern `given` is matched as text: only a `*` in `wanted` matches the character
+            // `*`, so `wanted` has a wildcard wherever `given` has one.
             (Test::Glob(given), Test::Glob(wanted)) => glob_matches(wanted, given),
             (
                 Test::Range { at_least, below },
@@ -83,10 +84,10 @@ impl Condition {
         }
     }
 
-    /// Returns the fact's value in a form that may be published. Text of a body is replaced with
-    /// the pattern that it matches, because it may contain private data of the service, and so is
-    /// a header that is not plain. `None` if the fact is unknown, or if it is such a text that
-    /// does not satisfy the condition.
+    /// Returns the fact's value in a form that may be published. Body text and headers that are not
+    /// plain may contain private data, so their value is replaced with the pattern that it matches,
+    /// or with `present`. `None` if the fact is unknown, or if private data does not satisfy the
+    /// condition.
     #[must_use]
     pub fn evidence(&self, facts: &Facts) -> Option<FactValue> {
         let value = facts.get(&self.fact)?;
@@ -102,11 +103,12 @@ impl Condition {
     }
 }
 
-/// Maximum length in bytes of a header that is published as it is.
+/// Maximum length in bytes of a header value that is published unchanged.
 const MAX_PLAIN: usize = 128;
 
-/// Returns whether a value has only the characters of names and versions, such as `nginx/1.24.0
-/// (Ubuntu)`, unless it is no header. A server may repeat anything in a header that it received.
+/// Returns whether a header or reason phrase is short and has only the characters of names and
+/// versions, such as `nginx/1.24.0 (Ubuntu)`. A server may repeat data of the request in its
+/// headers. Returns `true` for every other fact.
 pub(super) fn is_plain(fact: &str, value: &FactValue) -> bool {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || " ._-/():,;+".contains(c);
     match value {
@@ -117,8 +119,8 @@ pub(super) fn is_plain(fact: &str, value: &FactValue) -> bool {
     }
 }
 
-/// Whether a pattern matches the whole text; `*` matches any run of characters. The time is
-/// proportional to the length of the text, so that patterns may be tested on bodies.
+/// Returns whether a pattern matches the whole text; `*` matches any run of characters. The time is
+/// proportional to the length of the text, so patterns may be tested on large bodies.
 fn glob_matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
@@ -128,7 +130,7 @@ fn glob_matches(pattern: &str, text: &str) -> bool {
     let Some(last) = parts.next_back() else {
         return rest.is_empty();
     };
-    // Taking the earliest position of each part leaves the most text for the others.
+    // The earliest position of each part leaves the most text for the parts after it.
     for part in parts {
         let Some((_, after)) = rest.split_once(part) else {
             return false;

@@ -1,13 +1,13 @@
-//! Computes the facts about a probe's connections that are worth knowing even if it passed.
+//! Computes the facts about a probe's connections, which are reported even if the probe passed.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::Observation;
 
-/// Maximum length of a fact in characters.
+/// Maximum length of the fact `dead_addresses` in characters.
 const MAX_TEXT: usize = 256;
 
 impl Facts {
-    /// Adds what every result shows: dead addresses and replaced connections.
+    /// Adds the facts about dead addresses and replaced connections.
     pub(super) fn add_connections(&mut self, observation: &Observation) {
         if observation.replaced_connections > 0 {
             let count = f64::from(observation.replaced_connections);

@@ -1,7 +1,7 @@
 //! The input of a diagnosis besides the observation itself.
 //!
-//! Plain data: the current time, a measured floor, the response times of the healthy
-//! target, a limit learned from its failures, and the evidence from AWS. `None` means
+//! The context is plain data: the current time, a measured floor, the response times of the healthy
+//! target, a limit learned from the target's failures, and the evidence from AWS. `None` means
 //! unknown; facts that need an unknown value stay absent.
 
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::domain::diagnosis::aws::AwsEvidence;
 pub struct Context {
     /// The current time.
     pub now: Timestamp,
-    /// A measured floor, on the same clock as the response time and without redirects. If it is
-    /// `None`, the floor is estimated from the connect time.
+    /// A measured floor, which is the same kind of time as the response time and does not include
+    /// redirects. If this is `None`, the floor is estimated from the connect time.
     pub floor: Option<Floor>,
-    /// The response times of the target while it was healthy; `None` if there are too few
+    /// The response times of the target while it was healthy; `None` if there are too few recent
     /// responses.
     pub healthy: Option<HealthyTimes>,
     /// An undeclared time limit that the times of recent failures match; `None` if there is none.
@@ -32,20 +32,21 @@ pub struct Context {
 /// interval of observed response times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Floor {
-    /// The time of the fastest response without the function.
+    /// The time of the fastest response that did not invoke the function.
     pub low: Duration,
-    /// The time of the slowest response without the function that is not an outlier.
+    /// The time of the slowest response that did not invoke the function, without outliers.
     pub high: Duration,
     /// The source of the interval as text, such as `3 control requests`.
     pub from: String,
 }
 
-/// Response times of a healthy target, measured from request sent to first byte.
+/// Response times of a healthy target, measured from the sent request to the first byte of the
+/// response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthyTimes {
     /// The time of the fastest response from behind the front door.
     pub fastest: Duration,
-    /// The median connect time of the healthy responses; `None` if connections were reused.
+    /// The median connect time of the healthy responses; `None` if all connections were reused.
     pub connect: Option<Duration>,
 }
 

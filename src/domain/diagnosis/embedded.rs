@@ -1,16 +1,16 @@
-//! The rule files that are built into the program.
+//! Lists the rule files that are built into the program.
 //!
-//! This is the only list of these files and of their order. `parser` parses them and
-//! `rulebook` holds the result.
+//! No other module lists these files or their order. `parser` parses the files, and `rulebook`
+//! holds the rules.
 
-/// Pairs each file name with the text of the file.
+/// Creates a list that pairs each file name with the text of the file.
 macro_rules! files {
     ($($name:literal,)+) => {
         &[$(($name, include_str!(concat!("../../../config/rules/", $name)))),+]
     };
 }
 
-/// The name and text of each file, in order; ties between rules keep this order.
+/// The name and text of each built-in rule file. Ties between rules keep this order.
 pub(super) const FILES: &[(&str, &str)] = files![
     "http-api.toml",
     "connection.toml",

@@ -1,15 +1,16 @@
 //! Recognizes the error pages and texts that proxies write themselves.
 //!
-//! The forms are read from the source of each proxy. They count wherever they come from,
-//! because a CDN relays the page of a proxy behind it and a transcript lacks headers. Line
-//! ends and the whitespace around a page do not matter. Short texts that other programs write
-//! too, such as `Bad Gateway`, are not recognized here; rules judge them.
+//! The pages are known from the source code of each proxy. Headers are not checked, because a CDN
+//! relays the pages of proxies behind it and a transcript may lack headers. Line endings and
+//! surrounding whitespace are ignored. Short texts that other programs also write, such as
+//! `Bad Gateway`, are left to the rules.
 
 use crate::domain::diagnosis::body_text;
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::model::observation::Response;
 
-/// The signature at the end of a page in nginx's form, in lower case, and its author.
+/// Prefixes of the signature at the end of a page in nginx's format, in lowercase, with the program
+/// that writes the page.
 const SIGNATURES: &[(&str, FrontDoor)] = &[
     ("nginx", FrontDoor::Nginx),
     ("openresty", FrontDoor::Nginx),
@@ -23,7 +24,7 @@ const SIGNATURES: &[(&str, FrontDoor)] = &[
     ),
 ];
 
-/// The sentences of HAProxy's pages by status (`src/http.c`).
+/// Beginnings of the sentence on HAProxy's error pages, by status (HAProxy's `src/http.c`).
 const HAPROXY: &[(u16, &str)] = &[
     (400, "Your browser sent an invalid request."),
     (
@@ -66,7 +67,7 @@ const HAPROXY: &[(u16, &str)] = &[
     (504, "The server didn't respond in time."),
 ];
 
-/// Texts that only one program writes.
+/// Complete bodies that only one program writes, with that program.
 const TEXTS: &[(&str, FrontDoor)] = &[
     ("no healthy upstream", FrontDoor::Envoy),
     ("upstream request timeout", FrontDoor::Envoy),
@@ -76,7 +77,7 @@ const TEXTS: &[(&str, FrontDoor)] = &[
     ("Function host is not running.", FrontDoor::AppService),
 ];
 
-/// Beginnings of texts that only one program writes.
+/// Prefixes of bodies that only one program writes, with that program.
 const BEGINNINGS: &[(&str, FrontDoor)] = &[
     (
         "upstream connect error or disconnect/reset before headers",
@@ -86,10 +87,11 @@ const BEGINNINGS: &[(&str, FrontDoor)] = &[
     ("response 404 (backend NotFound)", FrontDoor::GkeIngress),
 ];
 
-/// The mark that a shell prints after a text without a line end.
+/// The character that a shell prints after output without a final line break.
 const NO_LINE_END: char = '%';
 
-/// The program whose own error page or text the body is; `None` for any other body.
+/// Returns the program that wrote the error page or text in the body; `None` if it is not
+/// recognized.
 #[must_use]
 pub(super) fn author(response: &Response) -> Option<FrontDoor> {
     if response.status < 400 || response.body.is_empty() {
@@ -108,8 +110,8 @@ pub(super) fn author(response: &Response) -> Option<FrontDoor> {
     by_text.or_else(by_beginning).map(|(_, door)| *door)
 }
 
-/// The author of a page in nginx's form: `<center><h1>502 Bad Gateway</h1></center>` and
-/// `<hr><center>nginx</center>`.
+/// Returns the program that wrote a page in nginx's format, which contains
+/// `<center><h1>502 Bad Gateway</h1></center>` and `<hr><center>nginx</center>`.
 fn nginx_form(page: &str, status: u16) -> Option<FrontDoor> {
     let heading = page.split_once("<center><h1>")?.1;
     let signature = heading.split_once("<hr><center>")?.1;

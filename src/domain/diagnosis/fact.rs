@@ -1,7 +1,7 @@
-//! Facts: typed, named values that a rule may test.
+//! Stores facts: typed, named values that a rule may test.
 //!
-//! `gather` computes them and the conditions of a `rule` test them. `catalog` defines their
-//! names and types. This module only stores them.
+//! `gather` computes the facts, and the conditions of a `rule` test them. `catalog` defines their
+//! names and types.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,12 +21,13 @@ pub enum FactValue {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     values: BTreeMap<String, FactValue>,
-    /// The error in one line of text: the fault, or the most severe unmet expectation.
+    /// The error in one line of text: the fault, or the most severe unmet expectation. `None` if
+    /// the probe passed.
     pub error: Option<String>,
 }
 
 impl Facts {
-    /// Creates facts with only the default values of the catalog.
+    /// Creates a set of facts that contains only the default values of the catalog.
     #[must_use]
     pub fn defaults() -> Self {
         let mut facts = Self::default();
@@ -38,13 +39,13 @@ impl Facts {
         facts
     }
 
-    /// Returns the value of a fact; `None` if it is unknown.
+    /// Returns the value of a fact; `None` if the fact is unknown.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&FactValue> {
         self.values.get(name)
     }
 
-    /// Returns the value of a text fact; `None` if it is unknown or a number.
+    /// Returns the value of a text fact; `None` if the fact is unknown or a number.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.values.get(name) {
@@ -53,7 +54,7 @@ impl Facts {
         }
     }
 
-    /// Returns the value of a numeric fact; `None` if it is unknown or text.
+    /// Returns the value of a numeric fact; `None` if the fact is unknown or text.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<f64> {
         match self.values.get(name) {
@@ -69,7 +70,7 @@ impl Facts {
             .map(|(name, value)| (name.as_str(), value))
     }
 
-    /// Sets the value of a fact of the catalog.
+    /// Sets the value of a fact, whose name must be in the catalog.
     pub fn set(&mut self, name: &str, value: FactValue) {
         debug_assert!(info(name).is_some(), "`{name}` is not in the catalog");
         self.values.insert(name.to_owned(), value);
@@ -92,7 +93,7 @@ impl fmt::Display for FactValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            // Round to microseconds: finer digits are clock noise.
+            // Rounds to microseconds, because finer digits are measurement noise.
             Self::Number(number) => write!(f, "{}", (number * 1e6).round() / 1e6),
         }
     }

@@ -1,10 +1,10 @@
-//! The facts that requests through the layers of a target add.
+//! Adds the facts from the requests through the layers of a target.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::layers::LayerFindings;
 
 impl Facts {
-    /// Adds what the requests through the layers of a target showed.
+    /// Adds the results of the requests through the layers of a target.
     pub fn add_layers(&mut self, findings: &LayerFindings) {
         for result in &findings.results {
             self.set_text(&format!("layer.{}", result.name), result.state.as_str());

@@ -1,7 +1,7 @@
-//! The gateways, proxies and platforms that can be recognized by a response.
+//! Lists the gateways, proxies and platforms that can be recognized by a response.
 //!
-//! `recognition` recognizes the outermost one that a request went through, `error_page` the
-//! one that wrote a body.
+//! `recognition` recognizes the outermost front door that a request went through. `error_page`
+//! recognizes the front door that wrote a body.
 
 use crate::model::text_enum::text_enum;
 
@@ -17,59 +17,60 @@ text_enum! {
         RestApi = "rest-api",
         /// A Lambda function URL.
         FunctionUrl = "function-url",
-        /// An Application Load Balancer, recognized by its own error page or a fixed response.
+        /// An Application Load Balancer, recognized by the `server` header of the responses that it
+        /// generates.
         Alb = "alb",
         /// CloudFront, recognized by its own error page.
         CloudFront = "cloudfront",
-        /// Cloudflare.
+        /// The Cloudflare CDN.
         Cloudflare = "cloudflare",
-        /// Envoy, alone or as the proxy of a service mesh such as Istio.
+        /// The Envoy proxy, alone or in a service mesh such as Istio.
         Envoy = "envoy",
-        /// nginx and the servers made from it, such as OpenResty, Tengine and ingress-nginx.
+        /// nginx and servers based on nginx, such as OpenResty, Tengine and ingress-nginx.
         Nginx = "nginx",
-        /// Apache httpd.
+        /// The Apache HTTP server (httpd).
         Apache = "apache",
-        /// HAProxy.
+        /// The HAProxy load balancer.
         Haproxy = "haproxy",
-        /// Traefik.
+        /// The Traefik proxy.
         Traefik = "traefik",
-        /// Varnish.
+        /// The Varnish cache.
         Varnish = "varnish",
-        /// Fastly.
+        /// The Fastly CDN.
         Fastly = "fastly",
-        /// Kong.
+        /// The Kong API gateway.
         Kong = "kong",
-        /// Vercel.
+        /// The Vercel platform.
         Vercel = "vercel",
-        /// Azure Front Door.
+        /// The Azure Front Door CDN.
         AzureFrontDoor = "azure-front-door",
-        /// Azure Application Gateway.
+        /// The Azure Application Gateway load balancer.
         AzureApplicationGateway = "azure-application-gateway",
-        /// Azure App Service, including Azure Functions.
+        /// The Azure App Service platform, including Azure Functions.
         AppService = "app-service",
-        /// Apigee.
+        /// The Apigee API gateway.
         Apigee = "apigee",
-        /// Amazon S3.
+        /// The Amazon S3 object storage.
         S3 = "s3",
         /// The default backend of a GKE ingress.
         GkeIngress = "gke-ingress",
-        /// ngrok.
+        /// The ngrok tunnel service.
         Ngrok = "ngrok",
-        /// Caddy.
+        /// The Caddy web server.
         Caddy = "caddy",
-        /// Linkerd's proxy.
+        /// The proxy of the Linkerd service mesh.
         Linkerd = "linkerd",
-        /// Heroku's router.
+        /// The router of the Heroku platform.
         Heroku = "heroku",
-        /// Render.
+        /// The Render platform.
         Render = "render",
-        /// Railway.
+        /// The Railway platform.
         Railway = "railway",
-        /// Netlify.
+        /// The Netlify platform.
         Netlify = "netlify",
         /// A load balancer or serverless platform of Google Cloud.
         GoogleCloud = "google-cloud",
-        /// None of these is recognized.
+        /// No front door is recognized.
         Unknown = "unknown",
     }
 }

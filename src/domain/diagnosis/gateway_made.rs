@@ -1,8 +1,8 @@
 //! Decides whether a front door generated a response itself.
 //!
-//! Known bodies must match byte for byte and come with no header of the service. A customized
-//! gateway response therefore counts as `unclear` or `no`. `front_door` recognizes which front door
-//! it is.
+//! A known body of an AWS API must match byte for byte, and the response must have no header of the
+//! service. A customized gateway response therefore counts as `unclear` or `no`. `recognition`
+//! determines the front door.
 
 use crate::domain::diagnosis::body_text;
 use crate::domain::diagnosis::error_page;
@@ -11,7 +11,7 @@ use crate::model::observation::Response;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// The decision whether a gateway generated a response itself or relayed it.
+    /// Whether a gateway generated a response itself or relayed it.
     ///
     /// The texts are the values of the fact `gateway_made`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,8 @@ text_enum! {
         /// The gateway generated the response: the body is a known one, and every header is one
         /// that gateways add.
         Yes = "yes",
-        /// Every header is one that gateways add, but the body is unknown or empty.
+        /// The response does not show who generated it. For example, every header is one that
+        /// gateways add, but the body is unknown or empty.
         Unclear = "unclear",
         /// The backend generated the response, or the front door is unknown.
         No = "no",
@@ -27,7 +28,7 @@ text_enum! {
 }
 
 /// Status and exact body of the responses that an HTTP API generates: 5xx from captures,
-/// `Unauthorized` from the developer guide, the rest by analogy.
+/// `Unauthorized` from the developer guide, and the others by analogy.
 const HTTP_API_BODIES: &[(u16, &str)] = &[
     (500, r#"{"message":"Internal Server Error"}"#),
     (503, r#"{"message":"Service Unavailable"}"#),
@@ -37,8 +38,8 @@ const HTTP_API_BODIES: &[(u16, &str)] = &[
     (429, r#"{"message":"Too Many Requests"}"#),
 ];
 
-/// Status and exact body of the responses that a REST API generates. The bodies of 5xx have a space
-/// after the colon and sentence case.
+/// Status and exact body of the responses that a REST API generates. The bodies of 5xx responses
+/// have a space after the colon and are in sentence case.
 const REST_API_BODIES: &[(u16, &str)] = &[
     (500, r#"{"message": "Internal server error"}"#),
     (502, r#"{"message": "Internal server error"}"#),
@@ -73,8 +74,8 @@ const THROTTLE: (&str, &str) = (
 );
 
 /// The text before, between, and after the two occurrences of status and reason in a load
-/// balancer's page (captured for 502 and 503), without the last line end. A transcript may
-/// have LF for CRLF.
+/// balancer's error page (captured for 502 and 503), without the final line break. Line breaks are
+/// LF, as in the output of `body_text`.
 const LOAD_BALANCER_PAGE: [&str; 3] = [
     "<html>\n<head><title>",
     "</title></head>\n<body>\n<center><h1>",
@@ -105,15 +106,16 @@ const GATEWAY_HEADERS: &[&str] = &[
     "server-timing",
 ];
 
-/// Prefixes of headers that a gateway adds: it handles CORS, and AWS sets `x-amz…`.
+/// Prefixes of headers that a gateway or CDN adds: CORS headers, AWS headers, and Cloudflare
+/// headers.
 const GATEWAY_HEADER_PREFIXES: &[&str] = &["access-control-", "x-amzn-", "x-amz-", "cf-"];
 
-/// Values of `server` that the platform sets: API Gateway in the partition of China, and CDNs
-/// in front of an API, which pass on no other value.
+/// Values of the `server` header that the platform sets: `Server` from API Gateway in the China
+/// partition, and the others from CDNs, which replace the value of the API.
 const PLATFORM_SERVERS: &[&str] = &["Server", "CloudFront", "cloudflare"];
 
-/// Maximum length of a reformatted body as a multiple of the original; JSON of one member
-/// printed with line breaks is hardly longer.
+/// Maximum length of a reformatted body as a multiple of the original length. A JSON object with
+/// one member stays below this when it is printed with line breaks.
 const MAX_REFORMATTED: usize = 3;
 
 impl GatewayMade {
@@ -122,7 +124,7 @@ impl GatewayMade {
     pub fn judge(door: FrontDoor, response: &Response) -> Self {
         let exact = match door {
             FrontDoor::HttpApi => is_one_of(HTTP_API_BODIES, response),
-            // A function may return the same bytes, but without the error type.
+            // A function may return the same bytes, but without the error type header.
             FrontDoor::RestApi => {
                 response.header(ERROR_TYPE).is_some() && is_one_of(REST_API_BODIES, response)
             }
@@ -135,7 +137,7 @@ impl GatewayMade {
             // CloudFront is recognized only by its own error page.
             FrontDoor::CloudFront => return Self::Yes,
             FrontDoor::Unknown => return Self::No,
-            // The other front doors add headers of their own, so that headers tell nothing.
+            // Headers of other front doors do not show who generated the response.
             _ if error_page::author(response) == Some(door) => return Self::Yes,
             _ => return Self::Unclear,
         };
@@ -159,8 +161,8 @@ fn is_one_of(bodies: &[(u16, &str)], response: &Response) -> bool {
     })
 }
 
-/// Whether the body is another form of the same JSON, while the announced length is that of
-/// `body`: some clients print JSON with line breaks.
+/// Returns whether the response's body is `body` as reformatted JSON. Some clients print JSON with
+/// line breaks, but the announced length is still that of `body`.
 fn is_reformatted(body: &str, response: &Response) -> bool {
     let length = u64::try_from(body.len()).ok();
     let without_space = |text: &[u8]| -> Vec<u8> {
@@ -185,7 +187,7 @@ fn is_throttle(response: &Response) -> bool {
 }
 
 /// Returns whether the body is the load balancer's error page for the status of the response. Any
-/// reason is accepted, because only some of them are captured.
+/// reason is accepted, because only some reasons are captured.
 fn is_load_balancer_page(response: &Response) -> bool {
     let [before, between, after] = LOAD_BALANCER_PAGE;
     let page = body_text::text(&response.body);

@@ -1,8 +1,8 @@
 //! Computes the facts of one observation.
 //!
-//! Everything that a rule may test is computed here or in the modules called from here, so
-//! that rules need no arithmetic. Facts state what was observed or declared, or what follows
-//! from it; the rules name the cause.
+//! Everything that a rule may test is computed here or in the modules called from here, so that
+//! rules need no arithmetic. Facts state what was observed, declared, or derived; the rules name
+//! the cause.
 
 mod body;
 mod markup;
@@ -20,25 +20,25 @@ use crate::model::observation::{Observation, Phase, Response};
 use crate::model::target::{Authorizer, AwsDeclarations, Integration, Target};
 
 /// Maximum length of a header or body fact in characters. Rules test only short values, so longer
-/// ones are truncated.
+/// values are truncated.
 const MAX_TEXT: usize = 256;
 
 /// Maximum number of header facts per response; further headers are ignored.
 const MAX_HEADERS: usize = 64;
 
-/// Headers that may contain secrets; they never become facts.
+/// Names of headers that may contain secrets; these headers never become facts.
 const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authorization"];
 
 impl Facts {
-    /// Computes every fact of one observation. An unknown fact is absent. A probe that passed
-    /// has only the facts that were declared and those about its connections.
+    /// Computes every fact of one observation. An unknown fact is absent. A probe that passed has
+    /// only default facts, declared facts, and facts about its connections.
     #[must_use]
     pub fn gather(target: &Target, observation: &Observation, context: &Context) -> Self {
         let mut facts = Self::defaults();
         facts.add_declarations(&target.aws);
         facts.add_failure(target, observation, context);
         facts.add_connections(observation);
-        // Nothing is to be explained, so that the body of a good response is not read.
+        // A probe that passed needs no explanation, so its response is not examined.
         if facts.get("phase").is_none() {
             return facts;
         }
@@ -56,7 +56,8 @@ impl Facts {
             .map_or(FrontDoor::Unknown, |response| {
                 let door = FrontDoor::recognize(response, &host);
                 facts.add_response(response, door);
-                // The response to HEAD announces the body of a GET, or nothing.
+                // A response to HEAD has no body, even if it announces the length of the body for
+                // GET.
                 if target.request.method == "HEAD" {
                     facts.set_text("body.seen", "missing");
                 }
@@ -93,7 +94,7 @@ impl Facts {
         }
     }
 
-    /// Adds the fault, or the most severe unmet expectation.
+    /// Adds the facts about the fault or, without a fault, about the most severe unmet expectation.
     fn add_failure(&mut self, target: &Target, observation: &Observation, context: &Context) {
         if let Some(fault) = &observation.fault {
             self.set_text("phase", fault.phase.as_str());
@@ -120,7 +121,7 @@ impl Facts {
                 self.set_number(&format!("phase.{}", phase.as_str()), time.as_secs_f64());
             }
         }
-        // A duration of zero means that a transcript contains no time.
+        // The duration is zero if a transcript contains no times.
         if !observation.duration.is_zero() {
             self.set_number("duration", observation.duration.as_secs_f64());
         }

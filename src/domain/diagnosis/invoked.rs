@@ -2,29 +2,31 @@
 //!
 //! Compares the time with the floor and with the fastest healthy response. The result only ranks
 //! candidates and never proves a cause: a fast function responds within milliseconds of the floor,
-//! and a denied call travels to Lambda as well. If in doubt, the result is `unclear`.
+//! and a denied call also makes the round trip to Lambda. If in doubt, the result is `unclear`.
 
 use std::time::Duration;
 
 use crate::domain::diagnosis::context::Floor;
 
-/// Excess over a floor of a single time below which the function probably did not run. Such a floor
-/// has no known spread: an estimate is off by the assumed overhead and the jitter of one connect,
-/// and the total time of another response by the jitter of name resolution and two round trips. The
-/// round trip of a denied call to Lambda's front end is added to either time.
+/// Excess over the floor below which the function probably did not run, if the floor is a single
+/// time. The spread of a single time is unknown: an estimate is off by the assumed overhead and the
+/// jitter of one connect, and the total time of another response is off by the jitter of name
+/// resolution and two round trips. A denied call also makes a round trip to Lambda's front end,
+/// which the floor does not include.
 const NOT_INVOKED_BELOW_POINT: Duration = Duration::from_millis(50);
 
-/// Excess over a measured floor below which the function probably did not run. Such a floor
-/// includes the gateway's overhead, was measured over the same network, and has a known spread.
-/// What remains is the round trip to Lambda's front end, which denied and throttled calls make but
-/// control requests do not. In the captures, pairs of such calls are 5 ms (168 and 173) and 2 ms
-/// (103 and 105) apart. A fast function of 2 to 25 ms is hidden below this value, so `no` is only a
-/// hint.
+/// Excess over the floor below which the function probably did not run, if the floor was measured.
+/// A measured floor includes the gateway's overhead, was measured over the same network, and has a
+/// known spread. It does not include the round trip to Lambda's front end, which denied and
+/// throttled calls make but control requests do not. In the captures, pairs of such calls differ by
+/// 5 ms (168 and 173 ms) and 2 ms (103 and 105 ms). A function that runs for less than this excess
+/// is not detected, so `no` is only a hint.
 const NOT_INVOKED_BELOW: Duration = Duration::from_millis(25);
 
 /// Minimum excess over the floor at which the function probably ran. The captured responses of
-/// functions that ran are 213 and 233 ms (HTTP API), 283 and 408 ms (REST API) above it. Cold
-/// gateway configuration alone adds 50 ms or more, so the range between is `unclear`.
+/// functions that ran are 213 and 233 ms (HTTP API), 283 and 408 ms (REST API) above the floor. A
+/// cold gateway configuration alone adds 50 ms or more, so the range below this excess is
+/// `unclear`.
 const INVOKED_FROM: Duration = Duration::from_millis(150);
 
 /// The conclusion from the response time: whether the function probably ran.
@@ -45,8 +47,8 @@ impl Invoked {
         }
     }
 
-    /// Compares a response time with a floor, either of which may include up to `own_lag` of the
-    /// prober's own delay. Returns `Unclear` if the result depends on that delay.
+    /// Compares a response time with a floor. Both may include up to `own_lag` of the prober's own
+    /// delay. Returns `Unclear` if the result depends on this delay.
     pub(super) fn by_floor(own_lag: Duration, time: Duration, floor: &Floor) -> Self {
         let lower = Floor {
             low: floor.low.saturating_sub(own_lag),
@@ -91,8 +93,8 @@ impl Invoked {
     ) -> Self {
         match (by_floor, faster) {
             (Some(by_floor), None) => by_floor,
-            // A contradiction: perhaps a slow function that failed early, or one that is as
-            // fast as the gateway itself.
+            // The floor and the history contradict each other. A slow function may have failed
+            // early, or the function may be as fast as the gateway.
             (Some(Self::Yes), Some(true)) | (Some(Self::No), Some(false)) => Self::Unclear,
             // An unclear distance from a measured floor outweighs the history. An estimated
             // floor may be too low.

@@ -1,9 +1,10 @@
 //! Checks parsed rules: runs their examples and finds rules that can never determine the cause.
 //!
-//! Examples and counterexamples are run against all rules. A rule can never determine the cause
-//! if its conditions, compared fact by fact, imply those of another rule that weighs as much. The
-//! check does not find a rule that is outweighed only by several others together, nor facts that
-//! never occur together, so a check without findings is no proof.
+//! Examples and counterexamples are run against all rules. A rule can never determine the cause if
+//! its conditions, compared fact by fact, imply the conditions of another rule that weighs at least
+//! as much. The check does not find a rule that is outweighed only by several rules together, or a
+//! rule that tests facts that never occur together. The absence of findings is therefore not a
+//! proof.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::{Rule, RuleProblem};
@@ -34,7 +35,7 @@ pub struct Finding {
 const TIE: f64 = 1e-9;
 
 /// Checks the custom rules in `book`, in the order of the files. `built_in` holds the built-in
-/// rules, to find those that are replaced.
+/// rules, to find the rules that custom rules replace.
 #[must_use]
 pub fn lint(book: &Rulebook, built_in: &Rulebook) -> Vec<Finding> {
     let rules: Vec<&Rule> = book.rules().collect();
@@ -117,7 +118,8 @@ fn outranks(rules: &[&Rule], above: usize, below: usize) -> bool {
         return true;
     }
     let ((least, _), (_, most)) = (weights(first, second), weights(second, second));
-    // Different causes that tie share the first place. Of the same cause, the first rule wins.
+    // Rules of different causes that tie share the first place. Of two rules of one cause that tie,
+    // the first rule wins.
     let first_of_cause = first.cause == second.cause && above < below;
     least > most || (first_of_cause && least >= most)
 }
@@ -152,7 +154,7 @@ fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
         .collect()
 }
 
-/// Returns why an example is not diagnosed as the rule's cause; `None` if it is.
+/// Returns the reason why an example is not diagnosed as the rule's cause; `None` if it is.
 fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<String> {
     let diagnosis = book.diagnose(example);
     let Some(verdict) = &diagnosis.verdict else {
@@ -169,7 +171,7 @@ fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<Stri
         all.find(|candidate| candidate.cause == *cause)
             .map_or(0.0, |candidate| candidate.share)
     };
-    // A tie is allowed: both causes share the first place.
+    // A tie is allowed, because both causes then share the first place.
     let (own, first) = (share_of(&rule.cause), share_of(&verdict.cause));
     if (first - own).abs() < TIE {
         return None;

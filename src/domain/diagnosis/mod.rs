@@ -1,11 +1,12 @@
-//! Diagnoses a probe: observation → facts → matching rules → ranked candidates.
+//! Diagnoses a probe: computes facts from the observation, finds the rules that match the facts,
+//! and ranks the causes that the rules name.
 //!
-//! Reading order: `fact` and `catalog` (the closed vocabulary), `context` and `aws` (input
-//! besides the observation), `gather` (computes the facts, with `recognition`, `error_page`,
-//! `gateway_made`, `answered_by`, `timing`, `invoked` and `plateau`), `condition`, `rule` and
-//! `parser` (one rule), `embedded`, `rulebook` and `ranking` (all rules). Nothing here does
-//! I/O or reads the clock. A failure that no rule matches is `unexplained`, never a wrong
-//! cause.
+//! Reading order: `fact` and `catalog` define the closed vocabulary. `context` and `aws` hold the
+//! input besides the observation. `gather` computes the facts with the help of `recognition`,
+//! `error_page`, `gateway_made`, `answered_by`, `timing`, `invoked` and `plateau`. `condition`,
+//! `rule` and `parser` define one rule. `embedded`, `rulebook` and `ranking` handle all rules. No
+//! module performs I/O or reads the current time. A failure that no rule matches is diagnosed as
+//! `unexplained`.
 
 pub mod answered_by;
 pub mod aws;
@@ -38,14 +39,14 @@ use std::sync::Arc;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 
-/// The result of a probe, compared with the expectations of its target.
+/// The outcome of a probe, judged by the expectations of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The response meets every expectation.
     Passed,
     /// The response is correct, but too slow or served with a certificate that expires soon.
     Degraded,
-    /// There is no response, or it does not meet an expectation.
+    /// There is no complete response, or the response does not meet an expectation.
     Failed,
 }
 
@@ -56,28 +57,28 @@ pub struct Diagnosis {
     pub outcome: Outcome,
     /// The probable cause; `None` if the outcome is [`Outcome::Passed`].
     pub verdict: Option<Arc<Verdict>>,
-    /// The facts that the matching rules test, in the order tested, and the facts from which those
-    /// are derived.
+    /// The facts that the matching rules test, in the order tested, followed by the facts from
+    /// which these are derived.
     pub evidence: Vec<Evidence>,
     /// The error in one line of text: the fault, or the most severe unmet expectation. `None` if
     /// the probe passed.
     pub error: Option<String>,
 }
 
-/// The most probable cause with its rivals.
+/// The most probable cause of a failure, and its rivals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// The most probable cause.
+    /// The id of the most probable cause.
     pub cause: CauseId,
     /// The meaning of the cause, in one sentence without a period.
     pub title: String,
     /// The team that has to act.
     pub owner: Owner,
-    /// The hop at which the request failed; `None` if the cause does not tell.
+    /// The hop at which the request failed; `None` if the cause does not identify a hop.
     pub hop: Option<Hop>,
-    /// How certain the most probable cause is.
+    /// The certainty of the most probable cause.
     pub certainty: Certainty,
-    /// Every matching cause, the most probable first; the shares add up to 1.
+    /// Every cause with a matching rule, the most probable first. The shares add up to 1.
     pub candidates: Vec<Candidate>,
     /// The next steps for the most probable cause.
     pub next: Vec<String>,
@@ -88,11 +89,11 @@ pub struct Verdict {
 pub struct Candidate {
     /// The id of the cause.
     pub cause: CauseId,
-    /// The share of the probability, between 0 and 1.
+    /// The cause's share of the probability, from 0 to 1.
     pub share: f64,
 }
 
-/// A fact that a diagnosis is based on.
+/// A fact on which a diagnosis is based.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// The fact's name, such as `status` or `phase.processing`.
@@ -113,7 +114,7 @@ impl Diagnosis {
         }
     }
 
-    /// Returns the most probable cause; `None` if the probe passed.
+    /// Returns the id of the most probable cause; `None` if the probe passed.
     #[must_use]
     pub fn cause(&self) -> Option<&CauseId> {
         self.verdict.as_ref().map(|verdict| &verdict.cause)

@@ -1,9 +1,9 @@
 //! Parses rule files.
 //!
-//! Users write rules too, so the parser rejects every unknown key, fact, and value with the line
-//! and the correction, and reports all problems of a file at once. It walks the document
-//! manually, because only this keeps the position of every key. The caller reads the files, and
-//! `lint` runs the examples.
+//! Users write rules too, so the parser rejects every unknown key, fact, and value. It reports all
+//! problems of a file at once, each with its line and a correction. The parser walks the TOML
+//! tables itself, to keep the position of every key. The caller reads the files, and `lint` runs
+//! the examples.
 
 mod conditions;
 mod examples;
@@ -30,7 +30,7 @@ struct Parser<'a> {
     problems: Vec<RuleProblem>,
 }
 
-/// The keys of a rule.
+/// The keys that a rule may have.
 const RULE_KEYS: &[&str] = &[
     "id",
     "cause",
@@ -49,7 +49,7 @@ const RULE_KEYS: &[&str] = &[
 ];
 
 impl<'a> Parser<'a> {
-    /// Parses the file into its rules.
+    /// Parses the file; returns its rules, or all its problems in the order of lines.
     fn parse(file: &'a str, text: &'a str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
         let mut parser = Self {
             file,
@@ -88,8 +88,8 @@ impl<'a> Parser<'a> {
 
     fn document(&mut self, document: &DeTable<'_>) -> Vec<Rule> {
         self.check_keys(document, &["rule", "phase"]);
-        // A `phase` at the top of the file is a condition of each of its rules and part of
-        // each of their examples.
+        // A `phase` at the top of the file is a condition of every rule and a fact of every example
+        // in the file.
         let phase = document
             .get("phase")
             .and_then(|value| self.condition("phase", value));
@@ -285,7 +285,9 @@ because = "The service itself responded"
         check(
             "status = 503\n",
             "fault = { below = 2 }\n",
-            &["r.toml:9: `fault` is text; a range requires a numeric fact; use a text instead"],
+            &[
+                "r.toml:9: `fault` is text; a range requires a numeric fact; use text in quotes instead",
+            ],
         );
     }
 
@@ -325,7 +327,9 @@ because = "The service itself responded"
         check(
             "because = \"The service itself responded\"\n",
             "",
-            &["r.toml:14: a counterexample requires `because`; add why the cause is another one"],
+            &[
+                "r.toml:14: a counterexample requires `because`; add the reason why the rule's cause is wrong",
+            ],
         );
     }
 }

@@ -1,10 +1,10 @@
 //! Finds the time limit that a response time matches.
 //!
-//! A limit fires at its value, and the response arrives a little later, never earlier. Two captures
-//! show the delay, including connection setup: 30.163 s for the 30 s of HTTP APIs and 29.230 s for
-//! the 29 s of REST APIs. Candidates are the declared limits, the documented defaults, and last a
-//! limit learned from the target's failures. Time alone does not show which component a learned
-//! limit belongs to.
+//! A limit fires at its value, and the response arrives a little later. Two captures show the
+//! delay, including connection setup: 30.163 s for the 30 s limit of HTTP APIs, and 29.230 s for
+//! the 29 s limit of REST APIs. The candidates are the declared limits, the documented defaults,
+//! and a limit learned from the target's failures. The time alone does not show which component has
+//! a learned limit.
 
 use std::time::Duration;
 
@@ -49,28 +49,29 @@ pub struct ResponseTime {
     pub learned: Option<Duration>,
 }
 
-/// The default integration timeout of HTTP APIs; it can only be lowered (quota page).
+/// The default integration timeout of HTTP APIs; the timeout can only be lowered (AWS quota page).
 pub(super) const HTTP_API_LIMIT: Duration = Duration::from_secs(30);
-/// The default integration timeout of REST APIs (quota page).
+/// The default integration timeout of REST APIs (AWS quota page).
 pub(super) const REST_API_LIMIT: Duration = Duration::from_secs(29);
 /// The default origin response timeout of CloudFront.
 const CLOUDFRONT_LIMIT: Duration = Duration::from_secs(30);
-/// Maximum time by which a response that hits a limit may arrive before it. The prober's clock
-/// starts when the request is written; the gateway's clock may start with the first byte of the
-/// request.
+/// Maximum time by which a response that hits a limit may arrive before the limit. The prober
+/// measures from the time when the whole request is written, but the gateway may measure from the
+/// first byte of the request.
 const EARLY: Duration = Duration::from_millis(20);
-/// Maximum time by which a response that hits a limit may arrive after it: four times the 230 ms of
-/// the later capture covers name resolution and handshakes on a link with a latency of 250 ms.
+/// Maximum time by which a response that hits a limit may arrive after the limit. This is four
+/// times the largest captured delay (230 ms), and covers name resolution and handshakes on a link
+/// with a latency of 250 ms.
 const LATE: Duration = Duration::from_secs(1);
-/// Minimum tolerance for responses after a limit: the delay of the later capture plus jitter. The
-/// tolerance is a tenth of the limit, so that not every response matches a short limit, but at
-/// least this value.
+/// Lower bound of the tolerated delay after a limit: the largest captured delay (230 ms) plus
+/// jitter. The tolerated delay is otherwise a tenth of the limit, so that not every response
+/// matches a short limit.
 const LATE_AT_LEAST: Duration = Duration::from_millis(300);
 
-/// Maximum difference between the times of responses that hit the same limit, not counting the
-/// share that [`SPREAD_PART`] adds: the jitter of a round trip and the granularity of the timer.
+/// Constant part of the maximum difference between the times of responses that hit the same limit.
+/// It covers the jitter of a round trip and the granularity of the timer.
 const SPREAD: Duration = Duration::from_millis(50);
-/// Divisor of the limit; the quotient is added to [`SPREAD`] to get the maximum difference. Times
+/// Divisor of the limit. The quotient is added to [`SPREAD`] to get the maximum difference. Times
 /// around 30 s may differ by 200 ms in total, which covers connection setup and retries inside the
 /// front door.
 const SPREAD_PART: u32 = 200;
@@ -79,10 +80,10 @@ impl Plateau {
     /// Finds the limit that a response time matches.
     ///
     /// If several limits match, the status decides first: an API that times out returns another
-    /// status than one that relays a function timeout. Then the highest limit wins, because no
-    /// limit fires early and the response is least late for it. Of equal limits, the outer one
-    /// wins, because its clock started first. A learned limit comes last, because a declared limit
-    /// explains the same time and has a known owner.
+    /// status than an API that relays a function timeout. Among the remaining limits, the highest
+    /// one wins, because limits do not fire early and the response is least late for the highest
+    /// limit. Of equal limits, the outer one wins, because its timer started first. A learned limit
+    /// matches only if no other limit does, because a declared limit has a known owner.
     #[must_use]
     pub fn find(door: FrontDoor, declared: &AwsDeclarations, response: ResponseTime) -> Self {
         if response.prober_timed_out {
@@ -122,8 +123,9 @@ pub fn max_spread(limit: Duration) -> Duration {
     SPREAD + limit / SPREAD_PART
 }
 
-/// Returns the API's limit. `None` if the response cannot be its timeout: HTTP APIs time out with
-/// 503 and REST APIs with 504 (both captured), so a 500 or 502 is not a timeout of the API.
+/// Returns the API's integration timeout. `None` if this timeout cannot have caused the response:
+/// HTTP APIs time out with 503 and REST APIs with 504 (both captured), so a 500 or 502 is not a
+/// timeout of the API.
 fn integration_limit(
     door: FrontDoor,
     declared: &AwsDeclarations,
@@ -157,7 +159,8 @@ fn function_limit(
     declared.function_timeout.filter(|_| applies)
 }
 
-/// Returns CloudFront's limit; `None` if CloudFront did not generate the response.
+/// Returns CloudFront's origin response timeout; `None` if CloudFront did not generate the
+/// response.
 fn cloudfront_limit(door: FrontDoor) -> Option<Duration> {
     (door == FrontDoor::CloudFront).then_some(CLOUDFRONT_LIMIT)
 }

@@ -1,7 +1,7 @@
 //! Ranks the rules that match a set of facts, and derives the verdict and the evidence from them.
 //!
-//! A candidate's share is its weight, multiplied by the factors that apply, divided by the
-//! sum of all weights. Ties keep the order of the rules. Fallbacks are used only if no
+//! A candidate's share is its weight, multiplied by the factors that apply, divided by the sum of
+//! the weights of all candidates. Ties keep the order of the rules. Fallbacks are used only if no
 //! ordinary rule matches.
 
 use std::collections::BTreeSet;
@@ -59,9 +59,9 @@ const DERIVED_FROM: &[(&[&str], &[&str])] = &[
     ),
 ];
 
-/// Headers that tell most about who answered, the most telling first. They are the evidence of
-/// a fallback, which tests none itself.
-const TELLING_HEADERS: &[&str] = &[
+/// Facts about headers that show who generated the response, the most informative first. They are
+/// added to the evidence of a fallback rule, which does not test headers itself.
+const INFORMATIVE_HEADERS: &[&str] = &[
     "header.x-amzn-errortype",
     "header.x-vercel-error",
     "header.x-azure-externalerror",
@@ -75,8 +75,8 @@ const TELLING_HEADERS: &[&str] = &[
     "header.content-type",
 ];
 
-/// Maximum number of telling headers in the evidence.
-const MAX_TELLING: usize = 3;
+/// Maximum number of [`INFORMATIVE_HEADERS`] in the evidence.
+const MAX_INFORMATIVE: usize = 3;
 
 /// A rule that matches, with its weight for the given facts.
 pub(super) struct Match<'a> {
@@ -115,7 +115,7 @@ pub(super) fn rank<'a>(rules: &'a [Rule], facts: &Facts) -> Vec<Match<'a>> {
     ranked
 }
 
-/// Whether all conditions hold. Those on the body, which may be long, are tested last.
+/// Returns whether all conditions hold. Conditions on the body, which may be long, are tested last.
 fn all_hold(conditions: &[Condition], facts: &Facts) -> bool {
     let is_on_body = |condition: &&Condition| condition.fact.starts_with("body.");
     let first = conditions.iter().filter(|one| !is_on_body(one));
@@ -141,8 +141,8 @@ pub(super) fn verdict(first: &Match<'_>, ranked: &[Match<'_>], facts: &Facts) ->
     first.rule.verdict(facts, certainty, candidates)
 }
 
-/// Returns the facts that the ranked rules test, in the order tested, followed by the facts from
-/// which those are derived.
+/// Returns the known facts that the ranked rules test, in the order tested, followed by the facts
+/// from which these are derived.
 pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
     let tested = ranked.iter().flat_map(|one| {
         let factors = one.rule.weigh.iter().flat_map(|factor| &factor.when);
@@ -158,15 +158,15 @@ pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
         }
     }
     if ranked.first().is_some_and(|one| one.rule.fallback) {
-        let headers = known(TELLING_HEADERS, facts).into_iter();
+        let headers = known(INFORMATIVE_HEADERS, facts).into_iter();
         let headers = headers.filter(|header| is_plain(&header.fact, &header.value));
         let telling = known(&["status"], facts).into_iter();
-        let telling = telling.chain(headers.take(MAX_TELLING));
+        let telling = telling.chain(headers.take(MAX_INFORMATIVE));
         let new = telling.filter(|evidence| is_new(&found, &evidence.fact));
         let new: Vec<Evidence> = new.collect();
         found.extend(new);
     }
-    // An estimated floor is a single time, so its lower end is redundant.
+    // If the floor is a single time, its lower end is redundant.
     let is_point = facts.get("floor.low") == facts.get("floor");
     for (derived, sources) in DERIVED_FROM {
         if derived.iter().any(|fact| !is_new(&found, fact)) {
@@ -185,7 +185,7 @@ fn is_new(found: &[Evidence], fact: &str) -> bool {
     found.iter().all(|evidence| evidence.fact != fact)
 }
 
-/// Returns those of the named facts that are known.
+/// Returns the known facts among the named facts.
 pub(super) fn known(names: &[&str], facts: &Facts) -> Vec<Evidence> {
     let known = names.iter().filter_map(|name| {
         Some(Evidence {

@@ -1,17 +1,18 @@
 //! Recognizes the front door of a response: the outermost gateway, proxy or platform that the
 //! request went through.
 //!
-//! Only exact signs count that are documented, stand in the source of the software, or were
-//! seen in captured responses. Without one, the front door is `unknown`, never a wrong one.
-//! `x-cache: Error from cloudfront` is no sign, because the CloudFront of an edge-optimized
-//! REST API sets it on every backend fault. `gateway_made` decides whether the front door
-//! generated the response itself, and `error_page` who wrote the body.
+//! A header or page identifies a front door only if it is documented, in the source code of the
+//! software, or in a captured response. Without such a header or page, the front door is `unknown`.
+//! `x-cache: Error from cloudfront` identifies nothing, because the CloudFront of an edge-optimized
+//! REST API sets it on every backend fault. `gateway_made` decides whether the front door generated
+//! the response itself, and `error_page` recognizes the program that wrote the body.
 
 use crate::domain::diagnosis::error_page;
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::model::observation::Response;
 
-/// Headers that only one front door sets, the outermost front doors first.
+/// Headers that only one front door sets, with that front door. The outermost front doors come
+/// first.
 const OWN_HEADERS: &[(&str, FrontDoor)] = &[
     ("cf-ray", FrontDoor::Cloudflare),
     ("cf-error-type", FrontDoor::Cloudflare),
@@ -34,7 +35,7 @@ const OWN_HEADERS: &[(&str, FrontDoor)] = &[
     ("x-varnish", FrontDoor::Varnish),
 ];
 
-/// Beginnings of the `server` header in lower case.
+/// Prefixes of the `server` header in lowercase, with the front door that sets them.
 const SERVERS: &[(&str, FrontDoor)] = &[
     ("cloudflare", FrontDoor::Cloudflare),
     ("vercel", FrontDoor::Vercel),
@@ -61,7 +62,7 @@ const SERVERS: &[(&str, FrontDoor)] = &[
     ("caddy", FrontDoor::Caddy),
 ];
 
-/// Parts of the `via` header in lower case.
+/// Substrings of the `via` header in lowercase, with the front door that adds them.
 const VIAS: &[(&str, FrontDoor)] = &[
     ("vegur", FrontDoor::Heroku),
     ("heroku-router", FrontDoor::Heroku),
@@ -91,11 +92,13 @@ impl FrontDoor {
             .unwrap_or(Self::Unknown)
     }
 
-    /// Recognizes the front doors of AWS. They come first, and a passing probe needs no others.
+    /// Recognizes only the front doors of AWS, which take precedence over others; returns `Unknown`
+    /// for any other. This is sufficient for a probe that passed.
     #[must_use]
     pub fn of_aws(response: &Response, host: &str) -> Self {
         let has = |name: &str| response.header(name).is_some();
-        // The API headers come first: with them, a CloudFront page was relayed by the API.
+        // The API headers are checked first: if they are present, the API relayed the CloudFront
+        // page.
         if has("apigw-requestid") && !has("x-amzn-requestid") {
             Self::HttpApi
         } else if has("x-amz-apigw-id") && has("x-amzn-requestid") {
@@ -115,7 +118,8 @@ impl FrontDoor {
     }
 }
 
-/// The first listed front door whose text the header's value has, in any case of letters.
+/// Returns the first front door in `list` whose text matches a header value, ignoring case. `has`
+/// compares the value with the text.
 fn listed(
     list: &[(&'static str, FrontDoor)],
     value: &str,
@@ -127,7 +131,7 @@ fn listed(
         .map(|(_, door)| *door)
 }
 
-/// Whether Fastly's caches were on the path: `x-served-by: cache-fra-…`.
+/// Returns whether Fastly's caches were on the path, as in `x-served-by: cache-fra-…`.
 fn is_fastly(response: &Response) -> bool {
     response
         .header("x-served-by")

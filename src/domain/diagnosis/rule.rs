@@ -1,8 +1,8 @@
 //! Defines a rule: the facts that indicate a cause, the cause's owner and next steps, and the
 //! rule's tests.
 //!
-//! Plain data that `parser` reads from TOML. Every fact that a `Rule` names is in the
-//! catalog. `ranking` ranks the matching rules.
+//! `parser` creates this plain data from TOML. Every fact that a `Rule` names is in the catalog.
+//! `ranking` ranks the matching rules.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,49 +12,50 @@ use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::{Candidate, Verdict};
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 
-/// The facts that indicate one cause, and what to do about it.
+/// A rule: the conditions that indicate a cause, and what to do about the cause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// The rule's unique id, and its cause unless the rule names another one.
+    /// The rule's unique id. This is also the cause if the rule names no other cause.
     pub id: CauseId,
-    /// The cause. Several rules may name the same cause; [`Rulebook::causes`] picks the one
-    /// whose title represents it.
+    /// The cause that the rule indicates. Several rules may name the same cause;
+    /// [`Rulebook::causes`] selects the rule that represents the cause.
     ///
     /// [`Rulebook::causes`]: super::rulebook::Rulebook::causes
     pub cause: CauseId,
-    /// The title: one sentence without a period, at most 80 characters. `{status}` in it
-    /// stands for the status of the response.
+    /// The title: one sentence without a period, at most 80 characters. `{status}` is replaced with
+    /// the status of the response.
     pub title: String,
     /// The team that has to act.
     pub owner: Owner,
-    /// The hop at which the request failed; `None` if the rule does not tell.
+    /// The hop at which the request failed; `None` if the rule does not identify a hop.
     pub hop: Option<Hop>,
     /// The highest certainty that a diagnosis by this rule can have.
     pub certainty: Certainty,
-    /// The weight of the rule compared with its rivals, before `weigh` applies; greater than 0.
+    /// The weight of the rule relative to other matching rules, before `weigh` applies; greater
+    /// than 0.
     pub weight: f64,
     /// Whether the rule is used only if no ordinary rule matches.
     pub fallback: bool,
     /// The next steps, the most useful first.
     pub next: Vec<String>,
-    /// The official page that the rule is based on.
+    /// The URL of the official page that the rule is based on.
     pub see: String,
-    /// The conditions of the rule, which matches if all of them hold.
+    /// The conditions of the rule. The rule matches if all conditions hold.
     pub when: Vec<Condition>,
-    /// Factors on the weight, by which timing and declarations change the ranking.
+    /// Factors by which the weight is multiplied if their conditions hold.
     pub weigh: Vec<Factor>,
     /// Sets of facts that must be diagnosed as this rule's cause.
     pub examples: Vec<Facts>,
     /// Sets of facts that must not be diagnosed as this rule's cause.
     pub counterexamples: Vec<Counterexample>,
-    /// Where the rule is defined.
+    /// The place where the rule is defined.
     pub origin: Origin,
 }
 
-/// Where a rule is defined.
+/// The place where a rule is defined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The name of the rule file, as the caller gave it.
+    /// The name of the rule file, as passed to the parser.
     pub file: Arc<str>,
     /// The first line of the rule, counted from 1.
     pub line: usize,
@@ -66,12 +67,12 @@ pub struct Origin {
     pub counterexamples: Vec<usize>,
 }
 
-/// A factor on a rule's weight.
+/// A factor by which a rule's weight is multiplied under certain conditions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
-    /// The conditions of the factor, which applies if all of them hold.
+    /// The conditions of the factor. The factor applies if all conditions hold.
     pub when: Vec<Condition>,
-    /// The factor by which the weight is multiplied; greater than 0.
+    /// The factor; greater than 0.
     pub factor: f64,
 }
 
@@ -87,15 +88,15 @@ pub struct Counterexample {
 /// A problem in a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleProblem {
-    /// The name of the rule file, as the caller gave it.
+    /// The name of the rule file, as passed to the parser.
     pub file: String,
     /// The line of the problem, counted from 1.
     pub line: usize,
-    /// The text that says what is wrong and how to correct it.
+    /// The description of the problem, and how to correct it.
     pub message: String,
 }
 
-/// The part of a title that stands for the status of the response.
+/// The placeholder in a title that is replaced with the status of the response.
 const STATUS: &str = "{status}";
 
 impl Rule {

@@ -1,8 +1,8 @@
 //! Holds all rules and diagnoses the facts of a probe with them.
 //!
-//! Loads the built-in and the custom rules. `parser` parses the rule files, and `ranking` ranks the
-//! matching rules. A failure that no rule matches is `unexplained`, never a wrong cause. The same
-//! facts always give the same diagnosis.
+//! This module loads the built-in and the custom rules. `parser` parses the rule files, and
+//! `ranking` ranks the matching rules. A failure that no rule matches is diagnosed as
+//! `unexplained`. The same facts always give the same diagnosis.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::domain::diagnosis::{Candidate, Diagnosis, Outcome, Verdict};
 use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::settings::RuleFile;
 
-/// Every rule, in the order of the files.
+/// All rules: the custom rules, followed by the built-in rules.
 #[derive(Clone, Debug)]
 pub struct Rulebook {
     rules: Vec<Rule>,
 }
 
-/// The error for rules that cannot be used, with every problem found in their files.
+/// An error that contains every problem found in the rule files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct RulebookError(pub Vec<RuleProblem>);
@@ -47,14 +47,14 @@ const UNEXPLAINED_FACTS: &[&str] = &[
     "answer_time",
 ];
 
-/// The names of the facts that are evidence of every result, also of a probe that passed.
+/// The names of the facts that are evidence of every result, even of a probe that passed.
 const NOTICES: &[&str] = &["dead_addresses", "replaced_connections", "changed.what"];
 
 impl Rulebook {
     /// Loads the rules that are built into the program.
     ///
     /// # Errors
-    /// Returns an error only if a built-in file is invalid; a test excludes this.
+    /// Returns an error only if a built-in file is invalid, which a test excludes.
     pub fn embedded() -> Result<Self, RulebookError> {
         Self::with(&[])
     }
@@ -106,13 +106,13 @@ impl Rulebook {
         }
     }
 
-    /// Returns every rule, in order.
+    /// Returns all rules, in order.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
     }
 
     /// Returns one rule per cause, in order: the rule whose id is the cause, or else the first rule
-    /// that names the cause. `unexplained` has no rule.
+    /// that names the cause. The cause `unexplained` is not included, because it has no rule.
     pub fn causes(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().enumerate().filter_map(|(index, rule)| {
             let has_namesake = self.rules.iter().any(|other| other.id == rule.cause);
@@ -126,9 +126,9 @@ impl Rulebook {
         })
     }
 
-    /// Returns the verdict for a cause that several failures have in common although it is the most
-    /// probable cause of none of them. Its certainty is always `possible`. `None` if no rule names
-    /// the cause.
+    /// Returns the verdict for a cause that several failures have in common, although it is not the
+    /// most probable cause of any of them. The certainty is always `possible`. `None` if no rule
+    /// names the cause.
     #[must_use]
     pub fn verdict_of(&self, cause: &CauseId, candidates: Vec<Candidate>) -> Option<Verdict> {
         let rule = self.causes().find(|rule| rule.cause == *cause)?;
@@ -175,7 +175,7 @@ impl Rulebook {
     }
 }
 
-/// Returns the problem of a rule whose id an earlier rule has; `None` if no earlier rule has it.
+/// Returns a problem if an earlier rule has the same id as `rule`; `None` otherwise.
 fn duplicate(rules: &[Rule], rule: &Rule) -> Option<RuleProblem> {
     let first = rules.iter().find(|other| other.id == rule.id)?;
     Some(RuleProblem {

@@ -1,9 +1,9 @@
 //! Computes the facts about the response time: the matching limit, the floor, and the excess over
-//! it.
+//! the floor.
 //!
 //! The floor is measured by control requests, or else estimated from the connect time. The response
-//! times of the healthy target complement it. Time ranks candidates and never proves a cause;
-//! `invoked` decides whether the function ran.
+//! times of the healthy target complement the floor. Time ranks candidates and never proves a
+//! cause; `invoked` decides whether the function probably ran.
 
 use std::time::Duration;
 
@@ -15,15 +15,16 @@ use crate::domain::diagnosis::plateau::{Plateau, ResponseTime};
 use crate::model::observation::{FaultKind, Observation};
 use crate::model::target::{Authorizer, Target};
 
-/// The time that a gateway adds to one round trip when it responds by itself. On one
-/// network, the captured calls that did not invoke the function take 168 and 173 ms (HTTP
-/// API) and 103 and 105 ms (REST API), including name resolution and three round trips, so
-/// the overhead is at most a few tens of milliseconds. A value that is too small only makes
-/// `invoked` more often `unclear`.
+/// The time that a gateway adds to one round trip when it responds by itself. On one network, the
+/// captured calls that did not invoke the function take 168 and 173 ms (HTTP API) and 103 and 105
+/// ms (REST API), including name resolution and three round trips, so the overhead is at most a few
+/// tens of milliseconds. A value that is too small only makes the fact `invoked` `unclear` more
+/// often.
 const GATEWAY_OVERHEAD: Duration = Duration::from_millis(20);
 
-/// Headers that a CDN on the path adds. The connect time then ends at the CDN's edge while the
-/// response comes from behind it, so the floor cannot be estimated from the connect time.
+/// Headers that a CDN on the path adds. With a CDN, the connect time covers only the path to the
+/// CDN's edge, while the response comes from behind the edge. The floor then cannot be estimated
+/// from the connect time.
 const INTERMEDIARY_HEADERS: &[&str] = &[
     "via",
     "x-amz-cf-id",
@@ -61,8 +62,8 @@ impl Facts {
         };
         let plateau = Plateau::find(door, &target.aws, response);
         self.set_text("plateau", plateau.as_str());
-        // With redirects, the time is a sum over several requests, while floor and history are of
-        // one request.
+        // With redirects, the time is a sum over several requests, but the floor and the history
+        // apply to one request.
         if observation.response.is_some() && observation.redirects == 0 {
             self.add_floor(target, observation, context, time);
         }
@@ -94,9 +95,9 @@ impl Facts {
         if let Some(fastest) = fastest {
             self.set_number("healthy_minimum", fastest.as_secs_f64());
         }
-        // An authorizer takes time before the function can run. Without a declared authorizer, the
-        // time is still used for ranking: most routes have no authorizer, a rule makes its failures
-        // a rival, and the certainty stays `possible`.
+        // An authorizer takes time before the function can run. If none is declared, the time is
+        // still used for ranking, because most routes have no authorizer. A rule makes authorizer
+        // failures a rival cause, so the certainty stays `possible`.
         let has_authorizer = matches!(
             target.aws.authorizer,
             Some(Authorizer::Lambda | Authorizer::Jwt | Authorizer::Iam)
@@ -113,8 +114,8 @@ impl Facts {
     }
 }
 
-/// Returns the response time and the clock it was measured with: `processing`, or `total` if only
-/// the whole duration is known. `None` if neither is known.
+/// Returns the response time and its kind: `processing`, or `total` if only the whole duration is
+/// known. `None` if neither time is known.
 #[must_use]
 pub fn answer_time(observation: &Observation) -> Option<(Duration, &'static str)> {
     match observation.phases.processing {
@@ -134,9 +135,8 @@ pub fn through_intermediary(observation: &Observation) -> bool {
     })
 }
 
-/// Estimates the floor as one round trip plus the gateway's overhead. `None` if the
-/// processing time is unknown, or if something other than the front door accepted the
-/// connection.
+/// Estimates the floor as one round trip plus the gateway's overhead. `None` if the processing time
+/// is unknown, or if a proxy or CDN accepted the connection.
 fn estimated_floor(target: &Target, observation: &Observation) -> Option<Floor> {
     observation.phases.processing?;
     let round_trip = observation.phases.connect?;
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_response_faster_than_any_healthy_one_suggests_that_the_function_did_not_run() {
         check(&context(None, Some(150)), &[(100, "no"), (160, "unclear")]);
-        // A measured floor outweighs the history, and the time is far above it.
+        // A measured floor outweighs the history, and the time is far above the floor.
         check(&context(Some((18, 20)), Some(150)), &[(100, "unclear")]);
         check(
             &context(None, Some(900)),

@@ -1,4 +1,4 @@
-//! Judges how long the certificates of all hops stay valid.
+//! Checks when the certificate chains of a probe expire. Every hop with TLS has one chain.
 
 use jiff::Timestamp;
 
@@ -9,14 +9,15 @@ use crate::model::target::Expectations;
 /// Number of seconds per day.
 const DAY: i64 = 86_400;
 
-/// Days until the first of the hops' certificate chains expires, rounded down; negative if it has
-/// expired. `None` without a chain.
+/// Returns the number of days until the first certificate chain of the probe's hops expires,
+/// rounded down. The number is negative if the chain has expired. Returns `None` if no hop has a
+/// certificate chain.
 #[must_use]
 pub fn days(observation: &Observation, now: Timestamp) -> Option<i64> {
     first_expiry(observation, now).map(|(_, days)| days)
 }
 
-/// The host whose certificate chain expires first, and the days left.
+/// Returns the host whose certificate chain expires first, and the number of days until then.
 fn first_expiry(observation: &Observation, now: Timestamp) -> Option<(String, i64)> {
     let url = url::Url::parse(&observation.final_url).ok();
     let last = url
@@ -32,7 +33,8 @@ fn first_expiry(observation: &Observation, now: Timestamp) -> Option<(String, i6
     Some((host.to_owned(), days))
 }
 
-/// The expectation that a certificate chain expires too soon, if it does.
+/// Returns the unmet expectation if a certificate chain expires in less than `certificate_days`
+/// days.
 pub(super) fn check(
     expectations: &Expectations,
     observation: &Observation,
@@ -80,7 +82,7 @@ mod tests {
             let unmet = check(&expect, observation, Timestamp::UNIX_EPOCH);
             unmet.map(|unmet| unmet.detail)
         };
-        // An expired certificate that the path does not need does not matter.
+        // An expired certificate outside of the verified path is ignored.
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://last.example/");
         observation.tls = Some(tls(&[90, -100], Some(90)));
         assert_eq!(detail(&observation), None);

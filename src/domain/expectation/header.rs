@@ -1,10 +1,12 @@
-//! Compares the headers of a response with the expected ones.
+//! Checks the headers of a response against the conditions of its target.
 
 use super::{Unmet, UnmetKind};
 use crate::model::observation::Response;
 use crate::model::target::TextMatch;
 
-/// The unmet condition on a header; `None` if it is met. A header may have several values.
+/// Returns the unmet expectation if the header `name` does not meet its condition. If the header
+/// has several values, one of them must meet a positive condition, and all must meet a negative
+/// one.
 pub(super) fn check(name: &str, expected: &TextMatch, response: &Response) -> Option<Unmet> {
     let headers = response.headers.iter();
     let values: Vec<&str> = headers

@@ -1,13 +1,14 @@
-//! Compares the values at JSON paths with the expected ones.
+//! Checks the values at a JSON path of a body against a condition.
 
 use serde_json::{Number, Value};
 
 use crate::model::target::{Comparison, JsonPath, JsonTest};
 
-/// Maximum length of an actual value in a message, in characters.
+/// Maximum length in characters of an actual value in a message.
 const MAX_SHOWN: usize = 100;
 
-/// The problem of a body that does not meet a condition on the values at a path; `None` if it does.
+/// Returns a description of the problem if the body does not meet the condition on the values at
+/// the path; `None` if the condition is met.
 pub(super) fn problem(path: &JsonPath, test: &JsonTest, body: &str) -> Option<String> {
     let source = &path.source;
     let Ok(document) = serde_json::from_str::<Value>(body) else {
@@ -34,7 +35,8 @@ pub(super) fn problem(path: &JsonPath, test: &JsonTest, body: &str) -> Option<St
     ))
 }
 
-/// Whether one value is enough to meet a condition, or all must meet it.
+/// Returns whether one matching value is enough to meet the condition. Otherwise all values must
+/// match.
 const fn needs_one(test: &JsonTest) -> bool {
     matches!(
         test,
@@ -42,7 +44,7 @@ const fn needs_one(test: &JsonTest) -> bool {
     )
 }
 
-/// The index of the value to show if the values do not meet the condition.
+/// Returns the index of the value to show in the message; `None` if the values meet the condition.
 fn failing(test: &JsonTest, nodes: &[&Value]) -> Option<usize> {
     let is_met = |node: &&Value| match test {
         JsonTest::Equals(value) => is_equal(node, value),
@@ -64,7 +66,7 @@ fn failing(test: &JsonTest, nodes: &[&Value]) -> Option<usize> {
     }
 }
 
-/// The expected value, for a message.
+/// Returns a description of the expected value for a message.
 fn wanted(test: &JsonTest) -> String {
     match test {
         JsonTest::Equals(value) => value.to_string(),
@@ -80,11 +82,12 @@ fn bound_text(comparison: Comparison, bound: f64) -> String {
     format!("a number {} {bound}", comparison.sign())
 }
 
-/// Whether two JSON values are equal. Numbers are compared by value: `1` equals `1.0`.
+/// Returns whether two JSON values are equal. Numbers are compared by value: `1` equals `1.0`.
 fn is_equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {
-            // Integers are compared as such, because large ones have no exact `f64`.
+            // Two integers are not converted to `f64`, which cannot represent large integers
+            // exactly.
             let is_integer = |number: &Number| number.is_i64() || number.is_u64();
             let both = is_integer(one) && is_integer(other);
             one == other || (!both && one.as_f64() == other.as_f64())
@@ -106,7 +109,8 @@ fn is_equal(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// A JSON value for a message, shortened. Control characters are escaped, as in JSON.
+/// Returns a JSON value for a message, shortened to [`MAX_SHOWN`] characters. Control characters
+/// are escaped, as in JSON.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().nth(MAX_SHOWN).is_none() {

@@ -1,8 +1,8 @@
-//! Asks a front door for the cause of a failure.
+//! Requests the cause of a failure from the front door.
 //!
-//! Cloudflare describes its errors as JSON if the request accepts JSON, and Azure Front Door adds
-//! a header with its error if the request asks for it. The same request is therefore made once
-//! more with these headers.
+//! Cloudflare describes its errors as JSON if the request accepts JSON. Azure Front Door adds a
+//! header with its error if the request has the header `x-azure-debuginfo`. The request of the
+//! failed probe is therefore sent once more with these headers.
 
 use std::sync::Arc;
 
@@ -15,29 +15,29 @@ use crate::model::cause::Certainty;
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
-/// A question that was sent, and the failure that it is about.
+/// A request to the front door for the cause of a failed probe.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Question {
+pub struct CauseRequest {
     /// When the failed probe started.
     pub began: Timestamp,
-    /// The status of the failed probe.
+    /// The status code that the failed probe received.
     status: u16,
     /// The verdict of the failed probe.
     pub verdict: Arc<Verdict>,
 }
 
-/// The front doors that name the cause if asked. `unknown` may be one that was not recognized.
-const ANSWERING: [&str; 3] = ["cloudflare", "azure-front-door", "unknown"];
+/// The front doors that name the cause on request. An `unknown` front door may be one of them.
+const FRONT_DOORS: [&str; 3] = ["cloudflare", "azure-front-door", "unknown"];
 
-/// Methods whose repetition changes nothing.
+/// The methods of requests that are safe to repeat (RFC 9110, section 9.2.1).
 const SAFE_METHODS: [&str; 2] = ["GET", "HEAD"];
 
-/// The headers with which front doors are asked.
+/// The request headers that make front doors name the cause.
 const HEADERS: [(&str, &str); 2] = [("accept", "application/json"), ("x-azure-debuginfo", "1")];
 
-/// Facts of the answer that name the cause, with the names under which they are evidence even if
-/// no rule tests them.
-const KEPT: [(&str, &str); 4] = [
+/// Facts of the front door's response that name the cause, each with the fact as which it is added
+/// to the evidence. These facts are evidence even if no rule tests them.
+const CAUSE_FACTS: [(&str, &str); 4] = [
     ("body.json.error_code", "asked.error_code"),
     ("body.json.error_category", "asked.error_category"),
     ("header.x-azure-externalerror", "asked.azure_error"),
@@ -47,7 +47,8 @@ const KEPT: [(&str, &str); 4] = [
     ),
 ];
 
-/// The headers to add to the target's own, so that the front door names the cause.
+/// Returns the headers to add to the request so that the front door names the cause. Headers that
+/// the target sets itself are not added.
 #[must_use]
 pub fn headers(target: &Target) -> Vec<(&'static str, &'static str)> {
     let own = |name: &str| {
@@ -58,8 +59,9 @@ pub fn headers(target: &Target) -> Vec<(&'static str, &'static str)> {
     added.filter(|(name, _)| !own(name)).collect()
 }
 
-impl Question {
-    /// The question about a failed probe; `None` if it may not be asked or would not help.
+impl CauseRequest {
+    /// Returns the request for the cause of a failed probe; `None` if the request is not permitted
+    /// or would not help.
     pub(super) fn of(failure: &Failure<'_>) -> Option<Self> {
         let target = failure.target;
         let response = failure.observation.response.as_ref()?;
@@ -68,7 +70,7 @@ impl Question {
         let asks = target.ask_for_cause
             && SAFE_METHODS.contains(&target.request.method.as_str())
             && failure.observation.fault.is_none()
-            && ANSWERING.contains(&front_door)
+            && FRONT_DOORS.contains(&front_door)
             && verdict.certainty < Certainty::Proven
             && !headers(target).is_empty();
         asks.then_some(Self {
@@ -78,27 +80,32 @@ impl Question {
         })
     }
 
-    /// Returns what the front door told in its answer, and adds it to the facts of the answer.
-    /// `None` if the answer is not about the same failure: it has another status.
+    /// Returns the evidence in the front door's response, and adds it to `facts`, the facts of this
+    /// response. Returns `None` if the response does not show the failure of the probe, for example
+    /// because it has another status.
     #[must_use]
-    pub fn told_by(&self, observation: &Observation, facts: &mut Facts) -> Option<Vec<Evidence>> {
+    pub fn evidence_in(
+        &self,
+        observation: &Observation,
+        facts: &mut Facts,
+    ) -> Option<Vec<Evidence>> {
         let response = observation.response.as_ref();
         let same = response.is_some_and(|response| response.status == self.status);
         if !same || observation.fault.is_some() || facts.text("phase").is_none() {
             return None;
         }
         facts.set_text("asked.answered", "yes");
-        let mut told = Vec::new();
-        for (fact, kept) in KEPT {
+        let mut evidence = Vec::new();
+        for (fact, kept) in CAUSE_FACTS {
             if let Some(value) = facts.get(fact) {
                 let value = FactValue::Text(value.to_string());
                 facts.set(kept, value.clone());
-                told.push(Evidence {
+                evidence.push(Evidence {
                     fact: kept.to_owned(),
                     value,
                 });
             }
         }
-        Some(told)
+        Some(evidence)
     }
 }

@@ -1,23 +1,25 @@
 //! Limits how many follow-up requests the daemon makes per minute, over all targets.
 //!
-//! If many targets fail at the same time, follow-up requests must not add to the load of what
-//! they share. A target whose requests do not fit now is examined after one of its next failures.
+//! If many targets fail at the same time, follow-up requests must not overload the infrastructure
+//! that these targets share. Requests that exceed the budget are made after a later failure of the
+//! target.
 
 use jiff::Timestamp;
 
-/// The number of follow-up requests that may be made now.
+/// The budget of follow-up requests of the whole daemon, as a leaky bucket.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FollowUpBudget {
     used: f64,
     at: Option<Timestamp>,
 }
 
-/// Maximum number of follow-up requests per minute, on average and at once. Thirty targets with
-/// one layer can be examined in a minute.
+/// Maximum number of follow-up requests per minute on average, and in one burst. Thirty targets
+/// with one layer each can be examined in one minute.
 const MAX_PER_MINUTE: f64 = 120.0;
 
 impl FollowUpBudget {
-    /// Takes the budget for `count` requests; returns whether it was left.
+    /// Reserves the budget for `count` requests. Returns `false` and reserves nothing if the budget
+    /// does not suffice.
     pub fn take(&mut self, count: usize, now: Timestamp) -> bool {
         let passed = self
             .at
@@ -45,12 +47,15 @@ mod tests {
         assert!(!budget.take(30, at(0)));
         assert!(budget.take(20, at(0)));
         assert!(!budget.take(1, at(0)));
-        assert!(!budget.take(21, at(10)), "twenty recover in ten seconds");
+        assert!(
+            !budget.take(21, at(10)),
+            "the budget of 20 requests recovers in ten seconds"
+        );
         assert!(budget.take(20, at(10)));
         assert!(budget.take(120, at(3600)));
         assert!(
             !budget.take(1, at(3600)),
-            "no more than a minute is saved up"
+            "at most the budget of one minute accumulates"
         );
     }
 

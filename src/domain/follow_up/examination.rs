@@ -1,9 +1,9 @@
-//! One examination of a target's layers: rounds of requests through every layer and through the
-//! target's own URL.
+//! Examines a target's layers in two rounds of requests, through every layer and to the target's
+//! own URL.
 //!
-//! All requests of a round are sent at once. The URL itself is requested too: if it answers, the
-//! failure is over or intermittent, and an answering layer shows nothing. The second round starts
-//! after a pause, so that a short disturbance does not decide.
+//! All requests of a round are sent at once. If the target's own URL responds as expected, the
+//! failure is over or intermittent, and the examination ends without findings. The second round
+//! starts after a pause, so that a short disturbance does not decide the result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,44 +17,45 @@ use crate::domain::layers::{judge_front, judge_layer};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
-/// An examination in progress.
+/// An examination of a target's layers that is in progress.
 #[derive(Clone, Debug)]
 pub(super) struct Examination {
-    /// When the examined probe started.
+    /// When the failed probe started.
     began: Timestamp,
     facts: Facts,
-    /// The status with which the URL itself fails, if it answers.
+    /// The status with which the target's own URL fails; `None` if the URL returns no response.
     status: Option<u16>,
     round: u8,
-    /// The results of this round by the number of the layer.
+    /// The results of the current round by index of the layer; index 0 is the target's own URL.
+    /// `None` while a result is pending.
     results: Vec<Option<LayerResult>>,
-    /// The results of the first round.
+    /// The results of the first round; `None` until the first round ends.
     first: Option<Vec<LayerResult>>,
 }
 
-/// What follows from the result of a request through a layer.
+/// The next step of an examination after the result of one request.
 #[derive(Clone, Debug, Default)]
 pub struct Step {
     /// The requests to send next.
     pub next: Vec<FollowUp>,
-    /// What the layers showed, after each round.
+    /// The findings so far, if the result completes a round.
     pub examined: Option<Examined>,
     /// Whether the examination has ended.
     pub(super) ended: bool,
 }
 
-/// What the layers showed about a failed probe.
+/// The findings about a target's layers after a failed probe.
 #[derive(Clone, Debug)]
 pub struct Examined {
-    /// When the probe started.
+    /// When the failed probe started.
     pub began: Timestamp,
-    /// The facts of the probe.
+    /// The facts of the failed probe.
     pub facts: Facts,
-    /// What the requests showed.
+    /// The results of the requests through the layers.
     pub findings: LayerFindings,
 }
 
-/// Number of rounds.
+/// Number of rounds of one examination.
 const ROUNDS: u8 = 2;
 
 /// Maximum pause before the second round.
@@ -73,12 +74,12 @@ impl Examination {
         }
     }
 
-    /// Number of requests of the whole examination.
+    /// Returns the number of requests of the whole examination.
     pub(super) fn request_count(&self) -> usize {
         self.results.len() * usize::from(ROUNDS)
     }
 
-    /// The requests of the current round.
+    /// Returns the requests of the current round, to be sent after the delay `after`.
     pub(super) fn requests(&self, target: &Arc<Target>, after: Duration) -> Vec<FollowUp> {
         let request = |index| FollowUp {
             target: Arc::clone(target),
@@ -92,12 +93,13 @@ impl Examination {
         (0..self.results.len()).map(request).collect()
     }
 
-    /// Whether a result belongs to the current round of this examination.
+    /// Returns whether a result belongs to the current round of this examination.
     pub(super) fn expects(&self, began: Timestamp, round: u8) -> bool {
         self.began == began && self.round == round
     }
 
-    /// Applies the result of one request; `None` if it was lost.
+    /// Applies the result of the request with this index. `observation` is `None` if the request
+    /// produced no result.
     pub(super) fn apply(
         &mut self,
         target: &Arc<Target>,
@@ -167,7 +169,7 @@ impl Examination {
 }
 
 impl Step {
-    /// The examination ends without findings.
+    /// Returns the step that ends an examination without findings.
     fn end() -> Self {
         Self {
             ended: true,

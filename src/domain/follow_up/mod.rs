@@ -1,10 +1,10 @@
-//! Decides which requests beside the probes follow a confirmed failure, and what their results
-//! show.
+//! Decides which requests are made after a confirmed failure, and evaluates their results.
 //!
-//! Two kinds of requests follow: one that asks the front door for the cause (`ask`), and requests
-//! through each layer of the target and through its own URL, made twice (`examination`). They are
-//! no probes: they change neither health nor baseline. `budget` limits them for the whole daemon.
-//! Sending them is left to the caller.
+//! There are two kinds of follow-up requests: a request to the front door for the cause (`ask`),
+//! and requests through each layer of the target and to its own URL, made twice (`examination`).
+//! Follow-up requests are not probes and change neither health nor baseline. `budget` limits them
+//! for the whole daemon. `verdict` adds their results to the diagnosis. The caller sends the
+//! requests.
 
 pub mod ask;
 mod budget;
@@ -22,40 +22,42 @@ use crate::domain::incident::{Incident, IncidentId};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
-pub use self::ask::Question;
+pub use self::ask::CauseRequest;
 pub use self::budget::FollowUpBudget;
 pub use self::examination::{Examined, Step};
 
 use self::examination::Examination;
 
-/// A request that is not a probe.
+/// A request about a target that is made in addition to its probes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FollowUp {
     /// The target that the request is about.
     pub target: Arc<Target>,
-    /// What is requested.
+    /// The purpose of the request.
     pub kind: FollowUpKind,
     /// The delay until the request is sent.
     pub after: Duration,
 }
 
-/// What a follow-up request asks. A target has at most one request of each value in progress.
+/// The purpose of a follow-up request. A target has at most one request in progress for each value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FollowUpKind {
-    /// The time that the front door takes to respond by itself; decided by the baseline.
+    /// Measures the time that the front door takes to respond by itself. The baseline decides when
+    /// to send this request.
     Control,
-    /// The cause, from a front door that names it if asked.
+    /// Requests the cause from the front door.
     Ask {
         /// When the failed probe started.
         began: Timestamp,
     },
-    /// Whether the target answers through one of its layers.
+    /// Tests whether the target responds through one of its layers.
     Layer {
         /// When the failed probe started.
         began: Timestamp,
-        /// The number of the round, from zero.
+        /// The index of the round, starting at zero.
         round: u8,
-        /// The number of the layer, from one, the outermost first; zero is the URL itself.
+        /// The index of the layer, starting at one for the outermost layer. Zero is the target's
+        /// own URL.
         index: usize,
     },
 }
@@ -71,42 +73,42 @@ pub struct Failure<'a> {
     pub facts: &'a Facts,
     /// The diagnosis of the probe.
     pub diagnosis: &'a Diagnosis,
-    /// The open incident.
+    /// The open incident of the target.
     pub incident: &'a Incident,
 }
 
-/// The follow-up requests of one target.
+/// The state of the follow-up requests of one target.
 #[derive(Clone, Debug, Default)]
 pub struct FollowUps {
-    question: Option<Question>,
-    /// The incident of the last question, and when it was asked.
+    cause_request: Option<CauseRequest>,
+    /// The incident of the last request for the cause, and the time of this request.
     asked: Option<(IncidentId, Timestamp)>,
     examination: Option<Examination>,
     examined: Option<LastExamination>,
 }
 
-/// The start of the last examination of the layers.
+/// The last examination of the layers.
 #[derive(Clone, Debug)]
 struct LastExamination {
     incident: IncidentId,
     began: Timestamp,
-    /// Whether it led to findings, or is still in progress.
+    /// Whether the examination led to findings or is still in progress.
     complete: bool,
 }
 
-/// Minimum time between two questions to the front door of one target.
+/// Minimum time between two requests for the cause to the front door of one target.
 const ASK_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
-/// Minimum time between two complete examinations in one incident.
+/// Minimum time between two complete examinations of one target in the same incident.
 const EXAMINE_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
-/// Minimum time between two examinations of one target, if the incident is another one or the
-/// earlier examination had no result.
+/// Minimum time between two examinations of one target, if the incidents differ or the earlier
+/// examination had no findings.
 const EXAMINE_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl FollowUps {
-    /// The requests to send after a failed probe of an open incident. Requests that do not fit
-    /// into the budget are wanted again after the next failure.
+    /// Returns the requests to send after a failed probe of an open incident. Requests that exceed
+    /// the budget are returned after a later failure instead.
     pub fn wanted(
         &mut self,
         failure: &Failure<'_>,
@@ -122,15 +124,16 @@ impl FollowUps {
         wanted
     }
 
-    /// The question that the result of an [`FollowUpKind::Ask`] answers; `None` if it is not
-    /// expected any more.
-    pub fn answered(&mut self, began: Timestamp) -> Option<Question> {
-        self.question.take_if(|question| question.began == began)
+    /// Removes and returns the pending request for the cause whose failed probe started at `began`;
+    /// `None` if no such request is pending.
+    pub fn take_cause_request(&mut self, began: Timestamp) -> Option<CauseRequest> {
+        self.cause_request
+            .take_if(|cause_request| cause_request.began == began)
     }
 
-    /// Applies the result of a request through a layer, `None` if it was lost. Returns the
-    /// requests to send next and the findings so far.
-    pub fn layer_answered(
+    /// Applies the result of a request through a layer. `observation` is `None` if the request
+    /// produced no result. Returns the requests to send next and the findings so far.
+    pub fn apply_layer_result(
         &mut self,
         target: &Arc<Target>,
         kind: FollowUpKind,
@@ -161,9 +164,9 @@ impl FollowUps {
         step
     }
 
-    /// Drops the requests in progress, because the incident is resolved or the target changed.
+    /// Drops the requests in progress after the incident was resolved or the target was changed.
     pub fn forget(&mut self) {
-        self.question = None;
+        self.cause_request = None;
         self.examination = None;
     }
 
@@ -178,12 +181,12 @@ impl FollowUps {
             .asked
             .as_ref()
             .is_none_or(|(asked, at)| asked != incident && now.duration_since(*at) >= ASK_INTERVAL);
-        let question = Question::of(failure).filter(|_| due)?;
+        let cause_request = CauseRequest::of(failure).filter(|_| due)?;
         if !budget.take(1, now) {
             return None;
         }
-        let began = question.began;
-        self.question = Some(question);
+        let began = cause_request.began;
+        self.cause_request = Some(cause_request);
         self.asked = Some((incident.clone(), now));
         Some(FollowUp {
             target: Arc::clone(failure.target),

@@ -13,7 +13,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// A target with these layers.
+/// Returns a target with these layers.
 fn target(layers: &[&str]) -> Target {
     let mut target = Target::with_defaults("shop", "https://shop.example/".parse().unwrap());
     let layers = layers.iter().map(|name| Layer {
@@ -50,7 +50,7 @@ fn timeout(second: i64) -> Observation {
     observation
 }
 
-/// A target with its incidents and follow-up requests.
+/// A target, its incidents, and the state of its follow-up requests.
 struct Following {
     target: Arc<Target>,
     rulebook: Rulebook,
@@ -70,7 +70,7 @@ impl Following {
         }
     }
 
-    /// Applies a probe and returns the requests that follow it, in words.
+    /// Applies a probe, and returns the follow-up requests as short texts.
     fn probe(&mut self, observation: &Observation, health: HealthState) -> Vec<String> {
         let now = observation.started;
         let facts = Facts::gather(&self.target, observation, &Context::at(now));
@@ -105,7 +105,8 @@ impl Following {
         self.probe(&answer(200, &[], second), HealthState::Up)
     }
 
-    /// Applies the result of the request through one layer of the examination of `began`.
+    /// Applies the result of a request through one layer, in the examination of the probe that
+    /// started at `began`.
     fn layer(
         &mut self,
         (began, round, index): (i64, u8, usize),
@@ -118,10 +119,11 @@ impl Following {
             index,
         };
         self.ups
-            .layer_answered(&self.target, kind, observation, at(second))
+            .apply_layer_result(&self.target, kind, observation, at(second))
     }
 
-    /// Applies the statuses of a round, index by index, and returns the last step.
+    /// Applies the statuses of all requests of a round, in order of the index. Returns the last
+    /// step.
     fn round(&mut self, began: i64, round: u8, statuses: &[u16], second: i64) -> Step {
         let mut last = Step::default();
         for (index, status) in statuses.iter().enumerate() {
@@ -203,7 +205,7 @@ fn an_examination_ends_without_findings_if_the_url_answers_or_a_result_is_lost()
         assert_eq!(
             following.fail(502, 300),
             ["0.0 after 0", "0.1 after 0"],
-            "without a result, it is repeated after five minutes"
+            "without findings, the examination is repeated after five minutes"
         );
     }
 }
@@ -217,7 +219,11 @@ fn a_complete_examination_is_repeated_after_an_hour_or_in_another_incident() {
     assert!(following.fail(502, 3599).is_empty());
     assert_eq!(following.fail(502, 3600), ["0.0 after 0", "0.1 after 0"]);
     following.pass(3700);
-    assert_eq!(following.fail(502, 3800), ["ask"], "too soon");
+    assert_eq!(
+        following.fail(502, 3800),
+        ["ask"],
+        "the last examination is less than five minutes ago"
+    );
     assert_eq!(following.fail(502, 3900), ["0.0 after 0", "0.1 after 0"]);
 }
 
@@ -240,7 +246,8 @@ fn requests_above_the_budget_are_made_after_a_later_failure() {
     assert_eq!(following.fail(502, 10), ["0.0 after 0", "0.1 after 0"]);
 }
 
-/// Whether the front door is asked after a failure with these headers.
+/// Returns whether the front door is asked for the cause after this observation of a changed
+/// target.
 fn asks(change: impl FnOnce(&mut Target), observation: &Observation) -> bool {
     let mut target = target(&[]);
     change(&mut target);
@@ -282,7 +289,10 @@ fn a_front_door_is_asked_once_an_incident_and_at_most_once_an_hour() {
     following.pass(4100);
     assert_eq!(following.fail(530, 4200), ["ask"]);
     following.pass(4300);
-    assert!(following.fail(530, 4400).is_empty(), "within the hour");
+    assert!(
+        following.fail(530, 4400).is_empty(),
+        "the last request is less than an hour ago"
+    );
     assert_eq!(following.fail(530, 7800), ["ask"]);
 }
 
@@ -291,16 +301,16 @@ fn an_answer_counts_once_and_only_if_it_is_about_the_same_failure() {
     let ask = |seen: &Observation| {
         let mut following = Following::of(target(&[]));
         following.fail(530, 0);
-        assert!(following.ups.answered(at(1)).is_none());
-        let question = following.ups.answered(at(0)).unwrap();
-        assert!(following.ups.answered(at(0)).is_none());
+        assert!(following.ups.take_cause_request(at(1)).is_none());
+        let cause_request = following.ups.take_cause_request(at(0)).unwrap();
+        assert!(following.ups.take_cause_request(at(0)).is_none());
         let mut facts = Facts::gather(&following.target, seen, &Context::at(at(2)));
-        let told = question.told_by(seen, &mut facts);
-        (told, facts)
+        let evidence = cause_request.evidence_in(seen, &mut facts);
+        (evidence, facts)
     };
     let headers = [("x-azure-externalerror", "0x830c1011, unfamiliar")];
-    let (told, facts) = ask(&answer(530, &headers, 2));
-    assert_eq!(told.unwrap()[0].fact, "asked.azure_error");
+    let (evidence, facts) = ask(&answer(530, &headers, 2));
+    assert_eq!(evidence.unwrap()[0].fact, "asked.azure_error");
     assert_eq!(facts.text("asked.answered"), Some("yes"));
     assert_eq!(
         facts.text("asked.azure_error"),
@@ -312,7 +322,7 @@ fn an_answer_counts_once_and_only_if_it_is_about_the_same_failure() {
         answer(200, &headers, 2),
         timeout(2),
     ] {
-        let (told, facts) = ask(&other);
-        assert!(told.is_none() && facts.get("asked.answered").is_none());
+        let (evidence, facts) = ask(&other);
+        assert!(evidence.is_none() && facts.get("asked.answered").is_none());
     }
 }

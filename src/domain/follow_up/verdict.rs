@@ -1,4 +1,4 @@
-//! The diagnosis of a failed probe with what follow-up requests showed.
+//! Combines the diagnosis of a failed probe with the results of follow-up requests.
 
 use std::sync::Arc;
 
@@ -12,10 +12,12 @@ use crate::model::cause::Certainty;
 /// Prefixes of the facts that follow-up requests add.
 const ADDED: [&str; 2] = ["layer.", "asked."];
 
-/// Diagnoses a failure with what the requests through the layers of its target showed.
+/// Diagnoses a failure from the facts of the probe and the findings about the target's layers.
 ///
-/// The layers show where a failure is, rules show why. A cause that the response itself makes
-/// likely is kept, and the layers are evidence beside it; in place of less, the layer is the cause.
+/// The layers show where a failure is, and the rules show why. If an ordinary rule explains the
+/// response, its cause is kept when it is at least likely or when the fault is at the innermost
+/// layer. Otherwise the failing layer, if one was found, is the cause. The layers are always part
+/// of the evidence.
 #[must_use]
 pub fn with_layers(rulebook: &Rulebook, facts: &Facts, findings: &LayerFindings) -> LayerDiagnosis {
     let outside = rulebook.diagnose(facts);
@@ -41,7 +43,7 @@ pub fn with_layers(rulebook: &Rulebook, facts: &Facts, findings: &LayerFindings)
                 )
             } else {
                 format!(
-                    "The fault is at the layer {}: the next one in answers",
+                    "The fault is at the layer {}: the next inner layer responds",
                     broken.name
                 )
             };
@@ -56,7 +58,7 @@ pub fn with_layers(rulebook: &Rulebook, facts: &Facts, findings: &LayerFindings)
     }
 }
 
-/// Adds the facts that follow-up requests have added to the evidence of a diagnosis.
+/// Adds the facts from follow-up requests to the evidence of a diagnosis.
 pub fn add_evidence(diagnosis: &mut Diagnosis, facts: &Facts) {
     for (fact, value) in facts.iter() {
         let is_added = ADDED.iter().any(|prefix| fact.starts_with(prefix));
@@ -93,7 +95,7 @@ mod tests {
         }
     }
 
-    /// Facts of a failure whose cause no specific rule names.
+    /// Returns the facts of a failure that no specific rule explains.
     fn unspecific() -> Facts {
         let mut facts = Facts::defaults();
         facts.set_text("phase", "expect");
@@ -102,7 +104,7 @@ mod tests {
         facts
     }
 
-    /// Facts of a failure that makes one cause likely.
+    /// Returns the facts of a failure with one likely cause.
     fn likely() -> Facts {
         let mut facts = Facts::defaults();
         facts.set_text("phase", "connect");
@@ -110,7 +112,7 @@ mod tests {
         facts
     }
 
-    /// Facts of a failure that several causes explain.
+    /// Returns the facts of a failure with several possible causes.
     fn ambiguous() -> Facts {
         let mut facts = unspecific();
         facts.set_number("status", 500.0);
@@ -119,7 +121,8 @@ mod tests {
         facts
     }
 
-    /// Checks cause and certainty, and that the layers are evidence.
+    /// Checks the cause and its certainty, and that the layers are part of the evidence. Returns
+    /// the title of the verdict.
     #[track_caller]
     fn check(facts: &Facts, findings: &LayerFindings, expected: (&str, Certainty)) -> String {
         let rulebook = Rulebook::embedded().unwrap();
@@ -139,7 +142,7 @@ mod tests {
         let title = check(&unspecific(), &between, expected);
         assert_eq!(
             title,
-            "The fault is at the layer lb: the next one in answers"
+            "The fault is at the layer lb: the next inner layer responds"
         );
         let once = findings(&[Failing, Failing, Ok], false);
         check(&unspecific(), &once, (LAYER_FAILING, Certainty::Likely));

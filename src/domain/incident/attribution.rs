@@ -1,10 +1,10 @@
 //! Chooses the cause that explains an incident's failures best.
 //!
-//! One root cause may produce different responses (a function without concurrency: 503 from one
-//! front door, 500 from another), so no single failure decides. Each of the most recent failures
-//! contributes the share that it gives a cause as a likelihood. A cause that a failure does not
-//! allow keeps a small likelihood, because no rule is perfect. The computation is bounded and
-//! deterministic.
+//! One root cause may produce different responses, so no single failure decides: a function without
+//! concurrency causes a 503 from one front door and a 500 from another. The share of a cause in the
+//! verdict of each recent failure is the likelihood of this failure under the cause. A cause that
+//! is no candidate of a failure keeps a small likelihood, because no rule is perfect. The
+//! computation is bounded and deterministic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::model::cause::{CauseId, Certainty};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attribution {
     failures: VecDeque<Failure>,
-    /// The signature of a failure about which AWS or a follow-up request gave evidence, and the
-    /// verdict with that evidence. Other failures with the same signature get the same verdict.
+    /// The signature of a failure about which AWS or a follow-up request provided evidence, and the
+    /// verdict with this evidence. Other failures with the same signature get the same verdict.
     known: Option<(Signature, Arc<Verdict>)>,
     /// The verdict with evidence from AWS that was known before a restart. The signature of its
     /// failure is not stored, so the first new failure that allows the cause provides the
@@ -34,7 +34,7 @@ struct Failure {
     verdict: Arc<Verdict>,
 }
 
-/// The causes that a failure allows, judged without evidence from AWS.
+/// The causes that the rules allow for a failure, without evidence from AWS.
 type Signature = Vec<CauseId>;
 
 /// Maximum number of recent failures that are considered. Older failures hardly count: the eighth
@@ -42,15 +42,15 @@ type Signature = Vec<CauseId>;
 const MAX_FAILURES: usize = 8;
 
 /// Weight of a failure relative to the next newer failure. After a long run of one cause, a single
-/// deviating failure does not outweigh the run (1 against 1.5), but two in a row do (1.6 against
-/// 0.9).
+/// deviating failure does not outweigh the run (1 against 1.5), but two consecutive deviating
+/// failures do (1.6 against 0.9).
 const DECAY: f64 = 0.6;
 
-/// Likelihood of a cause that the rules do not allow for a failure. It is clearly lower than a
-/// share of one in ten, but does not exclude the cause.
+/// Likelihood of a cause that the rules do not allow for a failure. The value is clearly lower than
+/// a share of 10 %, but does not exclude the cause.
 const NOT_ALLOWED: f64 = 0.02;
 
-/// Returns the weight of a failure with this certainty of its verdict. Evidence from AWS about one
+/// Returns the weight of a failure by the certainty of its verdict. Evidence from AWS about one
 /// request outweighs several failures that were only observed from outside.
 const fn weight_of(certainty: Certainty) -> f64 {
     match certainty {
@@ -88,7 +88,7 @@ impl Attribution {
         });
     }
 
-    /// Replaces the verdict of the failure that began at `began`.
+    /// Replaces the verdict of the failed probe that began at `began`.
     pub(super) fn replace(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
         let mut failures = self.failures.iter_mut();
         let Some(failure) = failures.find(|failure| failure.began == began) else {
@@ -100,8 +100,8 @@ impl Attribution {
         }
     }
 
-    /// Gives all failures with the signature of the verdict `of` a verdict from a request that
-    /// followed such a failure.
+    /// Applies a verdict from a follow-up request to all failures with the same signature as the
+    /// failed probe, whose verdict is `of`.
     pub(super) fn learn(&mut self, of: &Verdict, verdict: &Arc<Verdict>) {
         self.known = Some((signature(of), Arc::clone(verdict)));
     }
@@ -112,7 +112,8 @@ impl Attribution {
     }
 
     /// Returns the causes that at least one failure allows, with their shares, highest first; the
-    /// shares sum to 1. Equal shares keep the order of the newest failure that allows the cause.
+    /// shares sum to 1. Causes with equal shares have the order in which the failures, newest
+    /// first, list them.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let mut scored: Vec<(&CauseId, f64)> = Vec::new();
         for cause in self.causes() {
@@ -135,14 +136,14 @@ impl Attribution {
         candidates
     }
 
-    /// Returns the cause that explains the failures best. Ties keep the order of the newest
-    /// failure. `None` if there are no failures.
+    /// Returns the cause that explains the failures best; `None` without failures. Of equally good
+    /// causes, the first candidate of the newest failure is returned.
     pub(super) fn leader(&self) -> Option<&CauseId> {
         let mut best: Option<(&CauseId, f64)> = None;
         for cause in self.causes() {
             let score = self.score(cause);
-            // Only a strictly better score replaces the best cause, so that a tie keeps the first
-            // one.
+            // Only a strictly better score replaces the best cause, so that ties keep the first
+            // cause.
             if best.is_none_or(|(_, known)| score > known + 1e-9) {
                 best = Some((cause, score));
             }
@@ -150,14 +151,15 @@ impl Attribution {
         best.map(|(cause, _)| cause)
     }
 
-    /// Returns the newest verdict that names this cause; `None` if there is none.
+    /// Returns the newest verdict with this probable cause; `None` if no failure has such a
+    /// verdict.
     pub(super) fn verdict_of(&self, cause: &CauseId) -> Option<&Arc<Verdict>> {
         let mut verdicts = self.failures.iter().map(|failure| self.effective(failure));
         verdicts.find(|verdict| verdict.cause == *cause)
     }
 
-    /// Returns the verdict that counts for a failure: the failure's own, or the one with evidence
-    /// from AWS about a failure with the same signature.
+    /// Returns the verdict that counts for a failure: the verdict known for its signature if the
+    /// failure's own verdict is not corroborated, and otherwise the failure's own verdict.
     fn effective<'a>(&'a self, failure: &'a Failure) -> &'a Arc<Verdict> {
         match &self.known {
             Some((signature, verdict))
@@ -170,7 +172,7 @@ impl Attribution {
         }
     }
 
-    /// Returns the causes named by failures that `cause` does not explain, newest first.
+    /// Returns the probable causes of the failures that `cause` does not explain, newest first.
     pub(super) fn unexplained_by(&self, cause: &CauseId) -> Vec<CauseId> {
         let mut others: Vec<CauseId> = Vec::new();
         for failure in &self.failures {
@@ -195,8 +197,8 @@ impl Attribution {
         let mut score = 0.0;
         for failure in &self.failures {
             let share = share(self.effective(failure), cause).unwrap_or(0.0);
-            // The failure's own certainty: a verdict inferred from an equal signature does not
-            // weigh as much as evidence about this failure.
+            // The weight depends on the certainty of the failure's own verdict: a verdict that is
+            // inferred from an equal signature weighs less than evidence about the failure itself.
             let weight = decay * weight_of(failure.verdict.certainty);
             score += weight * share.max(NOT_ALLOWED).ln();
             decay *= DECAY;
@@ -271,8 +273,8 @@ mod tests {
         })
     }
 
-    /// Adds failures, oldest first, and compares the leading cause and the causes of the failures
-    /// that it does not explain.
+    /// Adds failures, oldest first. Compares the leading cause, and the causes of the failures that
+    /// the leading cause does not explain.
     fn check(failures: &[Case], leader: &str, unexplained: &[&str]) {
         let mut attribution = Attribution::default();
         for (second, case) in (0..).zip(failures) {

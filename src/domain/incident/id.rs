@@ -1,7 +1,7 @@
 //! The identifier of an incident.
 //!
-//! An id stays the same after a restart, so that pages, notifications and log lines of different
-//! days can be matched.
+//! The id of an incident stays the same across restarts, so that notifications and log lines of
+//! different days can be matched.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::model::scope::Scope;
 pub struct IncidentId(Arc<str>);
 
 impl IncidentId {
-    /// Creates the id of an incident from its scope and the time at which it opens. The two are
-    /// unique together, because a scope has at most one open incident.
+    /// Creates the id of an incident from its scope and the time at which it opens. The combination
+    /// is unique, because a scope has at most one open incident.
     #[must_use]
     pub fn new(scope: &Scope, opened: Timestamp) -> Self {
         let hash = fnv1a(scope.as_str());

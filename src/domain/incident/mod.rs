@@ -1,8 +1,8 @@
-//! Incidents: how they open, how their cause is revised, how they resolve.
+//! Opens, revises and resolves incidents.
 //!
-//! `record` holds the data of one incident, `id` its identifier, `tracker` the rules that change
-//! it, and `attribution` the choice of the cause that explains several failures best. The functions
-//! are pure: the current time is an argument. Notifications are left to the sinks.
+//! `record` holds the data of one incident, `id` its identifier, `tracker` the rules for changes of
+//! an incident, and `attribution` the choice of the cause that explains several failures best. The
+//! functions are pure: the current time is an argument. The sinks send notifications.
 
 mod attribution;
 mod id;

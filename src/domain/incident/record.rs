@@ -1,7 +1,7 @@
 //! One incident and its history.
 //!
 //! The methods keep the record consistent: every change of the verdict adds a revision, and the
-//! history is bounded. `tracker` decides when the record changes.
+//! history is bounded. `tracker` decides when the incident changes.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::model::scope::Scope;
 pub struct Incident {
     /// The incident's identifier.
     pub id: IncidentId,
-    /// The target, prober or group that the incident is about.
+    /// The scope that is affected: a target, the prober itself, or a group of targets.
     pub scope: Scope,
     /// The verdict with the current probable cause.
     pub verdict: Arc<Verdict>,
@@ -30,10 +30,10 @@ pub struct Incident {
     pub opened: Timestamp,
     /// When the incident was resolved; `None` while it is open.
     pub resolved: Option<Timestamp>,
-    /// The revisions, oldest first, at most 100. The first one is always kept; beyond the limit,
-    /// the oldest of the others is dropped.
+    /// The revisions, oldest first; at most 100. The first revision is always kept. At the limit,
+    /// the second-oldest revision is dropped.
     pub history: Vec<Revision>,
-    /// What requests through the layers of the target showed; `None` if none were made.
+    /// The findings about the target's layers; `None` if no requests through the layers were made.
     pub layers: Option<Arc<LayerFindings>>,
 }
 
@@ -55,7 +55,7 @@ pub struct Revision {
 pub enum IncidentEvent {
     /// The incident opened.
     Opened(Arc<Incident>),
-    /// The cause or certainty of the incident changed.
+    /// The cause, certainty, evidence or layer findings of the incident changed.
     Updated(Arc<Incident>),
     /// The incident was resolved.
     Resolved(Arc<Incident>),
@@ -120,8 +120,8 @@ impl Incident {
         self.push(now, note);
     }
 
-    /// Adds facts to the evidence, in place of those with the same names, and a revision with
-    /// `note`.
+    /// Adds facts to the evidence, and a revision with `note`. An added fact replaces a known fact
+    /// of the same name.
     pub(super) fn add_evidence(&mut self, added: &[Evidence], note: String, now: Timestamp) {
         let is_kept = |known: &&Evidence| added.iter().all(|one| one.fact != known.fact);
         let kept = self.evidence.iter().filter(is_kept);
@@ -129,7 +129,7 @@ impl Incident {
         self.push(now, note);
     }
 
-    /// Adds what the layers showed, and a revision with `note`.
+    /// Stores the findings about the target's layers, and adds a revision with `note`.
     pub(super) fn add_layers(
         &mut self,
         findings: Arc<LayerFindings>,
@@ -146,8 +146,8 @@ impl Incident {
         self.push(now, note);
     }
 
-    /// Adds a revision, and drops the oldest one except the first if there are too many. The
-    /// first revision shows how the incident began.
+    /// Adds a revision. At the limit, drops the second-oldest revision, because the oldest one
+    /// shows how the incident began.
     fn push(&mut self, now: Timestamp, note: String) {
         if self.history.len() >= MAX_HISTORY {
             self.history.remove(1);

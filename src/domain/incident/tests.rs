@@ -1,4 +1,4 @@
-//! Tests of how incidents open, change and resolve, as sequences of probes.
+//! Tests of how sequences of probes open, change and resolve incidents.
 
 use std::sync::{Arc, LazyLock};
 
@@ -54,7 +54,8 @@ fn apply(
     incidents.apply(outcome, &RULES, at(second))
 }
 
-/// Applies probes given as (cause, certainty, health) and compares the events.
+/// Applies probes and compares the events. A probe is a cause (empty for a success), a certainty,
+/// and the health after the probe.
 fn check(steps: &[(&str, Certainty, HealthState)], expected: &[&str]) -> Incidents {
     let mut incidents = Incidents::default();
     let mut events = Vec::new();
@@ -154,7 +155,7 @@ fn the_history_is_bounded_and_keeps_the_first_revision() {
     assert_eq!(history[0].note, "opened");
 }
 
-/// Opens an incident with an ambiguous cause, then applies evidence about its second failure.
+/// Opens an incident with an ambiguous cause, then applies evidence about its second failed probe.
 fn check_revision(revised: &Diagnosis, expected: Option<&str>) -> Incidents {
     let mut incidents = Incidents::default();
     let guess = failed("lambda-function-error", Possible);

@@ -1,9 +1,9 @@
-//! Opens, revises and resolves the incidents of one target.
+//! Opens, revises and resolves the incidents of one scope: a target, the prober or a group.
 //!
-//! An incident opens when the target's health is `down` or `degraded`, and resolves when the target
-//! is up again. Its cause is the one that explains the recent failures best (`attribution`), so a
-//! single deviating probe does not change it. The prober itself and a group have no health, so the
-//! caller opens and closes their incidents.
+//! A target's incident opens when the target's health is `down` or `degraded`, and resolves when
+//! the target is up again. The incident's cause is the cause that explains the recent failures best
+//! (`attribution`), so a single deviating probe does not change it. The prober itself and a group
+//! have no health, so the caller opens and closes their incidents.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct Incidents {
     /// The causes of the recent failures, including those before the incident opened.
     attribution: Attribution,
     /// A cause that explains the failures better than the cause of the open incident, and the
-    /// number of consecutive failures for which it has done so.
+    /// number of consecutive failures for which this has been the case.
     rival: Option<(CauseId, u32)>,
 }
 
@@ -46,24 +46,24 @@ pub struct ProbeOutcome<'a> {
     pub suppressed: bool,
 }
 
-/// The diagnosis of a failed probe with what the layers of its target showed.
+/// The diagnoses of a failed probe with and without the findings about the target's layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerDiagnosis {
-    /// The diagnosis with the layers.
+    /// The diagnosis with the findings about the layers.
     pub diagnosis: Diagnosis,
-    /// The diagnosis without them.
+    /// The diagnosis without the findings about the layers.
     pub outside: Diagnosis,
-    /// Whether the layers decided the verdict. Otherwise it is the one without them.
+    /// Whether the findings changed the verdict; if false, both diagnoses have the same verdict.
     pub by_layers: bool,
 }
 
 /// Number of consecutive failures for which another cause must explain the failures better before
-/// it replaces the incident's cause. One is too few, because two different responses may alternate
-/// during one outage.
+/// this cause replaces the incident's cause. One failure is not enough, because two different
+/// responses may alternate during one outage.
 const OUTCOMES_TO_CHANGE: u32 = 2;
 
-/// The note of a revision by the answer to a question.
-const ASKED: &str = "the front door was asked for the cause and answered";
+/// The note of a revision after a follow-up request to the front door.
+const ASKED: &str = "evidence from a follow-up request to the front door";
 
 impl<'a> ProbeOutcome<'a> {
     /// Returns the evidence of the probe if the probe itself names the verdict's cause; otherwise
@@ -127,8 +127,8 @@ impl Incidents {
     }
 
     /// Applies evidence from AWS, described by `summary`, about the probe that started at `began`.
-    /// Such evidence concerns that request or the metrics around it, so it revises the incident at
-    /// once. Returns the change of the incident, if any.
+    /// Such evidence concerns the probe's request or the metrics around it, so it revises the
+    /// incident at once. Returns the change of the incident, if any.
     pub fn revise_with(
         &mut self,
         began: Timestamp,
@@ -151,34 +151,34 @@ impl Incidents {
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
-    /// Applies the answer of a front door that was asked for the cause of the failed probe that
-    /// started at `began` and had the verdict `asked_about`. If its diagnosis is more certain,
-    /// failures of the same kind get the same cause; otherwise `told`, the facts that the front
-    /// door told, become evidence.
-    pub fn revise_with_answer(
+    /// Applies the response to a follow-up request about the failed probe that started at `began`
+    /// and had the verdict `previous`. If `diagnosis` is more certain than `previous`, failures of
+    /// the same kind get its cause. Otherwise `evidence`, the facts in the response, is added to the
+    /// incident. Returns the change of the incident, if any.
+    pub fn revise_with_response(
         &mut self,
-        (began, asked_about): (Timestamp, &Verdict),
+        (began, previous): (Timestamp, &Verdict),
         diagnosis: &Diagnosis,
-        told: &[Evidence],
+        evidence: &[Evidence],
         now: Timestamp,
     ) -> Option<IncidentEvent> {
         let verdict = diagnosis.verdict.as_ref()?;
         let incident = self.open.as_mut()?;
         let known = &incident.verdict;
-        let is_better = verdict.certainty > asked_about.certainty;
+        let is_better = verdict.certainty > previous.certainty;
         if is_better && !is_weaker(known, verdict) && !is_same(known, verdict) {
-            self.attribution.learn(asked_about, verdict);
+            self.attribution.learn(previous, verdict);
             return self.revise_with(began, diagnosis, ASKED, now);
         }
-        if told.is_empty() {
+        if evidence.is_empty() {
             return None;
         }
-        Arc::make_mut(incident).add_evidence(told, ASKED.to_owned(), now);
+        Arc::make_mut(incident).add_evidence(evidence, ASKED.to_owned(), now);
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
-    /// Applies what the layers of the target showed. If they did not decide the verdict, the cause
-    /// changes only if it was that of a layer.
+    /// Applies findings about the target's layers. If the findings did not change the verdict, the
+    /// cause changes only if it was a layer cause. Returns the change of the incident, if any.
     pub fn revise_with_layers(
         &mut self,
         shown: &LayerDiagnosis,
@@ -197,7 +197,7 @@ impl Incidents {
             (true, true) => moved || verdict.certainty > known.certainty,
             (true, false) => true,
             (false, true) if is_layer_cause(&verdict.cause) => {
-                // A request to the front door may have made another cause likely meanwhile.
+                // A follow-up request may have made another cause likely in the meantime.
                 known.cause == outside.cause || known.certainty < Certainty::Likely
             }
             (false, true) => !is_same(&known, verdict) && !is_weaker(&known, verdict),
@@ -221,8 +221,8 @@ impl Incidents {
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
-    /// Opens an incident that does not follow from the health of a single target. Returns `None`
-    /// if an incident is already open.
+    /// Opens an incident that does not follow from the health of a single target. Returns the
+    /// change; `None` if an incident is already open.
     pub fn declare(
         &mut self,
         scope: Scope,
@@ -239,8 +239,8 @@ impl Incidents {
         Some(IncidentEvent::Opened(self.keep_open(incident.into())))
     }
 
-    /// Changes the cause of an incident that was opened by [`Self::declare`]. Returns `None` if the
-    /// cause and certainty stay the same or no incident is open.
+    /// Changes the cause of an incident that was opened by [`Self::declare`]. Returns the change;
+    /// `None` if the cause and certainty stay the same or no incident is open.
     pub fn update_cause(
         &mut self,
         verdict: &Arc<Verdict>,
@@ -257,7 +257,8 @@ impl Incidents {
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
-    /// Resolves the open incident, for example because its target was removed.
+    /// Resolves the open incident, for example because its target was removed. `note` is the
+    /// reason.
     pub fn close(&mut self, now: Timestamp, note: &str) -> Option<IncidentEvent> {
         let mut incident = self.open.take()?;
         self.rival = None;
@@ -270,11 +271,11 @@ impl Incidents {
         incident
     }
 
-    /// Returns the verdict with the cause that explains the failures best.
+    /// Returns a verdict with the cause that explains the failures best.
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
         let cause = self.attribution.leader()?;
-        // A cause may explain all failures best although it is not the most probable cause of any
-        // of them.
+        // A cause may explain all failures best although it is not the probable cause of any single
+        // failure.
         let named = || {
             rulebook
                 .verdict_of(cause, self.attribution.candidates())
@@ -324,8 +325,8 @@ impl Incidents {
     }
 }
 
-/// Whether a corroborated cause is kept because the evidence about another request is less
-/// certain. A cause that only names a layer gives way to one that is likely.
+/// Returns whether `verdict` is too uncertain to replace `known`, which is corroborated. A cause
+/// that only names a layer is replaced by any cause that is at least likely.
 fn is_weaker(known: &Verdict, verdict: &Verdict) -> bool {
     let names_reason = is_layer_cause(&known.cause) && verdict.certainty >= Certainty::Likely;
     known.certainty >= Certainty::Corroborated
@@ -337,7 +338,7 @@ fn is_same(known: &Verdict, verdict: &Verdict) -> bool {
     known.cause == verdict.cause && known.certainty == verdict.certainty
 }
 
-/// Describes in one line what changes between two verdicts.
+/// Returns a one-line description of the change from `known` to `verdict`.
 fn difference(known: &Verdict, verdict: &Verdict) -> String {
     let certainty = format!("{} → {}", known.certainty, verdict.certainty);
     if known.cause == verdict.cause {

@@ -15,7 +15,7 @@ fn target() -> Target {
     target
 }
 
-/// An observation of a response with this status and body.
+/// Returns an observation of a response with this status and body.
 fn answer(status: u16, body: &str) -> Observation {
     let mut observation = Observation::begun(NOW, "https://shop.example/");
     observation.response = Some(Response {
@@ -127,7 +127,8 @@ fn findings(states: &[LayerState]) -> LayerFindings {
     }
 }
 
-/// The states of the layers, and the name of the broken one and whether it is the innermost.
+/// The states of the layers, and the expected broken layer: its name, and whether it is the
+/// innermost layer.
 type Case<'a> = (&'a [LayerState], Option<(&'a str, bool)>);
 
 #[test]

@@ -85,7 +85,7 @@ fn six_thousand_targets_are_spread_over_their_interval() {
     for second in 0..60 {
         let range = seconds(f64::from(second))..seconds(f64::from(second + 1));
         let count = starts.iter().filter(|(at, _)| range.contains(at)).count();
-        // 100 per second are expected; six standard deviations are 60.
+        // The expected number is 100 probes per second; six standard deviations are 60.
         assert!((40..160).contains(&count), "{count} in second {second}");
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the lines of clients other than curl: wget, exceptions and dumps of programs.
+//! Reads output of clients other than curl: lines of wget, error messages and dumps of objects.
 
 use super::curl_lines::is_request_line;
 use super::exchange::{Exchange, Section, Source};
@@ -15,7 +15,7 @@ use super::wget::{self, Event};
 const DAY: f64 = 86_400.0;
 
 impl Reader {
-    /// Reads a line of wget.
+    /// Reads a line of wget's output. Returns whether the line was recognized.
     pub(super) fn wget(&mut self, line: &str, number: usize) -> bool {
         let Some(event) = wget::event(line) else {
             return false;
@@ -122,14 +122,16 @@ impl Reader {
         }
     }
 
-    /// Whether the line is the output of `-w`, because the command has no other.
+    /// Returns whether a line is output of curl's `-w`: the command has this option, and no
+    /// response precedes the line.
     fn is_write_out(&self) -> bool {
         let current = &self.current;
         let command = current.command.as_ref();
         !current.is_answered() && command.is_some_and(|command| command.write_out.is_some())
     }
 
-    /// Reads a request that is shown without marks.
+    /// Reads a line of a request that is shown without curl's marks. Returns whether the line was
+    /// recognized.
     fn requested(&mut self, line: &str) -> bool {
         if is_request_line(line.trim()) && !line.contains("//") {
             self.start_request();
@@ -141,7 +143,7 @@ impl Reader {
         true
     }
 
-    /// Reads an exit code of curl that is shown instead of its message.
+    /// Records an exit code of curl that is shown instead of curl's error message.
     fn exit_code(&mut self, code: u32, line: &str, number: usize) {
         let is_open = self.current.fault.is_none() && self.current.response.is_none();
         if is_open && self.current.command.is_some() {
@@ -153,7 +155,7 @@ impl Reader {
         }
     }
 
-    /// Reads an error message.
+    /// Records an error message in the exchange that it belongs to.
     fn message(&mut self, message: &message::Message, line: &str, number: usize) {
         let known = self
             .current
@@ -204,11 +206,11 @@ impl Reader {
     }
 }
 
-/// Whether a line is binary data instead of text.
+/// Returns whether a line is binary data instead of text.
 fn is_binary(line: &str) -> bool {
     let invalid = line.matches(char::REPLACEMENT_CHARACTER).count();
     invalid > MAX_INVALID && invalid * 20 > line.len()
 }
 
-/// Maximum number of invalid characters in a line of text.
+/// Maximum number of invalid characters in a line. A line with more of them may be binary data.
 const MAX_INVALID: usize = 8;

@@ -1,4 +1,4 @@
-//! Reads the lines of curl's `-v` and `--trace`, which have marks.
+//! Reads the marked lines of curl's `-v` and `--trace` output.
 
 use super::exchange::{Section, Source};
 use super::reader::Reader;
@@ -7,7 +7,7 @@ use super::text;
 use super::trace::{Dump, Kind};
 
 impl Reader {
-    /// Reads the lines of a trace.
+    /// Reads a line of a curl trace. Returns whether the line belongs to a trace.
     pub(super) fn traced(&mut self, line: &str, stamp: Option<f64>, number: usize) -> bool {
         if let Some(information) = line.strip_prefix("== Info: ") {
             self.end_dump();
@@ -35,7 +35,7 @@ impl Reader {
         is_data
     }
 
-    /// Passes the data of a section of a trace on.
+    /// Ends the current section of a trace and adds its data to the exchange.
     pub(super) fn end_dump(&mut self) {
         let Some(dump) = self.dump.take() else { return };
         let text = dump.text();
@@ -54,7 +54,8 @@ impl Reader {
         }
     }
 
-    /// Reads a line with one of curl's marks.
+    /// Reads a line with one of curl's marks, such as `*`, `>` or `<`. Returns whether the line has
+    /// such a mark.
     pub(super) fn marked(&mut self, line: &str, stamp: Option<f64>, number: usize) -> bool {
         if is_count(line) {
             self.current.counted();
@@ -117,14 +118,15 @@ impl Reader {
         self.current.information(text);
     }
 
-    /// Starts another exchange with a request line, if the current one is complete.
+    /// Starts another exchange at a request line if the current exchange is complete.
     pub(super) fn start_request(&mut self) {
         if self.current.is_over() {
             self.next(self.current.successor());
         }
     }
 
-    /// Starts another exchange with a status line, if the current one is complete.
+    /// Starts another exchange at a status line if the current exchange is complete. `marked` is
+    /// whether curl marked the line as received.
     pub(super) fn start_response(&mut self, marked: bool) {
         let is_repeated = self.current.is_marked && !marked;
         let has_failed = self.current.fault.is_some() && !self.current.may_follow_fault();
@@ -135,8 +137,8 @@ impl Reader {
         }
     }
 
-    /// Starts another exchange with an error message of curl, if the current one has failed
-    /// already.
+    /// Starts another exchange at an error message of curl if the current exchange has already
+    /// failed.
     pub(super) fn current_or_next(&mut self) {
         if self.current.fault.is_some() && self.current.source == Source::Wire {
             self.next(self.current.successor());
@@ -144,14 +146,14 @@ impl Reader {
     }
 }
 
-/// Whether a line is a byte count such as `{ [33 bytes data]`.
+/// Returns whether a line is a byte count of curl's `-v`, such as `{ [33 bytes data]`.
 fn is_count(line: &str) -> bool {
     let line = line.trim_end();
     (line.starts_with("{ [") || line.starts_with("} ["))
         && (line.ends_with("data]") || line.ends_with("shown]"))
 }
 
-/// Whether a text is a request line.
+/// Returns whether a text is an HTTP request line.
 pub(super) fn is_request_line(sent: &str) -> bool {
     let words: Vec<&str> = sent.split(' ').take(4).collect();
     let is_method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());

@@ -1,14 +1,15 @@
 //! Decodes the bytes of a file to text: UTF-8 or UTF-16, with or without a byte order mark.
 //!
-//! `PowerShell` 5.1 redirects output as UTF-16, and editors on Windows add a mark to UTF-8.
-//! Bytes that are invalid in the encoding become U+FFFD, so decoding cannot fail.
+//! `PowerShell` 5.1 redirects output as UTF-16, and editors on Windows add a byte order mark to
+//! UTF-8. Bytes that are invalid in the encoding become U+FFFD, so decoding cannot fail.
 
 use std::borrow::Cow;
 
-/// Number of bytes in which UTF-16 without a mark is recognized.
+/// Number of bytes at the start of a file that are examined to recognize UTF-16 without a byte
+/// order mark.
 const SAMPLE: usize = 512;
 
-/// The text of a file.
+/// Decodes the bytes of a file to text.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match bytes {
@@ -21,8 +22,8 @@ pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Whether most bytes at even (`first` = 0) or odd (`first` = 1) places are zero and the
-/// others are not, as in UTF-16 with Latin letters.
+/// Returns whether most bytes at even (`first` = 0) or odd (`first` = 1) positions are zero and
+/// most other bytes are not, as in UTF-16 with Latin letters.
 fn zeros(bytes: &[u8], first: usize) -> bool {
     let sample = &bytes[..bytes.len().min(SAMPLE)];
     let share = |first: usize| {

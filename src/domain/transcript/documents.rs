@@ -8,7 +8,8 @@ use super::time::clocks::Clock;
 use super::time::trailer;
 
 impl Reader {
-    /// Collects a JSON document. Returns whether the line belongs to it.
+    /// Adds a line to the JSON document that is being collected, or starts a document. Returns
+    /// whether the line belongs to a document.
     pub(super) fn block(&mut self, line: &str, number: usize) -> bool {
         if let Some(block) = &mut self.block {
             match block.add(line, number) {
@@ -30,7 +31,8 @@ impl Reader {
         false
     }
 
-    /// Reads the document that was collected, or its lines if it is none.
+    /// Ends the JSON document that is being collected, and reads it. If it is not a recognized
+    /// document, its lines are read one by one.
     pub(super) fn end_block(&mut self) {
         let Some(block) = self.block.take() else {
             return;
@@ -46,6 +48,7 @@ impl Reader {
         }
     }
 
+    /// Adds the content of a document to the transcripts or to the current exchange.
     pub(super) fn document(&mut self, document: json_doc::Document, number: usize) {
         match document {
             json_doc::Document::Exchange(mut exchange) => {

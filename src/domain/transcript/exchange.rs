@@ -1,7 +1,7 @@
-//! Collects what a text says about one request and its response.
+//! Collects the lines of a text about one request and its response.
 //!
-//! The reader passes the lines of a text on by their meaning; this module knows the order in
-//! which they may come. `settle` turns the result into a transcript.
+//! The reader recognizes each line and calls the method for its kind. This module tracks which
+//! section the next line belongs to. `settle` turns the result into a transcript.
 
 use url::Url;
 
@@ -14,43 +14,43 @@ use super::time::clocks::{Clock, Times};
 use crate::domain::diagnosis::fact::FactValue;
 use crate::model::observation::{FaultKind, Phase, Phases};
 
-/// One request, as far as it is read.
+/// One request and its response, as far as they have been read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchange {
     pub(super) command: Option<Command>,
-    /// The line on which the response or failure starts; 0 before that.
+    /// The number of the line on which the response or failure starts; zero until it is known.
     pub(super) line: usize,
     pub(super) request: Request,
     pub(super) progress: Progress,
     pub(super) response: Option<RawResponse>,
     pub(super) section: Section,
     pub(super) fault: Option<FoundFault>,
-    /// Information lines that report failures, since the last connection.
+    /// The information lines of curl that report failures, since the last established connection.
     pub(super) reasons: String,
     pub(super) times: Times,
     pub(super) redirects: u32,
-    /// Output that is not recognized, for `-w` without a response.
+    /// Unrecognized output, which may be the output of `-w` if there is no response.
     pub(super) loose: String,
     pub(super) source: Source,
     /// Whether the headers were shown with curl's mark `<`.
     pub(super) is_marked: bool,
-    /// The time per phase, from a HAR file.
+    /// The duration of each phase, from a HAR file or this program's own output.
     pub(super) phases: Phases,
-    /// Facts that the text states, from this program's own output.
+    /// Facts from the evidence in this program's own output.
     pub(super) facts: Vec<(String, FactValue)>,
-    /// Whether the exchange may be a heading or the text of a page.
+    /// Whether the exchange may be a heading or the text of a page instead of a response.
     pub(super) is_weak: bool,
-    /// The time of day at which wget started, in seconds.
+    /// The time of day at which wget started, in seconds since midnight.
     pub(super) wget_started: Option<f64>,
-    /// Whether the headers that follow are those of the request.
+    /// Whether the headers that follow belong to the request and not to the response.
     pub(super) is_closed: bool,
-    /// The line on which the section of a trace starts.
+    /// The number of the line on which the current section of a trace starts.
     pub(super) traced_line: usize,
-    /// Whether the headers of the response are repeated without marks (`-iv`).
+    /// Whether curl repeats the headers of the response without marks (`-iv`).
     pub(super) is_echo: bool,
 }
 
-/// What is known about the request.
+/// The known parts of a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {
     pub(super) url: Option<Url>,
@@ -72,32 +72,32 @@ pub(super) enum Section {
 /// The kind of text that an exchange was read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Source {
-    /// Lines of the protocol, as curl shows them.
+    /// Lines of the HTTP protocol, as curl shows them.
     #[default]
     Wire,
-    /// The dump of an object of a program.
+    /// The dump of an object that a program printed.
     Object,
-    /// Error messages.
+    /// An error message.
     Message,
 }
 
-/// A fault and its message.
+/// A fault and the message that describes it.
 #[derive(Clone, Debug)]
 pub(super) struct FoundFault {
     pub(super) found: Found,
     pub(super) message: String,
 }
 
-/// Maximum length of the reasons and of unrecognized output, in bytes.
+/// Maximum length of [`Exchange::reasons`] and of [`Exchange::loose`], in bytes.
 const MAX_LOOSE: usize = 4_096;
 
 impl Exchange {
-    /// Whether there is a response or a fault.
+    /// Returns whether the exchange has a response or a fault.
     pub(super) fn is_answered(&self) -> bool {
         self.response.is_some() || self.fault.is_some()
     }
 
-    /// Whether the exchange is complete, so that the next request starts another one.
+    /// Returns whether the exchange is complete, so that the next request starts another exchange.
     pub(super) fn is_over(&self) -> bool {
         let answered = self
             .response
@@ -106,7 +106,7 @@ impl Exchange {
         answered || self.fault.is_some()
     }
 
-    /// The start of the next exchange of the same command.
+    /// Returns the next exchange of the same command, without a response.
     pub(super) fn successor(&self) -> Self {
         let mut command = self.command.clone();
         let next = command.as_mut().and_then(Command::next_url);
@@ -124,7 +124,7 @@ impl Exchange {
         }
     }
 
-    /// Starts the exchange with a command line.
+    /// Sets the command that made the request.
     pub(super) fn set_command(&mut self, text: &str) {
         let command = command::parse(text);
         self.progress.is_windows |= command.is_windows;
@@ -133,8 +133,8 @@ impl Exchange {
         self.command = Some(command);
     }
 
-    /// Whether the response may follow its fault: if the error of curl was written before its
-    /// standard output.
+    /// Returns whether a response may follow the fault, because curl's error message may precede
+    /// its standard output.
     pub(super) fn may_follow_fault(&self) -> bool {
         let fault = self.fault.as_ref().map(|fault| fault.found);
         self.response.as_ref().is_none_or(RawResponse::is_hop)
@@ -145,19 +145,19 @@ impl Exchange {
             })
     }
 
-    /// Records the line on which the response or failure starts.
+    /// Records the line on which the response or failure starts, unless this line is already known.
     pub(super) fn begin(&mut self, line: usize) {
         if self.line == 0 {
             self.line = line;
         }
     }
 
-    /// Records the line of a part that may become the start.
+    /// Records a line that may be the start of the response, such as the start of a trace section.
     pub(super) fn begin_if_unknown(&mut self, line: usize) {
         self.traced_line = line;
     }
 
-    /// Ends the body; the lines that follow are output of something else.
+    /// Ends the response. The lines that follow are other output.
     pub(super) fn end_of_body(&mut self) {
         if self.section != Section::Before {
             self.section = Section::After;
@@ -185,7 +185,7 @@ impl Exchange {
         self.section = Section::After;
     }
 
-    /// The progress, with the time that is known so far.
+    /// Returns the progress of the request, with the duration that is known so far.
     pub(super) fn progress(&self) -> Progress {
         Progress {
             is_answered: self.response.is_some(),
@@ -216,19 +216,20 @@ impl Exchange {
         self.section = Section::Headers;
     }
 
-    /// Records a line of the headers. `marked` is whether curl marked it as received.
+    /// Records a header line. `marked` is whether curl marked it as received.
     pub(super) fn header(&mut self, line: &str, marked: bool) {
         let Some(response) = &mut self.response else {
             return;
         };
         if line.trim().is_empty() {
-            // Text with empty lines between all lines is common.
+            // Some texts have an empty line after every line, so an empty line may not end the
+            // headers.
             let is_end = marked || !self.is_marked || self.is_echo;
             if is_end && !response.is_spaced_out() {
                 self.section = Section::Body;
             }
         } else if self.is_echo && !marked && response.has_header(line) {
-            // Repeated without a mark.
+            // Curl repeats this header without a mark, so the line is ignored.
         } else if response.header(line, self.is_marked && !marked) {
             self.section = Section::Body;
             if !super::body::is_elision(line) {
@@ -291,7 +292,7 @@ impl Exchange {
         }
     }
 
-    /// Follows the progress of the connection.
+    /// Updates the progress of the connection from an information line of curl.
     fn follow(&mut self, text: &str) {
         let progress = &mut self.progress;
         if text.starts_with("Trying") || text.starts_with("About to connect") {
@@ -311,13 +312,13 @@ impl Exchange {
         }
     }
 
-    /// Records that data was received whose headers curl does not show.
+    /// Records that curl received data without showing headers, as in HTTP/0.9.
     pub(super) fn counted(&mut self) {
         let progress = &mut self.progress;
         progress.is_bare = progress.is_sent && !progress.uses_tls && self.response.is_none();
     }
 
-    /// Records output that is not recognized.
+    /// Records unrecognized output.
     pub(super) fn unrecognized(&mut self, line: &str) {
         if self.loose.len() + line.len() < MAX_LOOSE {
             self.loose.push_str(line);
@@ -325,8 +326,8 @@ impl Exchange {
         }
     }
 
-    /// Records a fault from an error message that is not curl's. Of several messages the most
-    /// special counts.
+    /// Records a fault from an error message of a program other than curl. Of several messages, the
+    /// most specific one counts.
     pub(super) fn message(&mut self, message: &str, line: usize) {
         if let Some(time) = fault::time_in(message) {
             self.times.set(Clock::Message, time);

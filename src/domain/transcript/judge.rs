@@ -1,9 +1,9 @@
 //! Diagnoses the transcripts of one text.
 //!
-//! A transcript has no phases, so the time taken by the network alone is unknown. The time of a
-//! response whose cause implies that the function was not invoked is used instead: it is the floor
-//! for the other responses of the same host. No other response serves as a floor. What is missing
-//! from the text lowers the certainty.
+//! A transcript has no durations of phases, so the time taken by the network alone is unknown. The
+//! floor for a response is therefore the duration of another response of the same host whose cause
+//! implies that the function was not invoked. No other response serves as a floor. Information that
+//! is missing from the text lowers the certainty.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::model::target::Target;
 /// The causes of responses that a gateway sends immediately, without invoking the function.
 const NOT_INVOKED: &[&str] = &["lambda-throttled", "route-not-found", "api-throttled"];
 
-/// Maximum time of a response that is used as a floor; a slower response was not immediate.
+/// Maximum duration of a response that serves as a floor. A slower response was not immediate.
 const FLOOR_BELOW: Duration = Duration::from_secs(2);
 
 /// Diagnoses every transcript of one text, in order.
@@ -45,9 +45,9 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
         .collect()
 }
 
-/// Lowers the certainty to what the text allows.
+/// Lowers the certainty of a verdict to the maximum that the text supports.
 fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
-    // This program's own output states a verdict that was based on all that was known.
+    // This program's own output contains facts from a complete observation.
     let most = if !transcript.facts.is_empty() {
         Certainty::Proven
     } else if !transcript.fault_stated || !transcript.headers_known {
@@ -102,13 +102,13 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
             from,
         });
     }
-    // If the transcript has no URL, a placeholder is used; no rule tests it.
+    // Without a URL in the transcript, a placeholder is used. No rule tests the placeholder.
     transcript
         .url
         .clone()
         .or_else(|| Url::parse("http://unknown.invalid/").ok())
         .map_or_else(Facts::defaults, |url| {
-            // A transcript is diagnosed as a target with default settings and no declarations.
+            // A transcript is diagnosed like a target with default settings.
             let mut target = Target::with_defaults("transcript", url);
             target.request.method.clone_from(&transcript.method);
             let mut facts = Facts::gather(&target, &transcript.observation, &context);

@@ -1,4 +1,4 @@
-//! Recognizes the error messages of HTTP clients: exceptions, log lines, exit codes.
+//! Recognizes the error messages of HTTP clients: exceptions, log lines and exit codes.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use super::status;
 /// Maximum length of a line that is examined, in bytes.
 const MAX_LINE: usize = 8_192;
 
-/// Marks that a line is an error message and not a sentence of the author.
+/// Matches an error message, as opposed to a sentence that a person wrote.
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?x)
@@ -31,7 +31,7 @@ static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// A status in an error message, with the reason phrase behind it.
+/// Expressions that match a status in an error message and the text after the status.
 static STATUS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r#"(?i)(?:status\s?code|status|response code|http error|http response code|returned (?:an )?error|http status(?: code)?|responded with(?: a)?(?: status(?: code)?)?(?: of)?|resulted in a|server error|client error|indicate success|http|code)[\s:=(\['"`|]{1,4}([2-5]\d\d)\b([^\d].*)?$"#,
@@ -46,14 +46,14 @@ static STATUS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// An exit code that a shell or tool reports.
+/// Matches an exit code that a shell or tool reports.
 static EXIT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?i)^\W*(?:\$?\?|exit(?:ed)?(?: with)?(?: code| status)?|.{0,60}(?:exit(?:ed)?(?: with)? (?:code|status)|returned a non-zero code|curl returned|errorlevel))\s*[:=]?\s*(\d{1,2})\W*$",
     )
 });
 
-/// What an error message tells.
+/// The content of an error message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Message {
     pub(super) status: Option<u16>,
@@ -65,7 +65,7 @@ pub(super) struct Message {
     pub(super) body: Option<String>,
 }
 
-/// Reads an error message; `None` if the line is none.
+/// Reads an error message; `None` if the line is not an error message.
 pub(super) fn read(line: &str) -> Option<Message> {
     if line.len() > MAX_LINE {
         return None;
@@ -73,10 +73,11 @@ pub(super) fn read(line: &str) -> Option<Message> {
     let is_error = ERROR.as_ref()?.is_match(line);
     let found = STATUS.iter().enumerate().find_map(|(index, expression)| {
         let found = expression.captures(line)?;
-        // The later expressions name a status without the word.
+        // The expressions 2 to 4 of `STATUS` match only error messages, so `ERROR` need not match.
         (is_error || (2..=4).contains(&index)).then_some((found, index))
     });
-    // `ClientPayloadError: … <ContentLengthError: 400 …>` is no status.
+    // The number in `ClientPayloadError: … <ContentLengthError: 400 …>` is not the response's
+    // status.
     let found = found.filter(|_| !line.contains("PayloadError"));
     let is_weak = !is_error && found.as_ref().is_some_and(|(_, index)| *index >= 3);
     if !is_error && found.is_none() {
@@ -88,7 +89,7 @@ pub(super) fn read(line: &str) -> Option<Message> {
         ..Message::default()
     };
     if line.contains("FileNotFoundException: http") {
-        // What HttpURLConnection says for 404 and 410.
+        // Java's HttpURLConnection throws this exception for status 404 and 410.
         message.status = Some(404);
     }
     if let Some((found, _)) = found {
@@ -100,17 +101,18 @@ pub(super) fn read(line: &str) -> Option<Message> {
     Some(message)
 }
 
-/// The first URL in a message.
+/// Returns the first URL in an error message.
 fn url(line: &str) -> Option<Url> {
     line.split([' ', '=', '\\', '"', '\'', '<', '>', '(', ')', '[', ']', '`'])
         .find_map(|word| command::url_of(word.trim_end_matches([':', ',', '.'])))
 }
 
-/// The connection pool that Python's urllib3 names.
+/// Matches the connection pool in error messages of Python's urllib3.
 static POOL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"(HTTPS?)ConnectionPool\(host='([^']+)', port=(\d+)\)(?:.*with url: (/[^\s?]*))?")
 });
 
+/// Returns the URL of the connection pool in an error message of Python's urllib3.
 fn pool_url(line: &str) -> Option<Url> {
     let found = POOL.as_ref()?.captures(line)?;
     let path = found.get(4).map_or("/", |path| path.as_str());
@@ -118,7 +120,7 @@ fn pool_url(line: &str) -> Option<Url> {
     command::url_of(&format!("{scheme}://{}:{}{path}", &found[2], &found[3]))
 }
 
-/// The exit code in a line of a shell; `None` if the line reports none, or success.
+/// Returns the exit code that a line reports; `None` if the line reports no exit code, or success.
 pub(super) fn exit_code(line: &str) -> Option<u32> {
     if line.len() > MAX_LINE {
         return None;
@@ -127,7 +129,7 @@ pub(super) fn exit_code(line: &str) -> Option<u32> {
     found[1].parse().ok().filter(|code| *code > 0)
 }
 
-/// The reason phrase behind a status: words, up to other text.
+/// Returns the reason phrase at the start of the text after a status; `None` if there is none.
 fn reason(rest: &str) -> Option<String> {
     let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "([{'\"`:,-".contains(c));
     let end = rest
@@ -147,7 +149,7 @@ fn reason(rest: &str) -> Option<String> {
     status::reason(words).filter(|_| is_phrase)
 }
 
-/// A JSON body behind a status, possibly in quotes.
+/// Returns the JSON body in the text after a status. Escaped quotes are unescaped.
 fn body(rest: &str) -> Option<String> {
     let at = rest.find('{')?;
     let text = rest[at..].replace("\\\"", "\"");

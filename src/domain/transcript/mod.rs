@@ -1,11 +1,12 @@
-//! Reads the observations in texts that people paste: output of clients, logs and dumps.
+//! Reads observations from text that people paste: output of HTTP clients, logs and dumps of
+//! objects.
 //!
-//! `decode` turns bytes into text, `text` removes what does not belong to a transcript, and
-//! `reader` distributes the lines to the dialects: curl (`command`, `trace`, `fault`), wget,
-//! error messages (`message`), dumps of objects (`object`) and JSON (`json_doc`). `exchange`
-//! collects what belongs to one request, and `settle` makes a transcript of it. `judge`
-//! diagnoses the result. Reading cannot fail: lines that are not understood are skipped. Time
-//! and memory are linear in the size of the text.
+//! `decode` converts bytes to text, and `text` removes everything that does not belong to a
+//! transcript. `reader` passes each line to the parser of its format: curl (`command`, `trace`,
+//! `fault`), wget, error messages (`message`), dumps of objects (`object`) or JSON (`json_doc`).
+//! `exchange` collects the lines about one request, `settle` turns them into a transcript, and
+//! `judge` diagnoses the transcripts. Reading cannot fail: unrecognized lines are skipped. Time and
+//! memory are linear in the size of the text.
 
 mod body;
 mod clients;
@@ -39,11 +40,11 @@ use crate::model::observation::Observation;
 /// One response or one failed request found in a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transcript {
-    /// The requested URL, without credentials and query; `None` if the text has none.
+    /// The requested URL, without credentials and query; `None` if the text contains no URL.
     pub url: Option<Url>,
-    /// The method of the request; `GET` if the text does not tell.
+    /// The method of the request; `GET` if the text does not show it.
     pub method: String,
-    /// The observation; most of its phases are unknown.
+    /// The observation. The durations of most phases are unknown.
     pub observation: Observation,
     /// Whether `observation.started` is known (from the `date` header).
     pub dated: bool,
@@ -51,27 +52,29 @@ pub struct Transcript {
     pub timed: bool,
     /// The line on which the command, the response or the failure starts, counted from 1.
     pub line: usize,
-    /// Whether the body has the bytes that were sent, as far as the text tells. `false` if it
-    /// is missing, cut off, or reformatted in a way that does not fit the announced length.
+    /// Whether the body consists of exactly the bytes that were sent, as far as the text shows.
+    /// `false` if the body is missing, cut off, or reformatted so that it does not match the
+    /// announced length.
     pub body_exact: bool,
-    /// Whether the text shows the headers of the response, without leaving some out.
+    /// Whether the text shows all headers of the response.
     pub headers_known: bool,
-    /// Whether the text states the fault. Otherwise it was inferred from an ambiguous message.
+    /// Whether the text states the fault. Otherwise the fault was inferred from an ambiguous
+    /// message.
     pub fault_stated: bool,
-    /// Facts that the text states: the evidence in this program's own output.
+    /// Facts from the evidence in this program's own output; empty for other texts.
     pub facts: Vec<(String, FactValue)>,
 }
 
-/// What was found in a text.
+/// The transcripts that were found in a text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// The responses and failed requests, in order.
+    /// The responses and failed requests, in the order of the text.
     pub transcripts: Vec<Transcript>,
-    /// The number of further ones, beyond the maximum.
+    /// Number of transcripts that were discarded because the text contains more than the maximum.
     pub left_out: usize,
 }
 
-/// Maximum number of transcripts kept of one text.
+/// Maximum number of transcripts kept from one text.
 const MAX_TRANSCRIPTS: usize = 500;
 
 /// Reads all responses and failed requests in a text.

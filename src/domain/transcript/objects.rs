@@ -1,4 +1,4 @@
-//! Adds what the dump of an object tells to the current exchange.
+//! Adds the response in the dump of an object to the current exchange.
 
 use super::exchange::{Exchange, Section, Source};
 use super::json_doc;
@@ -8,7 +8,8 @@ use super::reader::Reader;
 use super::response::{RawResponse, header_of};
 
 impl Reader {
-    /// Reads a response in a dictionary of Python.
+    /// Reads a response that is printed as a Python dictionary. Returns whether the line was
+    /// recognized.
     pub(super) fn dictionary(&mut self, line: &str, number: usize) -> bool {
         if !line.starts_with("{'") || !line.contains("'headers'") {
             return false;
@@ -20,7 +21,8 @@ impl Reader {
         true
     }
 
-    /// Reads a body that a program prints below the headers.
+    /// Reads a line of a body that a program prints below the headers. Returns whether the line was
+    /// recognized.
     pub(super) fn printed_body(&mut self, line: &str) -> bool {
         let current = &mut self.current;
         let (Source::Object, Some(response)) = (current.source, &mut current.response) else {
@@ -41,7 +43,8 @@ impl Reader {
         false
     }
 
-    /// Reads a header below the status that a browser's developer tools show.
+    /// Reads a header below the status that a browser's developer tools show. Returns whether the
+    /// line was recognized.
     pub(super) fn devtools_header(&mut self, line: &str) -> bool {
         let current = &mut self.current;
         if current.source != Source::Object {
@@ -71,7 +74,7 @@ impl Reader {
         true
     }
 
-    /// Reads a member of an object.
+    /// Adds a member of an object to the current exchange.
     pub(super) fn member(&mut self, member: Member, number: usize) {
         if let Member::Status(status, reason) = member {
             self.object_status(status, reason, number);
@@ -108,6 +111,7 @@ impl Reader {
         }
     }
 
+    /// Adds the status of an object to the current exchange, or starts another exchange with it.
     pub(super) fn object_status(&mut self, status: u16, reason: Option<String>, number: usize) {
         self.current.is_weak = false;
         let known = self

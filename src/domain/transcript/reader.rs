@@ -1,7 +1,7 @@
-//! Reads a text line by line and distributes the lines to the exchanges.
+//! Reads a text line by line and adds each line to the exchange that it belongs to.
 //!
-//! Each line is cleaned, then recognized by the first dialect that knows it. Lines that no
-//! dialect knows belong to the headers or the body that they follow, or to nothing.
+//! Each line is cleaned and then passed to the first parser that recognizes it. An unrecognized
+//! line belongs to the headers or the body before it, or is other output.
 
 use super::command::{self, MAX_COMMAND};
 use super::exchange::{Exchange, Section, Source};
@@ -15,30 +15,30 @@ use super::time::{clock, meter};
 use super::trace::Dump;
 use super::{MAX_TRANSCRIPTS, Reading, Transcript};
 
-/// Reads one text.
+/// Reads one text line by line and collects its transcripts.
 #[derive(Debug)]
 pub(super) struct Reader {
     cleaner: Cleaner,
     pub(super) current: Exchange,
-    /// A command that goes on in the next line.
+    /// An incomplete command that continues on the next line.
     command: Option<String>,
-    /// The section of a trace that is being read.
+    /// The section of a curl trace that is being read.
     pub(super) dump: Option<Dump>,
     /// A JSON document that is being collected.
     pub(super) block: Option<Block>,
-    /// The object that is being read.
+    /// The dump of an object that is being read.
     pub(super) object: object::Dump,
-    /// A line that consists of a status only.
+    /// The status from a line that consists of a status code only.
     pub(super) bare_status: Option<u16>,
-    /// Whether the lines are those of a request without marks.
+    /// Whether the current lines belong to a request that is shown without curl's mark `>`.
     pub(super) in_request: bool,
-    /// Headers of an object whose status was not seen yet.
+    /// Headers of an object whose status has not been read yet.
     pub(super) early_headers: Vec<(String, String)>,
     found: Vec<Transcript>,
-    /// Whether each transcript may be a heading or the text of a page.
+    /// For each transcript in `found`, whether it may be a heading or the text of a page.
     weak: Vec<bool>,
     left_out: usize,
-    /// Whether a command or block of code started after the last transcript.
+    /// Whether no transcript was found since the last command or the start of the text.
     is_separated: bool,
 }
 
@@ -61,7 +61,8 @@ impl Reader {
         }
     }
 
-    /// Reads a line, counted from 1. Progress meters overwrite a line with carriage returns.
+    /// Reads a line. `number` is the number of the line, counted from 1. The line is split at
+    /// carriage returns, because progress meters overwrite a line with them.
     pub(super) fn line(&mut self, raw: &str, number: usize) {
         let raw = raw.trim_end_matches('\r');
         for part in raw.split('\r') {
@@ -69,7 +70,7 @@ impl Reader {
             if let Some(spent) = line.spent {
                 self.current.times.set(Clock::Meter, spent);
             }
-            // An empty part of a line is no empty line.
+            // An empty part between carriage returns is not an empty line.
             if line.text.is_empty() && part.len() < raw.len() {
                 continue;
             }
@@ -94,11 +95,11 @@ impl Reader {
         }
     }
 
-    /// Reads the end of the text.
+    /// Ends the text and returns the transcripts.
     pub(super) fn finish(mut self) -> Reading {
         self.boundary();
         self.next(Exchange::default());
-        // Headings count only if there is nothing else.
+        // Possible headings are kept only if no other transcript was found.
         if self.weak.iter().any(|weak| !weak) {
             let mut weak = self.weak.iter();
             self.found.retain(|_| weak.next() != Some(&true));
@@ -109,7 +110,8 @@ impl Reader {
         }
     }
 
-    /// Ends the current exchange, if it is complete, and starts another one.
+    /// Ends the current exchange and continues with `next`. Keeps the transcript of the ended
+    /// exchange if it has a response or a fault.
     pub(super) fn next(&mut self, next: Exchange) {
         let last = std::mem::replace(&mut self.current, next);
         self.early_headers.clear();
@@ -129,8 +131,9 @@ impl Reader {
         }
     }
 
-    /// Ends what a block of code, a new command or the end of the text ends. A command without
-    /// output stays, because its output may follow in another block.
+    /// Ends the current document, trace section, command and exchange at the border of a code
+    /// block, at a new command or at the end of the text. A command without output is kept, because
+    /// its output may follow in another block.
     fn boundary(&mut self) {
         self.end_block();
         self.end_dump();
@@ -156,7 +159,7 @@ impl Reader {
         if self.block(&line.text, number) {
             return;
         }
-        // Standard output without a line end is followed by the lines of standard error.
+        // Standard output without a final line end is followed by standard error on the same line.
         let (body, rest) = split_glued(&line.text, self.current.section);
         if let Some(body) = body {
             self.dispatch(body, None, number);
@@ -164,7 +167,7 @@ impl Reader {
         self.dispatch(rest, line.stamp, number);
     }
 
-    /// Recognizes a line that is neither part of a command nor of a JSON document.
+    /// Recognizes a line that is part of neither a command nor a JSON document.
     pub(super) fn dispatch(&mut self, line: &str, stamp: Option<f64>, number: usize) {
         if self.traced(line, stamp, number) || self.timed(line) {
             return;
@@ -196,8 +199,8 @@ impl Reader {
         }
     }
 
-    /// Whether a status line repeats the response of an object in its raw form, as PowerShell
-    /// does.
+    /// Returns whether a status line starts the raw form of a response that an object already
+    /// showed, as PowerShell prints it. The exchange then counts as lines of the protocol.
     fn is_raw_form(&mut self, status: u16) -> bool {
         let current = &mut self.current;
         let known = current.response.as_ref().map(|response| response.status);
@@ -208,13 +211,14 @@ impl Reader {
         repeats
     }
 
-    /// Whether curl itself stamped the lines.
+    /// Returns whether curl itself added timestamps to the lines (`--trace-time`).
     pub(super) fn has_stamps(&self) -> bool {
         let command = self.current.command.as_ref();
         command.is_some_and(|command| command.stamps)
     }
 
-    /// Reads the duration that a shell prints.
+    /// Reads the duration that a shell or a `time` program prints. Returns whether the line is part
+    /// of such output.
     fn timed(&mut self, line: &str) -> bool {
         if let Some(time) = clock::elapsed(line) {
             self.record(Clock::Shell, time);
@@ -228,8 +232,8 @@ impl Reader {
         is_other
     }
 
-    /// Records a duration for the current exchange, or for the last one if nothing was read
-    /// since.
+    /// Records a duration for the current exchange, or for the last transcript if nothing was read
+    /// after it.
     pub(super) fn record(&mut self, clock: Clock, time: std::time::Duration) {
         let is_new = !self.current.is_answered()
             && self.current.reasons.is_empty()
@@ -243,7 +247,7 @@ impl Reader {
         }
     }
 
-    /// Reads a command line.
+    /// Reads the first line of a command. Returns whether the line starts a command.
     fn commanded(&mut self, line: &str, stamp: Option<f64>, number: usize) -> bool {
         let is_inside = matches!(self.current.section, Section::Headers | Section::Body);
         let Some(command) = command::find(line, is_inside) else {
@@ -251,7 +255,7 @@ impl Reader {
         };
         self.boundary();
         let last = std::mem::take(&mut self.current);
-        // A time that precedes the command belongs to nothing.
+        // A duration before the command belongs to no exchange.
         drop(last);
         self.is_separated = true;
         let end = command.len().min(MAX_COMMAND);
@@ -273,7 +277,8 @@ impl Reader {
     }
 }
 
-/// Splits a line in which output of curl follows the end of a body without a line end.
+/// Splits a line in which a message of curl and a body follow each other without a line end.
+/// Returns the first part, if there is one, and the rest of the line.
 fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) {
     const GLUED: [&str; 6] = [
         "* Connection #",
@@ -297,7 +302,7 @@ fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) {
     }
 }
 
-/// Whether a line is a prompt, with or without another command.
+/// Returns whether a line is a shell prompt, with or without another command.
 fn is_prompt(line: &str) -> bool {
     let line = line.trim_end();
     let starts = ["$ ", "PS C:\\", "\u{276f} ", "\u{279c} "];

@@ -4,14 +4,14 @@ use super::body::is_elision;
 use super::status::StatusLine;
 use crate::model::observation::HttpVersion;
 
-/// A response, as far as it is read.
+/// A response, as far as it has been read.
 #[derive(Clone, Debug)]
 pub(super) struct RawResponse {
     pub(super) status: u16,
     pub(super) version: HttpVersion,
     pub(super) reason: Option<String>,
-    /// Whether the response to the request itself follows: 1xx, an established tunnel, or a
-    /// round of authentication.
+    /// Whether another response to the same request follows, as after a 1xx status, an established
+    /// tunnel, or a round of authentication.
     pub(super) is_interim: bool,
     /// Whether this is the response of a proxy to `CONNECT`.
     pub(super) is_connect: bool,
@@ -20,17 +20,17 @@ pub(super) struct RawResponse {
     pub(super) body: String,
     /// Whether the body was printed as an object, so that its white space is lost.
     pub(super) is_reformatted: bool,
-    /// Whether the text says that a part of the response was left out.
+    /// Whether the text states that a part of the response was left out.
     pub(super) is_cut: bool,
-    /// The number of empty lines among the headers.
+    /// Number of empty lines among the headers.
     spaces: usize,
-    /// The length of the last line of the headers, to recognize lines that were wrapped.
+    /// Length of the last header line in bytes, to recognize lines that were wrapped.
     last_line: usize,
-    /// The number of headers that were not kept.
+    /// Number of headers that were discarded because of the limits.
     pub(super) dropped: usize,
 }
 
-/// Maximum number of headers kept, as for a probe.
+/// Maximum number of headers kept of one response.
 const MAX_HEADERS: usize = 100;
 
 /// Maximum length of a header's value in bytes.
@@ -39,7 +39,7 @@ const MAX_VALUE: usize = 8_192;
 /// Maximum length of a body in bytes.
 const MAX_BODY: usize = 1 << 20;
 
-/// Minimum length of a line that a terminal or mail program may have wrapped.
+/// Minimum length in bytes of a line that a terminal or mail program may have wrapped.
 const WRAPPED: usize = 70;
 
 impl RawResponse {
@@ -54,7 +54,7 @@ impl RawResponse {
         }
     }
 
-    /// A response of which only the status is known.
+    /// Returns a response of which only the status is known.
     pub(super) fn of_status(status: u16, reason: Option<String>) -> Self {
         Self {
             status,
@@ -76,18 +76,18 @@ impl RawResponse {
         (300..400).contains(&self.status) && self.value("location").is_some()
     }
 
-    /// Whether another response to the same command follows.
+    /// Returns whether another response to the same command follows.
     pub(super) fn is_hop(&self) -> bool {
         self.is_interim || self.is_redirect() || (self.is_connect && self.status < 300)
     }
 
-    /// The first value of a header, by lowercase name.
+    /// Returns the first value of the header with this lowercase name.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Whether a header line is already known.
+    /// Returns whether the response already contains the header of this line.
     pub(super) fn has_header(&self, line: &str) -> bool {
         header_of(line).is_some_and(|(name, value)| {
             let known = |(key, old): &(String, String)| *key == name && old == value;
@@ -95,18 +95,18 @@ impl RawResponse {
         })
     }
 
-    /// Whether an empty line does not end the headers, because there are empty lines between
-    /// all lines.
+    /// Records an empty line among the headers. Returns whether every line so far is followed by an
+    /// empty line, so that the headers continue after it.
     pub(super) fn is_spaced_out(&mut self) -> bool {
         self.spaces += 1;
         self.spaces == self.headers.len() + 1
     }
 
-    /// Reads a line of the headers. `unmarked` is whether curl marked the lines before it but
-    /// not this one. Returns whether the line is the first of the body.
+    /// Reads a header line. `unmarked` is whether curl marked the lines before it but not this one.
+    /// Returns whether the line is the first line of the body instead.
     pub(super) fn header(&mut self, line: &str, unmarked: bool) -> bool {
         let last = std::mem::replace(&mut self.last_line, line.len());
-        // Behind an empty line only a usual header is one.
+        // After an empty line, only a line with a common header name is a header.
         let may_be = |name: &str| self.spaces == 0 || is_usual(name);
         if let Some((name, value)) = header_of(line)
             && !unmarked
@@ -132,7 +132,7 @@ impl RawResponse {
         true
     }
 
-    /// Adds a header.
+    /// Adds a header, or counts it as dropped if it exceeds a limit.
     pub(super) fn push(&mut self, name: String, value: &str) {
         if self.headers.len() < MAX_HEADERS && value.len() < MAX_VALUE {
             self.headers.push((name, value.to_owned()));
@@ -157,7 +157,7 @@ impl RawResponse {
     }
 }
 
-/// The lowercase name and the value of a header line; `None` if it is none.
+/// Returns the lowercase name and the value of a header line; `None` if the line is not a header.
 pub(super) fn header_of(line: &str) -> Option<(String, &str)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim_end();
@@ -166,7 +166,7 @@ pub(super) fn header_of(line: &str) -> Option<(String, &str)> {
     is_name.then(|| (name.to_ascii_lowercase(), value.trim()))
 }
 
-/// Whether a header is one that responses usually have.
+/// Returns whether a header name is common in responses.
 fn is_usual(name: &str) -> bool {
     const NAMES: [&str; 14] = [
         "date",

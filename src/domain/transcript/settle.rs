@@ -1,4 +1,4 @@
-//! Turns what was read about one request into a transcript.
+//! Turns the collected lines about one request into a transcript.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::time::trailer;
 use crate::model::observation::{Fault, FaultKind, Observation, Phase, Response};
 
 impl Exchange {
-    /// The exchange as a transcript; `None` if it has neither a response nor a fault.
+    /// Returns the exchange as a transcript; `None` if it has neither a response nor a fault.
     pub(super) fn finish(mut self) -> Option<Transcript> {
         if !self.is_answered() {
             self.read_loose_output();
@@ -71,7 +71,7 @@ impl Exchange {
         })
     }
 
-    /// The method of the request; `GET` if the text does not tell.
+    /// Returns the method of the request; `GET` if the text does not show it.
     fn method(&self) -> String {
         let by_command = || self.command.as_ref()?.method.clone();
         let sent = self.request.method.clone();
@@ -80,7 +80,7 @@ impl Exchange {
             .unwrap_or_else(|| "GET".to_owned())
     }
 
-    /// Reads the output of `-w` of a command without any other output.
+    /// Reads the unrecognized output of a command as the output of curl's `-w`.
     fn read_loose_output(&mut self) {
         let Some(command) = &self.command else { return };
         let text = self.loose.trim_end();
@@ -99,13 +99,17 @@ impl Exchange {
         }
     }
 
-    /// Turns the response of a proxy to `CONNECT` into a fault: the service was not reached.
+    /// Turns an error response of a proxy to `CONNECT` into a fault, because the target was not
+    /// reached.
     fn judge_proxy(&mut self) {
         let Some(response) = &self.response else {
             return;
         };
         if response.is_connect && response.status >= 300 {
-            let message = format!("the proxy answered CONNECT with status {}", response.status);
+            let message = format!(
+                "the proxy responded to CONNECT with status {}",
+                response.status
+            );
             self.fault = self
                 .fault
                 .take()
@@ -116,7 +120,7 @@ impl Exchange {
         }
     }
 
-    /// Decides by the time why a connection failed, if no message does.
+    /// Determines from the duration why a connection failed, if no message states the reason.
     fn judge_unconnected(&mut self) {
         let progress = self.progress();
         if let Some(fault) = &mut self.fault
@@ -126,7 +130,7 @@ impl Exchange {
         }
     }
 
-    /// Infers the fault from information lines, if no error message names it.
+    /// Infers the fault from curl's information lines, if no error message names the fault.
     fn infer_fault(&mut self, body: Option<&Body>) {
         if body.is_none() && self.fault.is_none() && self.progress.is_bare {
             let message = "the response has no status line (HTTP/0.9)".to_owned();
@@ -151,19 +155,20 @@ impl Exchange {
             });
     }
 
-    /// The requested URL: that of the command, or the one that the request was sent to.
+    /// Returns the requested URL: from the text, the command, or the request line and `Host`
+    /// header.
     fn url(&self) -> Option<Url> {
         let by_command = || self.command.as_ref()?.url.clone();
         let own = self.request.url.clone();
         own.or_else(by_command).or_else(|| self.sent_url())
     }
 
-    /// The URL of the last hop, if it differs from the first.
+    /// Returns the URL of the last hop; `None` if there was no redirect.
     fn final_url(&self) -> Option<Url> {
         (self.redirects > 0).then(|| self.sent_url()).flatten()
     }
 
-    /// The URL, from the request line and the `Host` header.
+    /// Returns the URL that the request line and the `Host` header form.
     fn sent_url(&self) -> Option<Url> {
         let host = self.request.host.as_ref()?;
         let scheme = if self.progress.uses_tls {
@@ -190,6 +195,7 @@ impl FoundFault {
     }
 }
 
+/// Returns a fault that does not come from an error message of the text.
 fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
     Some(FoundFault {
         found: Found {
@@ -245,7 +251,7 @@ fn into_response(raw: RawResponse, body: Body) -> Response {
     }
 }
 
-/// Limits a duration of a HAR file, which is given in milliseconds.
+/// Converts a duration in milliseconds, as in a HAR file; `None` if it is out of range.
 pub(super) fn millis(value: f64) -> Option<Duration> {
     super::time::seconds(value / 1000.0)
 }

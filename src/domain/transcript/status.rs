@@ -1,8 +1,8 @@
-//! Parses status lines: `HTTP/1.1 503 Service Unavailable`.
+//! Parses HTTP status lines, such as `HTTP/1.1 503 Service Unavailable`.
 
 use crate::model::observation::HttpVersion;
 
-/// A status line.
+/// An HTTP status line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StatusLine {
     pub(super) version: HttpVersion,
@@ -14,7 +14,7 @@ pub(super) struct StatusLine {
 /// Maximum length of a reason phrase in characters.
 const MAX_REASON: usize = 200;
 
-/// Parses a line that starts with `HTTP/`; `None` if it is no status line.
+/// Parses a line that starts with `HTTP/`; `None` if the line is not a status line.
 pub(super) fn parse(line: &str) -> Option<StatusLine> {
     let rest = line.strip_prefix("HTTP/")?;
     let (version, rest) = rest.split_once([' ', '\t'])?;
@@ -28,7 +28,7 @@ pub(super) fn parse(line: &str) -> Option<StatusLine> {
     })
 }
 
-/// The version that a number such as `1.1` names.
+/// Returns the HTTP version for a number such as `1.1`; `None` if the version is unknown.
 pub(super) fn version_of(number: &str) -> Option<HttpVersion> {
     Some(match number {
         "0.9" => HttpVersion::Http09,
@@ -40,7 +40,8 @@ pub(super) fn version_of(number: &str) -> Option<HttpVersion> {
     })
 }
 
-/// The status code at the start of a text: three digits, not followed by a letter or digit.
+/// Returns the status code at the start of a text: three digits, not followed by a letter, digit or
+/// underscore.
 pub(super) fn code(text: &str) -> Option<u16> {
     let digits = text.get(..3)?;
     let ends = !text[3..].starts_with(|next: char| next.is_alphanumeric() || next == '_');
@@ -49,7 +50,7 @@ pub(super) fn code(text: &str) -> Option<u16> {
         .then_some(number)
 }
 
-/// The reason phrase in the text after a status code; `None` if it is empty.
+/// Returns the reason phrase in the text after a status code; `None` if the text is empty.
 pub(super) fn reason(text: &str) -> Option<String> {
     let text = text.trim();
     let reason: String = text.chars().take(MAX_REASON).collect();

@@ -1,8 +1,9 @@
-//! Tests of whole texts: which responses and failures are found, and what is known of each.
+//! Tests that read whole texts and check the responses and failures that are found.
 
 use super::*;
 
-/// Compares one line per response: URL, status or fault, seconds, body.
+/// Compares the transcripts of a text with expected lines of URL, status or fault, duration in
+/// seconds, and body.
 fn check(text: &str, expected: &[&str]) {
     let found: Vec<String> = read(text)
         .transcripts

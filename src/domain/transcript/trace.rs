@@ -1,25 +1,25 @@
 //! Reads the dumps of curl's `--trace-ascii` and `--trace`.
 //!
-//! A dump has sections such as `<= Recv header, 34 bytes (0x22)`, each with lines of an offset
-//! and the data as text, or as hexadecimal numbers and text. The offsets tell where a line of
-//! the data ends, because long lines are split and line ends are not shown.
+//! A dump has sections such as `<= Recv header, 34 bytes (0x22)`. Each line of a section has an
+//! offset and the data, as text or as hexadecimal numbers and text. Long lines are split, and line
+//! ends are not shown, so the offsets determine where a line of the data ends.
 
-/// The kind of a section.
+/// The kind of a section of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     SentHeader,
     ReceivedHeader,
     ReceivedData,
-    /// Sent data and TLS records.
+    /// Sent data, or TLS records.
     Other,
 }
 
-/// A section that is being read.
+/// A section of a trace that is being read.
 #[derive(Clone, Debug)]
 pub(super) struct Dump {
     pub(super) kind: Kind,
     text: Vec<u8>,
-    /// Whether the lines of the section have hexadecimal numbers.
+    /// Whether the lines of the section have hexadecimal numbers; `None` before the first data.
     is_hex: Option<bool>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Dump {
 const MAX_SECTION: usize = 1 << 20;
 
 impl Dump {
-    /// The section that a line starts; `None` if it starts none.
+    /// Returns the section that a line starts; `None` if the line does not start a section.
     pub(super) fn start(line: &str) -> Option<Self> {
         let kind = match line.get(..8)? {
             "=> Send " if line.starts_with("=> Send header") => Kind::SentHeader,
@@ -44,7 +44,7 @@ impl Dump {
         })
     }
 
-    /// Reads a line of data. Returns whether the line is one.
+    /// Reads a line of data. Returns whether the line belongs to the section.
     pub(super) fn data(&mut self, line: &str) -> bool {
         if line.trim().is_empty() {
             return true;
@@ -74,7 +74,7 @@ impl Dump {
             self.text.extend(bytes);
             return true;
         }
-        // A line end of two bytes is not shown.
+        // A trace does not show the line end of two bytes before this offset.
         if offset == self.text.len() + 2 {
             self.text.extend(b"\r\n");
         }
@@ -82,13 +82,14 @@ impl Dump {
         true
     }
 
-    /// The data of the section as text.
+    /// Returns the data of the section as text.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.text).into_owned()
     }
 }
 
-/// The bytes of a line of `--trace`: up to 16 numbers, then the same as text.
+/// Returns the bytes of a line of `--trace`: up to 16 hexadecimal numbers, then the same bytes as
+/// text. Returns `None` for other lines.
 fn hex(data: &str) -> Option<Vec<u8>> {
     let numbers = data.get(..data.len().min(HEX_COLUMNS))?;
     let words: Vec<&str> = numbers
@@ -103,7 +104,8 @@ fn hex(data: &str) -> Option<Vec<u8>> {
     bytes.filter(|bytes| !bytes.is_empty() && bytes.len() == shown.chars().count())
 }
 
-/// The width of the numbers of a line: 16 numbers and a blank behind each.
+/// Width in characters of the hexadecimal numbers of a line: 16 numbers, each with a blank after
+/// it.
 const HEX_COLUMNS: usize = 48;
 
 #[cfg(test)]

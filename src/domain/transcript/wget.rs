@@ -1,28 +1,30 @@
-//! Recognizes the lines of wget, with and without `-S`.
+//! Recognizes the lines of wget's output, with and without `-S`.
 
 use url::Url;
 
 use super::command;
 use super::status;
 
-/// What a line of wget tells.
+/// What a line of wget's output reports.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Event {
-    /// A request starts: its URL and the time of day in seconds.
+    /// A request started: its URL, and the time of day in seconds since midnight.
     Started(Url, f64),
-    /// The response, or the message of a failure, in the line that says that wget waits.
+    /// The wait for a response ended: the status, if there is a response, and the text of the line
+    /// about the response or failure.
     Waited(Option<u16>, String),
-    /// The end of the request: the time of day, and the status if it is an error.
+    /// The request ended: the time of day in seconds since midnight, and the status if it is an
+    /// error.
     Ended(f64, Option<u16>),
-    /// A connection or name resolution failed.
+    /// The connection, name resolution or TLS handshake failed: the line with the message.
     Failed(String),
     /// A connection was established.
     Connected,
-    /// A line without further meaning.
+    /// A line that needs no handling.
     Other,
 }
 
-/// What a line of wget tells; `None` if it is not one of wget's.
+/// Returns what a line reports; `None` if the line is not output of wget.
 pub(super) fn event(line: &str) -> Option<Event> {
     let line = line.trim_start();
     if let Some(rest) = line.strip_prefix("--") {
@@ -68,7 +70,7 @@ pub(super) fn event(line: &str) -> Option<Event> {
     is_saved.then_some(Event::Ended(at, None))
 }
 
-/// The time of day of a stamp such as `2025-05-20 04:44:13`, in seconds.
+/// Returns the time of day in a timestamp such as `2025-05-20 04:44:13`, in seconds since midnight.
 fn time_of_day(stamp: &str) -> Option<f64> {
     let time = stamp.trim().rsplit(' ').next()?;
     let mut parts = time.split(':').map(|part| part.parse::<f64>().ok());

@@ -1,9 +1,9 @@
-//! The composition root: creates and connects the daemon's components, detects a task that
-//! exits, and stops everything in order.
+//! Creates and connects the daemon's components, detects a task that exits, and shuts the daemon
+//! down in order.
 //!
-//! This module makes no decisions about targets. An error at start (a port in use, invalid rules)
-//! is returned with a message for the user. A running daemon does not stop because of the error
-//! of a sink or a target.
+//! This module makes no decisions about targets. An error at startup, such as a port in use, is
+//! returned with a message for the user. An error of a sink or a target does not stop a running
+//! daemon.
 
 mod probe_runtime;
 mod reload;
@@ -41,30 +41,31 @@ use crate::model::observation::Observation;
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
-/// The options with which a daemon is started.
+/// The options for starting a daemon.
 #[derive(Debug)]
 pub struct Options {
     /// The daemon's configuration.
     pub settings: Settings,
-    /// The configuration file that a reload reads; `None` means that the configuration cannot be
+    /// The configuration file that a reload reads. `None` means that the configuration cannot be
     /// reloaded.
     pub reload_from: Option<PathBuf>,
-    /// Credentials and region for AWS; `None` means the SDK's default provider chain.
+    /// The SDK configuration with credentials and region for AWS. `None` means the SDK's default
+    /// provider chain.
     pub aws: Option<SdkConfig>,
-    /// The delay from the end of a failed request until AWS logs are first searched for it.
+    /// The time from the end of a failed request to the first search for its lines in AWS logs.
     pub first_log_search: Duration,
-    /// The directory for incidents, baselines and unsent datapoints; `None` means that they are
-    /// lost when the process ends.
+    /// The directory for incidents, baselines and unsent datapoints. `None` means that this state
+    /// is lost when the process ends.
     pub state: Option<PathBuf>,
-    /// The connection to the service manager; by default, there is none.
+    /// The connection to the service manager. The default value sends nothing.
     pub sd_notify: SdNotify,
 }
 
 /// An error that prevents the daemon from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The rules are invalid. Loading the configuration reports this error first, and tests
-    /// validate the embedded rules.
+    /// The rules are invalid. Invalid custom rules are normally reported when the configuration is
+    /// loaded, and tests validate the embedded rules.
     #[error("{0}")]
     Rulebook(#[from] RulebookError),
     /// Two metrics have the same name, which is a bug.
@@ -84,11 +85,11 @@ pub enum StartError {
         /// The operating system's error.
         source: std::io::Error,
     },
-    /// The TLS settings of the daemon's HTTP server are invalid. Loading the configuration
-    /// reports this error first.
+    /// The TLS settings of the daemon's HTTP server are invalid. Such an error is normally reported
+    /// when the configuration is loaded.
     #[error("[server] web_config: {0}")]
     Tls(#[from] TlsError),
-    /// The index of this daemon's shard is not known.
+    /// The index of this daemon's shard cannot be determined.
     #[error("{0}")]
     Shard(#[from] IndexError),
     /// The threads for the probes could not be created.
@@ -114,35 +115,37 @@ pub struct App {
 /// A configuration for the monitor, with the channel for the monitor's reply.
 type Configuration = (Arc<Settings>, oneshot::Sender<ConfigChange>);
 
-/// Capacity of the queue of scheduler events for the monitor. The monitor waits only for the
-/// store, so a short queue is enough. A full queue blocks the scheduler, which limits memory.
+/// Capacity, in events, of the queue from the scheduler to the monitor. The monitor waits only for
+/// the store, so a short queue is enough. A full queue blocks the scheduler, which limits memory.
 const EMISSION_QUEUE: usize = 1024;
 
-/// Capacity of the scheduler's command queue: enough for the confirming probes of a few thousand
-/// targets that fail at the same time.
+/// Capacity, in commands, of the queue to the scheduler. This is enough for the confirming probes
+/// of a few thousand targets that fail at the same time.
 const COMMAND_QUEUE: usize = 4096;
 
-/// Maximum number of control and follow-up requests that run or wait for their delay: a few per
-/// incident, for as many incidents as people can handle at the same time.
+/// Maximum number of control and follow-up requests that run or wait for their delay. This allows a
+/// few requests per incident, for as many incidents as people can handle at the same time.
 const MAX_FOLLOW_UPS: usize = 64;
 
-/// Capacity of the queue of evidence updates for the monitor: one update for each evidence
-/// request that may be queued.
+/// Capacity, in updates, of the queue of evidence updates for the monitor. This is one update for
+/// each evidence request that may be queued.
 const EVIDENCE_QUEUE: usize = 256;
 
 /// Time limit for the sinks to flush at shutdown, in addition to the grace period of the probes.
-/// With the default grace period, a shutdown takes much less than the 30 s of Kubernetes.
+/// With the default grace period, a shutdown takes much less than 30 s, the default termination
+/// grace period of Kubernetes.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time limit for open connections of the HTTP server to finish at shutdown. It is short, since
-/// clients can repeat their requests.
+/// Time limit at shutdown for the open connections of the HTTP server, and for the evidence task.
+/// The limit is short, because clients can repeat their requests and the evidence task saves
+/// nothing.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl App {
     /// Starts a daemon. Returns once its tasks run and its HTTP server accepts connections.
     ///
     /// # Errors
-    /// Returns a [`StartError`], whose text is a message for the user.
+    /// Returns a [`StartError`] if the daemon cannot start. Its text is a message for the user.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let settings = Arc::new(shard::restrict(options.settings)?);
         let metrics = DaemonMetrics::new()?;
@@ -219,7 +222,8 @@ impl App {
     /// Reloads the configuration, as `POST /-/reload` does, and returns a summary.
     ///
     /// # Errors
-    /// Returns why the configuration was rejected. The previous configuration stays in effect.
+    /// Returns the reason if the configuration was rejected. The previous configuration then stays
+    /// in effect.
     pub async fn reload(&self) -> Result<String, String> {
         let (reply, result) = oneshot::channel();
         let stopping = || reload::STOPPING.to_owned();
@@ -227,7 +231,7 @@ impl App {
         result.await.map_err(|_| stopping())?
     }
 
-    /// Waits until a background task exits unexpectedly, and returns its name.
+    /// Waits until a background task exits unexpectedly, and returns the name of the task.
     pub async fn exited_task(&mut self) -> &'static str {
         tokio::select! {
             _ = &mut self.scheduler => "scheduler",
@@ -241,9 +245,8 @@ impl App {
         }
     }
 
-    /// Stops the daemon in order: no new probes start, running probes may finish within the grace
-    /// period, their results are published, the sinks flush, unsaved state is saved, and the
-    /// server closes.
+    /// Stops the daemon. No new probes start, and running probes may finish within the grace
+    /// period. Then the last results are published, unsaved state is saved, and the server closes.
     pub async fn stop(self) {
         let outbox = self.outbox;
         outbox.sd_notify.stopping();
@@ -273,7 +276,8 @@ impl Probe for Prober {
     }
 }
 
-/// Opens the store, and returns it with the state of the previous run.
+/// Opens the store, and returns the store and the state of the previous run. Without a directory,
+/// the store saves nothing.
 async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, RestoredState) {
     let gauges = metrics.store_metrics();
     match directory {
@@ -282,7 +286,8 @@ async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store
     }
 }
 
-/// Starts the task that collects evidence, and returns its handle with the channel of updates.
+/// Starts the task that collects evidence. Returns the handle of the task and the receiver of
+/// evidence updates.
 fn start_evidence(
     settings: &Settings,
     metrics: &DaemonMetrics,
@@ -325,7 +330,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
 
 /// Waits until the value is true or its sender is dropped.
 async fn is_true(mut value: watch::Receiver<bool>) {
-    // The error means that the sender was dropped.
+    // An error means that the sender was dropped.
     let _ = value.wait_for(|value| *value).await;
 }
 

@@ -1,8 +1,8 @@
 //! Runs probes on their own threads, so that the daemon's other work does not delay them.
 //!
-//! Diagnosing, rendering and publishing run on other threads. One thread is the default: tasks on
-//! one thread wake each other without a system call, which saves a fifth of a probe's CPU time.
-//! More threads are used if one thread would be more than half busy.
+//! Diagnosing, rendering and publishing run on other threads. Probes use one thread by default,
+//! because tasks on one thread wake each other without a system call, which saves a fifth of a
+//! probe's CPU time. More threads are used if one thread would be more than half busy.
 
 use std::future::Future;
 use std::io;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::model::settings::Settings;
 
 /// Maximum number of probes per second per thread. A probe over HTTPS with a new connection takes
-/// about one millisecond of CPU time, so a thread is at most half busy and reacts in time.
+/// about one millisecond of CPU time, so a thread is at most half busy and starts probes on time.
 const PROBES_PER_THREAD: f64 = 500.0;
 
 /// Returns the number of threads for the probes of a configuration, at most one per CPU.
@@ -34,7 +34,7 @@ fn thread_count(settings: &Settings) -> usize {
 /// Runs a future, and the tasks that it spawns, on a separate runtime until the future ends.
 ///
 /// # Errors
-/// Returns an error if the operating system could not create a thread.
+/// Returns an error if the operating system cannot create a thread.
 pub(super) fn spawn(
     settings: &Settings,
     run: impl Future<Output = ()> + Send + 'static,
@@ -49,11 +49,12 @@ pub(super) fn spawn(
         let _dropped_when_done = done;
         run.await;
     });
-    // A runtime must not be dropped on a thread that runs tasks, so another thread does it.
+    // A runtime must not be dropped on a thread that runs tasks, so a separate thread shuts the
+    // runtime down.
     Builder::new()
         .name("probes-shutdown".to_owned())
         .spawn(move || {
-            // The call returns an error once the sender is dropped.
+            // `blocking_recv` returns an error once the future has ended and the sender is dropped.
             let _ = finished.blocking_recv();
             runtime.shutdown_background();
         })?;
@@ -92,7 +93,7 @@ mod tests {
     async fn the_task_reports_its_end_and_its_panic() {
         let settings = Settings::default();
         assert!(spawn(&settings, async {}).unwrap().await.is_ok());
-        let panicked = spawn(&settings, async { panic!("expected by the test") });
+        let panicked = spawn(&settings, async { panic!("the test expects this panic") });
         assert!(panicked.unwrap().await.unwrap_err().is_panic());
     }
 }

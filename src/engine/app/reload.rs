@@ -1,6 +1,6 @@
 //! Reloads the configuration of a running daemon.
 //!
-//! Requests are queued and processed one at a time. An invalid configuration changes nothing
+//! Reload requests are queued and processed one at a time. An invalid configuration changes nothing
 //! except the metric that reports the failed reload.
 
 use std::path::{Path, PathBuf};
@@ -27,12 +27,12 @@ pub(super) struct Reloader {
     pub(super) outbox: Outbox,
 }
 
-/// The error message of a reload that the daemon's shutdown interrupts.
+/// The error message of a reload that is interrupted by the shutdown of the daemon.
 pub(super) const STOPPING: &str = "the daemon is stopping";
 
 impl Reloader {
-    /// Applies the first configuration, reports that the daemon is ready, then processes
-    /// requests until the channel closes.
+    /// Applies the initial configuration and reports that the daemon is ready. Then processes
+    /// reload requests until the channel closes.
     pub(super) async fn run(
         mut self,
         mut requests: mpsc::Receiver<ReloadRequest>,
@@ -56,7 +56,7 @@ impl Reloader {
                     tracing::error!("reload failed, keeping the previous configuration: {error}");
                 }
             }
-            // The daemon is ready even if the reload failed.
+            // After a failed reload, the daemon is ready with the previous configuration.
             self.report_ready();
             // The send fails if the requester has stopped waiting.
             let _ = reply.send(result);
@@ -122,8 +122,8 @@ impl Reloader {
             .await
             .map_err(|_| stopping())?;
         let change = result.await.map_err(|_| stopping())?;
-        // The scheduler is configured after the monitor, which must know a target before its
-        // first result arrives.
+        // The scheduler is configured after the monitor, because the monitor ignores the results of
+        // targets that are not configured.
         let max_in_flight = settings.scheduler.max_in_flight;
         let command = Command::Configure(settings.targets.clone(), max_in_flight);
         self.outbox
@@ -151,8 +151,8 @@ fn load(path: &Path) -> Result<Settings, String> {
     shard::restrict(loaded.settings).map_err(|error| error.to_string())
 }
 
-/// Returns the names of the changed settings that take effect only at start, since they would
-/// need new sockets, a new resolver, or time series with other labels.
+/// Returns the names of the changed settings that take effect only after a restart. For example, a
+/// new location would need time series with other labels.
 fn changes_needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
     let differs = [
         ("location", running.location != wanted.location),
@@ -168,8 +168,8 @@ fn changes_needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'stati
 }
 
 /// Resets the settings that need a restart to the running values. If a new location were applied
-/// in part, the alarms of the old location would stop, and its datapoints would be published
-/// under the new location.
+/// only in part, the alarms of the old location would stop, and datapoints would be published under
+/// the new location.
 fn keep_until_restart(running: &Settings, wanted: &mut Settings) {
     wanted.location.clone_from(&running.location);
     wanted.server.listen = running.server.listen;

@@ -1,4 +1,4 @@
-//! Selects the targets that this daemon probes if several daemons share the targets.
+//! Selects the targets that this daemon probes if the targets are distributed over several daemons.
 
 use crate::domain::shard::{self, IndexError};
 use crate::model::settings::Settings;
@@ -6,8 +6,8 @@ use crate::model::settings::Settings;
 /// Restricts the settings to the targets of this daemon's shard.
 ///
 /// # Errors
-/// Returns an error if the index of this daemon's shard is not known. The message states how to
-/// set the index.
+/// Returns an error if the index of this daemon's shard cannot be determined. The message states
+/// how to set the index.
 pub(super) fn restrict(settings: Settings) -> Result<Settings, IndexError> {
     if settings.shards.total <= 1 {
         return Ok(settings);

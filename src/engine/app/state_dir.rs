@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// Name of the daemon's directory in the user's state directory.
 const NAME: &str = "probecause";
 
-/// Returns the state directory: the directory of the service manager (`STATE_DIRECTORY`), or else
-/// the directory given by `--state`, or else `probecause` in the user's state directory (XDG Base
-/// Directory Specification). Returns `None` if the user has no state directory.
+/// Returns the state directory. In order of precedence, this is the directory of the service
+/// manager (`STATE_DIRECTORY`), the directory given by `--state`, or `probecause` in the user's
+/// state directory (XDG Base Directory Specification). Returns `None` if none of these is set.
 ///
 /// `variable` looks up an environment variable.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn resolve(
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Option<PathBuf> {
     let set = |name| variable(name).filter(|value| !value.is_empty());
-    // The XDG specification says to ignore relative paths.
+    // The XDG specification requires that relative paths are ignored.
     let absolute = |name| set(name).map(PathBuf::from).filter(|it| it.is_absolute());
     set("STATE_DIRECTORY")
         .and_then(|value| first(&value))
@@ -29,8 +29,8 @@ pub fn resolve(
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state").join(NAME)))
 }
 
-/// Returns the first of the directories in `STATE_DIRECTORY`, which systemd separates by colons,
-/// in the order of the unit file.
+/// Returns the first directory in the value of `STATE_DIRECTORY`. systemd separates the directories
+/// with colons, in the order of the unit file.
 fn first(value: &OsStr) -> Option<PathBuf> {
     let first = value.as_bytes().split(|byte| *byte == b':').next()?;
     (!first.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(first)))

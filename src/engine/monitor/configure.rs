@@ -46,8 +46,8 @@ impl Monitor {
         self.batch.notify(Notification::Changed(change, reply));
     }
 
-    /// Replaces the targets by the configured ones and returns the removed ones, with those that
-    /// start anew because their URL changed.
+    /// Replaces the targets with the configured targets. Returns the numbers of changed targets,
+    /// and the previous state of each target that was removed or whose URL has changed.
     fn replace_targets(
         &mut self,
         settings: &Settings,
@@ -59,7 +59,7 @@ impl Monitor {
         for target in &settings.targets {
             let state = match old.remove(&target.name) {
                 Some(kept) if kept.target == *target => TargetState {
-                    // The scheduler has the same `Arc`, so targets can be compared by pointer.
+                    // The scheduler uses the same `Arc`, so targets can be compared by pointer.
                     target: Arc::clone(target),
                     ..kept
                 },
@@ -120,12 +120,12 @@ impl Monitor {
         let resolved = restored.resolved.iter().filter(|kept| same_location(kept));
         let resolved = resolved.map(|kept| Arc::clone(&kept.incident)).collect();
         self.batch.notify(Notification::RestoredResolved(resolved));
-        // The newest incidents come first: if a disk failure left two open incidents of one
-        // target, the newer one is resumed.
+        // The newest incidents are restored first. If a disk failure left two open incidents of one
+        // target, the newer incident is resumed.
         let mut open = restored.open;
         open.sort_by_key(|kept| std::cmp::Reverse(kept.incident.opened));
-        // Incidents of targets come before those of a group, which counts the open incidents of
-        // its members.
+        // Incidents of targets are restored before the incident of a group, because the group
+        // counts the open incidents of its members.
         open.sort_by_key(|kept| kept.incident.scope.target().is_none());
         for kept in &open {
             match &kept.incident.scope {
@@ -155,7 +155,7 @@ impl Monitor {
         }
     }
 
-    /// Restores baselines. Baselines that match no current target are deleted from the store.
+    /// Restores baselines. Deletes baselines that match no current target from the store.
     fn restore_baselines(&mut self, baselines: &[StoredBaseline], now: Timestamp) {
         let mut stale = Vec::new();
         for kept in baselines {

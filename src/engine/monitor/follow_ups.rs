@@ -1,8 +1,8 @@
-//! Requests that follow a confirmed failure: a question to the front door, and requests through
-//! the layers of the target.
+//! Sends the requests that follow a confirmed failure, and revises the incident with their results.
 //!
-//! `domain::follow_up` decides which requests are sent and what they show. Their results revise
-//! the incident. They are no probes: health, baseline and metrics do not change.
+//! One request asks the front door for the cause, and others go through the layers of the target.
+//! `domain::follow_up` decides which requests are sent and interprets the results. The requests are
+//! not probes and do not change health, baseline or metrics.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use crate::model::observation::Observation;
 use crate::model::target::Target;
 
 impl TargetState {
-    /// Sends the requests that follow a failed probe of an open incident; drops those in progress
-    /// when the incident is resolved.
+    /// Sends the requests that follow a failed probe during an open incident. Discards the requests
+    /// in progress when the incident is resolved.
     pub(super) fn follow_up(
         &mut self,
         report: &Report,
@@ -52,8 +52,8 @@ impl TargetState {
         for request in requests {
             let (target, kind) = (Arc::clone(&request.target), request.kind);
             if !outbox.follow_ups.send(request) {
-                // An examination that lacks a result ends.
-                self.follow_ups.layer_answered(&target, kind, None, now);
+                // Without the result of this request, an examination of the layers ends.
+                self.follow_ups.apply_layer_result(&target, kind, None, now);
             }
         }
     }
@@ -68,14 +68,14 @@ impl Monitor {
                 self.controlled(target, observation, now);
             }
             (FollowUpKind::Ask { began }, Some(observation)) => {
-                self.front_door_answered(target, began, observation, now);
+                self.apply_cause_response(target, began, observation, now);
             }
             (FollowUpKind::Layer { .. }, _) => {
                 let Some(state) = find(&mut self.targets, target) else {
                     return;
                 };
                 let ups = &mut state.follow_ups;
-                let step = ups.layer_answered(target, result.kind, observation, now);
+                let step = ups.apply_layer_result(target, result.kind, observation, now);
                 state.send_follow_ups(step.next, &self.outbox, now);
                 if let Some(examined) = step.examined {
                     self.layers_examined(target, examined, now);
@@ -85,8 +85,8 @@ impl Monitor {
         }
     }
 
-    /// Revises an incident with the answer of the front door that was asked for the cause.
-    fn front_door_answered(
+    /// Revises an incident with the front door's response to the request for the cause.
+    fn apply_cause_response(
         &mut self,
         target: &Arc<Target>,
         began: Timestamp,
@@ -96,22 +96,22 @@ impl Monitor {
         let Some(state) = find(&mut self.targets, target) else {
             return;
         };
-        let Some(question) = state.follow_ups.answered(began) else {
+        let Some(cause_request) = state.follow_ups.take_cause_request(began) else {
             return;
         };
         let mut facts = Facts::gather(target, observation, &state.baseline.context(now));
-        let Some(told) = question.told_by(observation, &mut facts) else {
+        let Some(evidence) = cause_request.evidence_in(observation, &mut facts) else {
             return;
         };
         let mut diagnosis = self.rulebook.diagnose(&facts);
         verdict::add_evidence(&mut diagnosis, &facts);
-        let asked_about = (began, &*question.verdict);
+        let previous = (began, &*cause_request.verdict);
         let incidents = &mut state.incidents;
-        let event = incidents.revise_with_answer(asked_about, &diagnosis, &told, now);
+        let event = incidents.revise_with_response(previous, &diagnosis, &evidence, now);
         self.publish_revision(target, event, (began, diagnosis), now);
     }
 
-    /// Revises an incident with what the layers of its target showed.
+    /// Revises an incident with the findings about the layers of its target.
     fn layers_examined(&mut self, target: &Arc<Target>, examined: Examined, now: Timestamp) {
         let Some(state) = find(&mut self.targets, target) else {
             return;

@@ -1,7 +1,7 @@
-//! The monitor's input channels, merged into one stream of events.
+//! Merges the monitor's input channels into one stream of events.
 //!
-//! Configurations, evidence and follow-up results are received before probe results: they are
-//! few and must not wait behind a long queue of probe results.
+//! Queued configurations, evidence and follow-up results are received before queued probe results,
+//! because they are few and a long queue of probe results must not delay them.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use crate::model::settings::Settings;
 pub struct Inbox {
     /// Events of the scheduler. The monitor ends when this channel closes.
     pub emissions: mpsc::Receiver<Emission>,
-    /// Results of control requests and of requests that followed a failure.
+    /// Results of control requests and other follow-up requests.
     pub follow_ups: mpsc::Receiver<FollowUpResult>,
-    /// Updates with evidence that was found in AWS.
+    /// Updates with the evidence that was found in AWS.
     pub evidence: mpsc::Receiver<EvidenceUpdate>,
     /// Configurations to apply, each with a channel for the reply.
     pub configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<ConfigChange>)>,
@@ -39,7 +39,7 @@ impl Inbox {
         }
     }
 
-    /// Returns the next event if one is already queued.
+    /// Returns the next queued event, or `None` if no event is queued.
     pub(super) fn try_next(&mut self) -> Option<Event> {
         if let Ok((settings, done)) = self.configurations.try_recv() {
             return Some(Event::Configure(settings, done));

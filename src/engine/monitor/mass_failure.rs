@@ -1,4 +1,5 @@
-//! Opens one incident for all targets when many of them fail at the same time.
+//! Opens one incident for the prober or for a group of targets when many targets fail at the same
+//! time.
 //!
 //! If the prober itself has a problem (`prober-local`), the failures are not counted for any
 //! target. If a group of targets fails, each target keeps its own incident, and the annotation of
@@ -150,8 +151,9 @@ impl Monitor {
         self.batch.notify(Notification::Group(annotation));
     }
 
-    /// Returns the annotation of the prober or of the group, if one of them has an open incident.
-    /// The prober takes precedence, since its results about the targets are then unreliable.
+    /// Returns the annotation of the prober or of the group, or `None` if neither has an open
+    /// incident. The prober has precedence, because a problem of the prober makes results of
+    /// targets unreliable.
     fn annotation(&self) -> Option<Annotation> {
         if let Some(own) = self.prober_incident.open() {
             let opened = own.history.first().map_or("", |first| first.note.as_str());
@@ -172,8 +174,8 @@ impl Monitor {
         Some(Annotation::group(&summary.leading, &text, &names))
     }
 
-    /// Resumes an incident of the prober or of a group from the previous run. Returns whether
-    /// this was possible.
+    /// Resumes an incident of the prober or of a group from the previous run. Returns whether the
+    /// incident was resumed.
     pub(super) fn resume_declared(&mut self, kept: &StoredIncident) -> bool {
         let incident = &kept.incident;
         let resumed = Incidents::resumed(Arc::clone(incident));
@@ -202,7 +204,8 @@ impl Monitor {
     }
 }
 
-/// Returns the phase in which probes fail during an incident of the prober.
+/// Returns the phase in which probes fail during an incident of the prober, or `None` if the
+/// incident has no valid phase.
 fn phase_of(incident: &Incident) -> Option<Phase> {
     let phase = incident
         .evidence

@@ -1,10 +1,10 @@
-//! The event loop: turns each probe's observation into a report.
+//! Runs the event loop that turns each probe's observation into a report.
 //!
-//! The monitor owns all mutable state of the targets (health, baselines, incidents), so that no
-//! locks are needed and results are processed in the order in which they arrive. The output of a
-//! batch of events is collected (`output`), its incidents are saved (`persist`), and then its
-//! notifications are delivered (`notification`), so that everything that a user has seen survives
-//! a crash. Sinks, follow-up requests and evidence requests never block this loop.
+//! The monitor owns all mutable state of the targets (health, baselines, incidents), so no locks
+//! are needed and results are processed in the order in which they arrive. For each batch of
+//! events, incidents are saved (`persist`) before notifications are delivered (`notification`), so
+//! that everything that a user has seen survives a crash. Sinks, follow-up requests and evidence
+//! requests never block this loop.
 
 mod configure;
 mod event_log;
@@ -58,11 +58,11 @@ use self::target_state::TargetState;
 pub enum Event {
     /// The scheduler reported the end of a probe or a missed slot.
     Probing(Emission),
-    /// A control request, or a request that followed a failure, ended.
+    /// A control request or another follow-up request ended.
     FollowedUp(FollowUpResult),
-    /// Evidence about a failed request was found in AWS.
+    /// An update of the evidence from AWS about a failed request arrived.
     Evidence(EvidenceUpdate),
-    /// A new configuration, with a channel for the reply.
+    /// A new configuration arrived, with a channel for the reply.
     Configure(Arc<Settings>, oneshot::Sender<ConfigChange>),
 }
 
@@ -77,32 +77,34 @@ pub struct ConfigChange {
     pub removed: usize,
 }
 
-/// The components that the monitor sends to. Sending never blocks. Cheap to clone.
+/// The components to which the monitor sends its output. Sending never blocks. A clone is cheap.
 #[derive(Clone, Debug)]
 pub struct Outbox {
     /// The sinks that publish results.
     pub sinks: Sinks,
-    /// Receives requests for confirming probes.
+    /// The channel of commands for the scheduler, such as requests for confirming probes.
     pub scheduler: mpsc::Sender<Command>,
-    /// Receives control requests and the requests that follow a failure.
+    /// The handle of the task that runs control requests and other follow-up requests.
     pub follow_ups: FollowUpRequests,
-    /// Receives evidence requests.
+    /// The handle of the task that collects evidence.
     pub evidence: Arc<EvidenceCollector>,
-    /// Receives the watchdog's keep-alive and the daemon's status.
+    /// The connection to the service manager, for the watchdog's keep-alive and the daemon's
+    /// status.
     pub sd_notify: SdNotify,
 }
 
-/// The monitor: the state of all targets, and the components that it sends to.
+/// The state of the monitor: all targets and incidents, and the components to which it sends
+/// output.
 #[derive(Debug)]
 pub struct Monitor {
     rulebook: Rulebook,
-    /// The custom rules in the rulebook; `None` until they are published to the sinks.
+    /// The custom rules in the rulebook. `None` until the first configuration is applied.
     rules: Option<Arc<[RuleFile]>>,
     outbox: Outbox,
     location: Arc<str>,
     maintenance: Maintenance,
     targets: HashMap<TargetName, TargetState>,
-    /// Configured targets that other shards probe.
+    /// The configured targets that only other shards probe.
     elsewhere: HashSet<TargetName>,
     prober_health: ProberHealth,
     /// The incident of the prober itself.
@@ -110,18 +112,17 @@ pub struct Monitor {
     mass_failure: MassFailure,
     /// The incident of a group of targets that fail at the same time.
     group_incident: Incidents,
-    /// The annotation last sent for the group or the prober.
+    /// The annotation of the group or the prober that was last sent to the sinks.
     published_annotation: Option<Annotation>,
-    /// The state of the previous run; `None` once the first configuration is applied.
+    /// The state of the previous run. `None` once the first configuration is applied.
     restored: Option<RestoredState>,
     follow_up_budget: FollowUpBudget,
     persistence: Persistence,
     batch: OutputBatch,
 }
 
-/// Maximum number of events per batch. The store commits once per batch: the limit is large enough
-/// to keep up with any number of probes, and small enough to delay the first event of a batch by
-/// at most a millisecond.
+/// Maximum number of events per batch. The store commits once per batch, so large batches save
+/// commits. The limit delays the first event of a batch by at most a millisecond.
 const BATCH: usize = 64;
 
 /// Interval at which the group's incident is updated and changed baselines are saved.
@@ -151,7 +152,7 @@ impl Monitor {
         }
     }
 
-    /// Handles events until the scheduler has ended and all of its events are handled.
+    /// Handles events until the scheduler has ended and all of the scheduler's events are handled.
     pub async fn run(mut self, mut inbox: Inbox) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -215,7 +216,8 @@ impl Monitor {
         }
     }
 
-    /// Processes one probe: diagnosis, health, incident, report.
+    /// Processes the observation of one probe: diagnoses the observation, updates health and
+    /// incident, and adds a report to the batch.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
         let Some(mut state) = target_state::find(&mut self.targets, target) else {
             return; // The target was removed or changed while the probe ran.

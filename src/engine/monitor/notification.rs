@@ -1,4 +1,4 @@
-//! Notifications from the monitor to the sinks and the log.
+//! Defines and delivers the notifications from the monitor to the sinks and the log.
 //!
 //! Notifications are delivered in order, after the incidents that they mention are saved. Delivery
 //! never blocks.
@@ -15,7 +15,7 @@ use crate::io::sink::Sinks;
 use crate::io::store::StoredIncident;
 use crate::model::settings::Settings;
 
-/// A notification to the sinks, the log or a requester.
+/// A notification for the sinks, the log or the sender of a configuration.
 #[derive(Debug)]
 pub(super) enum Notification {
     /// The result of a probe.
@@ -30,21 +30,22 @@ pub(super) enum Notification {
     Resumed(StoredIncident),
     /// Resolved incidents restored from the previous run, newest first.
     RestoredResolved(Vec<Arc<Incident>>),
-    /// The start (`true`) or the end of a problem of the prober itself.
+    /// The start (`true`) or the end (`false`) of a problem of the prober itself.
     ProberProblem(bool),
-    /// The annotation that replaces the annotations of the targets' alarms; `None` restores the
-    /// alarms' own annotations.
+    /// The annotation that replaces the annotations of the targets' alarms. `None` restores the
+    /// original annotation of each alarm.
     Group(Option<Annotation>),
-    /// Owner, title and next steps of every known cause.
+    /// The owner, title and next steps of every known cause.
     Causes(Arc<[CauseInfo]>),
-    /// The configuration that was applied.
+    /// The configuration that was applied to the monitor.
     Configured(Arc<Settings>),
-    /// The numbers of targets that a configuration changed, for the sender of the configuration.
+    /// The numbers of targets that a configuration changed, as a reply to the sender of the
+    /// configuration.
     Changed(ConfigChange, oneshot::Sender<ConfigChange>),
 }
 
 impl Notification {
-    /// Sends the notification to the sinks, the log or the requester.
+    /// Sends the notification to the sinks, the log or the sender of a configuration.
     pub(super) fn deliver(self, sinks: &Sinks) {
         match self {
             Self::Report(report) => {
@@ -71,7 +72,8 @@ impl Notification {
                 sinks.resume(&Arc::new(kept));
             }
             Self::RestoredResolved(incidents) => {
-                // The board treats each added incident as the newest, so the oldest is added first.
+                // The board treats each added incident as the newest, so the oldest incident is
+                // added first.
                 for incident in incidents.iter().rev() {
                     sinks.board.resolved(incident);
                 }
@@ -81,8 +83,8 @@ impl Notification {
             Self::Causes(causes) => sinks.set_causes(&causes),
             Self::Configured(settings) => sinks.configure(&settings),
             Self::Changed(change, requester) => {
-                // The send fails if the requester has stopped waiting. The configuration is
-                // applied nevertheless.
+                // The send fails if the requester has stopped waiting. The configuration stays
+                // applied.
                 let _ = requester.send(change);
             }
         }

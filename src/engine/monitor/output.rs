@@ -1,6 +1,7 @@
-//! The output of a batch of events: incidents to save and notifications to deliver.
+//! Collects the output of a batch of events: incidents to save and notifications to deliver.
 //!
-//! Incidents are saved first, so that no sink shows an incident that a crash would lose.
+//! The monitor saves the incidents before it delivers the notifications, so that no sink shows an
+//! incident that a crash would lose.
 
 use std::sync::Arc;
 
@@ -27,11 +28,12 @@ impl OutputBatch {
         self.incidents.push(incident);
     }
 
-    /// Adds a probe's report, and its incident if the probe changed it.
+    /// Adds the report of a probe. Also adds the incident if the probe changed the incident or the
+    /// target's health.
     pub(super) fn report(&mut self, report: Report) {
         let changed = match &report.event {
             Some(event) => Some(event.incident()),
-            // The target's health is stored with its incident.
+            // The target's health is stored with its incident, so a change of health is saved, too.
             None if report.transition.is_some() => report.incident.as_ref(),
             None => None,
         };

@@ -1,8 +1,8 @@
 //! Saves incidents before they are published, and baselines periodically.
 //!
-//! An incident that a user has seen therefore survives a crash. A failing state directory
-//! does not delay the monitor: unsaved incidents are kept in memory and saved once the
-//! directory works again.
+//! Because of this order, every incident that a user has seen survives a crash. If the state
+//! directory fails, the monitor is not delayed: unsaved incidents are kept in memory and saved once
+//! the directory works again.
 
 use std::collections::HashMap;
 
@@ -20,12 +20,12 @@ pub(super) struct Persistence {
     unsaved: HashMap<IncidentId, StoredIncident>,
 }
 
-/// Maximum number of unsaved incidents in memory, about as many as the store keeps. Above it,
-/// resolved incidents are dropped.
+/// Number of unsaved incidents in memory above which resolved incidents are dropped. The store
+/// keeps about as many resolved incidents.
 const MAX_UNSAVED: usize = 10_000;
 
-/// Maximum number of baselines that are saved per tick. Collecting them delays a result by at most
-/// two milliseconds, and the baselines of ten thousand targets are saved within ten minutes.
+/// Maximum number of baselines saved per tick. Collecting this many baselines delays a result by at
+/// most two milliseconds, and the baselines of ten thousand targets are saved within ten minutes.
 const BASELINES_PER_TICK: usize = 200;
 
 impl Persistence {
@@ -36,8 +36,8 @@ impl Persistence {
         }
     }
 
-    /// Saves incidents, together with earlier ones that could not be saved. Returns once they are
-    /// on disk or the store has failed.
+    /// Saves these incidents and earlier incidents that could not be saved. Returns once all of
+    /// them are on disk or the store has failed.
     pub(super) async fn save_incidents(&mut self, incidents: Vec<StoredIncident>) {
         if !self.store.is_enabled() {
             return;
@@ -48,7 +48,7 @@ impl Persistence {
         if self.unsaved.is_empty() {
             return;
         }
-        // A failing store is not called, since each call could block until its timeout.
+        // A failing store is not called, because each call could block until its timeout.
         let healthy = self.store.is_healthy();
         let unsaved = || self.unsaved.values().cloned().collect();
         if healthy && self.store.save_incidents(unsaved()).await {
@@ -59,7 +59,7 @@ impl Persistence {
         }
     }
 
-    /// Saves changed baselines that are due.
+    /// Saves the baselines that are due to be saved, at most [`BASELINES_PER_TICK`].
     pub(super) fn save_due_baselines<'a>(
         &self,
         targets: impl Iterator<Item = &'a mut TargetState>,

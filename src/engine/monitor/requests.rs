@@ -1,8 +1,7 @@
-//! Requests that the monitor makes in addition to probes: control requests, and evidence
-//! requests to AWS.
+//! Schedules confirming probes, control requests, and searches for evidence in AWS.
 //!
-//! Both are made only while an incident is open. Neither delays a result: the diagnosis of a probe
-//! is published at once and revised when evidence arrives.
+//! Control requests and evidence requests are made only while an incident is open. They do not
+//! delay results: the diagnosis of a probe is published at once and revised when evidence arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +29,7 @@ impl TargetState {
         let (name, after) = (&self.target.name, self.target.confirm_after);
         if self.health.wants_confirmation() && after > Duration::ZERO {
             let command = Command::Confirm(name.clone(), after);
-            // If the queue is full, the probe of the next slot confirms the result.
+            // If the queue is full, the probe in the next slot confirms the result.
             if outbox.scheduler.try_send(command).is_err() {
                 tracing::warn!(
                     target = %name,
@@ -60,8 +59,9 @@ impl TargetState {
         }
     }
 
-    /// Schedules a control request if the open incident needs one. Only a failed probe with a
-    /// response counts as failing, since its response time can be compared with the control's.
+    /// Schedules a control request if one is needed after a failed probe during an open incident. A
+    /// failed probe without a response needs no control request, because there is no response time
+    /// to compare.
     pub(super) fn control(&self, report: &Report, outbox: &Outbox, now: Timestamp) {
         let failed = report.diagnosis.outcome == Outcome::Failed;
         let has_response = report.observation.response.is_some();
@@ -81,7 +81,8 @@ impl TargetState {
 }
 
 impl Monitor {
-    /// Adds the result of a control request to the target's baseline.
+    /// Adds the result of a control request to the target's baseline, and schedules the next
+    /// control request if one is needed.
     pub(super) fn controlled(
         &mut self,
         target: &Arc<Target>,

@@ -1,4 +1,4 @@
-//! The state that the monitor keeps for each target.
+//! Defines the state that the monitor keeps for each target.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,30 +21,30 @@ use crate::model::target::{Target, TargetName};
 pub(super) struct TargetState {
     pub(super) target: Arc<Target>,
     pub(super) health: Health,
-    /// The fingerprint of the settings that the baseline was learned with.
+    /// The fingerprint of the settings with which the baseline was learned.
     pub(super) fingerprint: u64,
     pub(super) baseline: Baseline,
-    /// Whether the baseline must be saved.
+    /// The state of the baseline in the store.
     pub(super) save_state: SaveState,
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
     pub(super) follow_ups: FollowUps,
-    /// The probable cause that is published, if any.
+    /// The verdict whose cause the sinks show, if any.
     pub(super) showing: Option<Arc<Verdict>>,
 }
 
-/// The state of a target's baseline in the store.
+/// The save state of a target's baseline: whether it has changed, and when it was last saved.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SaveState {
     /// Whether the baseline has changed since it was saved.
     pub(super) changed: bool,
-    /// When the baseline was last saved; `None` if it was never saved.
+    /// The time at which the baseline was last saved. `None` if it was never saved.
     saved: Option<Timestamp>,
 }
 
-/// Minimum time between two saves of a changed baseline. A baseline is about 1 KB, so saving it
-/// every minute would write about 15 GB per day for ten thousand targets. The few newest of its
-/// sixty samples change it little.
+/// Minimum time between two saves of a changed baseline. A baseline is about 1 KB, so saving the
+/// baselines of ten thousand targets every minute would write about 15 GB per day. A crash loses
+/// only the newest samples, which change a baseline little.
 const SAVE_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 
 impl TargetState {
@@ -71,7 +71,7 @@ impl TargetState {
     }
 
     /// Restores the baseline of the previous run if it was learned with the same settings. Returns
-    /// whether it was restored.
+    /// whether the baseline was restored.
     pub(super) fn restore_baseline(&mut self, kept: &StoredBaseline, now: Timestamp) -> bool {
         let same = kept.settings == self.fingerprint;
         if same {
@@ -81,8 +81,9 @@ impl TargetState {
         same
     }
 
-    /// Changes the target's settings. An open incident stays open. Pending evidence and
-    /// follow-up requests are dropped. The baseline is dropped if settings changed that the response time depends on.
+    /// Changes the target's settings. An open incident stays open. Pending evidence requests and
+    /// follow-up requests are dropped. The baseline is dropped if a setting has changed that
+    /// affects the response time.
     pub(super) fn change(&mut self, target: &Arc<Target>) {
         self.health.configure(target.health);
         self.target = Arc::clone(target);
@@ -96,7 +97,8 @@ impl TargetState {
         }
     }
 
-    /// Applies a probe's diagnosis to the baseline, the health and the incident.
+    /// Applies a probe's diagnosis to the baseline, the health and the incident. Returns the
+    /// changes of the health and of the incident, if any.
     pub(super) fn apply(
         &mut self,
         observation: &Observation,
@@ -118,9 +120,10 @@ impl TargetState {
         (transition, self.incidents.apply(outcome, rulebook, now))
     }
 
-    /// Updates the published cause. From the first failed probe until the target is up again, the
-    /// published cause is the cause of the open incident, which a single deviating probe does not
-    /// change. Without an open incident, it is the cause of the newest failure.
+    /// Updates the published cause. A failed probe publishes the cause of the open incident, so
+    /// that a single deviating probe does not change the published cause. Without an open incident,
+    /// the cause of the failed probe is published. Once the target is up again, no cause is
+    /// published.
     pub(super) fn show(&mut self, diagnosis: &Diagnosis) {
         let incident = self.incidents.open().map(|incident| &incident.verdict);
         match diagnosis.outcome {
@@ -142,14 +145,14 @@ impl SaveState {
         }
     }
 
-    /// Returns whether the baseline has changed and was not saved within [`SAVE_INTERVAL`].
+    /// Returns whether the baseline has changed and was not saved within the last [`SAVE_INTERVAL`].
     pub(super) fn is_due(self, now: Timestamp) -> bool {
         let outdated = |saved| now.duration_since(saved) >= SAVE_INTERVAL;
         self.changed && self.saved.is_none_or(outdated)
     }
 }
 
-/// Finds the state of a target; `None` if the target has been removed or changed.
+/// Returns the state of a target, or `None` if the target has been removed or changed.
 pub(super) fn find<'a>(
     targets: &'a mut HashMap<TargetName, TargetState>,
     target: &Arc<Target>,

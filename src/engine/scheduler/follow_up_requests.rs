@@ -1,9 +1,9 @@
-//! Runs the requests that are no probes (control requests, questions to front doors, requests
-//! through layers) beside the probes, a limited number at the same time.
+//! Runs requests that are not probes: control requests, requests that ask the front door for the
+//! cause of a failure, and requests through the layers of a target.
 //!
-//! Scheduling a request never blocks: if the queue is full, the request is dropped and
-//! counted. A target has at most one request of each kind in progress. Which requests are needed
-//! and what their results mean is decided in `domain`.
+//! The number of concurrent requests is limited. Scheduling a request never blocks. If the queue is
+//! full, the request is dropped and counted. A target has at most one request of each kind in
+//! progress. `domain` decides which requests are needed and interprets their results.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +17,11 @@ use crate::io::probe::Prober;
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
-/// A prober that sends follow-up requests. Tests use another implementation.
+/// A prober that sends follow-up requests. Tests implement this trait to replace the daemon's
+/// prober.
 pub trait FollowUpProber: Clone + Send + 'static {
-    /// Sends one request; `None` if the target does not have what the request needs. The future
-    /// must complete by itself.
+    /// Sends one request and returns its observation. Returns `None` if the target is not
+    /// configured for this kind of request. The implementation must enforce a timeout.
     fn follow_up(&self, follow_up: &FollowUp) -> impl Future<Output = Option<Observation>> + Send;
 }
 
@@ -35,11 +36,11 @@ pub struct FollowUpRequests {
 /// The result of a follow-up request.
 #[derive(Clone, Debug)]
 pub struct FollowUpResult {
-    /// The target that the request was about.
+    /// The target to which the request belongs.
     pub target: Arc<Target>,
-    /// What was requested.
+    /// The kind of the request.
     pub kind: FollowUpKind,
-    /// The observation; `None` if the request was not sent or was lost.
+    /// The observation of the request. `None` if the request was not sent or its task panicked.
     pub observation: Option<Box<Observation>>,
 }
 
@@ -52,8 +53,9 @@ struct Runner<P> {
 }
 
 impl FollowUpRequests {
-    /// Starts the task. At most `limit` requests run or wait for their delay, and as many more
-    /// are queued. Any further request is dropped and counted in `dropped`.
+    /// Starts the task that runs follow-up requests. At most `limit` requests run or wait for their
+    /// delay, and at most `limit` more are queued. Any further request is dropped and counted in
+    /// `dropped`.
     #[must_use]
     pub fn start<P: FollowUpProber>(
         prober: P,
@@ -74,9 +76,9 @@ impl FollowUpRequests {
         Self { requests, dropped }
     }
 
-    /// Schedules a request after its delay, and returns at once. Returns whether the request will
-    /// have a result. It has none if it was dropped, or if it is a control request and the target
-    /// has no control path. A request that is in progress already is not sent again.
+    /// Schedules a request to run after its delay, without blocking. Returns false if no result
+    /// will follow: the request was dropped, or it is a control request and the target has no
+    /// control path. A request that is already in progress is not sent again.
     pub fn send(&self, request: FollowUp) -> bool {
         if request.kind == FollowUpKind::Control && request.target.aws.control_path.is_none() {
             return false;
@@ -88,7 +90,7 @@ impl FollowUpRequests {
         sent
     }
 
-    /// Completes when the task has ended. The task does not end while the daemon runs.
+    /// Waits until the task has ended. While the daemon runs, the task ends only because of a bug.
     pub async fn ended(&self) {
         self.requests.closed().await;
     }
@@ -109,9 +111,9 @@ impl<P: FollowUpProber> Runner<P> {
                     None => return,
                 },
                 Some(ended) = self.running.join_next_with_id() => {
-                    // A request that panicked has no observation.
+                    // A request whose task panicked has no observation.
                     let (id, observation) = ended.unwrap_or_else(|error| (error.id(), None));
-                    // The request is removed before its result is sent, since the receiver may
+                    // The request is removed before its result is sent, because the receiver may
                     // send the same request again at once.
                     let Some(request) = self.requests.remove(&id) else { continue };
                     let result = FollowUpResult {
@@ -152,7 +154,7 @@ mod tests {
     use jiff::Timestamp;
     use tokio::time::Instant;
 
-    /// A prober that takes a second and panics for a target named `crash`.
+    /// A prober that takes one second per request and panics for the target named `crash`.
     #[derive(Clone)]
     struct Slow;
 
@@ -160,7 +162,10 @@ mod tests {
         async fn follow_up(&self, follow_up: &FollowUp) -> Option<Observation> {
             let target = &follow_up.target;
             tokio::time::sleep(Duration::from_secs(1)).await;
-            assert!(target.name.as_str() != "crash", "expected by the test");
+            assert!(
+                target.name.as_str() != "crash",
+                "the test expects this panic"
+            );
             Some(Observation::begun(
                 Timestamp::UNIX_EPOCH,
                 target.url.as_str(),
@@ -191,7 +196,8 @@ mod tests {
         )
     }
 
-    /// Returns the results of the next `seconds` seconds, as `target second`.
+    /// Returns the results of the next `seconds` seconds, each formatted as `target second`, with
+    /// the suffix ` lost` if the result has no observation.
     async fn within(seconds: u64, results: &mut mpsc::Receiver<FollowUpResult>) -> Vec<String> {
         let started = Instant::now();
         let end = started + Duration::from_secs(seconds);

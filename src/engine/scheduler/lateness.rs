@@ -1,8 +1,8 @@
 //! Measures how late the daemon's own tasks run, so that delays are not attributed to targets.
 //!
-//! A task sleeps repeatedly for a short time and records how late it wakes, since other tasks are
-//! delayed by up to the same time. Each observation contains the longest stall during the probe.
-//! The measurement does not show which phase was delayed.
+//! A task sleeps repeatedly for a short time and records how late it wakes, because other tasks are
+//! delayed by up to the same time. The observation of a probe contains the longest stall during the
+//! probe. The measurement does not show which phase of the probe was delayed.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ const STEP: Duration = Duration::from_millis(20);
 /// which have a resolution of a millisecond.
 const MIN_STALL: Duration = Duration::from_millis(10);
 
-/// Time for which a stall is kept. No probe runs longer than this.
+/// Time for which a stall is kept. No probe runs longer than this time.
 const RETENTION: Duration = Duration::from_secs(3600);
 
 /// Maximum number of stalls that are kept, to limit memory. The oldest stalls are dropped first.
@@ -34,10 +34,11 @@ pub(super) struct Lateness {
 
 #[derive(Debug, Default)]
 struct Measured {
-    /// When the current sleep should end; `None` before the first sleep.
+    /// The time at which the current sleep should end. `None` before the first sleep.
     due: Option<Instant>,
-    /// The end and length of each stall, oldest first. A stall that is followed by a longer one is
-    /// removed, since every period until now that contains it also contains the longer one.
+    /// The end and length of each stall, oldest first. A stall is removed when a longer stall
+    /// follows, because every period until now that contains the shorter stall also contains the
+    /// longer stall.
     stalls: VecDeque<(Instant, Duration)>,
 }
 
@@ -76,12 +77,13 @@ impl Lateness {
         stalls.push_back((now, late));
     }
 
-    /// Returns the longest stall since `start`, without any part before `start`, or zero if there
-    /// was no stall.
+    /// Returns the length of the longest stall since `start`, not counting the time before `start`.
+    /// Returns zero if there was no stall.
     pub(super) fn longest_stall_since(&self, start: Instant) -> Duration {
         let now = Instant::now();
         let measured = self.lock();
-        // After a stall, a probe may wake before the measuring task has recorded the stall.
+        // After a stall, a probe may wake before the measuring task has recorded the stall, so the
+        // lateness of the current sleep counts as a stall, too.
         let late = measured.due.map_or(Duration::ZERO, |due| now - due);
         let current = (late >= MIN_STALL).then_some((now, late));
         let first = measured.stalls.partition_point(|(ended, _)| *ended < start);
@@ -119,8 +121,8 @@ mod tests {
         for (at, late) in [(100, 30), (200, 80), (300, 50), (400, 9), (500, 20)] {
             lateness.record(origin + MS(at), MS(late));
         }
-        // The second stall lasted from 120 to 200 ms. A probe that starts at 150 ms loses
-        // 50 ms of it, and as much to the third stall.
+        // The second stall lasted from 120 to 200 ms, so 50 ms of it are after a start at 150 ms.
+        // The third stall also lasted 50 ms.
         for (start, longest) in [(0, 80), (150, 50), (210, 50), (301, 20), (501, 0)] {
             assert_eq!(
                 lateness.longest_stall_since(origin + MS(start)),

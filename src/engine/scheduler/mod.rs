@@ -1,9 +1,9 @@
-//! Starts probes when they are due, limits how many run at the same time, and emits their
+//! Starts probes when they are due, limits the number of concurrent probes, and emits the
 //! observations.
 //!
 //! The scheduler owns the schedule and the running probes. The monitor interprets results and
-//! requests confirming probes. A probe that panics counts as a failed probe. All times are those
-//! of the runtime's monotonic clock.
+//! requests confirming probes. A probe that panics counts as a failed probe. The schedule uses the
+//! monotonic clock of the runtime.
 
 pub mod follow_up_requests;
 mod lateness;
@@ -25,14 +25,14 @@ use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::observation::{Fault, FaultKind, Observation, Phase};
 use crate::model::target::{Target, TargetName};
 
-/// A command to the scheduler.
+/// A command for the scheduler.
 #[derive(Debug)]
 pub enum Command {
     /// Sets the targets, and the maximum number of probes that run at the same time.
     Configure(Vec<Arc<Target>>, usize),
-    /// Probes a target again after this delay, before its next slot, to confirm a first failure.
+    /// Probes a target again after this delay, to confirm a first failure before the next slot.
     Confirm(TargetName, Duration),
-    /// Stops the scheduler: no further probe starts, and running probes may finish within this
+    /// Stops the scheduler. No further probe starts, and running probes may finish within this
     /// time.
     Stop(Duration),
 }
@@ -40,20 +40,19 @@ pub enum Command {
 /// An event that the scheduler emits.
 #[derive(Debug)]
 pub enum Emission {
-    /// A probe ended.
+    /// A probe of the target ended. The observation is the result.
     Observed(Arc<Target>, Box<Observation>),
-    /// A target was not probed in a slot.
+    /// A target was not probed in a scheduled slot.
     Missed(Missed),
 }
 
-/// The interface of a prober. Tests use another implementation than the daemon.
+/// A prober. Tests implement this trait to replace the daemon's prober.
 pub trait Probe: Clone + Send + 'static {
-    /// Probes a target once. The future must complete by itself within the target's timeout.
+    /// Probes a target once. The implementation must enforce the target's timeout.
     fn probe(&self, target: &Target) -> impl Future<Output = Observation> + Send;
 }
 
-/// The scheduler's task: [`Scheduler::run`] ends after [`Command::Stop`], or when either
-/// channel is closed.
+/// The state of the scheduler. [`Scheduler::run`] runs the scheduler's task.
 #[derive(Debug)]
 pub struct Scheduler<P> {
     prober: P,
@@ -63,7 +62,7 @@ pub struct Scheduler<P> {
     lateness: Arc<Lateness>,
     schedule: Schedule,
     running: JoinSet<()>,
-    /// The running tasks, to report their end or their panic.
+    /// The running probes by task id, to report which probe has ended or panicked.
     probes: HashMap<Id, RunningProbe>,
     max_in_flight: usize,
 }
@@ -76,8 +75,8 @@ struct RunningProbe {
     task: AbortHandle,
 }
 
-/// Time for which the scheduler sleeps if no probe is scheduled. A command wakes it earlier, so any
-/// long time is suitable.
+/// Time for which the scheduler sleeps if no probe is scheduled. Any long time is suitable, because
+/// a command wakes the scheduler earlier.
 const IDLE: Duration = Duration::from_secs(3600);
 
 impl<P: Probe> Scheduler<P> {
@@ -97,11 +96,12 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Runs probes until [`Command::Stop`], or until either channel is closed.
+    /// Runs probes until [`Command::Stop`] is received, or until the channel of commands or of
+    /// emissions is closed.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let lateness = Arc::clone(&self.lateness);
-        // The measurement is a separate task, so that time spent in this loop is not measured
-        // as lag.
+        // Lag is measured in a separate task, so that time spent in this loop is not measured as
+        // lag.
         let mut lateness_task = JoinSet::new();
         lateness_task.spawn(async move { lateness.measure().await });
         loop {
@@ -139,8 +139,8 @@ impl<P: Probe> Scheduler<P> {
         self.origin.elapsed()
     }
 
-    /// Aborts running probes of URLs that are no longer configured: a probe that waits for the old
-    /// URL would delay the first probe of the new one.
+    /// Aborts the running probes of targets whose URL has changed. A probe of the old URL would
+    /// delay the first probe of the new URL.
     fn abort_moved(&self, targets: &[Arc<Target>]) {
         if self.probes.is_empty() {
             return;
@@ -157,7 +157,7 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Starts the probes that are due. Returns an error if the receiver of events was dropped.
+    /// Starts the probes that are due. Returns an error if the receiver of emissions was dropped.
     async fn start_due(&mut self) -> Result<(), mpsc::error::SendError<Emission>> {
         let now = self.now();
         let is_due = self.schedule.next_due().is_some_and(|due| due <= now);
@@ -232,7 +232,8 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Waits until running probes finish, for at most the grace period, and then aborts the others.
+    /// Waits until the running probes have finished, but at most for the grace period. Then aborts
+    /// the remaining probes.
     async fn stop(mut self, grace: Duration) {
         let finish = async { while self.running.join_next().await.is_some() {} };
         if timeout(grace, finish).await.is_err() {

@@ -1,15 +1,18 @@
-//! Schedulers with probers that only wait, in simulated time.
+//! Tests of the scheduler in simulated time, with probers that only wait.
 
 use super::*;
 use crate::domain::report::MissedReason;
 
-/// A prober whose probes take a fixed time, and that panics for a target named `crash`.
+/// A prober that takes a fixed time per probe and panics for the target named `crash`.
 #[derive(Clone)]
 struct Slow(Duration);
 
 impl Probe for Slow {
     async fn probe(&self, target: &Target) -> Observation {
-        assert!(target.name.as_str() != "crash", "expected by the test");
+        assert!(
+            target.name.as_str() != "crash",
+            "the test expects this panic"
+        );
         tokio::time::sleep(self.0).await;
         Observation::begun(Timestamp::UNIX_EPOCH, target.url.as_str())
     }
@@ -28,7 +31,7 @@ struct Running {
     metrics: DaemonMetrics,
 }
 
-/// Starts a scheduler whose probes take `seconds`.
+/// Starts a scheduler whose probes take `seconds` seconds each.
 async fn start(targets: &[Arc<Target>], seconds: u64, max_in_flight: usize) -> Running {
     let (event_sender, events) = mpsc::channel(64);
     let (commands, receiver) = mpsc::channel(64);
@@ -144,7 +147,7 @@ async fn stopping_waits_for_running_probes_within_the_grace_period() {
         }
         assert_eq!(
             seen, finished,
-            "a probe of {seconds} s with {grace} s of grace"
+            "a probe of {seconds} s with a grace period of {grace} s"
         );
     }
 }

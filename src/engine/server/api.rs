@@ -1,4 +1,4 @@
-//! Handlers for metrics, the JSON API, health checks and the reload.
+//! Handles HTTP requests for metrics, the JSON API, health checks and reloads.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -57,7 +57,7 @@ pub(super) async fn causes(State(state): State<ServerState>) -> Json<Value> {
     Json(state.board.causes().iter().map(json::cause).collect())
 }
 
-/// Responds that the process is running, whatever the health of the targets.
+/// Responds that the process is running. The response does not depend on the health of targets.
 pub(super) async fn healthy() -> &'static str {
     "healthy\n"
 }
@@ -98,14 +98,14 @@ pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap)
     }
 }
 
-/// The response to a reload request if every host that reaches the server could send such a
-/// request without a password.
+/// Response body for a reload request that is rejected because any host that can reach the server
+/// could send such a request without a password.
 const RELOAD_FORBIDDEN: &str = "reload rejected: \
      the server is reachable from other hosts and requires no password; \
      set `server.allow_reload = true`, add users to a web configuration file, or send SIGHUP\n";
 
-/// Renders a response on a blocking thread. With thousands of targets, rendering would delay
-/// the tasks of the runtime.
+/// Renders a response on a blocking thread. With thousands of targets, rendering on a thread of
+/// the runtime would delay other tasks.
 pub(super) async fn in_background<R: IntoResponse + Send + 'static>(
     render: impl FnOnce() -> R + Send + 'static,
 ) -> Response {

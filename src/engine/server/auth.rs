@@ -1,8 +1,8 @@
 //! Controls access to the HTTP server: TLS, passwords, the rate limit, and the permission to
 //! reload.
 //!
-//! A reload of the configuration replaces the access control. Open connections use the new access
-//! control from their next request on, except for TLS.
+//! A reload of the configuration replaces these checks. Open connections use the new checks from
+//! their next request on but keep their TLS settings.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::model::settings::ServerSettings;
 
 /// The checks that a request must pass before it reaches a route.
 pub(super) struct AccessControl {
-    /// Accepts TLS connections; `None` if the server uses plain HTTP.
+    /// The acceptor of TLS connections. `None` if the server uses plain HTTP.
     pub(super) tls: Option<TlsAcceptor>,
     /// Whether `POST /-/reload` is allowed.
     pub(super) may_reload: bool,
@@ -33,7 +33,8 @@ pub(super) struct AccessControl {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// Paths that need no password: those for health checks, such as by Kubernetes.
+/// Paths that can be requested without a password. Health checks, such as those of Kubernetes, use
+/// these paths.
 const PUBLIC_PATHS: [&str; 2] = ["/-/healthy", "/-/ready"];
 
 /// Time limit for handling one request. A reload of a configuration with ten thousand targets
@@ -44,8 +45,8 @@ impl AccessControl {
     /// Builds the checks from the settings of the server.
     ///
     /// # Errors
-    /// Returns an error if the TLS settings are invalid. Loading the configuration reports this
-    /// error first.
+    /// Returns an error if the TLS settings are invalid. Such an error is normally reported when
+    /// the configuration is loaded.
     pub(super) fn new(settings: &ServerSettings) -> Result<Self, TlsError> {
         let web = &settings.web;
         let tls = match &web.tls {
@@ -80,7 +81,8 @@ impl std::fmt::Debug for AccessControl {
     }
 }
 
-/// Middleware that forwards an allowed request and rejects any other.
+/// Middleware that forwards a request to the routes if access is allowed and rejects the request
+/// otherwise.
 pub(super) async fn check_access(
     State(state): State<ServerState>,
     request: Request,
@@ -112,7 +114,8 @@ pub(super) async fn check_access(
     response
 }
 
-/// Returns the user and the password of a request with HTTP Basic authentication.
+/// Returns the user name and the password of a request with HTTP Basic authentication. Returns
+/// `None` if the `Authorization` header is missing or malformed.
 fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;

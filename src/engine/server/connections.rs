@@ -1,5 +1,7 @@
-//! Accepts and serves connections. Limits of number, time and size ensure that a slow or silent
-//! client, or many clients, cannot delay the probes.
+//! Accepts and serves HTTP connections.
+//!
+//! The number and age of connections and the size of request headers are limited, so that slow,
+//! silent or numerous clients cannot delay the probes.
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,16 +20,16 @@ use tracing::debug;
 
 use super::ServerState;
 
-/// Maximum number of open connections: far more than scrapers and users need, and few enough
-/// that their buffers use less than 50 MB.
+/// Maximum number of open connections. Scrapers and users need far fewer, and the buffers of this
+/// many connections use less than 50 MB.
 const MAX_CONNECTIONS: usize = 512;
 
 /// Time limit for a TLS handshake and for receiving a request header, so that a silent client does
-/// not occupy a connection.
+/// not occupy a connection indefinitely.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum age of a connection. The server closes older connections, and clients open new ones, so
-/// that changed TLS settings apply to all clients within this time.
+/// Maximum age of a connection. Older connections are closed and clients reconnect, so that changed
+/// TLS settings apply to all clients within this time.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
 
 /// Time limit for finishing the responses of a connection that is being closed.
@@ -36,8 +38,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of a request header in bytes. The headers of browsers and scrapers are smaller.
 const MAX_HEADER_BYTES: u16 = 16 * 1024;
 
-/// Pause after a connection could not be accepted, such as because of too many open files, so that
-/// retries use little CPU time.
+/// Delay after a connection could not be accepted, for example because too many files are open. The
+/// delay prevents a busy loop.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Serves connections until `shutdown` completes, then finishes the requests in progress.
@@ -63,7 +65,7 @@ pub(super) async fn serve(
             },
         };
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-            debug!("connection rejected, too many are open");
+            debug!("connection rejected, too many open connections");
             continue;
         };
         let (state, router, close) = (state.clone(), router.clone(), close.clone());
@@ -75,7 +77,7 @@ pub(super) async fn serve(
     drop(listener);
     drop(close);
     closing.send_replace(true);
-    // Wait for all connections: each holds a receiver of this channel until it is closed.
+    // Wait until all connections are closed. Each open connection holds a receiver of this channel.
     closing.closed().await;
 }
 
@@ -99,8 +101,8 @@ async fn handle(
     }
 }
 
-/// Serves one connection in the HTTP version that the TLS handshake negotiated. Detecting
-/// the version from the first bytes would wait for them without a timeout.
+/// Serves one connection with HTTP/2 if `http2` is true, otherwise with HTTP/1.1. The version is
+/// not detected from the first bytes of the connection, because that detection has no timeout.
 async fn serve_connection<S>(
     stream: S,
     http2: bool,
@@ -131,7 +133,7 @@ async fn serve_connection<S>(
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         result = connection.as_mut() => Some(result),
-        // The error means that the sender was dropped. The connection is then closed too.
+        // An error means that the sender was dropped. In that case, the connection is closed, too.
         _ = close.wait_for(|close| *close) => None,
         () = sleep(MAX_CONNECTION_AGE) => None,
     };

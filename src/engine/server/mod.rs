@@ -1,10 +1,9 @@
 //! The daemon's HTTP server: the pages, `/metrics`, the JSON API, health checks, and reload.
 //!
-//! The server serves the data that the sinks keep and makes no decisions. Every route except the
-//! reload is a GET without side effects. Responses are not cached, and a page may load
-//! resources only from this server. The default address is loopback. `auth` checks passwords
-//! and rates, and `connections` limits the resources of a client. A reload request that a page of
-//! another site sends is rejected.
+//! The server only presents data that the sinks keep. Every route except the reload is a GET
+//! without side effects. `auth` checks passwords and the request rate, `connections` limits
+//! connections, and `response_headers` prevents caching and requests from other sites. The default
+//! address is loopback.
 
 mod api;
 mod auth;
@@ -28,11 +27,11 @@ use crate::io::sink::prometheus::PrometheusSink;
 use crate::io::web_access::TlsError;
 use crate::model::settings::ServerSettings;
 
-/// A request to reload the configuration. The reply is a summary, or the reason why the
-/// configuration was rejected.
+/// A request to reload the configuration. The reply is sent through this channel: a summary, or the
+/// reason why the configuration was rejected.
 pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
 
-/// The state that the handlers share. Cheap to clone.
+/// The state that the request handlers share. A clone is cheap.
 #[derive(Clone, Debug)]
 pub struct ServerState {
     prometheus: Arc<PrometheusSink>,
@@ -50,8 +49,8 @@ impl ServerState {
     /// `reload`.
     ///
     /// # Errors
-    /// Returns an error if the TLS settings are invalid. Loading the configuration reports
-    /// this error first.
+    /// Returns an error if the TLS settings are invalid. Such an error is normally reported when
+    /// the configuration is loaded.
     pub fn new(
         prometheus: Arc<PrometheusSink>,
         board: Arc<StatusBoard>,
@@ -67,10 +66,10 @@ impl ServerState {
         })
     }
 
-    /// Applies new settings, except the address, which needs a restart.
+    /// Applies new settings. A new address takes effect only after a restart.
     ///
     /// # Errors
-    /// Returns an error if the TLS settings are invalid; the previous settings stay in effect.
+    /// Returns an error if the TLS settings are invalid. The previous settings then stay in effect.
     pub fn configure(&self, settings: &ServerSettings) -> Result<(), TlsError> {
         self.access
             .send_replace(Arc::new(AccessControl::new(settings)?));
@@ -81,8 +80,8 @@ impl ServerState {
         Arc::clone(&self.access.borrow())
     }
 
-    /// Returns the sender of the readiness that `/-/ready` reports. Set the readiness with
-    /// `send_replace(true)`, which unlike `send` also works without a receiver.
+    /// Returns the sender of the readiness state that `/-/ready` reports. Use `send_replace`,
+    /// because `send` fails if the channel has no receiver.
     #[must_use]
     pub fn readiness(&self) -> watch::Sender<bool> {
         self.ready.clone()

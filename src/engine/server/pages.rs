@@ -1,4 +1,4 @@
-//! Handlers for the HTML pages and their assets.
+//! Handles HTTP requests for the HTML pages and their assets.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;

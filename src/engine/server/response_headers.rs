@@ -10,12 +10,12 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// The content security policy: a page may load styles, scripts and images, and fetch data,
-/// from this server only.
+/// The value of the `Content-Security-Policy` header, which allows a page to load styles, scripts,
+/// images and data only from this server.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Middleware that sets the security headers of a response.
+/// Middleware that sets the security headers of every response and disables caching.
 pub(super) async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

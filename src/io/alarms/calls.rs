@@ -1,4 +1,4 @@
-//! Makes one call for the alarm reconciler, in the daemon and in `probecause alarms`.
+//! Makes one call for the alarm reconciler. The daemon and `probecause alarms` share this code.
 
 use crate::domain::alarm::reconciler::call::{
     Call, CallFailure, CallFailureKind, Outcome, PeerAlarm, ReadData, Write, WriteFailure,
@@ -8,12 +8,12 @@ use crate::io::alarms::account::{self, Pace};
 use crate::io::aws::{CallError, FailureKind};
 use crate::io::cloudwatch::client::Api;
 
-/// The result of one call.
+/// The result of one [`Call`].
 #[derive(Debug)]
 pub struct Performed {
     /// The outcome that is passed to the reconciler.
     pub outcome: Outcome,
-    /// The full error of a failed call, for logs and messages.
+    /// The full error, for logs and messages; `None` if the call succeeded.
     pub failure: Option<CallError>,
 }
 
@@ -26,8 +26,8 @@ struct FailedWrite {
     missing: bool,
 }
 
-/// Makes a call and returns its result. The call fails with the error of `api` if there is no
-/// connection. Writes wait for `pace`.
+/// Makes a call and returns its result. If `api` is an error, the call fails with this error.
+/// Writes wait for `pace`.
 pub async fn perform(api: Result<Api, CallError>, pace: &Pace, call: Call) -> Performed {
     match call {
         Call::ReadAlarms { read, .. }
@@ -57,7 +57,7 @@ pub async fn perform(api: Result<Api, CallError>, pace: &Pace, call: Call) -> Pe
     }
 }
 
-/// Returns the API operations that a successful call proves to work.
+/// Returns the API operations that have certainly succeeded if `call` succeeded.
 #[must_use]
 pub fn operations(call: &Call) -> Vec<&'static str> {
     match call {
@@ -83,7 +83,7 @@ const fn name(operation: &WriteOperation) -> &'static str {
 }
 
 impl Performed {
-    /// Returns the alarms or states that a read call found.
+    /// Returns the alarms or states that a read found. Returns no alarms for any other call.
     ///
     /// # Errors
     /// Returns the error of the failed call.
@@ -156,7 +156,7 @@ async fn delete(
     account::delete(&api?, pace, names).await
 }
 
-/// Carries out the operations of a write in order. Returns the alarm's ARN if it is known.
+/// Carries out the operations of a write in order. Returns the alarm's ARN if the ARN is known.
 async fn write(
     api: Result<Api, CallError>,
     pace: &Pace,
@@ -234,7 +234,7 @@ fn classify(error: &CallError) -> CallFailure {
     CallFailure {
         operation: error.operation,
         kind: match error.kind {
-            // A failed connection is not the fault of an alarm, so the call is repeated.
+            // A failed connection does not concern a single alarm, so the call is retried.
             _ if error.operation == "connect" => CallFailureKind::Transient,
             FailureKind::Denied => CallFailureKind::Denied,
             FailureKind::Rejected => CallFailureKind::Rejected,

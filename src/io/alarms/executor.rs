@@ -1,8 +1,9 @@
 //! The task that runs the alarm reconciler of one destination.
 //!
-//! The task passes requests, new settings, completed calls and the time to the reconciler as
-//! events, and carries out the outputs that the reconciler returns. Calls run beside the event
-//! loop, which never waits for one. The reconciler makes all decisions.
+//! The task passes requests, new settings, the results of calls and timer expirations to the
+//! reconciler as events, and carries out the outputs that the reconciler returns. Calls run
+//! concurrently with the event loop, which never waits for a call. The reconciler makes all
+//! decisions.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -25,7 +26,7 @@ use crate::io::alarms::updates::{Request, Requests};
 use crate::io::cloudwatch::connection::Connection;
 use crate::model::settings::DriftPolicy;
 
-/// Runs the alarm reconciler of one destination and carries out its calls.
+/// The task that runs the alarm reconciler of one destination and makes its calls.
 pub struct Executor {
     connection: Arc<Connection>,
     requests: Requests,
@@ -33,23 +34,23 @@ pub struct Executor {
     view: Arc<DestinationView>,
     reconciler: Reconciler,
     started: Instant,
-    /// The time since `started` at which the reconciler last ran. Work that became due later is
-    /// still pending.
+    /// The time from `started` to the last step of the reconciler. Work that became due after the
+    /// last step is still pending.
     stepped: Duration,
     pace: Arc<Pace>,
     running: FuturesUnordered<Running>,
     tickets: HashMap<Ticket, oneshot::Sender<UpdateResult>>,
     last_ticket: u64,
-    /// The gauge of alarms that were changed by hand, which all destinations share.
+    /// The number of alarms that were changed by hand, in a gauge that all destinations share.
     drifted: IntGauge,
 }
 
-/// A call in progress. Resolves to the API operations that the success of the call proves to work,
-/// and to the result of the call.
+/// A call in progress. Resolves to the API operations that have certainly succeeded if the call
+/// succeeded, and to the result of the call.
 type Running = Pin<Box<dyn Future<Output = (Vec<&'static str>, Performed)> + Send>>;
 
-/// Interval at which the daemon reads its alarms to detect changes by hand. It is long, because
-/// each review reads all alarms and their tags.
+/// Interval at which the daemon reads its alarms to detect changes by hand. The interval is long,
+/// because each review reads all alarms and their tags.
 pub const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 impl Executor {
@@ -81,8 +82,8 @@ impl Executor {
         }
     }
 
-    /// Runs until the future is dropped. For a removed destination, ends once the actions of its
-    /// alarms are disabled.
+    /// Runs until the channel of settings is closed. For a removed destination, then continues
+    /// until the actions of its alarms are disabled.
     pub async fn run(mut self) {
         self.step(Event::Timer);
         loop {
@@ -136,7 +137,7 @@ impl Executor {
         self.step(event);
     }
 
-    /// Reports the result of a call to the connection and to the reconciler.
+    /// Passes the result of a call to the connection, which logs failures, and to the reconciler.
     fn finish(&mut self, (operations, performed): (Vec<&'static str>, Performed)) {
         match &performed.failure {
             Some(failure) => self.connection.failed(failure),
@@ -157,8 +158,8 @@ impl Executor {
                 Output::Call(call) => self.running.push(self.perform(call)),
                 Output::Settled(ticket, result) => {
                     if let Some(waiting) = self.tickets.remove(&ticket) {
-                        // Fails if the receiver was dropped, because the datapoint was already
-                        // sent.
+                        // Sending fails if the requester no longer waits, because its datapoint was
+                        // already sent.
                         let _ = waiting.send(result);
                     }
                 }
@@ -181,7 +182,7 @@ impl Executor {
 
 fn log(notice: Notice) {
     match notice {
-        Notice::Planned(writes) => info!(writes, "cloudwatch: alarms read and planned"),
+        Notice::Planned(writes) => info!(writes, "cloudwatch: alarms read and writes planned"),
         Notice::Created(alarm, cause) => info!(alarm, cause, "cloudwatch: alarm created"),
         Notice::Updated(alarm, cause) => info!(alarm, cause, "cloudwatch: alarm updated"),
         Notice::Annotated(alarm, annotation) => info!(
@@ -196,8 +197,8 @@ fn log(notice: Notice) {
         ),
         Notice::Conflict(alarm) => error!(
             alarm,
-            "cloudwatch: alarm of the same name lacks the tag `probecause:managed` and was left \
-             unchanged; rename or delete it, or add the tag"
+            "cloudwatch: existing alarm lacks the tag `probecause:managed` and was left unchanged; \
+             rename or delete the alarm, or add the tag"
         ),
         Notice::ChangedByHand(alarm, differs, policy) => {
             let action = match policy {

@@ -1,9 +1,9 @@
 //! Makes the calls that the alarm reconciler of a destination requests.
 //!
-//! `executor` is the task that passes events to the reconciler and carries out its calls;
-//! `updates` is the channel on which sinks request updates; `calls` makes one call and is
-//! shared with `probecause alarms`; `account` contains the API requests. Decisions are made in
-//! `domain::alarm::reconciler`.
+//! `executor` is the task that passes events to the reconciler and makes its calls. `updates` is
+//! the channel on which sinks request updates. `calls` makes one call, also for `probecause
+//! alarms`, and `account` contains the API requests. `domain::alarm::reconciler` makes all
+//! decisions.
 
 pub mod account;
 pub mod calls;

@@ -1,8 +1,7 @@
 //! The channel on which sinks request updates of alarms.
 //!
-//! Requesting never blocks: requests are queued for the executor, which receives them while its
-//! calls are in progress. The executor keeps at most one update per alarm, so the queue stays
-//! short.
+//! Sending a request never blocks. The executor receives requests even while its calls are in
+//! progress, and keeps at most one update per alarm, so the queue of requests stays short.
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -11,7 +10,7 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::reconciler::call::UpdateResult;
 use crate::model::target::TargetName;
 
-/// The sending end of the channel: requests updates of the alarms of one destination.
+/// The sending end of the channel. It requests updates of the alarms of one destination.
 #[derive(Clone, Debug)]
 pub struct AlarmUpdates {
     requests: mpsc::UnboundedSender<Request>,
@@ -47,9 +46,9 @@ pub fn channel() -> (AlarmUpdates, Requests) {
 }
 
 impl AlarmUpdates {
-    /// Requests an annotation of a target's alarm, or its removal if no failure is known
-    /// (`None`). The alarm is not written before `not_before`. The request replaces an earlier
-    /// one for the same target.
+    /// Requests that `annotation` is written to a target's alarm. If `annotation` is `None`, the
+    /// alarm then says that no failure is known. The alarm is not written before `not_before`. The
+    /// request replaces an earlier request for the same target.
     pub fn request(
         &self,
         target: &TargetName,
@@ -76,9 +75,9 @@ impl AlarmUpdates {
         receiver
     }
 
-    /// Sets the annotation of a group incident, or closes the incident (`None`). The heartbeat
-    /// alarm is written first and shows the annotation. While the incident is open, the alarms of
-    /// targets are not updated.
+    /// Sets the annotation of a group incident; `None` closes the incident. The heartbeat alarm is
+    /// written first and shows the annotation. While the incident is open, the alarms of targets
+    /// are not updated.
     pub fn group(&self, annotation: Option<Annotation>) {
         self.send(Request::Group(annotation));
     }

@@ -1,15 +1,15 @@
 //! Decides whether a request without a response may have been executed.
 //!
-//! Before a datapoint is sent again, the daemon must know whether it may then arrive twice. The SDK
-//! only reports which stage failed, and its dispatch stage covers both connecting and sending. An
-//! error of hyper in the source chain shows which of the two failed. The SDK does not guarantee
-//! that this error is there, so the tests break real connections.
+//! If such a request is sent again, AWS may receive its datapoints twice. The SDK only reports
+//! which stage failed, and its dispatch stage covers both connecting and sending. A hyper error in
+//! the source chain shows which of the two failed. The SDK does not guarantee that the chain
+//! contains a hyper error, so the tests break real connections.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::error::SdkError;
 use hyper_util::client::legacy;
 
-/// Returns whether a request may have reached AWS although no complete response came back.
+/// Returns whether a request may have reached AWS although no complete response was received.
 pub(super) fn may_have_arrived<E>(error: &SdkError<E>) -> bool
 where
     E: std::error::Error + 'static,
@@ -19,13 +19,13 @@ where
         // shorter timeout, which the SDK reports as a dispatch failure.
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(_) => broke_after_connecting(error),
-        // The request was never sent, or AWS responded.
+        // The request was not sent, or AWS sent a complete response.
         _ => false,
     }
 }
 
-/// Returns whether hyper had a connection when a call failed. A failure to fetch credentials is
-/// excluded first: its source may be a different call that had a connection.
+/// Returns whether a call failed after hyper had connected. Returns false if no credentials could
+/// be fetched: the source of that error may be another call, which had connected.
 fn broke_after_connecting(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -53,7 +53,7 @@ mod tests {
 
     use crate::io::aws::{CallError, classify};
 
-    /// Sends a request to `endpoint` and classifies the failure.
+    /// Sends a request to `endpoint` and returns the classified failure.
     async fn call(endpoint: String, with_credentials: bool) -> CallError {
         let limits = TimeoutConfig::builder()
             .connect_timeout(Duration::from_millis(200))
@@ -74,7 +74,7 @@ mod tests {
     }
 
     /// Starts a server that reads a request, writes `response`, and then closes the connection
-    /// unless `keep_open`.
+    /// unless `keep_open` is true. Returns the URL of the server.
     async fn server(response: &'static str, keep_open: bool) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,17 +1,17 @@
 //! Recognizes AWS calls that failed because this host's clock is wrong.
 //!
-//! AWS accepts a signature only for some minutes around its own time, and reports a wrong
-//! clock with the codes and messages of wrong credentials.
+//! AWS rejects a signature whose time differs from AWS's time by more than a few minutes. Some of
+//! the error codes are the same as for wrong credentials.
 
 use jiff::Timestamp;
 
-/// Describes the error of this host's clock if it caused the error with this code and message.
-/// Returns `None` if the call failed for another reason.
+/// Returns a text that says how far this host's clock is off if the clock caused an AWS error with
+/// this code and message. Returns `None` if the error has another cause.
 ///
 /// AWS's messages are "Signature expired: HOST_TIME is now earlier than LIMIT (AWS_TIME - 5 min.)"
 /// and "Signature not yet current: HOST_TIME is still later than LIMIT (AWS_TIME + 5 min.)", as
 /// recorded in github.com/convox/rack/issues/235 and github.com/aws/aws-sdk-js/issues/1652. The
-/// codes are in the list of common errors of every service.
+/// codes are listed in the common errors of every AWS service.
 pub(super) fn describe_clock_skew(code: &str, message: &str) -> Option<String> {
     const CODES: [&str; 3] = [
         "RequestTimeTooSkewed",
@@ -31,12 +31,12 @@ pub(super) fn describe_clock_skew(code: &str, message: &str) -> Option<String> {
         None => "differs too much from AWS's".to_owned(),
     };
     Some(format!(
-        "this host's clock {difference}: synchronize it (NTP)"
+        "this host's clock {difference}; synchronize it with NTP"
     ))
 }
 
-/// Returns the seconds by which this host's clock is ahead of AWS's, negative if it is behind.
-/// `rest` is the message from HOST_TIME on.
+/// Returns the number of seconds by which this host's clock is ahead of AWS's clock; negative if it
+/// is behind. `rest` is AWS's message, starting at HOST_TIME.
 fn seconds_ahead(rest: &str) -> Option<i64> {
     let host_time: Timestamp = rest.split_whitespace().next()?.parse().ok()?;
     let (_, aws_time) = rest.split_once('(')?;
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_wrong_secret_is_not_taken_for_a_wrong_clock() {
-        // github.com/mhart/aws4fetch/issues/73
+        // Source: github.com/mhart/aws4fetch/issues/73
         let message = "The request signature we calculated does not match the signature you \
                        provided. Check your AWS Secret Access Key and signing method.";
         assert_eq!(describe_clock_skew("SignatureDoesNotMatch", message), None);

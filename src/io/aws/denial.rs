@@ -1,18 +1,18 @@
 //! Parses AWS's "is not authorized to perform" messages and says how to fix the denial.
 //!
-//! The missing action is often not the operation that was called: PutMetricAlarm with tags needs
-//! `TagResource` too. AWS names the action, the resource and the type of policy in the message. The
-//! wording may change, so a message that does not parse is left to the caller: nothing is guessed.
+//! The denied action is often not the called operation: `PutMetricAlarm` with tags also needs
+//! `TagResource`. AWS names the action, the resource and the type of policy in the message. AWS may
+//! change the wording, so a message that cannot be parsed is left to the caller.
 
 use std::fmt;
 
-/// A denial in the wording of IAM: "User: … is not authorized to perform: ACTION on resource:
-/// RESOURCE because no POLICY allows the ACTION action", or "… with an explicit deny in a
+/// A denial, parsed from a message of IAM: "User: … is not authorized to perform: ACTION on
+/// resource: RESOURCE because no POLICY allows the ACTION action", or "… with an explicit deny in a
 /// POLICY" (IAM user guide, "Troubleshoot access denied error messages":
 /// docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Denial<'a> {
-    /// The IAM action that is denied, such as `cloudwatch:TagResource`.
+    /// The denied IAM action, such as `cloudwatch:TagResource`.
     pub(super) action: &'a str,
     resource: Option<&'a str>,
     principal: Option<&'a str>,
@@ -28,11 +28,12 @@ enum Reason<'a> {
     Denied(Option<&'a str>),
 }
 
-/// The phrase that is between the principal and the action in every message about a denial.
+/// The phrase between the principal and the action in every denial message.
 const PERFORM: &str = " is not authorized to perform: ";
 
 impl<'a> Denial<'a> {
-    /// Parses a message. Returns `None` if the message has a different wording.
+    /// Parses an error message of AWS. Returns `None` if the message does not have the wording of a
+    /// denial.
     pub(super) fn parse(message: &'a str) -> Option<Self> {
         let (before, rest) = message.split_once(PERFORM)?;
         let rest = rest.trim_start();
@@ -64,8 +65,8 @@ impl fmt::Display for Denial<'_> {
             Reason::NotAllowed(None | Some("identity-based policy")) => {
                 write!(f, "access denied: grant {action} to {principal}")
             }
-            // "When an SCP denies access, the error message always includes the phrase" of an
-            // explicit deny, even if the SCP only fails to allow. The text fits both cases.
+            // AWS reports every denial by a service control policy (SCP) as an explicit deny, even
+            // if the SCP only lacks an allow (IAM user guide). The text fits both cases.
             Reason::NotAllowed(Some(kind)) | Reason::Denied(Some(kind))
                 if is_organization(kind) =>
             {
@@ -94,7 +95,8 @@ impl fmt::Display for Denial<'_> {
 
 fn resource(rest: &str) -> Option<&str> {
     let (_, resource) = rest.split_once("on resource: ")?;
-    // An alarm name may contain spaces, so only the next phrase of AWS or a quote ends the name.
+    // An alarm name may contain spaces, so the resource ends only at AWS's next phrase, a quote or
+    // a line break.
     let end = [" because ", " with an explicit deny", "\"", "\n"]
         .iter()
         .filter_map(|words| resource.find(words))
@@ -118,7 +120,7 @@ fn reason(rest: &str) -> Reason<'_> {
     Reason::Denied(kind.map(|kind| kind[..end(kind)].trim()))
 }
 
-/// Returns whether the AWS organization, and not the account, sets policies of this type.
+/// Returns whether policies of this type are set by the AWS organization and not by the account.
 fn is_organization(kind: &str) -> bool {
     kind.contains("service control policy") || kind.contains("resource control policy")
 }
@@ -127,8 +129,8 @@ fn is_organization(kind: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Compares the text for a message of AWS. The messages are recorded in the pages and threads
-    /// named in the tests.
+    /// Checks the displayed text for an AWS message. A comment before each call names the source of
+    /// the message.
     fn check(message: &str, expected: &str) {
         let denial = Denial::parse(message).map(|denial| denial.to_string());
         assert_eq!(denial.as_deref(), Some(expected), "{message}");
@@ -136,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_missing_permission_is_reported_with_its_resource() {
-        // github.com/cisagov/cool-assessment-terraform/pull/245
+        // Source: github.com/cisagov/cool-assessment-terraform/pull/245
         check(
             "User: arn:aws:sts::123456789012:assumed-role/ProvisionAccount/admin is not \
              authorized to perform: cloudwatch:TagResource on resource: \
@@ -146,7 +148,7 @@ mod tests {
              `arn:aws:cloudwatch:us-east-1:123456789012:alarm:probecause eu orders` to \
              arn:aws:sts::123456789012:assumed-role/ProvisionAccount/admin",
         );
-        // github.com/RafalWilinski/cloudwatch-public-metrics/issues/6 (an older wording)
+        // Source: github.com/RafalWilinski/cloudwatch-public-metrics/issues/6 (an older wording)
         check(
             "User: arn:aws:sts::085108115628:assumed-role/lambda/main is not authorized to \
              perform: cloudwatch:GetMetricStatistics",
@@ -157,8 +159,8 @@ mod tests {
 
     #[test]
     fn the_missing_action_is_reported_instead_of_the_called_operation() {
-        // github.com/aws-samples/amazon-cloudwatch-auto-alarms/issues/47, for a call of
-        // PutMetricAlarm.
+        // Source: github.com/aws-samples/amazon-cloudwatch-auto-alarms/issues/47, which reports the
+        // message for a call of `PutMetricAlarm`.
         let message = "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: \
                        iam:CreateServiceLinkedRole on resource: arn:aws:iam::1:role/c because no \
                        identity-based policy allows the iam:CreateServiceLinkedRole action";
@@ -171,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_permissions_boundary_is_distinguished_from_a_role() {
-        // github.com/github-aws-runners/terraform-aws-github-runner/pull/3067
+        // Source: github.com/github-aws-runners/terraform-aws-github-runner/pull/3067
         check(
             "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: \
              cloudwatch:PutMetricData because no permissions boundary allows the \
@@ -183,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_explicit_deny_is_distinguished_from_a_missing_allow() {
-        // github.com/tomaszkiewicz/prometheus-alertmanager-cloudwatch-webhook/issues/3
+        // Source: github.com/tomaszkiewicz/prometheus-alertmanager-cloudwatch-webhook/issues/3
         check(
             "User: arn:aws:sts::1:assumed-role/worker/i-08 is not authorized to perform: \
              cloudwatch:PutMetricData with an explicit deny",
@@ -191,7 +193,7 @@ mod tests {
              arn:aws:sts::1:assumed-role/worker/i-08: add an exception there (an explicit deny \
              overrides any allow)",
         );
-        // IAM user guide
+        // Source: IAM user guide
         check(
             "User: arn:aws:iam::123456789012:user/JohnDoe is not authorized to perform: \
              codedeploy:ListDeployments on resource: \
@@ -207,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_denial_by_the_organization_names_its_administrator() {
-        // IAM user guide
+        // Source: IAM user guide
         check(
             "User: arn:aws:iam::777788889999:user/JohnDoe is not authorized to perform: \
              codecommit:ListRepositories with an explicit deny in a service control policy",

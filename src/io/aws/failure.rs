@@ -1,7 +1,7 @@
-//! Failed AWS calls, classified by what to do about them.
+//! Classifies failed AWS calls by whether a retry may succeed, and says how to fix the failure.
 //!
-//! Only the service's message or a one-line summary of the SDK's error is kept: the SDK's
-//! debug output would repeat requests and responses in the log.
+//! The text of a failure contains the service's message or a one-line summary of the SDK's error.
+//! It omits the SDK's debug output, which would repeat requests and responses in the log.
 
 use aws_sdk_cloudwatch::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
@@ -9,42 +9,43 @@ use crate::io::aws::arrival::may_have_arrived;
 use crate::io::aws::clock_skew::describe_clock_skew;
 use crate::io::aws::denial::Denial;
 
-/// A failed AWS call.
+/// The error of a failed AWS call.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{operation}: {text}")]
 pub struct CallError {
     /// The operation that was called, such as `PutMetricData`.
     pub operation: &'static str,
-    /// The class of the failure.
+    /// The class of the failure, which decides whether to retry.
     pub kind: FailureKind,
-    /// What happened and how to fix it, in one line.
+    /// The reason for the failure and how to fix it, in one line.
     pub text: String,
 }
 
-/// The class of a failed call, which decides whether it may succeed later.
+/// The class of a failed call, which decides whether the same call may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// AWS throttled the call. Retry later.
     Throttled,
-    /// The credentials are missing or invalid, or a permission is missing. Retry later, because
-    /// somebody must fix it first.
+    /// The credentials are missing or invalid, or a permission is missing. Retry later; a retry
+    /// fails until the credentials or permissions are corrected.
     Denied,
-    /// AWS rejected the request itself. The same request would be rejected again.
+    /// AWS rejected the request itself. Do not retry, because the same request would be rejected
+    /// again.
     Rejected,
     /// The request failed in another way and was certainly not executed. Retry later.
     Failed,
-    /// The request may have been sent, but no complete response came back. Retry later; the request
-    /// may then be executed twice.
+    /// The request may have been sent, but no complete response was received. Retry later; the
+    /// request may then be executed twice.
     Lost,
 }
 
-/// Parts of the codes of errors that AWS returns to an authenticated caller without permission.
+/// Substrings of the error codes that AWS returns to an authenticated caller without permission.
 const NOT_ALLOWED: [&str; 3] = ["AccessDenied", "NotAuthorized", "UnauthorizedOperation"];
 
 impl CallError {
-    /// Returns whether the request may have been executed although no response came: it timed out,
-    /// or the connection broke after it was established. If the request is sent again, its content
-    /// may arrive twice.
+    /// Returns whether the request may have been executed although no response was received: the
+    /// request timed out, or the connection broke after it was established. If the request is sent
+    /// again, its content may be delivered twice.
     ///
     /// Returns false if the request was certainly not executed: there were no credentials, no
     /// connection was established, or AWS responded with an error.
@@ -66,7 +67,7 @@ impl FailureKind {
     }
 }
 
-/// Classifies a failed call of `service`, given as its prefix in IAM action names.
+/// Classifies a failed call. `service` is the prefix of the service in IAM action names.
 pub(crate) fn classify<E>(
     service: &'static str,
     operation: &'static str,
@@ -108,8 +109,8 @@ where
     }
 }
 
-/// Says how to fix a denied call. `action` is the IAM action of the operation, which the text names
-/// if AWS does not say which permission is missing.
+/// Returns a text that says why a call was denied and how to fix it. `action` is the IAM action of
+/// the operation. The text names `action` if AWS does not say which permission is missing.
 fn denied(action: &str, code: &str, message: &str) -> String {
     if let Some(clock_skew) = describe_clock_skew(code, message) {
         return clock_skew;
@@ -133,8 +134,8 @@ fn denied(action: &str, code: &str, message: &str) -> String {
     }
 }
 
-/// Joins the messages of an error and its sources, because only the last source names the reason,
-/// such as `Connection refused`. Omits a message that the text already contains.
+/// Joins the messages of an error and its sources, because often only the last source names the
+/// reason, such as `Connection refused`. Omits a message that the text already contains.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -242,7 +243,7 @@ mod tests {
                 "access denied: grant `cloudwatch:TagResource` to arn:aws:iam::1:user/a",
             ),
             (
-                // github.com/aws/aws-sdk-ruby/issues/3162
+                // Source: github.com/aws/aws-sdk-ruby/issues/3162
                 "ExpiredToken",
                 "The security token included in the request is expired",
                 "the AWS credentials have expired: renew them, or give the daemon a role, whose \
@@ -252,10 +253,10 @@ mod tests {
                 "InvalidSignatureException",
                 "Signature expired: 20210309T162431Z is now earlier than 20210309T163358Z \
                  (20210309T163858Z - 5 min.)",
-                "this host's clock is 14 min 27 s behind AWS's: synchronize it (NTP)",
+                "this host's clock is 14 min 27 s behind AWS's; synchronize it with NTP",
             ),
             (
-                // The SDK reports a role that cannot be assumed in its debug output.
+                // If a role cannot be assumed, only the SDK's debug output contains AWS's message.
                 "",
                 "dispatch failure: other: Error { message: \"User: arn:aws:iam::1:user/a is not \
                  authorized to perform: sts:AssumeRole on resource: arn:aws:iam::2:role/b\" }",

@@ -1,9 +1,9 @@
 //! Shared parts of all AWS clients: SDK configuration, time limits, assumed roles, and the
-//! classification of failed calls by what to do about them.
+//! classification of failed calls.
 //!
-//! Nothing here depends on a service: alarms are in `alarms`, datapoints in `sink::cloudwatch`,
-//! evidence in `evidence`. Calls are not retried here, because each caller has a queue that
-//! retries.
+//! This module does not depend on a service: alarms are in `alarms`, datapoints in
+//! `sink::cloudwatch`, and evidence in `evidence`. It does not retry calls, because each caller has
+//! a queue that retries.
 
 mod arrival;
 mod clock_skew;
@@ -20,15 +20,15 @@ pub(crate) use failure::classify;
 pub use failure::{CallError, FailureKind};
 pub(crate) use role::{assume, explain_role_failure};
 
-/// Maximum duration of one attempt of a call. A call normally takes far less, so after this time
-/// another attempt is more likely to succeed.
+/// Maximum duration of one attempt of an AWS call. A call normally takes far less time, so after
+/// this duration another attempt is more likely to succeed.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum time to connect. Within a region, connecting takes milliseconds, so a host that takes
-/// this long is not responding.
+/// Maximum time to connect to AWS. Connecting within a region takes milliseconds, so a host that
+/// takes this long is not responding.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Returns the time limits of one attempt of a call.
+/// Returns the time limits of one attempt of an AWS call.
 pub(crate) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -36,8 +36,8 @@ pub(crate) fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// Returns `base`, or the configuration of the SDK's default chain if `base` is `None`. `region`
-/// overrides the region of both.
+/// Returns the SDK configuration: `base`, or that of the SDK's default chain if `base` is `None`.
+/// If `region` is set, it overrides the region of the configuration.
 pub(crate) async fn configuration(base: Option<&SdkConfig>, region: Option<&str>) -> SdkConfig {
     let region = region.map(|region| Region::new(region.to_owned()));
     match base {
@@ -48,8 +48,8 @@ pub(crate) async fn configuration(base: Option<&SdkConfig>, region: Option<&str>
         None => {
             let mut loader = aws_config::defaults(BehaviorVersion::latest());
             if let Some(region) = region {
-                // The region is set before loading. Otherwise the SDK's chain may ask the instance
-                // metadata service for one.
+                // Set the region before loading. Without a region, the SDK's chain may query the
+                // instance metadata service for a region.
                 loader = loader.region(region);
             }
             loader.load().await

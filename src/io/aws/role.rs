@@ -1,7 +1,8 @@
-//! Assumes roles, and explains why a role could not be assumed.
+//! Assumes IAM roles, and explains why a role could not be assumed.
 //!
-//! The SDK assumes a role only when a call needs credentials, and reports a failure as a failure of
-//! that call. The explanation names the role, and the missing action if AWS named it.
+//! The SDK assumes a role only when a call needs credentials, so it reports a failure to assume the
+//! role as a failure of that call. The explanation names the role, and the denied action if AWS
+//! named one.
 
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -14,14 +15,15 @@ use crate::io::aws::failure::summary;
 use crate::io::aws::{CallError, FailureKind};
 use crate::model::settings::Role;
 
-/// The session name, shown in CloudTrail events of an assumed role.
+/// The session name of an assumed role, which CloudTrail events contain.
 const SESSION: &str = "probecause";
 
 /// The text before the reason in the SDK's error about missing credentials.
 const LOADING: &str = "loading credentials: ";
 
-/// Returns `config` with the credentials of a role, which is assumed with the original credentials.
-/// Clients built from the returned configuration share one session of the role.
+/// Returns `config` with the credentials of `role`. The role is assumed with the original
+/// credentials of `config`. Clients built from the returned configuration share one session of the
+/// role.
 pub(crate) async fn assume(config: SdkConfig, role: &Role) -> SdkConfig {
     let mut provider = AssumeRoleProvider::builder(&role.arn)
         .session_name(SESSION)
@@ -37,8 +39,8 @@ pub(crate) async fn assume(config: SdkConfig, role: &Role) -> SdkConfig {
         .build()
 }
 
-/// Explains a failure of a call that failed because `role` could not be assumed. Returns any other
-/// failure unchanged.
+/// Returns `failure` with an explanation if the call failed because `role` could not be assumed.
+/// Returns any other failure unchanged.
 pub(crate) fn explain_role_failure<E>(
     role: Option<&Role>,
     error: &SdkError<E>,
@@ -58,8 +60,8 @@ where
     }
 }
 
-/// Explains why a role could not be assumed and how to fix it. `error` is the full text of the
-/// SDK's error.
+/// Explains why the role with the ARN `arn` could not be assumed and how to fix it. `error` is the
+/// full text of the SDK's error.
 fn explain(arn: &str, error: &str) -> String {
     if let Some(clock_skew) = describe_clock_skew("", error) {
         return format!("cannot assume {arn}: {clock_skew}");

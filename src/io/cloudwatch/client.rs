@@ -1,8 +1,8 @@
-//! The clients for CloudWatch, built from the settings of a destination.
+//! The CloudWatch clients of a destination, built from its settings.
 //!
-//! Every call is counted, and every failure is classified by how to handle it. The SDK does
-//! not retry writes: callers queue and retry them, so that a failing call never delays the
-//! following ones.
+//! Every call is counted, and every failure is classified by how to handle it. The SDK does not
+//! retry writes. Callers queue and retry failed writes, so that a failing write never delays the
+//! following writes.
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::Client;
@@ -14,13 +14,14 @@ use crate::domain::alarm::destination::DestinationView;
 use crate::io::aws::{CallError, FailureKind, assume, classify, explain_role_failure};
 use crate::model::settings::Role;
 
-/// The clients of one destination. Cheap to clone.
+/// The CloudWatch clients of one destination. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// The client for writes. It does not retry, because callers queue failed writes.
+    /// The client for writes. The client does not retry, because callers queue and retry failed
+    /// writes.
     pub(crate) writes: Client,
-    /// The client for reads. It retries, because one failed page would otherwise restart the
-    /// read of a whole account.
+    /// The client for reads. The client retries, because otherwise one failed page would restart
+    /// the read of a whole account.
     pub(crate) reads: Client,
     role: Option<Role>,
     /// The destination's name; `None` for the main destination.
@@ -34,8 +35,9 @@ pub struct Api {
 const READ_ATTEMPTS: u32 = 5;
 
 impl Api {
-    /// Builds the clients. Credentials and region come from `base`, or from the SDK's default chain
-    /// if `base` is `None`. Region and endpoint of the settings take precedence.
+    /// Builds the clients. The credentials and the region come from `base`, or from the SDK's
+    /// default chain if `base` is `None`. The region and the endpoint URL of the destination's
+    /// settings take precedence.
     ///
     /// # Errors
     /// Returns an error if no region is known.
@@ -50,7 +52,7 @@ impl Api {
             return Err(CallError {
                 operation: "connect",
                 kind: FailureKind::Denied,
-                text: format!("no AWS region is known: set `{}` or AWS_REGION", key(view)),
+                text: format!("no AWS region is known; set `{}` or AWS_REGION", key(view)),
             });
         }
         if let Some(url) = &settings.endpoint_url {
@@ -72,7 +74,7 @@ impl Api {
         })
     }
 
-    /// Counts a call by its outcome and classifies its failure.
+    /// Counts a call by operation and outcome, and converts the SDK's error to a [`CallError`].
     pub(crate) fn settle<T, E>(
         &self,
         operation: &'static str,
@@ -137,7 +139,7 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "connect: no AWS region is known: set `cloudwatch.region` or AWS_REGION"
+            "connect: no AWS region is known; set `cloudwatch.region` or AWS_REGION"
         );
     }
 }

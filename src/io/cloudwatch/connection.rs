@@ -1,7 +1,7 @@
-//! A connection to CloudWatch that is made on demand.
+//! A connection to CloudWatch that is established on demand.
 //!
-//! The connection is renewed when the settings change. A failure is logged once until the operation
-//! succeeds again, so that a daemon without a permission does not fill its log.
+//! The connection is renewed when the settings change. A failure is logged only once until the
+//! operation succeeds again, so that a missing permission does not fill the log.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,15 +21,16 @@ pub struct Connection {
     base: Option<SdkConfig>,
     /// The counter of calls by operation and outcome.
     requests: IntCounterVec,
-    /// The clients, with the settings that they were built from; `None` before the first call.
+    /// The clients, with the settings from which the clients were built; `None` before the first
+    /// call.
     connected: tokio::sync::Mutex<Option<(CloudWatchSettings, Api)>>,
     /// Operations that currently fail, with the kind of the failure that was logged.
     logged: Mutex<HashSet<(&'static str, FailureKind)>>,
 }
 
 impl Connection {
-    /// Creates a connection that is not yet established. Credentials come from `base`, or from the
-    /// SDK's default chain if `base` is `None`.
+    /// Creates a connection that is not yet established. The credentials come from `base`, or from
+    /// the SDK's default chain if `base` is `None`.
     #[must_use]
     pub fn new(base: Option<SdkConfig>, requests: IntCounterVec) -> Arc<Self> {
         Arc::new(Self {
@@ -40,7 +41,8 @@ impl Connection {
         })
     }
 
-    /// Returns the clients for the settings of `view`, and connects if necessary.
+    /// Returns the clients for the settings of `view`. Builds the clients if they do not exist or
+    /// if the settings have changed.
     ///
     /// # Errors
     /// Returns an error if no region is known.

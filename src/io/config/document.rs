@@ -1,7 +1,7 @@
-//! Represents one configuration file: its text, its TOML values and the places of its keys.
+//! Represents one configuration file: its text, its TOML values and the locations of its keys.
 //!
-//! The parser keeps the byte offset of every key and value. A [`KeyLocation`] turns such an offset
-//! into the file, line and key path of a problem, but only when it reports one.
+//! The parser records the byte offset of every key and value. A [`KeyLocation`] converts this
+//! offset to a line number only when a problem is reported.
 
 use std::io::Read;
 use std::ops::Range;
@@ -14,42 +14,43 @@ use super::foreign;
 use super::problem::{Problem, Problems};
 use super::syntax::{self, SyntaxError};
 
-/// A file that has been read but not parsed.
+/// A configuration file that has been read but not parsed.
 #[derive(Debug)]
 pub(super) struct SourceFile {
     path: PathBuf,
     text: String,
-    /// The byte offsets of all line breaks in the text.
+    /// The byte offsets of all line breaks in `text`, in ascending order.
     line_breaks: Vec<usize>,
 }
 
-/// A file that is well-formed TOML.
+/// A configuration file that has been parsed as TOML.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
     pub(super) source: &'a SourceFile,
     pub(super) values: DeTable<'a>,
 }
 
-/// The place of a key or value in a file. Problems are reported with this place.
+/// The location of a key or value in a configuration file, for error messages.
 #[derive(Clone, Debug)]
 pub(super) struct KeyLocation<'a> {
     source: &'a SourceFile,
     problems: &'a Problems,
-    /// The key path, as shown to the user. Empty for the whole file.
+    /// The key path shown in messages, such as `target[orders].url`. Empty for the whole file.
     key: String,
-    /// The part of the key path that is the name or number of an item, such as `[orders]`.
+    /// The byte range in `key` of the first list item's name or number, such as `[orders]`. Empty
+    /// if the key path contains no list item.
     item: Range<usize>,
-    /// The byte offset of the key or, if the key is absent, of the table that could contain it.
+    /// The byte offset of the key in the file. If the key is absent, the offset of its table.
     /// `None` for the top level of the file.
     offset: Option<usize>,
 }
 
-/// Maximum length in bytes of the name of a list item in a key path. A longer name would hide the
-/// rest of the path, so the number of the item is shown instead.
+/// Maximum length in bytes of a list item's name in a key path. The item's number replaces a longer
+/// name, so that the path stays readable.
 const MAX_SHOWN_NAME: usize = 64;
 
-/// Maximum size of a configuration file in bytes. A hundred thousand targets fit into a file of
-/// this size, and an endless device file cannot exhaust the memory.
+/// Maximum size of a configuration file in bytes. This size is sufficient for a hundred thousand
+/// targets. The limit prevents an endless device file from exhausting the memory.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 impl SourceFile {
@@ -66,7 +67,8 @@ impl SourceFile {
     /// Parses the text as TOML.
     ///
     /// # Errors
-    /// One problem for each line that is not TOML, or what to write instead of another format.
+    /// Returns a problem for each invalid line. If the file is in another known format, such as
+    /// YAML, returns problems that say how to write it in TOML.
     pub(super) fn parse(&self) -> Result<Document<'_>, Vec<Problem>> {
         if let Ok(values) = DeTable::parse(&self.text) {
             return Ok(Document {
@@ -88,7 +90,7 @@ impl SourceFile {
         Err(syntax::problems(&self.path, &self.text, &errors))
     }
 
-    /// Returns the path of `name`, relative to the directory of this file.
+    /// Resolves the path `name` relative to the directory of this file.
     pub(super) fn relative(&self, name: &str) -> PathBuf {
         self.path
             .parent()
@@ -102,7 +104,7 @@ impl SourceFile {
 }
 
 impl<'a> Document<'a> {
-    /// Returns the place of the whole file, for problems that concern no single key.
+    /// Returns the location of the whole file, for problems that do not concern a single key.
     pub(super) const fn place(&self, problems: &'a Problems) -> KeyLocation<'a> {
         KeyLocation {
             source: self.source,
@@ -115,8 +117,8 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> KeyLocation<'a> {
-    /// Returns the place of the key `name` in the table at this place. The line is that of the
-    /// table; [`at`](Self::at) sets the line of the key.
+    /// Returns the location of the key `name` in the table at this location. Its line is the line
+    /// of the table until [`at`](Self::at) sets the line of the key.
     pub(super) fn key(&self, name: &str) -> Self {
         let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let dot = if self.key.is_empty() { "" } else { "." };
@@ -128,8 +130,8 @@ impl<'a> KeyLocation<'a> {
         self.with_key(key)
     }
 
-    /// Returns the place of an item of the list at this place. The key path shows the item's `name`
-    /// if it has one, otherwise its number, from 1.
+    /// Returns the location of an item in the list at this location. The key path contains the
+    /// item's `name`, or its number from 1 if it has no usable name.
     pub(super) fn item(&self, index: usize, item: &Spanned<DeValue<'_>>) -> Self {
         let table = item.get_ref().as_table();
         let name = table.and_then(|table| table.get("name")?.get_ref().as_str());
@@ -145,7 +147,7 @@ impl<'a> KeyLocation<'a> {
         place.at(item.span())
     }
 
-    /// The table of this place without the names of items: `target.request` for
+    /// Returns the key path without the list item's name: `target.request` for
     /// `target[orders].request`.
     pub(super) fn section(&self) -> String {
         let mut section = self.key.clone();
@@ -153,7 +155,7 @@ impl<'a> KeyLocation<'a> {
         section
     }
 
-    /// Returns this place with the start of `span` as its byte offset in the file.
+    /// Returns this location with the start of `span` as its byte offset.
     pub(super) fn at(self, span: Range<usize>) -> Self {
         Self {
             offset: Some(span.start),
@@ -161,32 +163,33 @@ impl<'a> KeyLocation<'a> {
         }
     }
 
-    /// Returns the path of `name`, relative to the directory of this file.
+    /// Resolves the path `name` relative to the directory of this file.
     pub(super) fn relative(&self, name: &str) -> PathBuf {
         self.source.relative(name)
     }
 
-    /// Returns the collector to which problems at this place are reported.
+    /// Returns the collector to which problems at this location are reported.
     pub(super) const fn problems(&self) -> &'a Problems {
         self.problems
     }
 
-    /// Reports an error at this place.
+    /// Reports an error at this location.
     pub(super) fn error(&self, message: impl Into<String>) {
         self.problems.error(self.problem(message));
     }
 
-    /// Reports a warning at this place.
+    /// Reports a warning at this location.
     pub(super) fn warn(&self, message: impl Into<String>) {
         self.problems.warn(self.problem(message));
     }
 
-    /// Returns the value of `result`, or reports its error at this place and returns `None`.
+    /// Returns the value of `result`. If `result` is an error, reports it at this location and
+    /// returns `None`.
     pub(super) fn check<T>(&self, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.error(message)).ok()
     }
 
-    /// Creates a problem at this place without reporting it.
+    /// Creates a problem at this location without reporting it.
     pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
         Problem {
             file: self.source.path.clone(),
@@ -196,7 +199,7 @@ impl<'a> KeyLocation<'a> {
         }
     }
 
-    /// Formats this place as `file:line`, for references from other places.
+    /// Formats this location as `file:line`, for a message about another location.
     pub(super) fn file_and_line(&self) -> String {
         let file = self.source.path.display();
         match self.line() {
@@ -218,7 +221,8 @@ impl<'a> KeyLocation<'a> {
     }
 }
 
-/// Reads a file of the configuration as UTF-8 text. The error says what is wrong and what to do.
+/// Reads a configuration file or rule file as UTF-8 text. The error message says what is wrong and
+/// what to do.
 pub(super) fn read_text(file: &Path) -> Result<String, String> {
     if file.is_dir() {
         return Err("this is a directory; name a TOML file in it".to_owned());
@@ -244,7 +248,7 @@ pub(super) fn read_text(file: &Path) -> Result<String, String> {
         let line = 1 + valid.filter(|byte| **byte == b'\n').count();
         format!("line {line} is not UTF-8; save the file as UTF-8")
     })?;
-    // Editors on Windows start a file with a byte order mark, which is not TOML.
+    // Some Windows editors write a byte order mark, which is not part of the TOML text.
     Ok(match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
         None => text,

@@ -1,7 +1,7 @@
-//! Recognizes files in another format, such as YAML or JSON, and says how to write them in TOML.
+//! Recognizes files in another format, such as YAML or JSON, and reports how to write them in TOML.
 //!
-//! Reports the smallest form of the file in TOML, then for each known key what to write, with its
-//! line. Values that may be secrets are left out.
+//! The first problem shows a minimal configuration in TOML. Each further problem names a known key
+//! with its line and says what to write instead. Values that may be secrets are left out.
 
 use std::path::Path;
 
@@ -11,14 +11,15 @@ use super::habits::{self, Written};
 use super::problem::Problem;
 use super::schema;
 
-/// Maximum number of keys that are reported. A long file is translated by its first keys.
+/// Maximum number of keys reported for one file. In a long file, the first keys are enough to show
+/// how to write the rest.
 const MAX_KEYS: usize = 60;
 
-/// Maximum depth of nested values that are read.
+/// Maximum nesting depth of the values that are read.
 const MAX_DEPTH: usize = 12;
 
-/// Returns the problems of a file that is not TOML but in another known format; `None` if the format
-/// is not known.
+/// Returns the problems of a file in a known format other than TOML, or `None` if the format is
+/// unknown.
 pub(super) fn problems(path: &Path, text: &str) -> Option<Vec<Problem>> {
     let (line, first) = first_line(text)?;
     let format = format_of(first)?;
@@ -46,7 +47,7 @@ pub(super) fn problems(path: &Path, text: &str) -> Option<Vec<Problem>> {
     Some(std::iter::once(whole).chain(report.found).collect())
 }
 
-/// The first line that is neither empty nor a comment, with its number.
+/// Returns the first line that is neither empty nor a comment, with its line number from 1.
 fn first_line(text: &str) -> Option<(usize, &str)> {
     let lines = text.lines().enumerate();
     let mut lines = lines.map(|(index, line)| (index + 1, line.trim()));
@@ -72,7 +73,8 @@ fn format_of(line: &str) -> Option<&'static str> {
     (is_word && rest.trim_end() == "{").then_some("HCL")
 }
 
-/// The smallest configuration, with the first name and URL of the file.
+/// Formats a minimal TOML configuration with the name and URL of the first target in `tree`, or
+/// with example values.
 fn form(tree: &Json) -> String {
     let first = first_target(tree, 0);
     let text = |keys: &[&str]| {
@@ -88,7 +90,7 @@ fn form(tree: &Json) -> String {
     )
 }
 
-/// The first table that has a URL.
+/// Returns the first table in `tree` that contains a URL.
 fn first_target(tree: &Json, depth: usize) -> Option<&Json> {
     if depth > MAX_DEPTH {
         return None;
@@ -113,13 +115,15 @@ fn first_target(tree: &Json, depth: usize) -> Option<&Json> {
 struct Report<'a> {
     path: &'a Path,
     lines: Vec<&'a str>,
-    /// The index of a line and the position in it where the search for the next key starts.
+    /// Where the search for the next key starts: the index of a line, and a byte position in this
+    /// line.
     after: (usize, usize),
     found: Vec<Problem>,
 }
 
 impl Report<'_> {
-    /// Reports the keys of a value, which is a table of `section` or a list of such tables.
+    /// Reports the keys in `value`, which is a table or a list of tables. `section` is the path of
+    /// the corresponding TOML table.
     fn walk(&mut self, section: &str, value: &Json, depth: usize) {
         match value {
             Json::Object(entries) => {
@@ -184,8 +188,8 @@ impl Report<'_> {
         });
     }
 
-    /// The number of the line with this key, after the last key that was found. Keys are reported in
-    /// the order of the file.
+    /// Returns the number of the next line that contains `key`, from 1. The search starts after the
+    /// last key found, because keys are reported in the order of the file.
     fn line_of(&mut self, key: &str) -> Option<usize> {
         let (first, mut start) = self.after;
         for (index, line) in self.lines.iter().enumerate().skip(first) {
@@ -199,7 +203,7 @@ impl Report<'_> {
     }
 }
 
-/// The position after a key in a line, searched for from `start`.
+/// Returns the byte position after `key` in `line`. The search starts at `start`.
 fn end_of_key(line: &str, start: usize, key: &str) -> Option<usize> {
     let mut found = line.get(start..)?.match_indices(key);
     found.find_map(|(place, _)| {

@@ -1,15 +1,15 @@
-//! Finds the files that match a glob, such as an item of `include`.
+//! Finds the files that match a glob pattern, such as an item of `include`.
 //!
-//! `*` and `?` match within one path component. There is no `**`, so that the daemon never
-//! walks a whole tree by mistake. The files are sorted, so that all machines read them in the
+//! `*` and `?` match within one path component. `**` is not supported, so a pattern cannot walk a
+//! whole directory tree by mistake. The files are sorted, so that every machine reads them in the
 //! same order.
 
 use std::path::{Component, Path, PathBuf};
 
 use wildmatch::WildMatch;
 
-/// Returns the files that match the glob, relative to `directory` and sorted. A directory that
-/// cannot be read contains no match.
+/// Returns the files that match `glob`, sorted by path. A relative `glob` starts at `directory`.
+/// Directories that cannot be read are skipped.
 pub(super) fn matching(directory: &Path, glob: &str) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     if !Path::new(glob).has_root() {
@@ -33,7 +33,7 @@ fn step(base: &Path, name: &str) -> Vec<PathBuf> {
     if !name.contains(['*', '?']) {
         return vec![base.join(name)];
     }
-    // `read_dir("")` is an error, but an empty base means the current directory.
+    // `read_dir("")` returns an error, but an empty base means the current directory.
     let directory = if base.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -44,7 +44,8 @@ fn step(base: &Path, name: &str) -> Vec<PathBuf> {
     };
     let glob = WildMatch::new(name);
     let matches = |file: &str| {
-        // As in a shell, only an explicit dot matches hidden files, such as editors leave behind.
+        // As in a shell, only a pattern that starts with a dot matches hidden files, such as the
+        // temporary files of editors.
         glob.matches(file) && (name.starts_with('.') || !file.starts_with('.'))
     };
     entries

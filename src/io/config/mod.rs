@@ -1,10 +1,11 @@
 //! Reads the configuration and reports what is wrong with it.
 //!
-//! `document` parses a file as TOML, `table` reads its tables key by key, `value` checks single
-//! values, and `validate` checks the rules that need more than one value and creates the
-//! [`Settings`]. No other module checks them again. If the main file is not TOML, only that is
-//! reported; otherwise all problems of all files are reported at once. This module also reads the
-//! files and environment variables that the configuration names. Messages never contain a secret.
+//! `document` parses a file as TOML, `table` reads tables key by key, `value` checks single values,
+//! and `validate` checks rules about several values and creates the [`Settings`]. No other module
+//! validates the settings again. If the main file cannot be read or is not TOML, only this problem
+//! is reported. Otherwise, all problems of all files are reported together. This module also reads
+//! the files and environment variables that the configuration names. Messages never contain a
+//! secret.
 
 mod document;
 mod foreign;
@@ -39,20 +40,20 @@ pub use problem::{ConfigError, Problem};
 pub use rules::{LoadedRules, load_rules};
 pub use watch::Watch;
 
-/// A valid configuration.
+/// A valid configuration with its warnings and notes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// The validated settings.
     pub settings: Settings,
     /// Warnings about valid but probably unintended parts of the configuration.
     pub warnings: Vec<Problem>,
-    /// Notes on which built-in rules the custom rules replace or outweigh.
+    /// Notes about built-in rules that the custom rules replace or outweigh.
     pub notes: Vec<Problem>,
 }
 
 impl Loaded {
-    /// Returns a copy that shares no memory with this one, except what its targets share with each
-    /// other.
+    /// Returns a copy with newly allocated targets. Data behind an inner [`Arc`], such as request
+    /// bodies, remains shared with the original.
     fn deep_copy(&self) -> Self {
         let mut copy = self.clone();
         for target in &mut copy.settings.targets {
@@ -62,30 +63,30 @@ impl Loaded {
     }
 }
 
-/// The error about an empty file, with the smallest valid configuration.
+/// The error message for an empty file. It contains a minimal configuration.
 const EMPTY_FILE: &str = "the file is empty; start with these three lines:\n\
     [[target]]\n\
     name = \"example\"\n\
     url = \"https://example.com/\"";
 
-/// The text that is appended to the error about an unknown key in an included file.
+/// The text appended to the error about an unknown key in an included file.
 const INCLUDED_HINT: &str =
     "; an included file can contain only these, so move other tables to the main file";
 
-/// Reads a configuration with all files that it includes. Blocks on I/O.
+/// Reads a configuration and all files that it includes. Blocks on I/O.
 ///
 /// # Errors
-/// Returns all problems found. If the main file cannot be read or is not TOML, that is the only
-/// problem.
+/// Returns all problems found. If the main file cannot be read or is not TOML, the other files are
+/// not checked.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     scratch_thread::read(|| read(path, Problems::default()), Loaded::deep_copy)
 }
 
-/// Reads a configuration on a machine without its secrets. The sources of secrets are checked but
-/// not read, so the settings cannot be used for probes. Blocks on I/O.
+/// Reads a configuration on a machine that does not have its secrets. The sources of secrets are
+/// checked but not read, so the settings cannot be used for probes. Blocks on I/O.
 ///
 /// # Errors
-/// As for [`load`].
+/// Returns the same errors as [`load`], except errors from reading secrets.
 pub fn load_without_secrets(path: &Path) -> Result<Loaded, ConfigError> {
     read(path, Problems::without_secrets())
 }
@@ -130,8 +131,8 @@ fn read(path: &Path, problems: Problems) -> Result<Loaded, ConfigError> {
     })
 }
 
-/// Returns the paths of the included files in the order of `include`, each once and without the
-/// main file.
+/// Returns the paths of the included files in the order of `include`, without duplicates and
+/// without the main file.
 fn included_paths(main: &Table<'_>, main_path: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for item in main.items("include") {
@@ -153,24 +154,26 @@ fn included_paths(main: &Table<'_>, main_path: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Returns the values of the successful results, in order. Reports the problems of the others.
+/// Returns the values of the successful results, in order. Reports the problems of the failed
+/// results.
 fn valid<T>(results: impl Iterator<Item = Result<T, Problem>>, problems: &Problems) -> Vec<T> {
     let valid = results.filter_map(|result| result.map_err(|error| problems.error(error)).ok());
     valid.collect()
 }
 
-/// Returns the value of a successful result. Reports the problems of another one.
+/// Returns the value of a successful result. Reports the problems of a failed result and returns
+/// `None`.
 fn well_formed<T>(result: Result<T, Vec<Problem>>, problems: &Problems) -> Option<T> {
     let report = |list: Vec<Problem>| list.into_iter().for_each(|problem| problems.error(problem));
     result.map_err(report).ok()
 }
 
-/// The custom rules in the directory that `rules_dir` names.
+/// The custom rules in the directory `rules_dir`, and the problems found in them.
 #[derive(Debug, Default)]
 struct Rules {
     files: Arc<[RuleFile]>,
-    /// The custom rules together with the built-in ones. `None` if there are no custom rules or
-    /// they are not valid.
+    /// The custom rules combined with the built-in rules. `None` if `rules_dir` is not set or a
+    /// rule is not valid.
     rulebook: Option<Rulebook>,
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
@@ -207,8 +210,8 @@ impl Rules {
         }
     }
 
-    /// Returns the causes that alarms may name. `None` if the custom rules are not valid, because
-    /// these rules may define any cause that is unknown here.
+    /// Returns the causes that alarms may name. Returns `None` if the custom rules are not valid,
+    /// because an invalid rule could define an otherwise unknown cause.
     fn causes(&self) -> Option<KnownCauses> {
         let all = self.rulebook.as_ref().map(KnownCauses::of);
         let embedded = || Rulebook::embedded().ok().as_ref().map(KnownCauses::of);

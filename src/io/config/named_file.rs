@@ -1,12 +1,13 @@
-//! Reads the request bodies, secrets and certificates from the files that a configuration names.
+//! Reads request bodies, secrets and certificates from the files that a configuration names.
 //!
-//! Reads only regular files up to a given size, so that a wrong path neither blocks the daemon nor
-//! exhausts its memory.
+//! Only regular files up to a given size are read, so that a wrong path neither blocks the daemon
+//! nor exhausts its memory.
 
 use std::io::Read;
 use std::path::Path;
 
-/// Reads a regular file of at most `max_bytes`. The error says what is wrong and what to do.
+/// Reads a regular file of at most `max_bytes` bytes. The error message says what is wrong and what
+/// to do.
 pub(super) fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
     let shown = path.display();
     if !path.is_file() {

@@ -1,7 +1,7 @@
-//! Defines and collects the errors and warnings about a configuration.
+//! Defines and collects errors and warnings about a configuration.
 //!
-//! Each problem has its place and its remedy. Reading does not stop at the first problem: all
-//! problems are collected and reported together.
+//! Each problem contains its location and says what to do. Reading continues after a problem, so
+//! that all problems are reported together.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -11,30 +11,30 @@ use std::path::{Path, PathBuf};
 /// One error, warning or note about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Problem {
-    /// The path of the file, as written by the user or in the configuration.
+    /// The path of the file that contains the problem.
     pub file: PathBuf,
-    /// The number of the line, from 1. `None` if the problem concerns the whole file.
+    /// The line number, from 1. `None` if the problem concerns the whole file.
     pub line: Option<usize>,
     /// The key path, such as `target[orders].request.method`. Empty if the problem concerns the
     /// whole file.
     pub key: String,
-    /// The text of the problem: what is wrong and what to write instead. Never contains a secret.
+    /// The message: what is wrong and what to write instead. Never contains a secret.
     pub message: String,
 }
 
-/// The error about a configuration that cannot be used.
+/// The error returned for a configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// All problems, at least one, in the order of the files and lines.
+    /// The problems found; never empty.
     pub problems: Vec<Problem>,
 }
 
 /// Collects errors and warnings while a configuration is read.
 ///
-/// The methods take `&self`, so that every place in a file can share the collector.
+/// The methods take `&self`, so that all locations in a file can share the collector.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    /// Whether the sources of secrets are only checked and not read.
+    /// Whether sources of secrets are checked without reading the secrets.
     skips_secrets: bool,
     errors: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
@@ -88,7 +88,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Problems {
-    /// Creates an empty collection for a configuration whose secrets are absent.
+    /// Creates an empty collector for reading a configuration without its secrets.
     pub(super) fn without_secrets() -> Self {
         Self {
             skips_secrets: true,
@@ -96,30 +96,29 @@ impl Problems {
         }
     }
 
-    /// Whether the sources of secrets are only checked and not read. All places of a configuration
-    /// share this setting.
+    /// Returns whether sources of secrets are checked without reading the secrets.
     pub(super) const fn skips_secrets(&self) -> bool {
         self.skips_secrets
     }
 
-    /// Adds an error to the collection.
+    /// Adds an error to the collector.
     pub(super) fn error(&self, problem: Problem) {
         self.errors.borrow_mut().push(problem);
     }
 
-    /// Adds a warning to the collection.
+    /// Adds a warning to the collector.
     pub(super) fn warn(&self, problem: Problem) {
         self.warnings.borrow_mut().push(problem);
     }
 
-    /// Returns the number of errors collected so far, including repeated ones.
+    /// Returns the number of errors collected so far, including duplicates.
     pub(super) fn error_count(&self) -> usize {
         self.errors.borrow().len()
     }
 
-    /// Returns all errors and all warnings, each once, although a value of `[defaults]` is read for
-    /// every target. The problems are sorted by the position of their file in `files`, then by
-    /// line; problems of other files are sorted like problems of the first file.
+    /// Returns all errors and all warnings without duplicates. Duplicates occur because a value of
+    /// `[defaults]` is read for every target. Both lists are sorted by the position of the file in
+    /// `files`, then by line. A file that is not in `files` is sorted like the first file.
     pub(super) fn into_sorted(self, files: &[&Path]) -> (Vec<Problem>, Vec<Problem>) {
         let order = |problem: &Problem| {
             let position = files.iter().position(|file| *file == problem.file);

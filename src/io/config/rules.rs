@@ -1,4 +1,4 @@
-//! Reads the custom rules: every `*.toml` file of a directory, sorted by name.
+//! Reads the custom rules from all `*.toml` files in a directory.
 //!
 //! This module only finds and reads the files. `domain::diagnosis` parses and checks the rules.
 
@@ -13,23 +13,23 @@ use crate::domain::diagnosis::rule::RuleProblem;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::model::settings::RuleFile;
 
-/// The custom rules of a directory, valid and ready for use.
+/// The custom rules of a directory, all of which are valid.
 #[derive(Clone, Debug)]
 pub struct LoadedRules {
-    /// The files of the rules, sorted by name.
+    /// The rule files, sorted by path.
     pub files: Arc<[RuleFile]>,
-    /// The custom rules together with the built-in ones.
+    /// The custom rules combined with the built-in rules.
     pub rulebook: Rulebook,
     /// Warnings about valid but probably unintended parts of the rules.
     pub warnings: Vec<Problem>,
-    /// Notes on which built-in rules the custom rules replace or outweigh.
+    /// Notes about built-in rules that the custom rules replace or outweigh.
     pub notes: Vec<Problem>,
 }
 
-/// Reads a directory of custom rules. Blocks on I/O.
+/// Reads the custom rules in a directory. Blocks on I/O.
 ///
 /// # Errors
-/// Returns all problems of all files. If the directory is missing, that is the only problem.
+/// Returns all problems of all files. If the directory does not exist, returns only this problem.
 pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
     if !directory.is_dir() {
         return Err(Problem::of_file(directory, NO_DIRECTORY).into());

@@ -1,7 +1,7 @@
-//! The keys of every table with fixed keys.
+//! Lists the keys of every configuration table with fixed keys.
 //!
-//! The readers check a table against its keys; messages use them to say where a misplaced key
-//! belongs. `config/probecause.toml` describes what each key means.
+//! The lists are used to detect unknown keys and to suggest the right table for a misplaced key.
+//! `config/probecause.toml` documents the keys.
 
 /// The keys of the top level of the main file.
 pub(super) const MAIN: &[&str] = &[
@@ -23,7 +23,7 @@ pub(super) const MAIN: &[&str] = &[
 /// The keys of the top level of an included file.
 pub(super) const INCLUDED: &[&str] = &["target", "maintenance"];
 
-/// The keys of `[[target]]`. `[defaults]` has all of them except the first three.
+/// The keys of `[[target]]`. All keys except the first three are also valid in `[defaults]`.
 pub(super) const TARGET: &[&str] = &[
     "name",
     "url",
@@ -185,12 +185,13 @@ pub(super) const BASIC: &[&str] = &["username", "password"];
 /// The keys of `[target.auth.sigv4]`.
 pub(super) const SIGV4: &[&str] = &["service", "region"];
 
-/// The keys of `[defaults]`: those of a target except the first three.
+/// Returns the keys of `[defaults]`: the keys of `[[target]]` except `name`, `url` and `urls`.
 pub(super) fn defaults() -> &'static [&'static str] {
     TARGET.get(3..).unwrap_or_default()
 }
 
-/// The tables of a target, which `[defaults]` has too, with their keys.
+/// The tables of `[[target]]` and of `[defaults]`, with their keys. An empty name means the target
+/// or `[defaults]` itself.
 pub(super) const OF_TARGET: &[(&str, &[&str])] = &[
     ("", TARGET),
     ("request", REQUEST),
@@ -206,8 +207,8 @@ pub(super) const OF_TARGET: &[(&str, &[&str])] = &[
     ("cloudwatch", PUBLISHED),
 ];
 
-/// The keys of a table, such as `target.request` or `server`; empty for the top level. `None` if the
-/// table has no fixed keys.
+/// Returns the keys of the table `section`, such as `target.request` or `server`. An empty
+/// `section` means the top level. Returns `None` if the table has no fixed keys.
 pub(super) fn keys(section: &str) -> Option<&'static [&'static str]> {
     let (first, rest) = section.split_once('.').unwrap_or((section, ""));
     match first {
@@ -225,7 +226,7 @@ pub(super) fn keys(section: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-/// The tables of the daemon itself, with their keys.
+/// The tables that configure the daemon itself, with their keys.
 pub(super) const OF_DAEMON: &[(&str, &[&str])] = &[
     ("server", SERVER),
     ("scheduler", SCHEDULER),

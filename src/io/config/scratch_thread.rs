@@ -1,14 +1,14 @@
 //! Reads the configuration on a separate thread, so that its memory is returned to the system.
 //!
-//! Parsed files take several times the memory of the settings read from them. If one thread
+//! Parsed files need several times the memory of the settings read from them. If one thread
 //! allocated both, most pages would contain parts of both, and the allocator could return hardly
-//! any page to the system. So the calling thread copies the settings, and the original is freed
-//! when the thread that read it ends.
+//! any page to the system. Therefore, the calling thread copies the settings, and the original is
+//! freed when the thread that read it ends.
 
 use std::sync::mpsc::channel;
 use std::thread::{Builder, scope};
 
-/// Calls `read` on a separate thread and returns a copy of its result, or its error.
+/// Calls `read` on a separate thread. Returns a copy of its result, or its error.
 pub(super) fn read<T: Send, E: Send>(
     read: impl Fn() -> Result<T, E> + Sync,
     copy: impl Fn(&T) -> T,
@@ -25,7 +25,7 @@ pub(super) fn read<T: Send, E: Send>(
                 let _ = original.recv();
             });
         let Ok(reader) = reader else {
-            // Could not spawn a thread; read on the current one.
+            // Could not spawn a thread; read on the current thread.
             return read();
         };
         match result.recv() {

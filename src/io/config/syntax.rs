@@ -1,6 +1,7 @@
-//! Says how to correct text that is not TOML.
+//! Reports how to correct text that is not TOML.
 //!
-//! The parser's messages name grammar; the text of the line usually tells what was meant.
+//! The parser's messages describe the grammar. This module inspects the line itself, which usually
+//! shows what was meant.
 
 use std::path::Path;
 
@@ -9,20 +10,20 @@ use serde_json::Value as Json;
 use super::habits;
 use super::problem::Problem;
 
-/// Maximum number of lines that are reported. One mistake, such as an open quote, can make all
-/// following lines wrong.
+/// Maximum number of lines reported for one file. One mistake, such as a missing closing quote, can
+/// make all following lines invalid.
 const MAX_LINES: usize = 20;
 
-/// One error of the parser.
+/// An error reported by the TOML parser.
 #[derive(Clone, Debug)]
 pub(super) struct SyntaxError {
-    /// The line, from 1; absent if the parser gives no position.
+    /// The line number, from 1. `None` if the parser reports no position.
     pub(super) line: Option<usize>,
     /// The parser's message.
     pub(super) message: String,
 }
 
-/// Returns the problems of a text that is not TOML: one for each line.
+/// Converts parser errors to problems, at most one for each line.
 pub(super) fn problems(path: &Path, text: &str, errors: &[SyntaxError]) -> Vec<Problem> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found: Vec<Problem> = Vec::new();
@@ -45,7 +46,8 @@ pub(super) fn problems(path: &Path, text: &str, errors: &[SyntaxError]) -> Vec<P
     found
 }
 
-/// What is wrong with a line and what to write.
+/// Returns what is wrong with a line and what to write. Returns `None` if the mistake is not
+/// recognized.
 fn hint(line: &str, message: &str) -> Option<String> {
     if line.starts_with("//") || line.starts_with("/*") || line.starts_with(';') {
         return Some("a comment starts with `#`; write `# text`".to_owned());
@@ -123,12 +125,12 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
         ));
     }
     if bare.starts_with(['“', '”', '‘', '’', '«', '„', '`']) {
-        return Some("quotes are straight; write \"text\"".to_owned());
+        return Some("text needs straight quotes; write \"text\"".to_owned());
     }
     if bare.ends_with(';') || bare.ends_with(',') && !message.contains("comma") {
         let kept = bare.trim_end_matches([';', ',']);
         return Some(format!(
-            "nothing follows a value; {}",
+            "unexpected character after the value; {}",
             assignment(key, kept)
         ));
     }
@@ -163,7 +165,8 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
     Some(assignment(key, bare))
 }
 
-/// Says how to write a key with a value that has no quotes.
+/// Returns an instruction to write `key` with `value` in TOML. `value` is text from an invalid
+/// line.
 fn assignment(key: &str, value: &str) -> String {
     let name = key.rsplit('.').next().unwrap_or_default();
     let lower = value.to_ascii_lowercase();

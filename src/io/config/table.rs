@@ -1,9 +1,9 @@
 //! Reads the tables of a configuration file, key by key.
 //!
-//! A [`Table`] of a target looks a key up in the target first and in `[defaults]` second.
-//! The two tables are never merged, so that a problem is reported where the value was written and
-//! a path is relative to the file that contains it. A method that finds a wrong value reports the
-//! problem at the place of the value and leaves the value out of its result.
+//! A [`Table`] of a target looks up a key first in the target, then in `[defaults]`. The two tables
+//! are never merged, so that a problem is reported where the value was written and a path is
+//! relative to the file that contains it. A method that finds an invalid value reports the problem
+//! at the location of the value and omits the value from its result.
 
 use serde::Deserialize as _;
 use serde_json::Value as Json;
@@ -16,22 +16,22 @@ use super::problem::Problems;
 use super::value::Checked;
 use super::wording::{without_values, wrong_type};
 
-/// A table of a target, with the same table of `[defaults]` as its fallback.
+/// A configuration table. A table of a target has the same table of `[defaults]` as its fallback.
 #[derive(Clone, Debug)]
 pub(super) struct Table<'a> {
     own: Part<'a>,
     defaults: Option<Part<'a>>,
 }
 
-/// One table of one file, without a fallback.
+/// One table in one file, without a fallback.
 #[derive(Clone, Debug)]
 struct Part<'a> {
-    /// The keys and values; `None` if the table is absent.
+    /// The keys and values. `None` if the table is absent.
     values: Option<&'a DeTable<'a>>,
     place: KeyLocation<'a>,
 }
 
-/// A value of the file with its place.
+/// A value in a configuration file, with its location.
 #[derive(Clone, Debug)]
 pub(super) struct Value<'a> {
     pub(super) place: KeyLocation<'a>,
@@ -39,8 +39,8 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Creates the top-level table of a file. Reports keys other than `keys`, and appends `hint` to
-    /// the message.
+    /// Creates the top-level table of a file. Reports each key that is not in `keys`, and appends
+    /// `hint` to the error message.
     pub(super) fn root(
         document: &'a Document<'a>,
         keys: &[&str],
@@ -66,7 +66,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Returns this table, but without its fallback if the table itself has one of `keys`.
+    /// Returns a copy of this table. The copy has no fallback if the table itself contains one of
+    /// `keys`.
     pub(super) fn without_defaults_if_own(&self, keys: &[&str]) -> Self {
         let mut table = self.clone();
         if keys.iter().any(|key| self.own.entry(key).is_some()) {
@@ -75,8 +76,8 @@ impl<'a> Table<'a> {
         table
     }
 
-    /// Returns the table at `key`, or an empty table if the key is absent. Reports keys in that
-    /// table other than `keys`.
+    /// Returns the table at `key`, or an empty table if the key is absent. Reports each key in that
+    /// table that is not in `keys`.
     pub(super) fn table(&self, key: &str, keys: &[&str]) -> Self {
         let part = |part: &Part<'a>| {
             let below = part.value(key).and_then(|value| value.part(keys));
@@ -91,19 +92,19 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Returns the place of the table itself, not of its fallback.
+    /// Returns the location of the table itself, not of its fallback.
     pub(super) const fn place(&self) -> &KeyLocation<'a> {
         &self.own.place
     }
 
-    /// Returns the place of a key or, if the key is absent, the place where this table could
-    /// contain it.
+    /// Returns the location of a key. If the key is absent, returns the location that it would have
+    /// in this table.
     pub(super) fn place_of(&self, key: &str) -> KeyLocation<'a> {
         let value = self.find(key);
         value.map_or_else(|| self.own.place.key(key), |value| value.place)
     }
 
-    /// Returns whether the table or its fallback has the key.
+    /// Returns whether the table or its fallback contains the key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.parts().any(|part| part.entry(key).is_some())
     }
@@ -119,21 +120,22 @@ impl<'a> Table<'a> {
         self.parts().filter_map(|part| part.value(key)).collect()
     }
 
-    /// Reads the value of a key as `T`. Returns `None` if the key is absent or the value is wrong.
+    /// Reads the value of a key as `T`. Returns `None` if the key is absent or the value is
+    /// invalid.
     pub(super) fn get<T: Checked>(&self, key: &str) -> Option<T::Inner> {
         self.parts().filter_map(|part| part.get::<T>(key)).last()
     }
 
     /// Reads the value of a key into `slot`. Does not change `slot` if the key is absent or its
-    /// value is wrong.
+    /// value is invalid.
     pub(super) fn set<T: Checked>(&self, key: &str, slot: &mut impl From<T::Inner>) {
         if let Some(value) = self.get::<T>(key) {
             *slot = value.into();
         }
     }
 
-    /// Reads the value of a required key. If the key is absent, reports that `example` should be
-    /// added.
+    /// Reads the value of a required key. If the key is absent, reports an error that says to add
+    /// `example`.
     pub(super) fn required<T: Checked>(&self, key: &str, example: &str) -> Option<T::Inner> {
         if !self.has(key) {
             let place = self.own.place.key(key);
@@ -147,7 +149,7 @@ impl<'a> Table<'a> {
         self.find(key).map_or_else(Vec::new, |value| value.items())
     }
 
-    /// Returns the values of all keys but these.
+    /// Returns the entries of the table itself whose key is not in `keys`.
     pub(super) fn others(&self, keys: &[&str]) -> Vec<(&'a str, Value<'a>)> {
         let entries = entries(&self.own.place, self.own.values);
         entries.filter(|(key, _)| !keys.contains(key)).collect()
@@ -183,7 +185,7 @@ impl<'a> Part<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Reads the value as `T`. Reports a wrong value and returns `None`.
+    /// Reads the value as `T`. If the value is invalid, reports an error and returns `None`.
     pub(super) fn read<T: Checked>(&self) -> Option<T::Inner> {
         if let Some(message) = self.text().and_then(|text| self.placeholder(text)) {
             self.place.error(message);
@@ -201,10 +203,11 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The message about a variable in a text, which is not replaced. `None` for texts that may
-    /// contain anything, such as a body.
+    /// Returns an error message if `text` contains a variable, such as `${HOST}`, because variables
+    /// are not replaced. Returns `None` for keys whose text may contain anything, such as a body.
     fn placeholder(&self, text: &str) -> Option<String> {
-        // This is cheap for almost all texts, which contain none of the marks.
+        // Almost all texts contain none of these characters, so this check avoids the slower
+        // search.
         if !text.contains(['$', '{', '<', '%']) {
             return None;
         }
@@ -216,12 +219,12 @@ impl<'a> Value<'a> {
         self.value.get_ref().as_str()
     }
 
-    /// Whether the value is a list.
+    /// Returns whether the value is a list.
     pub(super) fn is_list(&self) -> bool {
         self.value.get_ref().is_array()
     }
 
-    /// Whether the value is a table.
+    /// Returns whether the value is a table.
     pub(super) fn is_table(&self) -> bool {
         self.value.get_ref().is_table()
     }
@@ -235,7 +238,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the items of the value, which must be a list. Reports a value of another type.
+    /// Returns the items of a list. If the value is not a list, reports an error and returns no
+    /// items.
     pub(super) fn items(&self) -> Vec<Self> {
         let DeValue::Array(items) = self.value.get_ref() else {
             let list = habits::as_list(&self.place.section(), &self.plain());
@@ -253,8 +257,8 @@ impl<'a> Value<'a> {
             .collect()
     }
 
-    /// Returns the tables in the value, also in another form: the items of a list, the value itself,
-    /// or its entries if all of them are tables. Reports nothing.
+    /// Returns the tables in the value: the tables in a list, the entries of a table that contains
+    /// only tables, or any other table itself. Reports no errors.
     pub(super) fn tables(&self) -> Vec<Self> {
         match self.value.get_ref() {
             DeValue::Array(_) => self.items().into_iter().filter(Self::is_table).collect(),
@@ -269,25 +273,26 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Reads each item of a list as `T`. Reports wrong items and leaves them out.
+    /// Reads each item of a list as `T`. Reports invalid items and omits them.
     pub(super) fn read_items<T: Checked>(&self) -> Vec<T::Inner> {
         let items = self.items().into_iter();
         items.filter_map(|item| item.read::<T>()).collect()
     }
 
-    /// Returns the keys and values of a table with arbitrary keys. Reports a value of another type.
+    /// Returns the entries of a table with arbitrary keys. If the value is not a table, reports an
+    /// error and returns no entries.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
         entries(&self.place, self.values()).collect()
     }
 
-    /// Returns the value without its form in TOML, for messages.
+    /// Converts the value to JSON, for use in messages.
     pub(super) fn plain(&self) -> Json {
         let read = Json::deserialize(ValueDeserializer::from(self.value.clone()));
         read.unwrap_or_default()
     }
 
-    /// Reports that the table `section`, which has the keys `known`, has no key like the one of
-    /// this value.
+    /// Reports the unknown key of this value. `section` is the path of its table, and `known` are
+    /// the valid keys of that table. Appends `hint` to the error message.
     fn report_unknown(&self, section: &str, key: &str, known: &[&str], hint: &str) {
         let written = Written {
             section,
@@ -304,7 +309,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value as a table without a fallback. Reports keys other than `keys`.
+    /// Returns the value as a table without a fallback. Reports each key that is not in `keys`. If
+    /// the value is not a table, reports an error and returns `None`.
     pub(super) fn table(&self, keys: &[&str]) -> Option<Table<'a>> {
         Some(Table {
             own: self.part(keys)?,
@@ -338,7 +344,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The entries of a table with their places; none if it is absent.
+/// Returns the entries of a table with their locations. Returns no entries if the table is absent.
 fn entries<'a>(
     place: &KeyLocation<'a>,
     values: Option<&'a DeTable<'a>>,

@@ -1,8 +1,8 @@
 //! Detects changes to the files of a configuration by polling.
 //!
-//! Polling also works where file events do not: network file systems send none, and a Kubernetes
-//! node updates a mounted `ConfigMap` in a new directory and then replaces the symbolic link
-//! `..data`. This module reports only that something changed; the reload determines what.
+//! Polling works where file events do not. Network file systems send no events. A Kubernetes node
+//! writes an updated `ConfigMap` to a new directory and then replaces the symbolic link `..data`.
+//! This module reports only that a file changed; the reload determines what changed.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -21,21 +21,21 @@ pub struct Watch {
     seen: Vec<FileState>,
 }
 
-/// The metadata of a file by which a change is detected without reading the file.
+/// The metadata of a file, used to detect a change without reading the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FileState {
     path: PathBuf,
-    /// Device, inode, length in bytes, and time of the last change in seconds and nanoseconds.
-    /// `None` if the file is missing.
+    /// Device, inode, length in bytes, and modification time in seconds and nanoseconds. `None` if
+    /// the file is missing.
     metadata: Option<(u64, u64, u64, i64, i64)>,
 }
 
-/// Time between two polls of the files. More frequent polls would gain little: a Kubernetes node
-/// takes up to two minutes to update a `ConfigMap`.
+/// Time between two polls of the files. A shorter time would have little benefit, because a
+/// Kubernetes node takes up to two minutes to update a `ConfigMap`.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Watch {
-    /// Creates a watch that starts from the current state of the files. Blocks on I/O.
+    /// Creates a watch and records the current state of the files. Blocks on I/O.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self {
@@ -44,16 +44,16 @@ impl Watch {
         }
     }
 
-    /// Waits until the files differ from their state when this method last returned, and are the
-    /// same in two polls in a row, so that several files can be copied without a reload in between.
-    /// Cancel safe: the next call starts again.
+    /// Waits until the files have changed since this method last returned, and two consecutive
+    /// polls find the same state. Several files can therefore be copied without a reload in
+    /// between. Cancel safe: the next call detects the same change.
     pub async fn changed(&mut self) {
         let mut before = self.seen.clone();
         loop {
             tokio::time::sleep(POLL_INTERVAL).await;
             let path = self.path.clone();
             let Ok(now) = tokio::task::spawn_blocking(move || states(&path)).await else {
-                // The runtime is shutting down.
+                // The runtime is shutting down, so this task will be dropped.
                 return std::future::pending().await;
             };
             if now != self.seen && now == before {
@@ -78,7 +78,8 @@ fn states(path: &Path) -> Vec<FileState> {
         .collect()
 }
 
-/// Returns the files of the configuration, as far as they can be determined.
+/// Returns the paths of all files of the configuration. Omits the files named in a file that cannot
+/// be read or parsed.
 fn files(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_owned()];
     let Ok(source) = SourceFile::read(path) else {
@@ -97,7 +98,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
         files.extend(include::matching(&source.relative(&rules), "*.toml"));
     }
     if let Some(web) = main.table("server", &[]).get::<String>("web_config") {
-        // The certificates are included because they change more often than the configuration.
+        // Certificates are watched because they change more often than the configuration.
         let web = super::web::read(&source.relative(&web), &problems);
         files.extend(web.files);
     }
@@ -114,7 +115,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Creates a directory like a mounted `ConfigMap`: its files are links through `..data`.
+    /// Creates a directory like a mounted `ConfigMap`, whose files are symbolic links through
+    /// `..data`.
     fn mount(directory: &Path) {
         put(directory, "..v1", "first");
         symlink("..v1", directory.join("..data")).unwrap();
@@ -131,8 +133,8 @@ mod tests {
         std::fs::write(version.join("targets.d/a.toml"), target).unwrap();
     }
 
-    /// Updates the mounted directory as a node does: creates a new directory and replaces the link
-    /// atomically.
+    /// Updates the mounted directory as a Kubernetes node does: creates a new directory and
+    /// replaces the link `..data` atomically.
     fn swap(directory: &Path, version: &str) {
         put(directory, version, version);
         symlink(version, directory.join("..tmp")).unwrap();
@@ -146,13 +148,13 @@ mod tests {
         let mut watch = Watch::new(&directory.path().join("probecause.toml"));
         assert!(
             timeout(POLL_INTERVAL * 3, watch.changed()).await.is_err(),
-            "nothing changed"
+            "reported a change although no file changed"
         );
         swap(directory.path(), "..v2");
         timeout(PATIENCE, watch.changed()).await.unwrap();
         assert!(
             timeout(POLL_INTERVAL * 3, watch.changed()).await.is_err(),
-            "reported already"
+            "reported the same change twice"
         );
     }
 
@@ -166,7 +168,7 @@ mod tests {
         timeout(PATIENCE, watch.changed()).await.unwrap();
         std::fs::remove_file(&second).unwrap();
         timeout(PATIENCE, watch.changed()).await.unwrap();
-        // A missing main file is a change too; the reload reports it.
+        // A missing main file is also a change; the reload reports the missing file.
         std::fs::remove_file(directory.path().join("probecause.toml")).unwrap();
         timeout(PATIENCE, watch.changed()).await.unwrap();
     }

@@ -1,9 +1,9 @@
-//! Reads the web configuration file: TLS, users and limits of the daemon's own endpoint, in
-//! the format of Prometheus exporters.
+//! Reads the web configuration file, which configures TLS, users and limits of the daemon's own
+//! endpoint in the format of Prometheus exporters.
 //!
-//! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>.
-//! Accepts all keys of that format. Keys that could only weaken TLS have no effect and cause a
-//! warning. Messages never contain a secret.
+//! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md> defines
+//! the format. All of its keys are accepted. Keys that could only weaken TLS have no effect and
+//! cause a warning. Messages never contain a secret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -71,8 +71,8 @@ impl Default for HttpTable {
     }
 }
 
-/// Names of the response headers that the format allows the file to set. Other headers could weaken
-/// the security policy of the page.
+/// Names of the response headers that the web configuration file may set, as in the format of
+/// Prometheus exporters. Other headers could weaken the security policy of the page.
 const HEADERS: [&str; 5] = [
     "Content-Security-Policy",
     "Strict-Transport-Security",
@@ -82,7 +82,7 @@ const HEADERS: [&str; 5] = [
 ];
 
 /// Maximum size in bytes of the web configuration file and of each PEM file that it names.
-/// Certificates and keys have a few kilobytes, so a larger file is the wrong one.
+/// Certificates and keys are a few kilobytes long, so a larger file was named by mistake.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// Reads a web configuration file. Blocks on I/O. The settings are usable only if no error was
@@ -137,7 +137,8 @@ impl Reader<'_> {
         match serde_saphyr::from_str(&text) {
             Ok(file) => Some(file),
             Err(error) => {
-                // The message of the parser quotes the file, which contains password hashes.
+                // The parser's message is not shown, because it quotes the file, which contains
+                // password hashes.
                 let location = error.location();
                 self.problems.error(Problem {
                     line: location.map(|location| location.line() as usize),
@@ -183,7 +184,7 @@ impl Reader<'_> {
 
     fn rate(&self, table: &RateTable) -> Option<RateLimit> {
         match humantime::parse_duration(&table.interval) {
-            // In this format, an interval of zero means no limit.
+            // In the format of Prometheus exporters, an interval of zero means no limit.
             Ok(Duration::ZERO) => None,
             Ok(interval) if table.burst > 0 => Some(RateLimit {
                 interval,
@@ -282,8 +283,7 @@ impl Reader<'_> {
         ClientAuth::None
     }
 
-    /// Reads a required PEM text, which is written in the web configuration or in a file named
-    /// there.
+    /// Reads a required PEM text from the web configuration or from the file that it names.
     fn pem(&mut self, key: &str, text: Option<&String>, file: Option<&String>) -> Option<Vec<u8>> {
         if text.is_none() && file.is_none() {
             let key = format!("tls_server_config.{key}_file");
@@ -333,7 +333,7 @@ impl Reader<'_> {
     }
 }
 
-/// The error about a file that is not YAML or does not have the expected keys and types.
+/// The error message for a file that is not YAML or does not have the expected keys and types.
 const WRONG_FORM: &str = "not a web configuration of Prometheus exporters (YAML error, unknown \
      key or wrong type); write only tls_server_config, http_server_config, basic_auth_users and \
      rate_limit with their keys";

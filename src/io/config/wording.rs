@@ -1,11 +1,12 @@
-//! Rewrites messages of the TOML deserializer in the words of a configuration file.
+//! Rewrites messages of the TOML deserializer for users who write configuration files.
 //!
-//! The deserializer's messages quote the value, which could be a misplaced secret, and name Rust
-//! types.
+//! The deserializer's messages name Rust types. They also quote the value, which could be a secret
+//! in the wrong place.
 
 /// Rewrites a message about a wrong type or value so that it contains neither the value nor a Rust
-/// type. Other messages are only put on one line.
-/// `remedy` returns what to write for a type, or nothing for the general example.
+/// type. In any other message, replaces only the line breaks.
+///
+/// `remedy` returns what to write for the expected type, or `None` for a general example.
 pub(super) fn without_values(message: &str, remedy: impl Fn(&str) -> Option<String>) -> String {
     let message = message.replace('\n', " ");
     let unexpected = ["invalid type: ", "invalid value: "];
@@ -25,8 +26,8 @@ pub(super) fn without_values(message: &str, remedy: impl Fn(&str) -> Option<Stri
     }
 }
 
-/// Returns the error about a value of the type `found` where `expected` is required. `expected` is
-/// the name of the type in serde; the error says how to write a value of this type.
+/// Returns the error message for a value of the type `found` where `expected` is required.
+/// `expected` is the type's name in serde. The message says how to write a value of this type.
 pub(super) fn wrong_type(found: &str, expected: &str) -> String {
     let remedy = match expected {
         "i64" => "a whole number, such as 5",

@@ -1,8 +1,8 @@
 //! Schedules retries of failed AWS operations, and logs the failures.
 //!
-//! A daemon without a permission must neither fill its log nor call all the time; a throttled
-//! daemon must leave capacity to other callers. Each kind of failure is logged once until the
-//! operation succeeds.
+//! A daemon that lacks a permission must not fill its log or repeat calls at a high rate, and a
+//! throttled daemon must leave capacity to other callers. Each kind of failure is logged once until
+//! the operation succeeds.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -46,8 +46,8 @@ pub(super) struct FailingOperation {
 /// delay is five minutes, because later evidence no longer helps with the incident.
 const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
 
-/// The backoff after failures that people must fix, such as missing permissions. The first delay
-/// is a minute in case credentials were only briefly unavailable.
+/// The backoff after failures that people must fix, such as missing permissions. The first delay is
+/// one minute, because credentials may be unavailable for only a short time.
 const PERSISTENT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(1800));
 
 /// Returns whether a failure of this kind may end within minutes without human action.
@@ -59,7 +59,7 @@ pub(super) const fn is_transient(kind: FailureKind) -> bool {
 }
 
 impl OperationBackoff {
-    /// Returns the last failure of an operation if it must not be called again at `now`.
+    /// Returns the last failure of an operation, or `None` if the operation may be called at `now`.
     pub(super) fn blocked(&self, key: &OperationKey, now: Timestamp) -> Option<FailingOperation> {
         let failing = self.failing.get(key).copied();
         failing.filter(|failing| now < failing.retry_at)
@@ -117,7 +117,8 @@ impl OperationBackoff {
     fn log_once(&mut self, key: &OperationKey, failure: &CallError) {
         let mut key = key.clone();
         if failure.kind == FailureKind::Denied {
-            // A missing permission concerns every log group, so it is logged once for all.
+            // A missing permission affects all log groups, so the failure is logged without a
+            // group.
             key.log_group = None;
         }
         if self.logged.contains(&(key.clone(), failure.kind)) {
@@ -159,7 +160,7 @@ mod tests {
         }
     }
 
-    /// Compares the delays in seconds after consecutive failures that are retried as early as
+    /// Checks the delays in seconds after consecutive failures, if each retry is made as early as
     /// allowed.
     #[track_caller]
     fn check(kind: FailureKind, expected: &[i64]) {

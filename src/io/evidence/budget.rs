@@ -1,7 +1,7 @@
 //! Limits AWS calls: the cost of metric reads per day, and the rate of all calls.
 //!
-//! The costs are estimates from a published price. They are kept in memory only, so the full
-//! budget is available after a restart.
+//! Costs are estimated from a published price. Costs are kept in memory only, so the full budget is
+//! available after a restart.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Defines AWS calls as values, and combines the metric reads of several lookups into one call.
 //!
-//! This module does no I/O: `worker` makes the calls. Metric reads of one scope share a call, in
-//! which each series appears once.
+//! This module does no I/O: `worker` makes the calls. Metric reads with the same region and role
+//! share a call, in which each series appears once.
 
 use std::collections::BTreeSet;
 
@@ -50,8 +50,8 @@ pub(super) enum CallOutput {
     Log(LogSource, Option<LogFinding>),
 }
 
-/// Maximum time range of a metric read in seconds. 500 series over an hour fit on one page of a
-/// response.
+/// Maximum time range of a metric read, in seconds. The datapoints of 500 series over an hour fit
+/// on one page of a response.
 const MAX_RANGE: i64 = 3600;
 
 impl AwsCall {

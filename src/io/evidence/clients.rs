@@ -52,7 +52,7 @@ impl Operation {
         }
     }
 
-    /// Returns the prefix of the operation's service in the names of IAM actions.
+    /// Returns the service prefix of IAM actions, such as `logs` in `logs:FilterLogEvents`.
     const fn service(self) -> &'static str {
         match self {
             Self::GetMetricData => "cloudwatch",
@@ -62,8 +62,8 @@ impl Operation {
 }
 
 impl ClientCache {
-    /// Creates an empty cache. `base` is an existing SDK configuration. If it is `None`, the SDK's
-    /// default chain provides credentials and region.
+    /// Creates an empty cache. `base` is an existing SDK configuration. If `base` is `None`, the
+    /// SDK's default provider chain provides credentials and region.
     pub(super) fn new(
         settings: &Settings,
         base: Option<SdkConfig>,

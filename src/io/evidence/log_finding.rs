@@ -10,7 +10,8 @@ use crate::domain::diagnosis::aws::{LogFinding, LogSource};
 /// that request.
 pub(super) fn log_finding(source: LogSource, lines: &[String], id: &str) -> Option<LogFinding> {
     match source {
-        // A search also finds lines of other requests that contain the id, for example in a path.
+        // A search also finds lines of other requests if they contain the id, for example in a
+        // path.
         LogSource::AccessLog => lines
             .iter()
             .filter_map(|line| read_access_line(line))

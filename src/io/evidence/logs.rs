@@ -18,7 +18,7 @@ use crate::model::observation::is_request_id;
 pub(super) struct LogQuery {
     /// The name or ARN of the log group.
     pub(super) group: String,
-    /// The request id, for which [`is_searchable`] holds.
+    /// The request id, which must be searchable (see [`is_searchable`]).
     pub(super) id: String,
     /// The start of the time range of the search, inclusive.
     pub(super) from: Timestamp,
@@ -26,11 +26,11 @@ pub(super) struct LogQuery {
     pub(super) to: Timestamp,
 }
 
-/// Maximum number of pages to read in one search of a log. CloudWatch Logs can return empty pages
-/// before it has searched the whole time range, but few for the minutes of a search.
+/// Maximum number of pages read per search of a log. CloudWatch Logs can return empty pages before
+/// it has searched the whole time range, but only a few for a time range of minutes.
 const MAX_PAGES: usize = 10;
 
-/// Maximum number of lines to keep of one log search. A full execution log of a REST API has about
+/// Maximum number of lines returned by one log search. A full execution log of a REST API has about
 /// thirty lines per request.
 const MAX_LINES: usize = 200;
 
@@ -38,14 +38,14 @@ const MAX_LINES: usize = 200;
 /// other requests. The ids of API Gateway have 16 characters or more.
 const MIN_ID_LENGTH: usize = 8;
 
-/// Returns whether an id can be searched for safely: it is long enough and consists of the
+/// Returns whether an id can be searched for safely. The id must be long enough and consist of the
 /// characters of UUIDs and base64, which can neither end the quoted term nor act as a pattern.
 pub(super) fn is_searchable(id: &str) -> bool {
     id.len() >= MIN_ID_LENGTH && is_request_id(id)
 }
 
 /// Searches a log group and returns the lines that contain the id, ordered by time. `interval` is
-/// the time between the reads of two pages.
+/// the delay before each page after the first.
 pub(super) async fn search(
     clients: &ClientCache,
     scope: &AwsScope,

@@ -1,6 +1,6 @@
 //! Plans the AWS reads of one evidence request and collects their results.
 //!
-//! This module does no I/O; the current time is an argument. Metrics are read twice while
+//! This module does no I/O. The current time is an argument. Metrics are read twice while
 //! datapoints arrive and once when the window has settled. A log is searched until a line of the
 //! request is found or a quarter of an hour has passed.
 
@@ -23,7 +23,7 @@ use crate::model::settings::Settings;
 pub(super) struct Lookup {
     pub(super) request: EvidenceRequest,
     pub(super) scope: AwsScope,
-    /// The time window of the metrics: start, inclusive, and end, exclusive.
+    /// The time window of the metrics: start (inclusive) and end (exclusive).
     pub(super) window: (Timestamp, Timestamp),
     /// The metric series to read. Empty if the target declares neither a function nor an API.
     pub(super) series: Vec<MetricSeries>,
@@ -35,9 +35,9 @@ pub(super) struct Lookup {
     /// The times of the metric reads before the final read, ascending. In these reads, a missing
     /// datapoint has no meaning, because it may still arrive.
     early_reads: [Timestamp; 2],
+    /// The time of the final metric read.
     final_read: Timestamp,
-    /// The time from which a missing datapoint will not arrive any more. `None` if that time is
-    /// unknown.
+    /// The time after which no more datapoints arrive. `None` if that time is unknown.
     settled_at: Option<Timestamp>,
     pub(super) evidence: AwsEvidence,
 }
@@ -62,27 +62,27 @@ pub(super) struct LogSearch {
 }
 
 /// The times of the log searches after the end of the request, as multiples of the time to the
-/// first search. If that is 15 s, the last search is after a quarter of an hour; a later one would
-/// not help with the incident.
+/// first search. If the first search is after 15 s, the last search is after 15 minutes. A later
+/// search would not help with the incident.
 const LOG_SEARCHES: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
 
-/// The time that a log search covers before the start and after the end of a request. The times of
-/// log events are from AWS's clock, which may differ from the clock of this host.
+/// The time that a log search covers before the start and after the end of a request. Log events
+/// are timestamped by AWS's clock, which may differ from the clock of this host.
 const LOG_MARGIN: Duration = Duration::from_secs(120);
 
-/// The number of seconds to a multiple of which the time of a final metric read is rounded up. The
-/// rounding lets targets that fail together share a call.
+/// The time of the final metric read is rounded up to a multiple of this number of seconds, so that
+/// targets that fail at the same time share a call.
 const FINAL_READ_STEP: i64 = 10;
 
-/// Maximum number of consecutive failed calls for a part of a lookup. With the delays of `backoff`,
-/// the part is then abandoned after about five minutes.
+/// Number of consecutive failed or postponed calls after which a part of a lookup is abandoned.
+/// With the delays of `backoff`, this usually takes less than three minutes.
 const MAX_FAILURES: u32 = 6;
 
 /// Maximum time by which a metric read may run before its scheduled time, in order to share a call.
 pub(super) const MAX_LEAD: Duration = Duration::from_secs(20);
 
 impl Lookup {
-    /// Plans the lookup for a request. If there is nothing to read, the new lookup is done.
+    /// Plans the lookup for a request. The new lookup is already done if there is nothing to read.
     pub(super) fn new(
         request: EvidenceRequest,
         settings: &Settings,
@@ -201,8 +201,8 @@ impl Lookup {
             let mut later = times.into_iter().filter(|_| finding.is_none());
             log.state = FetchState::scheduled_or_done(later.find(|time| *time > searched_at));
         }
-        // Both logs may contain lines of the request. A finding from one log does not replace a
-        // finding from the other that has a known template.
+        // Both logs may contain lines of the request. A finding with a known template is not
+        // replaced by a finding from the other log.
         let known = |finding: &LogFinding| finding.template != LogTemplate::Unknown;
         if finding.is_some() && !self.evidence.log.as_ref().is_some_and(known) {
             self.evidence.log = finding.cloned();
@@ -272,8 +272,8 @@ mod tests {
         Lookup::new(request, &Settings::default(), Duration::from_secs(15))
     }
 
-    /// Compares the seconds after the request at which metrics are read, and whether the window has
-    /// settled by then.
+    /// Checks how many seconds after the request metrics are read, and whether the window has
+    /// settled at each read.
     #[track_caller]
     fn check_reads(lookup: &mut Lookup, expected: &[(i64, bool)]) {
         let mut reads = Vec::new();

@@ -1,8 +1,8 @@
 //! Reads metrics from CloudWatch with GetMetricData, for several lookups in one call.
 //!
-//! Datapoints have a period of one minute, so the datapoints of a longer time range include those
-//! of every window within it. A series that CloudWatch could not read completely is left out,
-//! because its sum would be too low.
+//! Datapoints have a period of one minute, so one read of a longer time range contains the
+//! datapoints of every window in that range. A series that CloudWatch could not read completely is
+//! left out, because its sum would be too low.
 
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
@@ -22,8 +22,8 @@ pub(super) const MAX_SERIES: usize = 500;
 /// The period of the datapoints in seconds. Lambda and API Gateway publish metrics once a minute.
 const PERIOD: i32 = 60;
 
-/// Maximum number of pages of a response to read. 500 series over an hour have 30,000 values, less
-/// than a third of a page of CloudWatch, so a response with more pages is not valid.
+/// Maximum number of pages read per response. 500 series over an hour have 30,000 values, less than
+/// a third of CloudWatch's page size, so a response with more pages is not valid.
 const MAX_PAGES: usize = 5;
 
 /// Reads the values of all series from `from` (inclusive) to `to` (exclusive). Leaves out series
@@ -137,7 +137,7 @@ mod tests {
         })
     }
 
-    /// Adds a result of the third series, and compares the values and whether they are complete.
+    /// Adds a result of the third series, and checks the values and whether they are complete.
     #[track_caller]
     fn check(status: StatusCode, seconds: &[i64], expected: &[f64], complete: bool) {
         let result = MetricDataResult::builder()

@@ -2,9 +2,9 @@
 //! request, and its log lines.
 //!
 //! The monitor uses the task in `worker` through [`EvidenceCollector`]. `pending`, `lookup` and
-//! `call` plan the AWS calls; `series`, `metrics`, `logs` and `log_finding` read the data; `scope`
-//! and `clients` connect to AWS; `budget` and `backoff` limit the calls. `domain` decides which
-//! requests need evidence and interprets it.
+//! `call` plan the AWS calls. `series`, `metrics`, `logs` and `log_finding` read the data. `scope`
+//! and `clients` connect to AWS. `budget` and `backoff` limit the calls. `domain` decides which
+//! requests need evidence, and interprets the evidence.
 
 mod backoff;
 mod budget;
@@ -42,22 +42,25 @@ pub struct EvidenceCollector {
     metrics: DaemonMetrics,
 }
 
-/// The time from the end of a request to the first search of a log. Log lines usually appear
-/// within seconds, but AWS does not guarantee it.
+/// The time from the end of a request to the first search of a log. Log lines usually appear within
+/// seconds, but AWS does not guarantee this.
 pub const FIRST_LOG_SEARCH: Duration = Duration::from_secs(15);
 
-/// Capacity of the queue of evidence requests: two requests for each of about a hundred targets
-/// that fail at once. The task never blocks on AWS, so it empties the queue quickly.
+/// Capacity, in requests, of the queue of evidence requests. This is enough for two requests about
+/// each of a hundred targets that fail at the same time. The evidence task never blocks on AWS, so
+/// the queue empties quickly.
 const QUEUE: usize = 256;
 
 impl EvidenceCollector {
     /// Starts the task that collects evidence. Must be called inside a Tokio runtime.
     ///
-    /// The task sends a last update through `updates` for every request passed to
-    /// [`EvidenceCollector::request`], unless the request is dropped. The update is empty while
-    /// `evidence.enabled` is false. `base` is an SDK configuration from the loader of `aws_config`,
-    /// which includes the clock that is needed to assume a role; `None` means the SDK's default
-    /// chain. `first_log_search` is [`FIRST_LOG_SEARCH`] for AWS, and shorter for a simulation.
+    /// For every request passed to [`EvidenceCollector::request`] that is not dropped later, the
+    /// task sends a last update through `updates`. The update is empty while `evidence.enabled` is
+    /// false.
+    ///
+    /// `base` is an SDK configuration from the loader of `aws_config`, which includes the clock
+    /// that is needed to assume a role. `None` means the SDK's default provider chain.
+    /// `first_log_search` is [`FIRST_LOG_SEARCH`] for AWS, and shorter for a simulation.
     #[must_use]
     pub fn start(
         settings: &Settings,
@@ -88,8 +91,8 @@ impl EvidenceCollector {
         }
     }
 
-    /// Requests evidence. Does not block: if the queue is full, counts the request as dropped and
-    /// sends an empty update for it.
+    /// Requests evidence without blocking. If the queue is full, the request is counted as dropped
+    /// and its only update is empty.
     pub fn request(&self, request: EvidenceRequest) {
         if let Err(refused) = self.requests.try_send(request) {
             let request = refused.into_inner();
@@ -100,8 +103,8 @@ impl EvidenceCollector {
         }
     }
 
-    /// Drops all requests about a target, without an update. The caller uses this when the incident
-    /// of the target is resolved or the target is removed.
+    /// Drops all requests about a target, without an update. Called when the incident of the target
+    /// is resolved or the target is removed.
     pub fn forget(&self, target: &TargetName) {
         // Sending fails only if the task has ended, and then no request is left to drop.
         let _ = self.commands.send(WorkerCommand::Forget(target.clone()));

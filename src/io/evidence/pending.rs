@@ -1,7 +1,7 @@
 //! Manages the lookups in progress: determines the AWS calls that are due, and applies their
 //! outputs to the lookups.
 //!
-//! This module does no I/O; the current time is an argument. One call reads data for as many
+//! This module does no I/O. The current time is an argument. One call reads data for as many
 //! lookups as possible. `domain` decides what the evidence means for a diagnosis.
 
 use std::collections::BTreeMap;
@@ -24,8 +24,8 @@ pub(super) struct PendingLookups {
     first_log_search: Duration,
 }
 
-/// Maximum number of lookups in progress, each with a few kilobytes. The monitor requests at most
-/// two per target, so a thousand targets may fail together.
+/// Maximum number of lookups in progress. A lookup uses a few kilobytes. The monitor requests at
+/// most two lookups per target, so the limit allows for a thousand failing targets.
 const MAX_LOOKUPS: usize = 2048;
 
 impl PendingLookups {
@@ -86,8 +86,8 @@ impl PendingLookups {
         self.lookups.values().filter_map(Lookup::next_call).min()
     }
 
-    /// Returns the calls that are due at `now`, and marks the parts of lookups that they read as in
-    /// flight.
+    /// Returns the calls that are due at `now`. Marks the parts of lookups that these calls read as
+    /// in flight.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<AwsCall> {
         let mut calls = self.due_log_searches(now);
         let mut due: BTreeMap<AwsScope, Vec<&mut Lookup>> = BTreeMap::new();
@@ -97,7 +97,7 @@ impl PendingLookups {
             }
         }
         for (scope, mut lookups) in due {
-            // A read that may run early can share a call, but does not cause one.
+            // A read that may run early can share a call but does not start a call of its own.
             if !lookups.iter().any(|lookup| lookup.metrics.is_due(now)) {
                 continue;
             }
@@ -151,8 +151,9 @@ impl PendingLookups {
         self.updates(ids, !matches!(output, CallOutput::Log(_, None)))
     }
 
-    /// Reschedules a call that failed or was not made for `retry_at`, or abandons it if that is
-    /// `None`. Returns the updates to send, and the number of abandoned parts of lookups.
+    /// Schedules another attempt at `retry_at` for a call that failed or was not permitted.
+    /// Abandons the call if `retry_at` is `None`. Returns the updates to send, and the number of
+    /// abandoned parts of lookups.
     pub(super) fn postpone(
         &mut self,
         call: &AwsCall,
@@ -178,9 +179,9 @@ impl PendingLookups {
         (self.updates(&call.lookups, false), abandoned)
     }
 
-    /// Returns the updates to send after a call for these lookups: an update of every lookup if the
-    /// call `found` evidence, otherwise only of lookups that are done. Removes lookups that are
-    /// done.
+    /// Returns the updates to send after a call for these lookups, and removes lookups that are
+    /// done. If the call `found` evidence, every lookup has an update. Otherwise, only lookups that
+    /// are done have an update.
     fn updates(&mut self, ids: &[LookupId], found: bool) -> Vec<EvidenceUpdate> {
         let mut updates = Vec::new();
         for id in ids {
@@ -199,7 +200,7 @@ impl PendingLookups {
     }
 }
 
-/// Returns the last update for a request that is not looked up, without evidence.
+/// Returns a last update without evidence, for a request that is not looked up.
 pub(super) fn empty_update(request: &EvidenceRequest) -> EvidenceUpdate {
     EvidenceUpdate {
         target: request.target.name.clone(),
@@ -222,7 +223,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Creates an evidence request about a probe that ended at the second `ended`.
+    /// Creates an evidence request about a probe that ended at second `ended`.
     fn request(
         name: &str,
         ended: i64,
@@ -253,8 +254,8 @@ mod tests {
         pending
     }
 
-    /// Takes the calls that are due at `second`, and compares the numbers of series and lookups of
-    /// each.
+    /// Takes the calls that are due at `second`, and checks the number of series and the number of
+    /// lookups of each call.
     #[track_caller]
     fn check_calls(
         pending: &mut PendingLookups,

@@ -12,7 +12,7 @@ use crate::model::target::Target;
 /// An AWS region and role. Targets with the same scope share clients and calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct AwsScope {
-    /// The AWS region. `None` means the region from the SDK's default chain.
+    /// The AWS region. `None` means the region from the SDK's default provider chain.
     pub(super) region: Option<String>,
     /// The IAM role that is assumed. `None` means the credentials of the daemon itself.
     pub(super) role: Option<Role>,

@@ -135,9 +135,8 @@ pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<MetricSeries> {
 
 type ApiDimensions = (Coverage, GatewayType, Vec<(&'static str, String)>);
 
-/// Returns the dimensions of the series of the stage and, if a route is declared, of the route.
-///
-/// A route has datapoints only if detailed metrics are enabled, so both are read.
+/// Returns the dimensions of the series of the stage and, if a route is declared, of the route. A
+/// route has datapoints only if detailed metrics are enabled, so the stage is always included.
 fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
     // A REST API also has an id, but the metrics of a REST API are identified by its name.
     let (api_type, id) = match (&aws.api_name, &aws.api_id) {
@@ -155,7 +154,7 @@ fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
                 ("Method", method.to_owned()),
                 ("Resource", resource.to_owned()),
             ],
-            // Only an HTTP API has a route without a method, `$default`.
+            // Only HTTP APIs have a route without a method (`$default`).
             (GatewayType::Rest, None) => return all,
         };
         all.push((Coverage::Route, api_type, [stage, own].concat()));
@@ -223,7 +222,7 @@ impl WindowAggregator<'_> {
 }
 
 /// Converts a time in milliseconds, the unit of Lambda and API Gateway, to a duration. Returns
-/// `None` if it is negative or too large.
+/// `None` if the time is negative or too large.
 fn milliseconds(value: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(value / 1000.0).ok()
 }
@@ -238,7 +237,7 @@ mod tests {
         aws
     }
 
-    /// Compares the series that `aws` declares, each formatted as `namespace metric {dimensions}`.
+    /// Checks the series that `aws` declares, each formatted as `namespace metric {dimensions}`.
     #[track_caller]
     fn check(aws: &AwsDeclarations, expected: &[&str]) {
         let line = |series: &MetricSeries| {

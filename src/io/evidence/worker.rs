@@ -55,7 +55,7 @@ pub(super) struct Worker {
     /// AWS calls that are due but have not started.
     queue: VecDeque<AwsCall>,
     in_flight: FuturesUnordered<RunningCall>,
-    /// Updates that have not been sent to the monitor, because the channel had no room.
+    /// Updates that have not been sent to the monitor yet.
     outbox: VecDeque<EvidenceUpdate>,
 }
 
@@ -63,8 +63,8 @@ pub(super) struct Worker {
 type FinishedCall = (AwsCall, Timestamp, Result<CallOutput, CallError>);
 type RunningCall = Pin<Box<dyn Future<Output = FinishedCall> + Send>>;
 
-/// Maximum number of concurrent AWS calls. With several, a call that hangs does not delay the other
-/// calls.
+/// Maximum number of concurrent AWS calls. With more than one, a call that hangs does not delay the
+/// other calls.
 const MAX_IN_FLIGHT: usize = 4;
 
 /// Maximum time between two iterations of the task's loop. A change of the wall clock takes effect
@@ -203,7 +203,7 @@ impl Worker {
                 true
             }
             Permit::Refused { first_today } => {
-                // A limit of zero turns metric reads off on purpose and needs no warning.
+                // A limit of zero disables metric reads, so no warning is needed.
                 if first_today && max_daily_cost > 0.0 {
                     warn!(
                         max_daily_cost,
@@ -235,8 +235,9 @@ impl Worker {
         }
     }
 
-    /// Postpones a call that failed or was not made to `retry_at`, or abandons it if that is
-    /// `None`. `reason` is the label under which abandoned parts are counted.
+    /// Schedules another attempt at `retry_at` for a call that failed or was not permitted.
+    /// Abandons the call if `retry_at` is `None`. `reason` is the label under which abandoned parts
+    /// of lookups are counted.
     fn postpone(&mut self, call: &AwsCall, retry_at: Option<Timestamp>, reason: &str) {
         let (updates, abandoned) = self.pending.postpone(call, retry_at);
         self.count_dropped(reason, abandoned);
@@ -270,7 +271,7 @@ impl Worker {
     }
 }
 
-/// Makes an AWS call. `interval` is the time between the reads of two pages of a log search.
+/// Makes an AWS call. `interval` is the delay before each page of a log search after the first.
 async fn run_call(
     clients: Arc<ClientCache>,
     call: AwsCall,

@@ -1,7 +1,7 @@
 //! Adds the target's credentials to a request: basic, bearer or AWS Signature Version 4.
 //!
-//! AWS credentials come from the SDK's default credential chain, which is loaded when the first
-//! request is signed. The SDK caches the credentials.
+//! The AWS credentials are those of the SDK's default credential chain, which is loaded when the
+//! first request is signed. The SDK caches the credentials.
 
 use std::time::SystemTime;
 
@@ -21,7 +21,7 @@ use url::Url;
 use super::redirect::Hop;
 use crate::model::target::Auth;
 
-/// The source of the AWS credentials with which requests are signed, loaded on first use.
+/// The source of the AWS credentials that sign requests. It is loaded on first use.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     provider: OnceCell<SharedCredentialsProvider>,
@@ -37,11 +37,11 @@ impl Credentials {
 
     /// Adds the authorization headers of `auth` to `headers`.
     ///
-    /// A signature covers only the `host` header of the existing headers, because a proxy may
-    /// change the others.
+    /// Of the headers that already exist, a signature covers only `host`, because a proxy may
+    /// change the other headers.
     ///
     /// # Errors
-    /// Returns a message without secrets that says what is wrong and what to do.
+    /// Returns a message without secrets that says what is wrong and how to fix it.
     pub(super) async fn apply(
         &self,
         auth: &Auth,
@@ -87,17 +87,18 @@ impl Credentials {
     }
 }
 
-/// The value of a header for basic authentication.
+/// Returns the header value for basic authentication.
 pub(super) fn basic(user: &[u8], password: &[u8]) -> HeaderValue {
     let mut text = "Basic ".to_owned();
     STANDARD.encode_string([user, password].join(&b':'), &mut text);
-    // Base64 has only characters that are allowed in a header.
+    // Base64 contains only characters that are allowed in a header, so the fallback is never used.
     let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Basic"));
     value.set_sensitive(true);
     value
 }
 
-/// The value of a header for the user and password of a URL; `None` if it contains neither.
+/// Returns the header value for the user and password of a URL, or `None` if the URL contains
+/// neither.
 pub(super) fn of_url(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;

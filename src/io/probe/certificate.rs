@@ -1,6 +1,7 @@
 //! Parses the certificates that a server presents: subject, issuer, names and validity.
 //!
-//! The TLS library verifies them. A certificate that cannot be parsed is left out.
+//! This module does not verify certificates; `connection` does. A certificate that cannot be parsed
+//! is omitted.
 
 use std::net::IpAddr;
 
@@ -11,7 +12,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::stopwatch::Handshake;
 use crate::model::observation::{Certificate, TlsFacts};
 
-/// Extracts the TLS version and the certificates of a handshake for the observation.
+/// Converts a recorded handshake to the TLS facts of an observation: the TLS version, the
+/// certificates and the expiry of the verified path.
 pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     TlsFacts {
         version: handshake.version.map(str::to_owned),
@@ -26,13 +28,14 @@ pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     }
 }
 
-/// Returns when a certificate in DER expires, or `None` if it is not a valid X.509 certificate.
+/// Returns when a DER-encoded certificate expires, or `None` if it is not a valid X.509
+/// certificate.
 pub(super) fn expiry(der: &[u8]) -> Option<Timestamp> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
 }
 
-/// Parses one certificate in DER. Returns `None` if it is not a valid X.509 certificate.
+/// Parses one DER-encoded certificate. Returns `None` if it is not a valid X.509 certificate.
 #[must_use]
 pub fn parse(der: &[u8]) -> Option<Certificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
@@ -68,8 +71,8 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// Converts the octets of a subject alternative name to an IP address. Returns `None` if the number
-/// of octets is neither 4 nor 16.
+/// Converts the octets of a subject alternative name to an IP address. Returns `None` unless there
+/// are 4 or 16 octets.
 #[must_use]
 pub fn ip_address(octets: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(octets) {

@@ -1,9 +1,9 @@
-//! Maps library errors to one kind of fault.
+//! Maps the errors of libraries to kinds of faults.
 //!
-//! Decides by the types in a chain of errors and by the bytes that the peer sent, never by the
-//! text of an error, because texts change between releases. Where two kinds are possible, the
-//! current phase decides: an unexpected end of file is a closed connection in one phase and a
-//! truncated body in another.
+//! The kind depends on the types in the source chain of an error and on the bytes that the peer
+//! sent, never on the text of an error, because texts change between releases. If two kinds are
+//! possible, the current phase decides: an unexpected end of file is a truncated body in the
+//! transfer phase, and a closed connection in any other phase.
 
 use std::error::Error;
 use std::io;
@@ -13,10 +13,10 @@ use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 use super::stopwatch::Handshake;
 use crate::model::observation::{Fault, FaultKind, Phase};
 
-/// What a connection received since the request was sent.
+/// The bytes and errors that a connection received since the last request was sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Received {
-    /// The first bytes.
+    /// The first bytes that were received, enough to recognize a protocol.
     pub(super) first: Vec<u8>,
     /// The TLS error that ended the connection, if any.
     pub(super) tls_error: Option<rustls::Error>,
@@ -24,7 +24,7 @@ pub(super) struct Received {
     pub(super) client_certificate_requested: bool,
 }
 
-/// Classifies a name that was not resolved; with `proxied` it is the name of the proxy.
+/// Classifies a failed name resolution. If `proxied` is true, the name is that of the proxy.
 pub(super) fn resolve(kind: FaultKind, detail: String, proxied: bool) -> Fault {
     let is_own = matches!(kind, FaultKind::Local | FaultKind::AddressRefused);
     if proxied && !is_own {
@@ -33,7 +33,7 @@ pub(super) fn resolve(kind: FaultKind, detail: String, proxied: bool) -> Fault {
     fault(Phase::Resolve, kind, detail)
 }
 
-/// Classifies a failed TCP connection; with `proxied` it is the one to the proxy.
+/// Classifies a failed TCP connection. If `proxied` is true, the connection leads to the proxy.
 pub(super) fn connect(error: &io::Error, proxied: bool) -> Fault {
     let kind = io_fault(error, Phase::Connect).unwrap_or(FaultKind::Unreachable);
     let detail = error.to_string();
@@ -43,24 +43,25 @@ pub(super) fn connect(error: &io::Error, proxied: bool) -> Fault {
     fault(Phase::Connect, kind, detail)
 }
 
-/// A fault of the proxy.
+/// Returns a fault of the proxy.
 pub(super) const fn proxy_fault(phase: Phase, detail: String) -> Fault {
     fault(phase, FaultKind::Proxy, detail)
 }
 
-/// Classifies a host for which no handshake is possible.
+/// Returns the fault of a host whose name TLS does not accept as a server name.
 pub(super) fn bad_server_name(host: &str, error: &dyn Error) -> Fault {
     let detail = format!("`{host}` cannot be the name of a TLS server: {error}");
     fault(Phase::Tls, FaultKind::TlsHandshake, detail)
 }
 
-/// The fault of a server without HTTP/2 whose target allows nothing else.
+/// Returns the fault of a server without HTTP/2 if the target requires HTTP/2.
 pub(super) fn no_http2() -> Fault {
     let detail = "the server does not offer HTTP/2, which `request.http` requires";
     fault(Phase::Tls, FaultKind::Protocol, detail.to_owned())
 }
 
-/// Classifies a failed TLS handshake, with what the server had sent until then.
+/// Classifies a failed TLS handshake. `seen` contains the facts of the handshake, and `first` the
+/// first bytes that the server sent.
 pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fault {
     if let Some(text) = other_protocol(first) {
         let kind = match is_http(first) {
@@ -73,7 +74,8 @@ pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fa
     let inner = error.get_ref();
     if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         let requested = seen.client_certificate_requested;
-        // Before its certificate, a server has not found anything in common yet.
+        // The server sent this alert before its certificate, so it supports no TLS version or
+        // cipher suite that the client offers.
         let kind = match error {
             rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)
                 if seen.chain.is_empty() && !requested =>
@@ -91,11 +93,11 @@ pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fa
     fault(Phase::Tls, kind, error.to_string())
 }
 
-/// Classifies a failed request or response.
+/// Classifies an error that occurred while a request was sent or its response was read.
 pub(super) fn exchange(error: &hyper::Error, phase: Phase, received: &Received) -> Fault {
-    // HTTP/2 keeps only the kind of its transport's error, so the stream keeps the error itself. A
-    // TLS 1.3 client finishes the handshake before the server has checked the client certificate,
-    // so the alert can arrive in the processing phase.
+    // hyper's HTTP/2 error contains only the kind of a transport error, so the stream records the
+    // TLS error. A TLS 1.3 client finishes the handshake before the server has checked the client
+    // certificate, so the alert of the server may arrive in the processing phase.
     if let Some(error) = &received.tls_error {
         let kind = tls_fault(error, received.client_certificate_requested);
         return fault(Phase::Tls, kind, tls_message(error));
@@ -122,7 +124,7 @@ const fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
     }
 }
 
-/// The first line of what a peer sent if it is text, and so neither TLS nor HTTP/2.
+/// Returns the first line that a peer sent, or `None` if it is not text, as in TLS and HTTP/2.
 fn other_protocol(first: &[u8]) -> Option<String> {
     let text: Vec<u8> = first
         .iter()
@@ -136,7 +138,7 @@ fn other_protocol(first: &[u8]) -> Option<String> {
     (is_text && !text.is_empty()).then_some(text)
 }
 
-/// Whether a response is HTTP, perhaps a page without a head as in HTTP/0.9.
+/// Returns whether `first` begins an HTTP response, or an HTML page without a head (HTTP/0.9).
 fn is_http(first: &[u8]) -> bool {
     let text = String::from_utf8_lossy(first)
         .trim_start()
@@ -146,8 +148,8 @@ fn is_http(first: &[u8]) -> bool {
         .any(|start| text.starts_with(start))
 }
 
-/// Returns every error of the chain, including those wrapped in an `io::Error`, which `source`
-/// skips.
+/// Returns an error and all its sources, including an error that is wrapped in an `io::Error`,
+/// which `source` skips.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut links = Vec::new();
     let mut next = Some(error);
@@ -164,7 +166,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)>
     links
 }
 
-/// Joins the libraries' messages, outermost first.
+/// Joins the messages of a source chain, outermost first.
 fn describe(chain: &[&(dyn Error + 'static)]) -> String {
     let mut messages: Vec<String> = Vec::new();
     for link in chain {
@@ -203,7 +205,8 @@ fn tls_fault(error: &rustls::Error, requested: bool) -> FaultKind {
     }
 }
 
-/// The message of a TLS error. The library shows errors of the verification only by their names.
+/// Returns the message of a TLS error. rustls prints `CertificateError::Other` in its debug format,
+/// so the message contains the cause instead.
 fn tls_message(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
@@ -229,8 +232,9 @@ fn certificate_fault(problem: &CertificateError) -> FaultKind {
     }
 }
 
-/// Classifies an alert of the server. After it requested a client certificate, an alert about a
-/// certificate or signature is about that one, and `handshake_failure` means that it was missing.
+/// Classifies a TLS alert of the server. If `requested` is true, the server requested a client
+/// certificate. An alert about a certificate or signature then concerns the client certificate, and
+/// `handshake_failure` means that the client certificate is missing.
 fn alert_fault(alert: AlertDescription, requested: bool) -> FaultKind {
     use AlertDescription as A;
     match alert {
@@ -273,8 +277,8 @@ fn io_fault(error: &io::Error, phase: Phase) -> Option<FaultKind> {
     }
 }
 
-/// Whether this host ran out of descriptors, ports or memory. The raw numbers are Linux's
-/// EMFILE, ENFILE, ENOMEM and ENOBUFS, which have no stable `ErrorKind`.
+/// Returns whether this host ran out of file descriptors, ports or memory. The raw error numbers
+/// are EMFILE, ENFILE, ENOMEM and ENOBUFS of Linux, most of which have no stable `ErrorKind`.
 pub(super) fn is_local(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23 | 12 | 105))
         || matches!(

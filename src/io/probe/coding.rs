@@ -1,7 +1,8 @@
 //! Decodes the content codings of a response body, within limits.
 //!
-//! Decoders are stacked if a body was encoded more than once. What comes out is counted and kept
-//! up to a limit while it is produced, so that a decompression bomb does not use memory.
+//! A body with several codings passes through one decoder per coding. Decoded bytes are counted
+//! while they are produced, but only the first bytes are kept, so a decompression bomb does not use
+//! memory.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,27 +13,29 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use zstd::stream::raw::{Decoder as ZstdFrames, InBuffer, Operation as _, OutBuffer};
 
-/// A decoder for the body of one response.
+/// Decodes the body of one response.
 pub(super) struct BodyDecoder {
-    /// The first stage; `None` if the body is not encoded.
+    /// The first decoder; `None` if the body is not encoded or cannot be decoded.
     stages: Option<Box<dyn Stage>>,
     kept: Arc<Mutex<Kept>>,
     codings: String,
     is_empty: bool,
 }
 
-/// The decoded bytes that were not taken yet.
+/// The decoded bytes that were not taken yet, and the limits for further bytes.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// The bytes, as far as they are kept.
+    /// The decoded bytes that are kept.
     pub(super) bytes: Vec<u8>,
-    /// Their number, with those that are not kept.
+    /// The number of decoded bytes, including bytes that are not kept.
     pub(super) count: u64,
+    /// Number of decoded bytes that may still be kept.
     room: usize,
+    /// Number of bytes that may still be decoded.
     left: u64,
 }
 
-/// The error of a body that contradicts its `Content-Encoding`.
+/// The error for a body that is not valid data in the codings that its `Content-Encoding` names.
 #[derive(Debug, thiserror::Error)]
 #[error("the body is not valid `{codings}` data, which `content-encoding` announces: {cause}")]
 pub(super) struct DecodeError {
@@ -40,24 +43,24 @@ pub(super) struct DecodeError {
     cause: io::Error,
 }
 
-/// One decoder of a stack.
+/// One decoder in a chain of decoders.
 trait Stage: Write + Send {
-    /// Checks that the input was complete, here and in the stages behind.
+    /// Checks that the input of this decoder and of all later decoders was complete.
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// Maximum number of stacked codings.
+/// Maximum number of codings of one body.
 const MAX_STAGES: usize = 4;
 
-/// Maximum window of a zstd frame, as its base-2 logarithm: 8 MB (RFC 9659).
+/// Maximum window size of a zstd frame, as the base-2 logarithm of bytes: 8 MiB (RFC 9659).
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
-/// Size of the buffers of decoders in bytes.
+/// Size of a decoder's buffer in bytes.
 const BUFFER: usize = 8 * 1024;
 
 impl BodyDecoder {
-    /// Creates the decoder for a response with these headers; it keeps `room` bytes and stops
-    /// after `limit`.
+    /// Creates a decoder for a response with these headers. The decoder keeps the first `room`
+    /// decoded bytes, and stops after `limit` decoded bytes.
     pub(super) fn new(headers: &HeaderMap, room: usize, limit: u64) -> Self {
         let kept = Arc::new(Mutex::new(Kept {
             room,
@@ -81,15 +84,16 @@ impl BodyDecoder {
         }
     }
 
-    /// The codings of the body if one of them is unknown, so that the body stays encoded.
+    /// Returns the codings of the body if the body cannot be decoded, because a coding is unknown
+    /// or there are too many codings.
     pub(super) fn undecoded(&self) -> Option<&str> {
         (self.stages.is_none() && !self.codings.is_empty()).then_some(self.codings.as_str())
     }
 
-    /// Decodes a part of the body. Returns `false` if the limit is reached.
+    /// Decodes a part of the body. Returns `false` if the limit of decoded bytes is reached.
     ///
     /// # Errors
-    /// The body contradicts its coding.
+    /// Returns an error if the body is not valid in its coding.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<bool, DecodeError> {
         self.is_empty &= bytes.is_empty();
         let written = match &mut self.stages {
@@ -103,13 +107,13 @@ impl BodyDecoder {
         }
     }
 
-    /// Checks that the body was complete.
+    /// Checks that the encoded body was complete.
     ///
     /// # Errors
-    /// The body ended within its encoded data.
+    /// Returns an error if the body ended within its encoded data.
     pub(super) fn finish(&mut self) -> Result<(), DecodeError> {
         let finished = match &mut self.stages {
-            // A response without a body may announce the coding that its body would have had.
+            // A response without a body, such as a response to HEAD, may have a `Content-Encoding`.
             Some(stages) if !self.is_empty => stages.finish(),
             _ => Ok(()),
         };
@@ -119,7 +123,8 @@ impl BodyDecoder {
         }
     }
 
-    /// Takes the bytes that were decoded since the last call, and their number.
+    /// Removes and returns the bytes that were kept since the last call, and the number of bytes
+    /// that were decoded since the last call.
     pub(super) fn take(&self) -> (Vec<u8>, u64) {
         self.with(|kept| {
             let bytes = std::mem::take(&mut kept.bytes);
@@ -139,7 +144,7 @@ impl BodyDecoder {
     }
 }
 
-/// The codings of a body in the order in which they were applied.
+/// Returns the codings of a body in the order in which they were applied.
 fn coding_names(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(CONTENT_ENCODING).iter();
     let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -164,7 +169,7 @@ fn stage(name: &str, behind: Box<dyn Stage>) -> Box<dyn Stage> {
     }
 }
 
-/// The end of a stack: counts and keeps what comes out.
+/// The last stage, which counts the decoded bytes and keeps the first of them.
 struct Sink(Arc<Mutex<Kept>>);
 
 impl Write for Sink {
@@ -208,9 +213,10 @@ impl Stage for DecompressorWriter<Box<dyn Stage>> {
     }
 }
 
-/// The coding `deflate`: by its standard in a zlib stream, by a widespread mistake without one.
+/// A decoder for the coding `deflate`. By the standard, the data is a zlib stream, but some servers
+/// send raw deflate data.
 enum Deflate {
-    /// The first bytes have not arrived yet.
+    /// The first two bytes, which decide the format, have not arrived yet.
     Undecided(Vec<u8>, Option<Box<dyn Stage>>),
     Zlib(ZlibDecoder<Box<dyn Stage>>),
     Raw(DeflateDecoder<Box<dyn Stage>>),
@@ -227,9 +233,9 @@ impl Write for Deflate {
         if let [first, second, ..] = start[..] {
             let start = std::mem::take(start);
             let Some(behind) = behind.take() else {
-                return Err(io::Error::other("written after an error"));
+                return Err(io::Error::other("write after a failed write"));
             };
-            // RFC 1950: the method is 8, and the first two bytes are a multiple of 31.
+            // A zlib header (RFC 1950) has the method 8, and its two bytes form a multiple of 31.
             let is_zlib =
                 first & 0x0f == 8 && (u16::from(first) << 8 | u16::from(second)) % 31 == 0;
             *self = match is_zlib {
@@ -266,7 +272,7 @@ impl Stage for Deflate {
     }
 }
 
-/// The coding `zstd`: frames, one after the other.
+/// A decoder for the coding `zstd`: a sequence of frames.
 struct Zstd {
     frames: io::Result<ZstdFrames<'static>>,
     behind: Box<dyn Stage>,

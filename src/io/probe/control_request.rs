@@ -1,10 +1,10 @@
-//! Sends control requests, which measure the minimum response time of the front door: it responds
-//! to them without calling its backend.
+//! Sends control requests, which measure the minimum response time of a front door. The front door
+//! responds to a control request without calling its backend.
 //!
-//! A control request uses the origin, addresses, proxy and TLS settings of a probe over a new
-//! connection. It does not send the target's credentials, headers (except `Host`) or body, and
-//! does not follow redirects. Its user agent distinguishes it from a probe in access logs. It is
-//! sent only if the target sets `aws.control_path`, and does not affect metrics or health.
+//! A control request uses the origin, addresses, proxy and TLS settings of the target over a new
+//! connection. It does not send the target's credentials, headers (except `Host`) or body, and does
+//! not follow redirects. Its user agent distinguishes it from a probe in access logs. It is sent
+//! only if the target sets `aws.control_path`, and does not affect metrics or health.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::model::target::{HeaderText, RequestSettings, Target};
 const USER_AGENT: &str = concat!("probecause-control/", env!("CARGO_PKG_VERSION"));
 
 /// Maximum duration of a control request. A front door responds without its backend within
-/// milliseconds; a response after this time is useless as a minimum response time.
+/// milliseconds. A longer response time is useless as a minimum.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum number of body bytes kept of the response to a control request. The longest expected
-/// body has 42 bytes, and a longer body must remain recognizable as longer.
+/// Maximum number of bytes kept of the body of a response to a control request. The longest
+/// expected body is 42 bytes long. The limit is higher so that a longer body is recognized.
 const BODY_LIMIT: usize = 1024;
 
 impl Prober {
@@ -34,8 +34,8 @@ impl Prober {
     }
 }
 
-/// Returns a target of which a probe is the control request for `target`. Returns `None` if
-/// `target` has no control path.
+/// Returns a target whose probe is the control request for `target`. Returns `None` if `target` has
+/// no control path.
 fn as_target(target: &Target) -> Option<Target> {
     let url = control_url(target)?;
     let mut control = Target::with_defaults(target.name.as_str(), url);
@@ -59,6 +59,7 @@ fn as_target(target: &Target) -> Option<Target> {
 }
 
 /// Returns the URL of the control path on the target's origin, without user, password and fragment.
+/// Returns `None` if the target has no control path, or if the path leads to another origin.
 fn control_url(target: &Target) -> Option<Url> {
     let path = target.aws.control_path.as_deref()?;
     let mut url = target.url.join(path).ok()?;
@@ -69,7 +70,7 @@ fn control_url(target: &Target) -> Option<Url> {
 }
 
 /// Returns the headers of a control request: its user agent, and the `Host` header of the target,
-/// which selects the API if several share one address.
+/// which selects the API if several APIs share one address.
 fn headers(target: &Target) -> Vec<(String, HeaderText)> {
     let plain = |(name, text): &(String, HeaderText)| match text {
         HeaderText::Plain(_) if name.eq_ignore_ascii_case("host") => {

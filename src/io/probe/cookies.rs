@@ -1,14 +1,14 @@
-//! A cookie jar for the redirects of one probe, after RFC 6265.
+//! Stores cookies for the redirects of one probe, as defined in RFC 6265.
 //!
-//! Login pages and consent pages set a cookie and redirect to themselves; without the cookie they
-//! would redirect forever. Cookies do not survive the probe.
+//! Login and consent pages may set a cookie and redirect to themselves. Without the cookie, such a
+//! page would redirect forever. Cookies are discarded after the probe.
 
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use url::{Host, Url};
 
-/// The cookies that the hops of one probe have set.
+/// The cookies that the responses of one probe have set.
 #[derive(Debug, Default)]
 pub(super) struct Jar {
     cookies: Vec<Cookie>,
@@ -20,20 +20,20 @@ struct Cookie {
     name: String,
     value: String,
     domain: String,
-    /// Whether the cookie is sent only to the very host that set it.
+    /// Whether the cookie is sent only to the host that set it, and not to subdomains.
     host_only: bool,
     path: String,
     secure: bool,
 }
 
-/// Maximum number of cookies, as browsers keep for each domain.
+/// Maximum number of cookies in a jar, similar to the limit that browsers have for each domain.
 const MAX_COOKIES: usize = 50;
 
-/// Maximum size of a cookie in bytes, as in browsers.
+/// Maximum size of a `Set-Cookie` header in bytes, as in browsers.
 const MAX_COOKIE: usize = 4096;
 
 impl Jar {
-    /// Creates an empty jar; one that is not enabled stays empty.
+    /// Creates an empty jar. A jar that is not enabled ignores all cookies.
     pub(super) const fn new(enabled: bool) -> Self {
         Self {
             cookies: Vec::new(),
@@ -41,7 +41,7 @@ impl Jar {
         }
     }
 
-    /// Stores the cookies of a response from `url`.
+    /// Stores the cookies that a response from `url` sets.
     pub(super) fn store(&mut self, url: &Url, headers: &HeaderMap, now: Timestamp) {
         if !self.enabled {
             return;
@@ -62,14 +62,15 @@ impl Jar {
         }
     }
 
-    /// Adds the cookies for `url` to the headers of a request, after those already there.
+    /// Adds the cookies for `url` to the `Cookie` header of a request, after the cookies that the
+    /// header already contains.
     pub(super) fn add_to(&self, url: &Url, headers: &mut HeaderMap) {
         let mut matching: Vec<&Cookie> = self.cookies.iter().collect();
         matching.retain(|cookie| cookie.matches(url));
         if matching.is_empty() {
             return;
         }
-        // RFC 6265, section 5.4: longer paths first.
+        // Cookies with longer paths are sent first (RFC 6265, section 5.4).
         matching.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         let configured = headers.get(COOKIE).map(|value| value.as_bytes().to_vec());
         let is_sensitive = headers.get(COOKIE).is_some_and(HeaderValue::is_sensitive);
@@ -106,14 +107,14 @@ fn host(url: &Url) -> String {
     url.host_str().unwrap_or_default().to_ascii_lowercase()
 }
 
-/// Whether a host is the domain or below it.
+/// Returns whether `host` is `domain` or a subdomain of `domain`.
 fn is_within(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// Parses one `Set-Cookie` header; the second value is whether the cookie has expired, which
-/// deletes it. `None` if the cookie must be ignored.
+/// Parses one `Set-Cookie` header. Returns the cookie and whether it has expired. An expired cookie
+/// deletes a stored cookie. Returns `None` if the header must be ignored.
 fn parse(url: &Url, text: &str, now: Timestamp) -> Option<(Cookie, bool)> {
     if text.len() > MAX_COOKIE {
         return None;
@@ -152,13 +153,14 @@ fn parse(url: &Url, text: &str, now: Timestamp) -> Option<(Cookie, bool)> {
     Some((cookie, expired))
 }
 
-/// Sets the domain of a cookie; `None` if the host must not set a cookie for it.
+/// Sets the domain of a cookie. Returns `None` if the host in `url` must not set a cookie for that
+/// domain.
 fn set_domain(cookie: &mut Cookie, url: &Url, value: &str) -> Option<()> {
     let domain = value.trim_start_matches('.').to_ascii_lowercase();
     if domain.is_empty() || domain == cookie.domain {
         return Some(());
     }
-    // A name without a dot is a top-level domain, whose hosts do not trust each other.
+    // A name without a dot is a top-level domain, which unrelated hosts share.
     let is_name = matches!(url.host(), Some(Host::Domain(_)));
     if !is_name || !domain.contains('.') || !is_within(&cookie.domain, &domain) {
         return None;
@@ -168,7 +170,8 @@ fn set_domain(cookie: &mut Cookie, url: &Url, value: &str) -> Option<()> {
     Some(())
 }
 
-/// The path of a cookie that names none: that of the request up to its last slash.
+/// Returns the path of a cookie without a `Path` attribute: the path of the request up to its last
+/// slash.
 fn default_path(path: &str) -> &str {
     match path.rfind('/') {
         None | Some(0) => "/",
@@ -176,7 +179,7 @@ fn default_path(path: &str) -> &str {
     }
 }
 
-/// Parses a date of HTTP, also in the old form with hyphens.
+/// Parses an HTTP date. Also accepts the obsolete form with hyphens.
 fn parse_date(text: &str) -> Option<Timestamp> {
     let date = jiff::fmt::rfc2822::DateTimeParser::new();
     date.parse_timestamp(text.replace('-', " ")).ok()
@@ -186,7 +189,8 @@ fn parse_date(text: &str) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    /// Stores the cookies that `from` sets, and returns those that are sent to `to`.
+    /// Stores the cookies of a response from `from`, and returns the `Cookie` header of a request
+    /// to `to`.
     fn sent(from: &str, cookies: &[&str], to: &str) -> String {
         let mut headers = HeaderMap::new();
         for cookie in cookies {

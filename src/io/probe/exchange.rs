@@ -1,8 +1,8 @@
-//! Sends one request and waits for the head of its response, on a kept or a new connection.
+//! Sends one request and waits for the head of its response, on a reused or a new connection.
 //!
-//! A server may close an idle connection at the very moment at which a request is sent. A reused
-//! connection that ends before the first byte of a response is therefore replaced once by a new
-//! one, as in curl. A new connection is never replaced: its end is the endpoint's fault.
+//! A server may close an idle connection just when a request is sent. A reused connection that ends
+//! before the first byte of a response is therefore replaced once by a new connection, as in curl.
+//! A new connection is never replaced, because its end is a fault of the endpoint.
 
 use std::sync::Arc;
 
@@ -15,18 +15,19 @@ use super::request::HopRequest;
 use super::stopwatch::Stopwatch;
 use crate::model::observation::{Fault, FaultKind, Phase};
 
-/// The response to a request, with the connection that it arrives on.
+/// A response and its connection.
 pub(super) struct Answer {
-    /// The response; its body has not been read.
+    /// The response. Its body has not been read yet.
     pub(super) response: http::Response<Incoming>,
-    /// The connection, which can be kept after the body has been read.
+    /// The connection. It can be reused after the body has been read.
     pub(super) connection: Connection,
 }
 
-/// Sends a request. Counts a replaced connection in `replaced`.
+/// Sends a request and waits for the head of its response. Increments `replaced` if a reused
+/// connection was replaced.
 ///
 /// # Errors
-/// The fault that prevented a response.
+/// Returns the fault that prevented a response.
 pub(super) async fn send(
     client: &Client,
     resolvers: &Resolvers,
@@ -52,18 +53,18 @@ pub(super) async fn send(
     sent.map_err(|failed| failed.fault)
 }
 
-/// Whether a response on a reused connection is the server's message that the connection was idle
-/// for too long, which some servers send before they close it.
+/// Returns whether a response on a reused connection only reports that the connection was idle for
+/// too long. Some servers send such a response before they close a connection.
 fn is_idle_timeout(response: &http::Response<Incoming>) -> bool {
     let connection = response.headers().get(http::header::CONNECTION);
     let closes = connection.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
     response.status() == http::StatusCode::REQUEST_TIMEOUT && closes
 }
 
-/// A request without a response.
+/// The failure of a request that received no response.
 struct Failed {
     fault: Fault,
-    /// Whether the connection ended before the first byte of a response.
+    /// Whether the connection ended before the first byte of a response was received.
     is_lost: bool,
 }
 
@@ -90,7 +91,8 @@ async fn send_on(
                 fault.kind,
                 FaultKind::ConnectionReset | FaultKind::ConnectionClosed
             );
-            // HTTP/2 receives frames that are no part of a response.
+            // On HTTP/2, the first bytes may belong to frames that are not part of a response, so
+            // they do not show that a response began.
             let is_lost = ended && (is_http2 || received.first.is_empty());
             Err(Failed { fault, is_lost })
         }

@@ -1,8 +1,9 @@
-//! Sends the requests that follow a confirmed failure: the same request through a layer of the
-//! target, or with headers that ask the front door for the cause.
+//! Sends the requests that follow a confirmed failure: a control request, the target's request
+//! through one of its layers, or the target's request with headers that make a front door state the
+//! cause.
 //!
-//! They differ from a probe in a suffix of the user agent, so that access logs can tell them
-//! apart, and use a new connection. What a response means is left to `domain::follow_up`.
+//! A follow-up request uses a new connection. A suffix of its user agent distinguishes it from a
+//! probe in access logs. `domain::follow_up` interprets the responses.
 
 use super::{Prober, USER_AGENT};
 use crate::domain::follow_up::{FollowUp, FollowUpKind, ask};
@@ -10,15 +11,15 @@ use crate::model::observation::Observation;
 use crate::model::secret::Secret;
 use crate::model::target::{HeaderText, Target};
 
-/// The suffix of the user agent of a request that asks for the cause.
+/// The user agent suffix of a request with headers that make a front door state the cause.
 const ASK_SUFFIX: &str = " (probecause-ask)";
 
-/// The suffix of the user agent of a request through a layer.
+/// The user agent suffix of a request through a layer.
 const LAYER_SUFFIX: &str = " (probecause-layer)";
 
 impl Prober {
-    /// Sends a follow-up request. Returns `None`, and sends nothing, if the target does not have
-    /// what the request needs.
+    /// Sends a follow-up request. Returns `None` without sending a request if the target does not
+    /// have the required control path or layer.
     pub async fn follow_up(&self, follow_up: &FollowUp) -> Option<Observation> {
         let target = &follow_up.target;
         let request = match follow_up.kind {
@@ -30,7 +31,7 @@ impl Prober {
     }
 }
 
-/// The target with the headers that ask for the cause.
+/// Returns `target` with the headers that make a front door state the cause.
 fn asking(target: &Target) -> Target {
     let mut request = target.clone();
     let headers = ask::headers(target).into_iter();
@@ -44,8 +45,8 @@ fn asking(target: &Target) -> Target {
     request
 }
 
-/// The target with connections that lead to a layer, numbered from one; zero is the target's own
-/// URL. `None` if there is no such layer.
+/// Returns `target` with connections to one of its layers. `index` is one for the first layer, and
+/// zero for the target's own URL. Returns `None` if there is no such layer.
 fn through_layer(target: &Target, index: usize) -> Option<Target> {
     let mut request = target.clone();
     if let Some(inner) = index.checked_sub(1) {
@@ -57,7 +58,7 @@ fn through_layer(target: &Target, index: usize) -> Option<Target> {
     Some(request)
 }
 
-/// Adds a suffix to the user agent, the configured one or that of a probe.
+/// Appends `suffix` to the configured user agent, or to that of a probe if none is configured.
 fn add_suffix(target: &mut Target, suffix: &str) {
     let headers = &mut target.request.headers;
     let own = headers

@@ -1,4 +1,4 @@
-//! Runs the hops of one probe: sends the request, reads the response, follows redirects.
+//! Runs the hops of one probe: sends the request, reads the response and follows redirects.
 //!
 //! Results are written to the observation as they arrive, so that they are kept after a timeout.
 
@@ -24,22 +24,22 @@ use crate::model::observation::{
 };
 use crate::model::target::{Target, shown_url};
 
-/// Minimum value of the read limit: the number of bytes of a decompressed body after which a probe
-/// stops reading. It is large enough to time a transfer, and small enough to make a decompression
-/// bomb harmless.
+/// Minimum value of the read limit in bytes. A probe stops reading a body when the number of
+/// decoded bytes reaches the read limit. The value is large enough to measure the transfer, and
+/// small enough to make a decompression bomb harmless.
 const MIN_READ_LIMIT: u64 = 8 * 1024 * 1024;
-/// Ratio of the read limit to `body_limit`, the number of body bytes to keep. Does not apply below
+/// The read limit is this factor times `body_limit`, the number of body bytes to keep, but at least
 /// [`MIN_READ_LIMIT`].
 const READ_LIMIT_FACTOR: u64 = 16;
-/// Maximum number of response headers that are kept, which bounds memory.
+/// Maximum number of response headers that are kept, to limit memory.
 const MAX_KEPT_HEADERS: usize = 200;
 
 /// Runs one probe, hop by hop.
 ///
-/// Writes the results to `seen` and the secrets that were sent to `sent`.
+/// Writes the results to `seen`, and the secrets that were sent to `sent`.
 ///
 /// # Errors
-/// Returns the fault that ended the probe; `seen` contains the results before the fault.
+/// Returns the fault that ended the probe. `seen` contains the results before the fault.
 pub(super) async fn run(
     shared: &Shared,
     client: Result<Arc<Client>, String>,
@@ -82,7 +82,7 @@ pub(super) async fn run(
     }
 }
 
-/// Plans the hop after a response; `None` if the response is the last one.
+/// Returns the hop that follows a response, or `None` if the response is the last one.
 fn next_hop(
     target: &Target,
     hop: &Hop,
@@ -131,8 +131,8 @@ fn first_hop(target: &Target) -> Result<Hop, Fault> {
     })
 }
 
-/// Records the response's head, then reads its body up to the read limit. Returns the connection
-/// if the body was read completely, so that it can be used again.
+/// Records the head of the response, and reads its body up to the read limit. Returns the
+/// connection for reuse if the body was read completely.
 async fn read_response(
     answer: Answer,
     target: &Target,
@@ -188,7 +188,8 @@ async fn read_response(
     Ok(is_complete.then_some(connection))
 }
 
-/// Returns the reason phrase of an HTTP/1 response. hyper keeps it only if it is not the usual one.
+/// Returns the reason phrase of an HTTP/1 response. hyper keeps the phrase only if it differs from
+/// the standard one.
 fn reason(head: &http::response::Parts) -> Option<String> {
     if head.version > Version::HTTP_11 {
         return None;
@@ -202,7 +203,7 @@ fn undecodable(detail: String) -> Fault {
     fault(Phase::Transfer, FaultKind::Decode, detail)
 }
 
-/// Reads the next part of a body; `None` at its end.
+/// Reads the next part of a body. Returns `None` at the end of the body.
 async fn next_chunk(
     body: &mut Incoming,
     connection: &Connection,
@@ -213,7 +214,7 @@ async fn next_chunk(
             watch.stop();
             classify::exchange(&error, Phase::Transfer, &connection.received())
         })?;
-        // Trailers are ignored.
+        // A frame without data contains trailers, which are ignored.
         if let Ok(data) = frame.into_data() {
             return Ok(Some(data));
         }
@@ -234,7 +235,8 @@ fn version(version: Version) -> HttpVersion {
     }
 }
 
-/// Converts the headers to text. The names are already lowercase. Replaces invalid UTF-8.
+/// Converts the first [`MAX_KEPT_HEADERS`] headers to text. The names are already lowercase.
+/// Replaces invalid UTF-8 in the values.
 fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

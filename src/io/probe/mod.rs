@@ -1,11 +1,11 @@
-//! Probes a target: sends its request and returns an [`Observation`], which also contains errors.
+//! Probes a target: sends its request and returns an [`Observation`] of the response or the fault.
 //!
-//! `http` runs the hops of a probe, `request` and `auth` build the request of a hop, `exchange`
-//! sends it, `connection` opens and keeps connections, `stopwatch` measures the phases, `redirect`
-//! plans the next hop, `cookies` keeps cookies for it, `coding` decodes bodies, `proxy_answer`
-//! recognizes responses of a proxy, `redact` removes echoed credentials, `classify` determines the
-//! kind of a fault, and `control_request` and `follow_up` send requests that are no probes.
-//! `domain` decides whether a response meets the expectations.
+//! `http` runs the hops of a probe. For each hop, `request` and `auth` build the request,
+//! `connection` opens or reuses a connection, `exchange` sends the request, `coding` decodes the
+//! body, `cookies` stores cookies, and `redirect` plans the next hop. `stopwatch` measures the
+//! phases, and `classify` determines the kind of a fault. `proxy_answer` recognizes responses of a
+//! proxy, and `redact` removes echoed credentials. `control_request` and `follow_up` send requests
+//! that are not probes. `domain` decides whether a response meets the expectations.
 
 mod auth;
 pub mod certificate;
@@ -41,10 +41,10 @@ use crate::model::observation::{DeadAddress, Fault, FaultKind, Observation, Phas
 use crate::model::settings::ResolverSettings;
 use crate::model::target::{Target, shown_url};
 
-/// The user agent of a probe.
+/// The user agent that a probe sends unless the target sets one.
 const USER_AGENT: &str = concat!("probecause/", env!("CARGO_PKG_VERSION"));
 
-/// Maximum number of addresses that a message names.
+/// Maximum number of addresses that an error message lists.
 const MAX_NAMED_ADDRESSES: usize = 4;
 
 /// Probes targets. A clone is cheap and shares the HTTP clients.
@@ -53,7 +53,7 @@ pub struct Prober {
     shared: Arc<Shared>,
 }
 
-/// The error about a resolver that cannot be created from the system's configuration.
+/// The error for a DNS resolver that cannot be created from the system's configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's resolver configuration cannot be used: {0}; set `resolver.servers`")]
 pub struct ProberError(String);
@@ -84,21 +84,21 @@ impl Prober {
         Self::assemble(settings, Credentials::from_provider(provider))
     }
 
-    /// Probes a target once, within its timeout.
+    /// Probes a target once. The probe ends after the target's timeout at the latest.
     pub async fn probe(&self, target: &Target) -> Observation {
         self.probe_with(target, &Arc::new(Stopwatch::new())).await
     }
 
-    /// Probes a target once, within its timeout. The caller can read the current phase from
-    /// `watch`.
+    /// Probes a target once. The probe ends after the target's timeout at the latest. The caller
+    /// can read the current phase from `watch`.
     pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
-        // Get the client before the time measurement starts: building a client reads the root
-        // certificates of the platform, which is not time of the endpoint.
+        // Get the client before the measurement starts: building a client reads the root
+        // certificates of the platform, and that time must not be attributed to the endpoint.
         let client = self.shared.clients.get(target, &self.shared.resolvers);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
         let mut sent = SentSecrets::default();
-        // The future is boxed to keep the tasks small: a daemon has thousands of them.
+        // Box the future to keep each task small, because a daemon may have thousands of tasks.
         let run = Box::pin(http::run(
             &self.shared,
             client,
@@ -113,7 +113,8 @@ impl Prober {
             Ok(Err(fault)) => Some(fault),
             Err(_) => Some(self.timed_out(target, running, watch)),
         };
-        // A successful hop has already recorded its handshake.
+        // Record the handshake of a failed hop. A successful hop has already recorded its
+        // handshake.
         if let Some(handshake) = watch.handshake().filter(|_| fault.is_some()) {
             seen.tls = Some(certificate::facts(&handshake));
         }
@@ -188,8 +189,8 @@ impl Prober {
     }
 }
 
-/// The addresses that did not answer although another address of the same name did, or that
-/// failed.
+/// Returns the addresses that failed or were slower than another address. Returns an empty list if
+/// no address was connected.
 fn dead_addresses(attempts: Vec<Attempt>) -> Vec<DeadAddress> {
     let is_connected = |attempt: &Attempt| attempt.state == AttemptState::Connected;
     if !attempts.iter().any(is_connected) {

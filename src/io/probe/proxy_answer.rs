@@ -1,17 +1,17 @@
-//! Recognizes responses that a proxy made itself, instead of forwarding the endpoint's.
+//! Recognizes responses that a proxy created itself instead of forwarding the endpoint's response.
 //!
-//! Through a proxy, plain HTTP shows no boundary between the proxy and the endpoint: the proxy's
-//! own error page looks like a response of the endpoint.
+//! Over plain HTTP, a response does not show whether the proxy or the endpoint created it: an error
+//! page of the proxy looks like a response of the endpoint.
 
 use super::classify::proxy_fault;
 use crate::domain::expectation;
 use crate::model::observation::{Fault, Phase, Response};
 use crate::model::target::Target;
 
-/// Headers that proxies add to responses that they made themselves.
+/// Names of headers that proxies add to responses that they created themselves.
 const OWN_HEADERS: [&str; 2] = ["x-squid-error", "proxy-authenticate"];
 
-/// Names of proxies in `Server`, lowercase.
+/// Lowercase names of proxies in the `Server` header.
 const PROXY_SERVERS: [&str; 8] = [
     "squid",
     "tinyproxy",
@@ -23,11 +23,11 @@ const PROXY_SERVERS: [&str; 8] = [
     "3proxy",
 ];
 
-/// Checks that a response came from the endpoint and not from the proxy. An expected status is the
-/// endpoint's.
+/// Checks that a response was created by the endpoint and not by the proxy. A response with an
+/// expected status is always attributed to the endpoint.
 ///
 /// # Errors
-/// The proxy's fault, with its status.
+/// Returns a fault of the proxy that contains the status of the response.
 pub(super) fn check(target: &Target, response: Option<&Response>) -> Result<(), Fault> {
     let Some(response) = response else {
         return Ok(());
@@ -50,8 +50,8 @@ pub(super) fn check(target: &Target, response: Option<&Response>) -> Result<(), 
     Err(proxy_fault(Phase::Processing, detail))
 }
 
-/// Whether the response is the proxy's own. A gateway error is, unless it carries a mark of a
-/// server behind the proxy.
+/// Returns whether the proxy created the response. A gateway error (502, 503 or 504) is attributed
+/// to the proxy unless a header indicates a server behind the proxy.
 fn is_own(response: &Response) -> bool {
     if response.status == 407 {
         return true;
@@ -72,7 +72,7 @@ fn is_own(response: &Response) -> bool {
     if is_proxy || is_marked || reports_error {
         return true;
     }
-    // A forwarding proxy adds `Via`, and most servers name themselves.
+    // A proxy adds `Via` to a response that it forwards, and most servers add `Server`.
     let is_forwarded = server.is_some() || response.header("via").is_some();
     response.status != 500 && !is_forwarded
 }

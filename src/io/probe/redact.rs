@@ -1,7 +1,7 @@
 //! Redacts the credentials of a target from a response before other modules read the response.
 //!
-//! The page, logs and alarms would otherwise show a token if an endpoint echoes its request.
-//! Secrets are found by their exact bytes; an echo in another encoding is not found.
+//! Otherwise the page, logs and alarms would show a token if an endpoint echoes its request. Only
+//! the exact bytes of a secret are found, not the secret in another encoding.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ impl SentSecrets {
     pub(super) fn record(&mut self, target: &Target, headers: &HeaderMap) {
         for value in headers.values().filter(|value| value.is_sensitive()) {
             let value = value.as_bytes();
-            // Of `Bearer …` and `Basic …`, only the second word is secret.
+            // In `Bearer …` and `Basic …`, only the second word is secret.
             let scheme = [&b"Bearer "[..], b"Basic "];
             let secret = scheme.iter().find_map(|scheme| value.strip_prefix(*scheme));
             self.add(secret.unwrap_or(value));

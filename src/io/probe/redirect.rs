@@ -1,19 +1,20 @@
-//! Plans the next hop of a redirect, and what may be sent in it.
+//! Plans the next hop after a redirect, and decides what may be sent in that hop.
 //!
-//! Credentials belong to the target's own origin. Once a redirect leaves that origin, they are not
-//! sent again, even if a later redirect leads back. `request` decides which headers are sent.
+//! Credentials are sent only to the target's own origin. Once a redirect leaves that origin, they
+//! are not sent again, even if a later redirect leads back. `request` decides which headers are
+//! sent.
 
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-/// One hop of a probe: a request and what may be sent with it.
+/// One hop of a probe: a request, and what may be sent with it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Hop {
     /// The URL of the request.
     pub(super) url: Url,
     /// The HTTP method of the request.
     pub(super) method: Method,
-    /// Whether credentials and all configured headers are sent.
+    /// Whether credentials and all configured headers may be sent in this hop.
     pub(super) trusted: bool,
     /// Whether the configured body is sent in this hop.
     pub(super) with_body: bool,
@@ -30,14 +31,14 @@ pub(super) enum RedirectError {
     Scheme(String),
 }
 
-/// Returns whether a probe follows a response with this status. It does not follow 300 and 304 to
-/// 306.
+/// Returns whether a probe follows a response with this status. A probe does not follow 300 and 304
+/// to 306.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// The `Location` of a response; `None` if it is missing or empty. Bytes that are not UTF-8 are
-/// percent-encoded, as in browsers.
+/// Returns the `Location` header of a response, or `None` if the header is missing or empty. Bytes
+/// that are not UTF-8 are percent-encoded, as in browsers.
 pub(super) fn location(headers: &HeaderMap) -> Option<String> {
     let bytes = headers.get(http::header::LOCATION)?.as_bytes();
     let text = match std::str::from_utf8(bytes) {
@@ -56,7 +57,7 @@ fn percent_encoded(byte: &u8) -> String {
     }
 }
 
-/// Plans the next hop from the status and `Location` of a response.
+/// Returns the next hop for the status and the `Location` header of a redirect.
 pub(super) fn next_hop(
     hop: &Hop,
     status: StatusCode,

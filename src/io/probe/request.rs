@@ -17,11 +17,11 @@ use super::{Shared, USER_AGENT, auth};
 use crate::model::observation::{Fault, FaultKind, Phase};
 use crate::model::target::{HeaderText, Target};
 
-/// The content codings that a probe decodes, for `Accept-Encoding`.
+/// The content codings that a probe decodes, as the value of `Accept-Encoding`.
 const CODINGS: &str = "gzip, deflate, br, zstd";
 
 /// Parts of header names that suggest a credential. Such a header is not sent to another origin,
-/// even if its value is written in the configuration.
+/// even if its value is in plain text in the configuration.
 const SECRET_NAMES: [&str; 11] = [
     "auth",
     "cookie",
@@ -36,21 +36,22 @@ const SECRET_NAMES: [&str; 11] = [
     "x-amz-",
 ];
 
-/// The request of a hop, before it is known whether it is sent by HTTP/1.1 or HTTP/2.
+/// The request of a hop, independent of the HTTP version of the connection.
 pub(super) struct HopRequest {
     /// The URL of the hop.
     pub(super) url: Url,
     method: http::Method,
-    /// The headers, without those that the connection determines.
+    /// The headers, except headers that depend on the connection.
     pub(super) headers: HeaderMap,
     body: Bytes,
 }
 
 impl HopRequest {
-    /// Prepares the request of a hop after checking that its address is allowed.
+    /// Checks that the address of a hop is allowed, and builds the request of the hop.
     ///
     /// # Errors
-    /// The address is not allowed, a header is invalid or the credentials are not available.
+    /// Returns a fault if the address is not allowed, a header is invalid, or the credentials are
+    /// not available.
     pub(super) async fn prepare(
         shared: &Shared,
         target: &Target,
@@ -88,10 +89,11 @@ impl HopRequest {
         })
     }
 
-    /// The request for a connection. Through a proxy, plain HTTP names the whole URL.
+    /// Returns the HTTP request for a connection. If plain HTTP is sent through `proxy`, the
+    /// request line contains the absolute URL.
     ///
     /// # Errors
-    /// The URL contains what HTTP cannot express.
+    /// Returns a fault if the URL cannot be expressed in an HTTP request.
     pub(super) fn for_connection(
         &self,
         is_http2: bool,
@@ -104,7 +106,7 @@ impl HopRequest {
         };
         let path = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
         let text = if is_http2 {
-            // As in curl, a configured `Host` is the authority of HTTP/2.
+            // As in curl, a configured `Host` header becomes the authority of an HTTP/2 request.
             let configured = headers.remove(HOST);
             let configured = configured.as_ref().and_then(|value| value.to_str().ok());
             format!(
@@ -189,7 +191,7 @@ fn add_configured_headers(
     Ok(())
 }
 
-/// Whether a configured header may be sent to another origin than the target's.
+/// Returns whether a configured header may be sent to an origin other than the target's.
 fn may_leave(name: &HeaderName, text: &HeaderText, with_body: bool) -> bool {
     let is_plain = matches!(text, HeaderText::Plain(_));
     let names_origin = [HOST, http::header::ORIGIN, http::header::REFERER].contains(name);
@@ -206,7 +208,8 @@ fn add_defaults(headers: &mut HeaderMap) {
     };
     add(ACCEPT, "*/*");
     add(USER_AGENT_HEADER, USER_AGENT);
-    // A part of an encoded body cannot be decoded.
+    // Do not request a coding together with `Range`, because part of an encoded body cannot be
+    // decoded.
     if !headers.contains_key(RANGE) && !headers.contains_key(ACCEPT_ENCODING) {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(CODINGS));
     }

@@ -1,8 +1,8 @@
-//! Measures the phases of a probe, and keeps what was learned about its connections.
+//! Measures the phases of a probe, and records facts about its connections.
 //!
-//! A deadline drops the futures of a probe, so everything that must survive it is recorded here:
-//! the current phase, the addresses that were tried, and the TLS handshake. Deciding what went
-//! wrong is left to `classify`.
+//! A timeout drops the futures of a probe, so everything that is needed after a timeout is recorded
+//! here: the current phase, the attempts to connect, and the TLS handshake. `classify` determines
+//! the kind of a fault.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -12,21 +12,21 @@ use tokio::time::Instant;
 
 use crate::model::observation::{Phase, Phases};
 
-/// Measures the phases of one probe and keeps the facts of its connections.
+/// Measures the phases of one probe, and records facts about its connections.
 #[derive(Debug, Default)]
 pub struct Stopwatch {
     state: Mutex<State>,
 }
 
-/// The facts of the TLS handshake of the current hop, not parsed.
+/// The facts of the TLS handshake of the current hop. The certificates are not parsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
     /// The presented certificate chain in DER, leaf first.
     pub(super) chain: Vec<Vec<u8>>,
-    /// The TLS version. `None` until the server has signed with its key.
+    /// The TLS version; `None` until the server has sent its handshake signature.
     pub(super) version: Option<&'static str>,
-    /// When the verified path expires, in seconds since the Unix epoch; `None` if verification
-    /// failed.
+    /// When the verified certificate path expires, in seconds since the Unix epoch; `None` if
+    /// verification failed.
     pub(super) path_expiry: Option<i64>,
     /// Whether the server requested a client certificate.
     pub(super) client_certificate_requested: bool,
@@ -40,20 +40,20 @@ pub(super) struct Attempt {
     pub(super) state: AttemptState,
 }
 
-/// The state of an attempt.
+/// The state of an attempt to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AttemptState {
-    /// No answer yet.
+    /// The address has not answered yet.
     Pending,
     /// The connection was established.
     Connected,
-    /// Another address answered first; the time that this one had until then.
+    /// Another address answered first. The duration is the time that this attempt had until then.
     Overtaken(Duration),
-    /// The attempt failed, with the reason.
+    /// The attempt failed for this reason.
     Failed(String),
 }
 
-/// Maximum number of attempts that are kept.
+/// Maximum number of attempts to connect that are recorded.
 const MAX_ATTEMPTS: usize = 64;
 
 #[derive(Debug, Default)]
@@ -72,15 +72,16 @@ impl Stopwatch {
         Self::default()
     }
 
-    /// Returns the current phase and its time so far in this hop. Returns `None` before the request
-    /// begins and after it ends.
+    /// Returns the current phase and the time since the phase started. Returns `None` if no phase
+    /// is running.
     #[must_use]
     pub fn running(&self) -> Option<(Phase, Duration)> {
         let (phase, since) = self.with(|state| state.running)?;
         Some((phase, since.elapsed()))
     }
 
-    /// Begins a hop, or a new connection for it, and discards the facts of the previous one.
+    /// Ends the current phase, and discards the facts of the previous connection. Called before
+    /// each connection.
     pub(super) fn begin_connection(&self) {
         self.with(|state| {
             state.stop(Instant::now());
@@ -98,28 +99,29 @@ impl Stopwatch {
         });
     }
 
-    /// Ends the current phase and returns the phase with its time. Returns `None` if no phase is
-    /// running.
+    /// Ends the current phase and returns the phase with its duration. Returns `None` if no phase
+    /// is running.
     pub(super) fn stop(&self) -> Option<(Phase, Duration)> {
         self.with(|state| state.stop(Instant::now()))
     }
 
-    /// Returns the times of all phases that have ended.
+    /// Returns the durations of all phases that have ended.
     pub(super) fn phases(&self) -> Phases {
         self.with(|state| state.phases)
     }
 
-    /// Changes the facts of the current handshake.
+    /// Updates the facts of the current handshake.
     pub(super) fn record_handshake(&self, change: impl FnOnce(&mut Handshake)) {
         self.with(|state| change(state.handshake.get_or_insert_default()));
     }
 
-    /// Discards the handshake with a proxy.
+    /// Discards the facts of a handshake with a proxy.
     pub(super) fn forget_handshake(&self) {
         self.with(|state| state.handshake = None);
     }
 
-    /// The handshake of the current connection; `None` if there was none.
+    /// Returns the facts of the handshake of the current connection, or `None` if there was no
+    /// handshake.
     pub(super) fn handshake(&self) -> Option<Handshake> {
         self.with(|state| state.handshake.clone())
     }
@@ -129,12 +131,13 @@ impl Stopwatch {
         self.with(|state| state.remote = Some(address));
     }
 
-    /// The address that the current hop is connected to.
+    /// Returns the address that the current hop is connected to, or `None` if there is no
+    /// connection.
     pub(super) fn remote(&self) -> Option<SocketAddr> {
         self.with(|state| state.remote)
     }
 
-    /// Records that connecting to an address begins.
+    /// Records the start of an attempt to connect to an address.
     pub(super) fn begin_attempt(&self, address: SocketAddr) {
         self.with(|state| {
             if state.attempts.len() < MAX_ATTEMPTS {
@@ -157,8 +160,9 @@ impl Stopwatch {
         });
     }
 
-    /// Records that an address answered. All other pending attempts are given up; those that began
-    /// later had less time to answer, so nothing is known about their addresses.
+    /// Records that an address answered, which ends all other pending attempts. An attempt that
+    /// began earlier is marked as overtaken. An attempt that began later is discarded: it had less
+    /// time, so its address may work.
     pub(super) fn win_attempt(&self, address: SocketAddr) {
         self.with(|state| {
             state.remote = Some(address);
@@ -178,7 +182,7 @@ impl Stopwatch {
         });
     }
 
-    /// Forgets a pending attempt that says nothing about its address.
+    /// Discards a pending attempt whose failure was not caused by its address.
     pub(super) fn forget_attempt(&self, address: SocketAddr) {
         self.with(|state| {
             let is_it = |attempt: &Attempt| {
@@ -188,13 +192,13 @@ impl Stopwatch {
         });
     }
 
-    /// The attempts so far, of all hops.
+    /// Returns the recorded attempts of all hops.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         self.with(|state| state.attempts.clone())
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        // A poisoned lock only means that a probe panicked between two assignments.
+        // A panic between two assignments leaves the state usable, so a poisoned lock is ignored.
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,21 +1,22 @@
 //! Defines the two simulated API types, and the response of each to the outcome of a request.
 //!
 //! HTTP APIs and REST APIs respond to the same five faults with different statuses, bodies and
-//! headers. Some faults have the same response, but not the same ones in both API types. All
-//! responses are from captures unless a comment says otherwise. `gateway` handles requests.
+//! headers. Several faults have the same response, and which faults these are depends on the API
+//! type. All responses are from captures unless a comment states otherwise. `gateway` handles
+//! requests.
 
 use std::time::Duration;
 
 /// A type of simulated API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ApiType {
-    /// An HTTP API (version 2): routes at the root, logs to an access log.
+    /// An HTTP API (version 2), with routes at the root and an access log.
     HttpApi,
-    /// A regional REST API (version 1): routes below its stage, logs to an execution log.
+    /// A regional REST API (version 1), with routes below its stage and an execution log.
     RestApi,
 }
 
-/// The outcome of one request, before an API type turns it into a response.
+/// The outcome of one request, from which each API type creates its own response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The function returned a valid response with this status and body.
@@ -36,7 +37,8 @@ pub(super) enum Outcome {
     NoStage,
 }
 
-/// The status and body of a response, and the value of `x-amzn-errortype` in a REST API's error.
+/// The status and body of a response, and the value of the header `x-amzn-errortype`, which only
+/// errors of a REST API contain.
 pub(super) type StatusAndBody = (u16, &'static str, Option<&'static str>);
 
 /// The response of an HTTP API if the function was throttled or timed out.
@@ -48,11 +50,11 @@ const SERVER_ERROR: StatusAndBody = (500, r#"{"message":"Internal Server Error"}
 /// The response of an HTTP API if no route matches. This response is not from a capture.
 const NOT_FOUND: StatusAndBody = (404, r#"{"message":"Not Found"}"#, None);
 
-/// The value of `x-amzn-errortype` if an integration of a REST API failed.
+/// The value of the header `x-amzn-errortype` if an integration of a REST API failed.
 const INTERNAL: Option<&str> = Some("InternalServerErrorException");
 
-/// The body of a REST API's response to all faults except the timeout. It differs from the body of
-/// an HTTP API by a space and in capitalization.
+/// The body of a REST API's response to all faults except the timeout. This body differs from the
+/// body of an HTTP API by a space and in capitalization.
 const REST_SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
 impl ApiType {
@@ -86,8 +88,8 @@ impl ApiType {
         }
     }
 
-    /// Returns the name of the log group: of the access log for the HTTP API, of the execution log
-    /// for the REST API, whose name AWS chooses.
+    /// Returns the name of the log group. For the HTTP API, this is the group of the access log.
+    /// For the REST API, this is the group of the execution log, whose name AWS defines.
     #[must_use]
     pub const fn log_group(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! Creates the certificates of the simulator: a root, a valid leaf and an expired leaf.
 //!
-//! They are created at each start, so that no private key is distributed. A client trusts them
-//! only if it is configured with [`Certificates::ca_pem`].
+//! The certificates are created at each start, so that no private key is distributed. A client
+//! trusts the certificates only if it is configured with [`Certificates::ca_pem`].
 
 use std::io;
 use std::sync::Arc;
@@ -27,21 +27,21 @@ pub(super) struct Certificates {
 /// The first and the last day of a certificate's validity, in days from today.
 type Days = (i64, i64);
 
-/// The validity of the valid leaf: ninety days, as in most public certificates. That is long enough
-/// that no expiry warning appears.
+/// The validity of the valid leaf: ninety days, as in most public certificates. With this validity,
+/// no expiry warning appears.
 const VALID: Days = (-1, 90);
 
 /// The validity of the expired leaf. It expired a month ago, so that no clock skew makes it valid.
 const EXPIRED: Days = (-120, -30);
 
-/// The validity of the root certificate. It includes the validity of every leaf, also of the
-/// expired one.
+/// The validity of the root certificate, which includes the validity of both leaves.
 const ROOT: Days = (-400, 3650);
 
 /// The ALPN protocol names that servers offer, the preferred one first.
 const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
 
-/// Creates the root certificate and both leaves. Servers offer HTTP/1.1 and, if `http2`, HTTP/2.
+/// Creates the root certificate and both leaves. Servers offer HTTP/1.1, and also HTTP/2 if `http2`
+/// is true.
 ///
 /// # Errors
 /// Returns an error if a key or certificate cannot be created.

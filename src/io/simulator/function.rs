@@ -35,20 +35,21 @@ pub(super) enum Reply {
 /// The body of the response of a healthy function.
 const HEALTHY_BODY: &str = r#"{"status":"ok","orders":3}"#;
 
-/// The body of the response of a degraded service. The status is 200, so only an expectation on the
-/// body detects the fault.
+/// The body of the response of a degraded service. The status is 200, so only a check of the body
+/// detects the fault.
 const DEGRADED_BODY: &str = r#"{"status":"degraded","orders":0}"#;
 
-/// The minimum and spread of the duration of a warm function that reads one record.
+/// The minimum and the maximum jitter of the duration of a warm function that reads one record.
 const QUICK: (Duration, Duration) = (Duration::from_millis(12), Duration::from_millis(8));
 
-/// The minimum and spread of the duration of a function that returns a malformed response. The
-/// captured response took 213 ms longer than the gateway's response to a throttled call.
+/// The minimum and the maximum jitter of the duration of a function that returns a malformed
+/// response. The captured response took 213 ms longer than the gateway's response to a throttled
+/// call.
 const BEFORE_MALFORMED: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_millis(25));
 
-/// The minimum and spread of the duration of a function that raises an error. The captured response
-/// took 233 ms longer than the gateway's response to a throttled call.
+/// The minimum and the maximum jitter of the duration of a function that raises an error. The
+/// captured response took 233 ms longer than the gateway's response to a throttled call.
 const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration::from_millis(25));
 
 /// The maximum timeout of a Lambda function: 15 minutes, longer than every integration timeout.

@@ -1,8 +1,8 @@
 //! Simulates the API in front of the functions: routing, permission, throttling and timeout.
 //!
-//! Responses are exactly as captured. Several faults have the same response and differ only in the
-//! response time, in whether the function ran, and in the telemetry, as in AWS. A diagnosis can
-//! therefore be scored against the known fault.
+//! Responses are exactly as captured. As in AWS, several faults have the same response and differ
+//! only in the response time, in whether the function ran, and in the telemetry. Because the fault
+//! of a route is known, a diagnosis can be scored against it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,12 +36,11 @@ pub(super) struct GatewayResponse {
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
-/// The result of routing a request: the route, the outcome and what the response and the telemetry
-/// need.
+/// The result of routing a request, with the data for the response and the telemetry.
 struct RoutedRequest<'a> {
     route: Option<&'a str>,
     outcome: Outcome,
-    /// The time that the gateway waited for Lambda; `None` if it did not call Lambda.
+    /// The time that the gateway waited for Lambda. `None` if the gateway did not call Lambda.
     integration: Option<Duration>,
     /// An additional response header that the function set.
     header: Option<(&'static str, &'static str)>,
@@ -61,12 +60,12 @@ struct Route {
     invocations: u64,
 }
 
-/// The minimum and spread of the time that the gateway itself needs, including its call to Lambda's
-/// front end. Real gateways take a little longer, which would only slow down the tests.
+/// The minimum and the maximum jitter of the time that the gateway itself needs, including its call
+/// to Lambda's front end. Real gateways take a little longer, which would only slow down the tests.
 const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(4));
 
-/// The minimum and spread of the time from the integration timeout to the response. The captured
-/// response took 30.163 s in total.
+/// The minimum and the maximum jitter of the time from the integration timeout to the response. The
+/// captured response took 30.163 s in total.
 const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
 
 impl Gateway {
@@ -98,7 +97,8 @@ impl Gateway {
         route.or_insert(Route::new(fault)).fault = fault;
     }
 
-    /// Sets the function that receives all later requests without a matching route.
+    /// Sets the function that receives all later requests without a matching route. `None` removes
+    /// the function.
     pub(super) fn set_default_route(&self, default_route: Option<DefaultRoute>) {
         self.set_fault(DefaultRoute::KEY, RouteFault::None);
         self.lock().default_route = default_route;
@@ -173,7 +173,8 @@ impl Gateway {
             return self.run_default_route(called).await;
         };
         let outcome = self.invoke(path, fault).await;
-        // The gateway calls Lambda's front end for a rejected call as well.
+        // For a rejected call, the gateway waits only for Lambda's front end. The overhead
+        // simulates this wait.
         let from = if outcome.invoked() { called } else { arrived };
         RoutedRequest {
             route: Some(path),
@@ -182,8 +183,8 @@ impl Gateway {
         }
     }
 
-    /// Runs the function of the default route, which imitates the 404 of the gateway itself but
-    /// takes the time of a function.
+    /// Runs the function of the default route, which imitates the gateway's own 404 response. The
+    /// response takes longer than that of the gateway, because the function runs first.
     async fn run_default_route(&self, called: Instant) -> RoutedRequest<'static> {
         let Some(default_route) = self.lock().default_route else {
             return RoutedRequest::unrouted(Outcome::NoRoute);

@@ -32,8 +32,8 @@ pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, gateway
     .await;
 }
 
-/// Serves one connection. Ignores errors, which are expected: a client may reject the certificate
-/// or close the connection at its deadline.
+/// Serves one connection. Errors are ignored, because a client may reject the certificate or close
+/// the connection when a request times out.
 async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway>) {
     let served = async {
         stream.set_nodelay(true)?;

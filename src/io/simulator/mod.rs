@@ -1,9 +1,9 @@
-//! Simulates API Gateway with Lambda functions on loopback, and the telemetry of AWS about them.
+//! Simulates API Gateway with Lambda functions on loopback, and the telemetry that AWS publishes.
 //!
-//! The demo, the scorecard and the tests use the simulator. It runs an HTTP API and a REST API with
-//! the same routes, over TLS with HTTP/1.1 and HTTP/2, and with the bodies, headers and times of
-//! real captures. Only the telemetry shows the fault of a request. Other features of API Gateway
-//! are not simulated. To read the code, start with `gateway`, which handles requests.
+//! The demo, the scorecard and the tests use the simulator. The simulator runs an HTTP API and a
+//! REST API with the same routes, over TLS with HTTP/1.1 and HTTP/2, and with the bodies, headers
+//! and times of real captures. As in AWS, the fault of a request often appears only in the
+//! telemetry. Other features of API Gateway are not simulated. `gateway` handles the requests.
 
 mod accept;
 mod api;
@@ -40,8 +40,8 @@ pub struct Simulator {
     rest_address: SocketAddr,
     telemetry_address: SocketAddr,
     expired_address: SocketAddr,
-    /// A socket that is bound but does not listen: the kernel refuses connections, and no other
-    /// process can use the port.
+    /// A socket that is bound but does not listen, so that the kernel refuses connections and no
+    /// other process can use the port.
     refused: TcpSocket,
     ca_pem: String,
     listeners: JoinSet<()>,
@@ -60,13 +60,13 @@ pub struct Options {
     pub http2: bool,
 }
 
-/// The region of the simulated APIs, which signatures of AWS requests need.
+/// The AWS region of the simulated APIs. Signatures of AWS requests contain the region.
 const REGION: &str = "eu-west-1";
 
 /// The fault of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RouteFault {
-    /// No fault: 200 and a healthy body.
+    /// No fault. The response has status 200 and a healthy body.
     None,
     /// The function runs longer than the integration timeout. An HTTP API responds with 503 after
     /// the timeout.
@@ -85,14 +85,14 @@ pub enum RouteFault {
     WrongBody,
 }
 
-/// A `$default` route, of which the function receives every request that matches no other route.
-/// Without a `$default` route, the gateway itself responds to such a request with 404.
+/// A `$default` route, whose function receives every request that matches no other route. Without a
+/// `$default` route, the gateway itself responds to such a request with 404.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultRoute {
     /// The function returns a response with the same bytes as the gateway's 404.
     LookAlike,
-    /// The function returns the response of [`Self::LookAlike`] with an additional header, such as
-    /// most frameworks add.
+    /// The function returns the response of [`Self::LookAlike`] with an additional header of the
+    /// kind that most frameworks add.
     LookAlikeWithHeader,
 }
 
@@ -154,7 +154,7 @@ impl Simulator {
             Arc::new(Gateway::new(api, telemetry, faults, timeout, seed))
         };
         let http = gateway(ApiType::HttpApi, options.integration_timeout, options.seed);
-        // The REST API gets another seed, so that the request ids of the two APIs differ.
+        // The REST API uses another seed, so that the request ids of the two APIs differ.
         let rest = gateway(ApiType::RestApi, options.rest_timeout, !options.seed);
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let refused = TcpSocket::new_v4()?;
@@ -209,7 +209,7 @@ impl Simulator {
     }
 
     /// Returns an SDK configuration for the simulated CloudWatch and CloudWatch Logs, with
-    /// placeholder credentials. It does not depend on the environment.
+    /// placeholder credentials. The configuration does not depend on the environment.
     pub async fn telemetry_config(&self) -> SdkConfig {
         let credentials = Credentials::new("SIMULATED", "simulated", None, None, "simulator");
         aws_config::defaults(BehaviorVersion::latest())
@@ -278,7 +278,7 @@ impl Simulator {
         self.gateway.set_default_route(default_route);
     }
 
-    /// Returns the number of requests that reached a route of the HTTP API, with any certificate.
+    /// Returns the number of requests that reached a route of the HTTP API at any of its addresses.
     #[must_use]
     pub fn requests(&self, route: &str) -> u64 {
         self.gateway.requests(route)

@@ -1,7 +1,7 @@
 //! Generates request ids and latency jitter from a seed.
 //!
-//! Constant latencies would be unrealistic, and random ones would make tests flaky. The seed and
-//! the order of calls determine every value, so the values must not be used as secrets.
+//! Constant latencies would be unrealistic, and random latencies would make tests flaky. The seed
+//! and the order of calls determine every value, so the values must not be used as secrets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,7 +1,8 @@
-//! The daemon's metrics about itself, kept by the `prometheus` crate.
+//! The daemon's metrics about itself, registered and rendered by the `prometheus` crate.
 //!
-//! Every metric name is declared here once. The per-target metrics are in `sink/prometheus`, which
-//! renders them itself, because the crate is too slow for 10,000 targets.
+//! Each of these metrics is declared once, in this file. The per-target metrics are in
+//! `sink/prometheus`, which renders them without the `prometheus` crate, because the crate is too
+//! slow for 10,000 targets.
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -61,7 +62,7 @@ daemon_metrics! {
         "probecause_cloudwatch_maybe_duplicates_total",
         "Datapoints sent again because the response to the first request was lost."
     );
-    // CloudWatch bills metrics by the hour.
+    // The period is an hour, because CloudWatch bills metrics by the hour.
     cloudwatch_series: IntGauge = gauge(
         "probecause_cloudwatch_series",
         "Metrics sent to CloudWatch in the current or the previous hour."
@@ -82,7 +83,8 @@ daemon_metrics! {
     );
     controls_dropped: IntCounter = counter(
         "probecause_controls_dropped_total",
-        "Control requests and requests that follow a failure, not sent because too many were in flight."
+        "Control requests and follow-up requests after a failure, dropped because too many were in \
+         flight."
     );
     alarm_updates_late: IntCounter = counter(
         "probecause_alarm_updates_late_total",
@@ -133,13 +135,13 @@ impl DaemonMetrics {
     /// Registers every metric in a new registry.
     ///
     /// # Errors
-    /// Returns an error if two metrics have the same name, which a test excludes.
+    /// Returns an error if two metrics have the same name, which a test rules out.
     pub fn new() -> Result<Self, prometheus::Error> {
         let metrics = register_all(Registry::new())?;
         let build = Opts::new("probecause_build_info", "The running version; always 1.");
         let build = register(&metrics.registry, IntGaugeVec::new(build, &["version"])?)?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        // The counters are initialized with zero, because `rate()` misses the first increase of a
+        // The counters are initialized to zero, because `rate()` misses the first increase of a
         // series that appears with that increase.
         metrics
             .sink_dropped

@@ -1,6 +1,6 @@
-//! The sinks: Prometheus, the pages with the JSON API, and CloudWatch.
+//! The sinks that publish results: Prometheus, the pages with the JSON API, and CloudWatch.
 //!
-//! A slow or failing sink may drop data, and counts what it drops. It never delays a probe.
+//! A slow or failing sink may drop data, and counts the dropped data. A sink never delays a probe.
 
 pub mod cloudwatch;
 pub mod daemon_metrics;
@@ -44,14 +44,14 @@ impl Sinks {
         self.board.update(update);
     }
 
-    /// Passes an incident that was open before a restart to Prometheus and the pages. The alarms in
-    /// CloudWatch already name its cause.
+    /// Passes an incident that was open before a restart to Prometheus and the pages. CloudWatch is
+    /// omitted, because its alarms already name the cause of the incident.
     pub fn resume(&self, kept: &Arc<StoredIncident>) {
         self.prometheus.resume(kept);
         self.board.resume(kept);
     }
 
-    /// Passes a missed slot to Prometheus and the pages, which count missed slots.
+    /// Passes a missed probe slot to Prometheus and the pages, which count missed slots.
     pub fn missed(&self, missed: &Missed) {
         self.prometheus.missed(missed);
         self.board.missed(missed);

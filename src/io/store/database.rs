@@ -1,8 +1,9 @@
 //! The SQLite database: its schema, and the statements on incidents and baselines.
 //!
-//! The database uses a write-ahead log without a flush per commit. Committed data survives any end
-//! of the process. A crash of the machine may lose the last seconds but does not damage the file.
-//! The lock is exclusive, because a second process would send the same datapoints again.
+//! The database uses a write-ahead log that is not flushed on every commit. Committed data survives
+//! a crash of the process. A crash of the machine may lose the data of the last seconds but does
+//! not damage the file. The database is locked exclusively, because a second process would send the
+//! same datapoints again.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,30 +23,32 @@ pub(super) struct Database {
     connection: Connection,
 }
 
-/// Maximum size of the database in bytes: a day of datapoints of about ten thousand targets.
+/// Maximum size of the database in bytes, enough for a day of datapoints of about ten thousand
+/// targets.
 pub(super) const MAX_BYTES: u64 = 2 << 30;
 
 /// SQLite's default page size in bytes.
 const PAGE_BYTES: u64 = 4096;
 
-/// Version of the schema, which is stored in the file. A release that changes the tables raises the
-/// version.
+/// Version of the schema, which is stored in the file. A release that changes the tables increments
+/// the version.
 const SCHEMA_VERSION: i64 = 1;
 
-/// Maximum time to wait for the lock of a previous process that is just ending.
+/// Maximum time to wait for a previous process that is shutting down to release the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum size in bytes of a file that is checked for damage when it is opened. The check takes a
-/// fraction of a second. Damage in a larger file is found when the damaged page is read.
+/// Maximum size in bytes of a database file that is checked for damage when it is opened. The check
+/// takes a fraction of a second. Damage in a larger file is found when the damaged page is read.
 const MAX_CHECKED_BYTES: u64 = 64 << 20;
 
-/// Time for which resolved incidents are kept: about a quarter of a year.
+/// Time for which a resolved incident is kept: 90 days.
 const INCIDENT_RETENTION: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 
-/// Maximum number of resolved incidents to keep. They take about ten megabytes.
+/// Maximum number of resolved incidents to keep. This number of incidents takes about ten
+/// megabytes.
 const MAX_RESOLVED_INCIDENTS: i64 = 10_000;
 
-/// Maximum age of a stored datapoint. CloudWatch rejects datapoints older than two weeks.
+/// Maximum age of a stored datapoint: two weeks. CloudWatch rejects older datapoints.
 const MAX_DATAPOINT_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
 /// The statements that create the tables of a new database.
@@ -84,8 +87,8 @@ impl Database {
         let size = std::fs::metadata(&path).map_or(0, |file| file.len());
         let connection = Connection::open(&path)?;
         connection.busy_timeout(LOCK_TIMEOUT)?;
-        // The lock mode is set before the first read, because reading a write-ahead log already
-        // takes the lock.
+        // The locking mode must be set before the first read, because reading the write-ahead log
+        // already takes the lock.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -114,8 +117,8 @@ impl Database {
         Ok(database)
     }
 
-    /// Renames a corrupt database and returns its new path. Deletes a database that was renamed
-    /// before: one is enough to inspect, and several could fill the disk.
+    /// Renames a corrupt database and returns its new path. Deletes the corrupt databases that
+    /// earlier calls renamed, because several copies could fill the disk.
     pub(super) fn move_aside(directory: &Path) -> Result<PathBuf, StoreError> {
         let prefix = format!("{DATABASE_FILE}.broken-");
         for entry in std::fs::read_dir(directory)?.flatten() {
@@ -188,7 +191,7 @@ impl Database {
         Ok(result)
     }
 
-    /// Returns the connection, for reading.
+    /// Returns the connection, which callers use only to read.
     pub(super) const fn reader(&self) -> &Connection {
         &self.connection
     }
@@ -208,7 +211,8 @@ impl Database {
         let documents = statement.query_map([], |row| row.get::<_, String>(0))?;
         let mut incidents = Vec::new();
         for document in documents {
-            // An incident that this release cannot read is skipped; the others are restored.
+            // An incident that this release cannot read is skipped, so that the other incidents are
+            // restored.
             let read = serde_json::from_str::<IncidentDocument>(&document?).ok();
             incidents.extend(read.and_then(IncidentDocument::into_stored));
         }
@@ -237,7 +241,7 @@ impl Database {
     }
 }
 
-/// Inserts or replaces incidents.
+/// Inserts incidents. Each incident replaces the stored incident with the same id.
 pub(super) fn save_incidents(
     transaction: &Transaction<'_>,
     incidents: &[StoredIncident],
@@ -259,7 +263,7 @@ pub(super) fn save_incidents(
     Ok(())
 }
 
-/// Inserts or replaces baselines.
+/// Inserts baselines. Each baseline replaces the stored baseline of the same target.
 pub(super) fn save_baselines(
     transaction: &Transaction<'_>,
     baselines: &[StoredBaseline],
@@ -288,7 +292,8 @@ pub(super) fn delete_baselines(
     Ok(())
 }
 
-/// Reads an unsigned number, which is stored as the SQLite signed integer with the same bits.
+/// Reads the first column of a row as an unsigned number, which SQLite stores as the signed integer
+/// with the same bits.
 pub(super) fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
     row.get(0).map(i64::cast_unsigned)
 }

@@ -1,7 +1,7 @@
-//! Incidents and baselines as JSON documents.
+//! The JSON documents in which the store saves incidents and baselines.
 //!
-//! The documents have their own types, so that renaming a field elsewhere does not make
-//! saved state unreadable. Keys are only ever added, and a missing key has a default.
+//! The documents have their own types, so that renaming a field elsewhere does not make saved state
+//! unreadable. Keys are only ever added, and every added key has a default value.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::io::store::row::StoredIncident;
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 use crate::model::scope::Scope;
 
-/// An incident as JSON.
+/// The JSON document of an incident.
 #[derive(Serialize, Deserialize)]
 pub(super) struct IncidentDocument {
     id: String,
@@ -41,7 +41,8 @@ pub(super) struct IncidentDocument {
     layers: Option<LayersDocument>,
 }
 
-/// What the layers of a target showed; each layer as its name, state and detail.
+/// The JSON document of [`LayerFindings`]. Each result consists of a layer's name, state and
+/// detail.
 #[derive(Serialize, Deserialize)]
 struct LayersDocument {
     at: Timestamp,
@@ -49,7 +50,7 @@ struct LayersDocument {
     repeated: bool,
 }
 
-/// A verdict as JSON.
+/// The JSON document of a verdict.
 #[derive(Serialize, Deserialize)]
 struct VerdictDocument {
     cause: String,
@@ -65,7 +66,7 @@ struct VerdictDocument {
     next: Vec<String>,
 }
 
-/// A revision of an incident as JSON.
+/// The JSON document of a revision of an incident.
 #[derive(Serialize, Deserialize)]
 struct RevisionDocument {
     at: Timestamp,
@@ -75,7 +76,8 @@ struct RevisionDocument {
     note: String,
 }
 
-/// A value of a fact, tagged with its type so that a text that looks like a number remains a text.
+/// The JSON document of a fact's value. It is tagged with its type, so that a text that looks like
+/// a number remains a text.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum ValueDocument {
@@ -83,8 +85,8 @@ enum ValueDocument {
     Number(f64),
 }
 
-/// A baseline as JSON. Times are in microseconds to keep the document short: a baseline has sixty
-/// times per target.
+/// The JSON document of a baseline. Times are integers in microseconds, which keeps the document
+/// short: a baseline contains the times of up to 64 responses.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]
@@ -180,7 +182,8 @@ impl From<&Verdict> for VerdictDocument {
 }
 
 impl IncidentDocument {
-    /// Converts the document to an incident. Returns `None` if a value is unknown to this release.
+    /// Converts the document to an incident. Returns `None` if this release does not support one of
+    /// the values.
     pub(super) fn into_stored(self) -> Option<StoredIncident> {
         let also = self.also.iter().map(|cause| CauseId::new(cause).ok());
         let evidence = self.evidence.into_iter().map(|(fact, value)| Evidence {

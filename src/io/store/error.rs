@@ -1,18 +1,18 @@
-//! Errors of the state directory, classified by how an operator fixes them.
+//! Errors of the state directory, classified by how to fix them.
 
 use std::fmt;
 
 use rusqlite::ErrorCode;
 
-/// An error that makes the database unusable. Its displayed text says how to fix it.
+/// An error that makes the database unusable. The displayed text says how to fix the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoreError {
     pub(super) kind: StoreErrorKind,
-    /// The message of SQLite or the operating system.
+    /// The error message of SQLite or of the operating system.
     pub(super) text: String,
 }
 
-/// The class of a [`StoreError`], which decides how it is handled and fixed.
+/// The class of a [`StoreError`], which decides how the error is handled and fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoreErrorKind {
     /// The disk has no space, or the database has reached its maximum size.
@@ -23,7 +23,7 @@ pub(super) enum StoreErrorKind {
     Locked,
     /// The file is damaged or not a database.
     Corrupt,
-    /// The database has the schema of a later release.
+    /// The database has the schema of a later release, which this release cannot use.
     Newer,
     /// Any other error of SQLite or the operating system.
     Other,
@@ -78,7 +78,7 @@ impl fmt::Display for StoreError {
             }
             StoreErrorKind::Corrupt => "the database is corrupt and is replaced with a new one",
             StoreErrorKind::Newer => {
-                "the database is of a later release; start that release, or move the file away"
+                "a later release wrote the database; run that release, or move the file away"
             }
             StoreErrorKind::Other => "the database cannot be used; check the state directory",
         };

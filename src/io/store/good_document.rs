@@ -1,21 +1,23 @@
-//! The properties of good answers as JSON: a part of a baseline.
+//! The JSON document of the properties of good responses, which is part of a baseline's document.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::baseline::good_answers::{BodySizes, GoodAnswers, KnownValue, KnownValues};
+use crate::domain::baseline::good_responses::{BodySizes, GoodResponses, KnownValue, KnownValues};
 use crate::domain::diagnosis::changes::Property;
 
-/// The properties of the last good answers.
+/// The JSON document of [`GoodResponses`], the properties of the last good responses of a target.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct GoodDocument {
     #[serde(default)]
     properties: Vec<PropertyDocument>,
-    /// Status, least and most bytes of the bodies.
+    /// The HTTP status of good responses, and the sizes in bytes of the shortest and the longest
+    /// body.
     sizes: Option<(u16, u64, u64)>,
 }
 
-/// The values of one property, each with the times of its first and last good answer.
+/// The JSON document of one property. Each value has the times of the first and the last good
+/// response with this value.
 #[derive(Serialize, Deserialize)]
 struct PropertyDocument {
     property: String,
@@ -24,14 +26,14 @@ struct PropertyDocument {
 }
 
 impl GoodDocument {
-    /// Whether there was no good answer.
+    /// Returns whether no good response is recorded.
     pub(super) const fn is_empty(&self) -> bool {
         self.properties.is_empty() && self.sizes.is_none()
     }
 }
 
-impl From<&GoodAnswers> for GoodDocument {
-    fn from(good: &GoodAnswers) -> Self {
+impl From<&GoodResponses> for GoodDocument {
+    fn from(good: &GoodResponses) -> Self {
         let properties = good.known.iter().map(|(property, known)| {
             let values = known.values.iter();
             PropertyDocument {
@@ -51,11 +53,11 @@ impl From<&GoodAnswers> for GoodDocument {
     }
 }
 
-impl From<GoodDocument> for GoodAnswers {
+impl From<GoodDocument> for GoodResponses {
     fn from(document: GoodDocument) -> Self {
         let mut good = Self::default();
         for read in document.properties {
-            // A property that this release does not know is skipped.
+            // A property that this release does not support is skipped.
             let Some(property) = Property::parse(&read.property) else {
                 continue;
             };

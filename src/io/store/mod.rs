@@ -1,10 +1,11 @@
 //! The state directory: saves incidents, baselines and unsent datapoints in SQLite, and
 //! restores them at startup.
 //!
-//! This file is the handle; `writer` is the thread behind it; `row` and `document` are the records
-//! and their JSON; `database` and `spool` contain the SQL; `error` classifies errors. Persistence
-//! is optional: without a usable directory the daemon keeps monitoring, the error is logged once,
-//! and the methods report that nothing was saved. This module does not interpret the records.
+//! [`Store`] is the handle, and `writer` is the thread that executes its jobs. `row` and `document`
+//! contain the records and their JSON, `database` and `spool` the SQL, and `error` the errors.
+//! Persistence is optional: without a usable directory the daemon keeps monitoring, the error is
+//! logged once, and the methods report that nothing was saved. This module does not interpret the
+//! records.
 
 mod database;
 mod document;
@@ -29,11 +30,11 @@ pub use row::{SpoolRow, StoredBaseline, StoredIncident};
 use self::writer::{Job, Writer};
 use crate::model::target::TargetName;
 
-/// The handle of the state directory. Cheap to clone. Every method may be called at any time
-/// and returns soon, even if the disk does not respond.
+/// The handle of the state directory. Cloning is cheap. A disk that does not respond delays a
+/// method by at most three seconds.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The queue of the thread; `None` if there is no state directory.
+    /// The queue of jobs for the store's thread; `None` if there is no state directory.
     jobs: Option<SyncSender<Job>>,
     ids: Arc<AtomicU64>,
     metrics: StoreMetrics,
@@ -67,26 +68,26 @@ pub struct StoreMetrics {
 /// The name of the database file in the state directory.
 pub const DATABASE_FILE: &str = "probecause.db";
 
-/// Maximum number of resolved incidents to restore: as many as the pages show.
+/// Maximum number of resolved incidents to restore: as many as the status board keeps.
 const MAX_RESTORED_RESOLVED: usize = 500;
 
-/// Capacity of the queue in jobs. Each job holds the data of one second or one request, so the
-/// queue fills when the disk hangs for minutes; further jobs then fail.
+/// Capacity of the queue in jobs. A job contains the data of one second or one request, so the
+/// queue is full only after the disk has hung for minutes. Further jobs then fail.
 const QUEUE: usize = 1024;
 
-/// Maximum time that a caller waits for a job. A commit takes far less than a millisecond, and a
-/// disk that takes this long must not delay probes.
+/// Maximum time that a caller waits for the result of a job. A commit normally takes far less than
+/// a millisecond. A disk that takes longer must not delay monitoring.
 const MAX_JOB_WAIT: Duration = Duration::from_millis(500);
 
 /// Maximum time that [`Store::close`] waits for the queued jobs, so that a hanging disk does not
-/// hold up the shutdown.
+/// delay the shutdown any longer.
 const MAX_CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Maximum time that startup waits for the saved state. The first probe is due within five seconds.
 const MAX_OPEN_WAIT: Duration = Duration::from_secs(3);
 
 impl Store {
-    /// Creates a store without a state directory. It saves nothing.
+    /// Creates a store without a state directory. The store saves nothing.
     #[must_use]
     pub fn disabled(metrics: StoreMetrics) -> Self {
         let (_, ended) = watch::channel(());
@@ -102,13 +103,13 @@ impl Store {
 
     /// Opens or creates the database of a state directory, and restores the saved state.
     ///
-    /// Does not fail: if the directory cannot be used, the error is logged and opening is retried
-    /// regularly. A corrupt database is moved aside and replaced.
+    /// Never fails. If the directory cannot be used, the error is logged and opening the database
+    /// is retried regularly. A corrupt database is moved aside and replaced.
     pub async fn open(directory: &Path, metrics: StoreMetrics) -> (Self, RestoredState) {
         Self::open_limited(directory, metrics, database::MAX_BYTES).await
     }
 
-    /// Opens the store like [`Store::open`], with a maximum size of the database in bytes.
+    /// Opens the store like [`Store::open`], but limits the size of the database to `max_bytes`.
     async fn open_limited(
         directory: &Path,
         metrics: StoreMetrics,
@@ -158,13 +159,13 @@ impl Store {
         (store, state)
     }
 
-    /// Returns whether a state directory is configured, usable or not.
+    /// Returns whether a state directory is configured, even if it cannot be used.
     #[must_use]
     pub const fn is_enabled(&self) -> bool {
         self.jobs.is_some()
     }
 
-    /// Returns whether data can be saved at present.
+    /// Returns whether data can currently be saved.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.is_enabled()
@@ -172,14 +173,16 @@ impl Store {
             && self.metrics.up.get() == 1
     }
 
-    /// Returns the source of ids for new rows. The ids are unique across restarts.
+    /// Returns the counter from which callers take the ids of new rows. The ids are unique across
+    /// restarts.
     #[must_use]
     pub fn ids(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.ids)
     }
 
-    /// Saves incidents and replaces their earlier versions. Returns whether they are on disk, after
-    /// at most half a second. Callers await the result before they show or report an incident.
+    /// Saves incidents and replaces their earlier versions. Returns after at most half a second
+    /// whether the incidents are saved. Callers await the result before they show or report an
+    /// incident.
     pub async fn save_incidents(&self, incidents: Vec<StoredIncident>) -> bool {
         incidents.is_empty()
             || self.run(|done| Job::SaveIncidents(incidents, done)).await == Some(true)
@@ -200,7 +203,7 @@ impl Store {
     }
 
     /// Saves datapoints. A row with a known id replaces the earlier row. Returns whether all
-    /// datapoints are on disk.
+    /// datapoints are saved.
     pub async fn save_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
         rows.is_empty() || self.run(|done| Job::SaveDatapoints(rows, done)).await == Some(true)
     }
@@ -211,7 +214,7 @@ impl Store {
         self.enqueue(Job::MarkSending(ids));
     }
 
-    /// Deletes datapoints that have arrived or are not sent again.
+    /// Deletes datapoints that have arrived or that will not be sent again.
     pub fn delete_datapoints(&self, ids: Vec<u64>) {
         if !ids.is_empty() {
             self.enqueue(Job::DeleteDatapoints(ids));
@@ -227,14 +230,14 @@ impl Store {
     }
 
     /// Moves a destination's datapoints to the backlog, except the datapoints with `known` ids.
-    /// Used when the store has recovered: failed jobs may have left rows that are no longer in
-    /// memory.
+    /// Callers use this method after the store has recovered, because failed jobs may have left
+    /// rows of datapoints that are no longer in memory.
     pub fn reconcile_datapoints(&self, destination: &str, known: Vec<u64>) {
         self.enqueue(Job::Reconcile(destination.to_owned(), known));
     }
 
-    /// Returns the oldest datapoints of a destination's backlog, at most `limit`; `None` if they
-    /// cannot be read.
+    /// Returns at most `limit` datapoints of a destination's backlog, oldest first; `None` if the
+    /// read failed.
     pub async fn oldest_datapoints(
         &self,
         destination: &str,
@@ -245,7 +248,7 @@ impl Store {
             .await
     }
 
-    /// Returns the number of datapoints in a destination's backlog; `None` if it cannot be read.
+    /// Returns the number of datapoints in a destination's backlog; `None` if the read failed.
     pub async fn count_datapoints(&self, destination: &str) -> Option<u64> {
         let destination = destination.to_owned();
         self.run(|done| Job::CountBacklog(destination, done)).await
@@ -285,8 +288,8 @@ impl Store {
 
     /// Runs a job and returns its result; `None` if the job failed or took too long.
     ///
-    /// While the disk is unresponsive the job is still queued, but its result is not awaited:
-    /// a caller that runs a job each second would otherwise spend most of its time waiting.
+    /// While the disk is unresponsive the job is still queued, but its result is not awaited.
+    /// Otherwise, a caller that runs a job every second would spend most of its time waiting.
     async fn run<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
         let (done, result) = oneshot::channel();
         let unresponsive = self.unresponsive.load(Ordering::Relaxed);
@@ -303,8 +306,8 @@ impl Store {
         result.ok()
     }
 
-    /// Queues a job. Returns whether it was queued: false if the queue is full, the thread has
-    /// ended or there is no state directory.
+    /// Queues a job. Returns false if the job was not queued, because the queue is full, the thread
+    /// has ended or there is no state directory.
     fn enqueue(&self, job: Job) -> bool {
         let Some(jobs) = &self.jobs else { return false };
         let queued = jobs.try_send(job).is_ok();
@@ -315,12 +318,12 @@ impl Store {
     }
 }
 
-/// Returns the first id of this process: its start in milliseconds, followed by twenty bits for
-/// rows. Ids are unique across processes without reading the last one from the disk, which
-/// may be unavailable.
+/// Returns the first row id of this process: the current Unix time in milliseconds, shifted left by
+/// twenty bits. Ids are thus unique across processes without reading the last id from the disk,
+/// which may be unavailable.
 fn first_id() -> u64 {
     let millis = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
-    // SQLite's integers are signed: the id must fit into 63 bits.
+    // SQLite's integers are signed, so the id must fit into 63 bits.
     (millis << 20) & (u64::MAX >> 1)
 }
 

@@ -12,7 +12,8 @@ use crate::model::target::TargetName;
 /// An incident, with the health of its target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredIncident {
-    /// The location of the daemon. A daemon does not resume incidents of another location.
+    /// The location of the daemon that saved the incident. A daemon does not resume incidents of
+    /// another location.
     pub location: Arc<str>,
     /// The saved incident.
     pub incident: Arc<Incident>,
@@ -27,7 +28,7 @@ pub struct StoredIncident {
 pub struct StoredBaseline {
     /// The target of the baseline.
     pub target: TargetName,
-    /// A hash of the settings that the baseline was learned with. The baseline is not valid for
+    /// A hash of the settings with which the baseline was learned. The baseline is not valid for
     /// other settings.
     pub settings: u64,
     /// The learned values of the baseline.
@@ -46,7 +47,7 @@ pub struct SpoolRow {
     pub series: String,
     /// The timestamp of the datapoint.
     pub at: Timestamp,
-    /// The distinct values of the datapoint and their counts.
+    /// The distinct values of the datapoint, each with its count.
     pub values: Vec<(f64, f64)>,
     /// Whether the datapoint may have arrived, because the response to a request that contained it
     /// was lost.

@@ -12,14 +12,14 @@ use crate::io::store::database::unsigned;
 use crate::io::store::error::StoreError;
 use crate::io::store::row::SpoolRow;
 
-// These statements are executed with `for_each`, which binds an id.
+// Statements for `for_each`, which executes a statement once per id and binds the id to `?1`.
 pub(super) const MARK_SENDING: &str = "UPDATE spool SET sending = 1 WHERE id = ?1";
 pub(super) const DELETE: &str = "DELETE FROM spool WHERE id = ?1";
 pub(super) const TO_BACKLOG: &str = "UPDATE spool SET backlog = 1, sending = 0 WHERE id = ?1";
 pub(super) const TO_BACKLOG_MAYBE_ARRIVED: &str =
     "UPDATE spool SET backlog = 1, sending = 0, maybe_arrived = 1 WHERE id = ?1";
 
-/// Reads the oldest datapoints of a destination's backlog, at most `limit`.
+/// Reads at most `limit` datapoints of a destination's backlog, oldest first.
 pub(super) fn oldest(
     connection: &Connection,
     destination: &str,
@@ -51,7 +51,8 @@ pub(super) fn count(connection: &Connection, destination: &str) -> Result<u64, S
     Ok(statement.query_row([destination], unsigned)?)
 }
 
-/// Inserts datapoints. If an id exists, its row gets the new time and values.
+/// Inserts datapoints. If a row with the same id exists, the time and the values of this row are
+/// replaced.
 pub(super) fn save(transaction: &Transaction<'_>, rows: &[SpoolRow]) -> Result<(), StoreError> {
     let mut statement = transaction.prepare(
         "INSERT INTO spool (id, destination, series, at, points) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -69,7 +70,7 @@ pub(super) fn save(transaction: &Transaction<'_>, rows: &[SpoolRow]) -> Result<(
     Ok(())
 }
 
-/// Executes a statement once for each of these ids.
+/// Executes the statement `sql` once for each id in `ids`.
 pub(super) fn for_each(
     transaction: &Transaction<'_>,
     sql: &str,
@@ -82,8 +83,8 @@ pub(super) fn for_each(
     Ok(())
 }
 
-/// Moves every datapoint of a destination that is not in `known` to the backlog. Such datapoints
-/// may have been sent, so they are marked as possibly arrived.
+/// Moves a destination's datapoints to the backlog, except the datapoints with `known` ids. The
+/// moved datapoints may have been sent, so they are marked as possibly arrived.
 pub(super) fn reconcile(
     transaction: &Transaction<'_>,
     destination: &str,

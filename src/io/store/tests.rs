@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use prometheus::{IntCounter, IntGauge};
 
 use super::*;
-use crate::domain::baseline::good_answers::{BodySizes, GoodAnswers, KnownValue, KnownValues};
+use crate::domain::baseline::good_responses::{BodySizes, GoodResponses, KnownValue, KnownValues};
 use crate::domain::diagnosis::changes::Property;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
@@ -26,7 +26,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn good_answers() -> GoodAnswers {
+fn good_responses() -> GoodResponses {
     let known = KnownValues {
         values: vec![KnownValue {
             value: "192.0.2.1".to_owned(),
@@ -35,7 +35,7 @@ fn good_answers() -> GoodAnswers {
         }],
         overflowed: Some(at(3)),
     };
-    let mut good = GoodAnswers::default();
+    let mut good = GoodResponses::default();
     good.known.insert(Property::Address, known);
     good.sizes = Some(BodySizes {
         status: 200,
@@ -101,8 +101,8 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
     }
 }
 
-/// The Unix second from which the datapoints of the tests count. It is recent enough for
-/// CloudWatch.
+/// The Unix time in seconds to which the tests add the offset of each datapoint. It is recent
+/// enough for CloudWatch to accept the datapoints.
 static BASE: LazyLock<i64> = LazyLock::new(|| Timestamp::now().as_second() - 3600);
 
 fn next_id(store: &Store) -> u64 {
@@ -151,7 +151,7 @@ async fn baselines_are_restored_with_the_hash_of_their_settings() {
             newest: Some(at(9)),
             controls: vec![(at(5), Some(Duration::from_millis(20))), (at(7), None)],
             not_gateway_at: Some(at(3)),
-            good: good_answers(),
+            good: good_responses(),
         },
     };
     store.save_baselines(vec![kept.clone()]);
@@ -251,7 +251,7 @@ async fn jobs_are_executed_but_not_awaited_while_the_disk_is_unresponsive() {
     store.unresponsive.store(true, Ordering::Relaxed);
     assert!(!store.is_healthy());
     let kept = vec![incident("orders", 100, None)];
-    assert!(!store.save_incidents(kept.clone()).await, "not awaited");
+    assert!(!store.save_incidents(kept.clone()).await, "job was awaited");
     while store.unresponsive.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

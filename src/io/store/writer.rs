@@ -1,9 +1,8 @@
 //! The thread of the store. It executes queued jobs, commits them in groups, and reopens the
 //! database after an error.
 //!
-//! Jobs that arrive while the disk is busy are committed together, so that a thousand
-//! incidents need a few commits and not a thousand. While the database cannot be used, every
-//! job fails at once.
+//! Jobs that arrive while the disk is busy are committed together, so that a thousand incidents
+//! need only a few commits. While the database cannot be used, every job fails immediately.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,8 +60,8 @@ pub(super) struct Writer {
     unresponsive: Arc<AtomicBool>,
 }
 
-/// Time between attempts to open the database. It is short, so that freeing disk space takes
-/// effect soon.
+/// Time between attempts to open the database. The interval is short, so that freeing disk space
+/// takes effect soon.
 const REOPEN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Maximum number of jobs in one commit, so that commits stay short on a slow disk.
@@ -116,8 +115,8 @@ impl Writer {
         }
     }
 
-    /// Opens the database unless it is open or an attempt just failed. Returns the saved state,
-    /// which is used at startup only.
+    /// Opens the database, unless it is already open or the next attempt is not yet due. Returns
+    /// the saved state, which is used only at startup.
     fn open(&mut self) -> Option<RestoredState> {
         if self.database.is_some() || Instant::now() < self.reopen_at {
             return None;
@@ -174,8 +173,8 @@ impl Writer {
                 .try_for_each(|(job, count)| reply(database, job, count)),
             Err(error) => {
                 self.metrics.failures.inc_by(jobs.len() as u64);
-                // The metric is set before the jobs are dropped, because their callers then read
-                // it.
+                // The metric is set before the jobs are dropped, because a caller reads the metric
+                // as soon as its job has failed.
                 self.metrics.up.set(0);
                 if error.kind == StoreErrorKind::Full {
                     free_space(database, jobs);
@@ -184,8 +183,8 @@ impl Writer {
             }
         };
         if let Err(error) = result {
-            // Reading from a full disk would still work. Only reopening shows whether writing
-            // works.
+            // The database is closed, so that jobs fail immediately until the next attempt to open
+            // it. On a full disk, reading would still succeed.
             self.database = None;
             self.reopen_at = Instant::now();
             if error.kind != StoreErrorKind::Corrupt {
@@ -194,8 +193,8 @@ impl Writer {
             self.record_error(&error);
             return;
         }
-        // The recovery is logged after a commit and not after opening: a database on a full disk
-        // can be opened, and its recovery would be logged each time.
+        // The recovery is logged only after a commit. A database on a full disk can be opened, so
+        // logging after each opening would report a recovery that did not happen.
         if self.logged.take().is_some() {
             tracing::info!(directory = %self.directory.display(), "store: persistence resumed");
         }
@@ -205,7 +204,8 @@ impl Writer {
         }
     }
 
-    /// Marks the store as unusable. Logs the error unless the last logged one was of the same kind.
+    /// Marks the store as unusable. Logs the error, unless the last logged error was of the same
+    /// kind.
     fn record_error(&mut self, error: &StoreError) {
         self.metrics.up.set(0);
         if self.logged != Some(error.kind) {
@@ -219,26 +219,26 @@ impl Writer {
     }
 }
 
-/// Executes only the jobs of a group that free space, because the group as a whole did not fit. Old
-/// rows must be deleted to make room for new rows.
+/// Executes only those jobs of a group that free space, after the whole group did not fit on the
+/// disk. Old rows must be deleted to make room for new rows.
 fn free_space(database: &mut Database, jobs: Vec<Job>) {
     let frees = |job: &Job| matches!(job, Job::DeleteDatapoints(_) | Job::TrimBacklog(..));
     let jobs: Vec<_> = jobs.into_iter().filter(frees).collect();
     let counts = commit(database, &jobs).unwrap_or_default();
     for (job, count) in jobs.into_iter().zip(counts) {
-        // An error here is ignored, because the error of the whole group is logged already.
+        // An error is ignored here, because the error of the whole group is logged.
         let _ = reply(database, job, count);
     }
 }
 
-/// Executes the writing parts of jobs in one transaction. Returns, for each job, the number of rows
-/// that a trim deleted.
+/// Executes the writing parts of jobs in one transaction. Returns one number per job: the number of
+/// rows that a [`Job::TrimBacklog`] deleted, or 0 for any other job.
 fn commit(database: &mut Database, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
     database.write(|transaction| jobs.iter().map(|job| write(transaction, job)).collect())
 }
 
-/// Executes the writing part of a job. Returns the number of rows that a trim deleted, and 0 for
-/// other jobs.
+/// Executes the writing part of a job. Returns the number of rows that a [`Job::TrimBacklog`]
+/// deleted, or 0 for any other job.
 fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, StoreError> {
     match job {
         Job::SaveIncidents(incidents, _) => database::save_incidents(transaction, incidents)?,

@@ -1,7 +1,7 @@
 //! Controls access to the daemon's HTTP endpoint: TLS, client certificates, passwords and the
 //! rate limit.
 //!
-//! `engine::server` applies these checks to a request before the routes.
+//! `engine::server` applies these checks to each request before it routes the request.
 
 mod no_verification;
 mod passwords;

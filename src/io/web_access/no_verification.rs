@@ -1,4 +1,4 @@
-//! The TLS client configuration of the health check, which accepts any certificate.
+//! Creates the TLS client configuration of the health check, which accepts any certificate.
 //!
 //! The certificate contains the daemon's public name, but the health check connects to a loopback
 //! address, so names and issuers are not verified. The health check sends no secrets. Do not use
@@ -13,14 +13,15 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 
 use super::TlsError;
 
-/// A verifier that accepts any server certificate and checks only the handshake's signature.
+/// A certificate verifier that accepts any server certificate and checks only the signature of the
+/// handshake.
 #[derive(Debug)]
 struct NoVerification(Arc<CryptoProvider>);
 
-/// Creates a TLS configuration for HTTP/1.1 that accepts any certificate.
+/// Creates a TLS client configuration for HTTP/1.1 that accepts any server certificate.
 ///
 /// # Errors
-/// Returns an error if the TLS library rejects its own defaults.
+/// Returns an error if the TLS library rejects its own default settings.
 pub fn accept_any_certificate() -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -1,7 +1,8 @@
-//! Checks passwords against bcrypt hashes without revealing, by timing, which users exist.
+//! Checks passwords against bcrypt hashes, without revealing by timing which users exist.
 //!
-//! By design, a check takes a tenth of a second of CPU time. Checks therefore run one at a time,
-//! and correct passwords are cached. A check for an unknown user takes as long as for a known one.
+//! By design, a bcrypt check takes about 0.1 s of CPU time. Checks therefore run one at a time, and
+//! correct passwords are cached. A check for an unknown user takes as long as a check for a known
+//! user.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,31 +12,32 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::model::secret::Secret;
 
-/// A password checker: the users, their password hashes, and a cache of correct passwords.
+/// A password checker with the users, their password hashes, and a cache of correct passwords.
 #[derive(Debug)]
 pub struct Passwords {
     users: BTreeMap<String, Secret>,
-    /// Permits for running and waiting checks. If no permit is free, a password is rejected without
-    /// a check.
+    /// Permits for running and waiting checks. If no permit is available, a password is rejected
+    /// without a check.
     pending: Semaphore,
-    /// Held while a check runs, so that checks run one at a time.
+    /// Locked while a check runs, so that checks run one at a time.
     hashing: Mutex<()>,
-    /// Hashes of the pairs of user name and correct password, keyed by `hash_keys`.
+    /// Cache of successful checks. An entry is a hash of the user name, the correct password and
+    /// its bcrypt hash, computed with `hash_keys`.
     verified: std::sync::Mutex<HashSet<u64>>,
     hash_keys: RandomState,
 }
 
-/// Maximum number of running and waiting checks, which take one to two seconds in total.
+/// Maximum number of running and waiting checks. This number of checks takes one to two seconds.
 const MAX_PENDING: usize = 16;
 
-/// Maximum number of cached passwords: more than the expected number of users.
+/// Maximum number of cached passwords, which is more than the expected number of users.
 const MAX_VERIFIED: usize = 1000;
 
 /// The bcrypt hash that is checked for an unknown user. Its random password was discarded.
 const UNKNOWN_USER_HASH: &str = "$2b$10$2dGDFCLU7MvFjCI9fXCXNejSUTb063Sw0PhHZc7ZL9VoPObCZR8Wm";
 
 impl Passwords {
-    /// Creates the checker from bcrypt hashes by user name.
+    /// Creates a password checker. `users` maps user names to bcrypt hashes.
     #[must_use]
     pub fn new(users: BTreeMap<String, Secret>) -> Self {
         Self {
@@ -47,13 +49,14 @@ impl Passwords {
         }
     }
 
-    /// Returns whether users are configured, so that requests need a password.
+    /// Returns whether users are configured, in which case each request needs a password.
     #[must_use]
     pub fn are_required(&self) -> bool {
         !self.users.is_empty()
     }
 
-    /// Returns whether the user exists and has this password.
+    /// Returns whether the user exists and has this password. Returns false without a check if too
+    /// many other checks are running or waiting.
     pub async fn verify(self: &Arc<Self>, user: &str, password: &str) -> bool {
         let hash = self
             .users
@@ -94,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_correct_password_of_a_known_user_is_accepted() {
-        // The hash has the minimum cost, to keep the test fast.
+        // The hash has the minimum cost to keep the test fast.
         let hash = bcrypt::hash("hunter2", 4).unwrap();
         let users = [("alice".to_owned(), Secret::new(hash))].into();
         let passwords = Arc::new(Passwords::new(users));

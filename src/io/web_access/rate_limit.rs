@@ -1,28 +1,28 @@
-//! Limits the request rate with one token bucket for all clients.
+//! Limits the request rate with one token bucket that all clients share.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::model::settings::web::RateLimit;
 
-/// A token bucket, shared by all clients.
+/// A token bucket that all clients share.
 #[derive(Debug)]
 pub struct TokenBucket {
     limit: RateLimit,
-    /// The time at which the bucket was, or would have been, empty. Since then, the bucket has
-    /// gained one token per interval.
+    /// The time at which the bucket was, or would have been, empty. The bucket has gained one token
+    /// per interval since that time.
     empty_at: Mutex<Instant>,
 }
 
-/// The default rate limit: far above the needs of ten scrapers, dashboards and users, and low
-/// enough that a flood of requests does not delay probes.
+/// The default rate limit, which is far above the needs of ten scrapers, dashboards and users, and
+/// low enough that a flood of requests does not delay probes.
 const DEFAULT_LIMIT: RateLimit = RateLimit {
     interval: Duration::from_millis(10),
     burst: 200,
 };
 
 impl TokenBucket {
-    /// Creates a full bucket. `None` means the default limit.
+    /// Creates a full bucket with this limit, or with the default limit if `limit` is `None`.
     #[must_use]
     pub fn new(limit: Option<RateLimit>) -> Self {
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
@@ -34,10 +34,10 @@ impl TokenBucket {
         }
     }
 
-    /// Takes a token from the bucket. Returns whether the bucket contained one.
+    /// Removes a token from the bucket. Returns false if the bucket is empty.
     pub fn take(&self, now: Instant) -> bool {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // A full bucket contains only as many tokens as a burst.
+        // The bucket never contains more tokens than a burst.
         let full = now.checked_sub(self.limit.interval * self.limit.burst);
         let since = full.map_or(*empty_at, |full| full.max(*empty_at));
         if now.saturating_duration_since(since) < self.limit.interval {
@@ -58,8 +58,8 @@ mod tests {
             interval: Duration::from_secs(1),
             burst: 3,
         }));
-        // The start is an hour from now, so that earlier instants exist even just after the
-        // machine's start.
+        // The start is one hour in the future, because `Instant` may be unable to represent a time
+        // before the machine's start.
         let start = Instant::now() + Duration::from_secs(3600);
         let at = |millis| start + Duration::from_millis(millis);
         let taken = |millis: u64| bucket.take(at(millis));

@@ -1,4 +1,5 @@
-//! Builds the endpoint's TLS server configuration from a web configuration file's settings.
+//! Builds the TLS server configuration of the endpoint from the settings in a web configuration
+//! file.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub enum TlsError {
     /// The server certificate or its key is unusable.
     #[error("the certificate or its key is unusable: {0}; use a matching pair of PEM files")]
     Identity(String),
-    /// The certificate authorities of clients are unusable.
+    /// The CA certificates for client authentication are unusable.
     #[error("the client CA certificates are unusable: {0}; use PEM certificates")]
     Clients(String),
     /// The TLS settings are unusable for another reason.
@@ -29,7 +30,8 @@ pub enum TlsError {
     Library(String),
 }
 
-/// Builds the TLS server configuration of the endpoint. With `http2`, ALPN offers HTTP/2.
+/// Builds the TLS server configuration of the endpoint. If `http2` is true, ALPN also offers
+/// HTTP/2.
 ///
 /// # Errors
 /// Returns a [`TlsError`] that names the unusable part of the settings.
@@ -102,7 +104,7 @@ fn verifier(
     }))
 }
 
-/// A verifier that also requires that the client certificate contains one of the allowed subject
+/// A client certificate verifier that requires a valid certificate with one of the allowed subject
 /// alternative names (`client_allowed_sans`).
 #[derive(Debug)]
 struct AllowedNamesVerifier {
@@ -157,8 +159,8 @@ impl ClientCertVerifier for AllowedNamesVerifier {
     }
 }
 
-/// Returns the subject alternative names of a certificate: DNS names, IP addresses, mail addresses
-/// and URIs.
+/// Returns the subject alternative names of a certificate: DNS names, IP addresses, email addresses
+/// and URIs. Returns no names if the certificate cannot be parsed.
 fn alternative_names(certificate: &CertificateDer<'_>) -> Vec<String> {
     use x509_parser::extensions::GeneralName;
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {

@@ -1,5 +1,5 @@
 //! TLS, users and limits of the daemon's own endpoint, as configured in a web configuration
-//! file of Prometheus's exporter-toolkit.
+//! file in the format of Prometheus's exporter-toolkit.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -223,7 +223,7 @@ async fn a_wrong_clock_is_logged_without_loss() {
                    (20260101T001500Z - 5 min.)";
     check(FaultCase {
         replies: vec![Reply::fault(403, "SignatureDoesNotMatch", message); 2],
-        logged: "this host's clock is 15 min 0 s behind AWS's: synchronize it (NTP)",
+        logged: "this host's clock is 15 min 0 s behind AWS's; synchronize it with NTP",
         outcome: "denied",
         failed: 2,
         ..FaultCase::default()

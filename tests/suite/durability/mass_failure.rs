@@ -59,22 +59,10 @@ async fn when_all_targets_fail_at_once_every_alarm_fires_and_the_heartbeat_alarm
 
     let started = Instant::now();
     probed.fail((0..targets).map(|number| format!("t{number}")));
-    let deadline = started + STATE_LIMIT;
-    while cloudwatch.firing() < targets {
-        if Instant::now() > deadline {
-            let metrics = daemon.get("/metrics").await;
-            let of_daemon = |line: &&str| !line.starts_with('#') && !line.contains("target=");
-            let metrics: Vec<&str> = metrics.lines().filter(of_daemon).collect();
-            panic!(
-                "{} of {targets} alarms fire, {} pages;\n{}\n{}",
-                cloudwatch.firing(),
-                cloudwatch.pages(),
-                metrics.join("\n"),
-                daemon.log_lines_containing("").join("\n")
-            );
-        }
-        sleep(Duration::from_millis(200)).await;
-    }
+    wait_until_within("all alarms fire", STATE_LIMIT, async || {
+        cloudwatch.firing() == targets
+    })
+    .await;
     let time_to_fire = started.elapsed();
     // By then all alarm writes that follow from the failures have been made.
     sleep(Duration::from_secs(20)).await;

@@ -638,7 +638,7 @@ fn the_application_itself_is_named_where_it_shows() {
     for (case, title) in [
         (
             case(418, &[], "short and stout"),
-            "The application itself answered 418",
+            "The application itself returned 418",
         ),
         (
             case(
@@ -646,7 +646,7 @@ fn the_application_itself_is_named_where_it_shows() {
                 &[("server", "nginx"), ("x-powered-by", "Express")],
                 "x",
             ),
-            "The application itself answered 500",
+            "The application itself returned 500",
         ),
         (
             case(
@@ -654,11 +654,11 @@ fn the_application_itself_is_named_where_it_shows() {
                 &[("content-type", "application/json; charset=utf-8")],
                 r#"{"details":"Error id 1"}"#,
             ),
-            "The application itself answered 500",
+            "The application itself returned 500",
         ),
         (
             case(500, &[("server", "nginx")], "x"),
-            "The response status is not the expected one",
+            "The response status is not as expected",
         ),
     ] {
         let verdict = verdict(&case);

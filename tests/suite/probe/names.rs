@@ -256,7 +256,7 @@ async fn a_resolver_that_is_silent_for_one_name_only_works() {
     check(&seen, Some((FaultKind::ResolverFailure, Phase::Resolve)));
     let detail = seen.fault.unwrap().detail;
     assert!(
-        detail.contains("works, but did not answer for `name.test`"),
+        detail.contains("works, but did not answer the query for `name.test`"),
         "{detail}"
     );
 }

@@ -2,7 +2,7 @@
 //! the API (`traffic`), and the time from an outage to the page (`page`).
 //!
 //! The estimate is computed from the settings alone. Prices are third-party figures for the first
-//! pricing tier, without the free tier; the printed estimate refers to AWS's price page.
+//! pricing tier, without the free tier. The printed estimate refers to AWS's price page.
 
 mod page;
 mod traffic;
@@ -31,14 +31,14 @@ pub struct Estimate {
     pub series: usize,
     /// Number of targets that have an additional series for each cause while the cause occurs.
     pub targets_with_causes: usize,
-    /// Number of PutMetricData requests a month, without those that publish a change of state at
-    /// once.
+    /// Number of PutMetricData requests a month, without the additional request for each change of
+    /// state.
     pub requests: f64,
     /// Cost of alarms, series and requests in dollars a month, without per-cause series.
     pub dollars: f64,
     /// Maximum cost of evidence requests to AWS, in dollars a month.
     pub evidence: f64,
-    /// Number of probes a month, by the AWS service that they call.
+    /// Number of probes a month, in total and by the AWS service that is called.
     pub traffic: Traffic,
     /// The longest time from the start of an outage to the page, for each target with an alarm.
     pub time_to_page: PageTimes,
@@ -54,8 +54,7 @@ const DAYS: f64 = 30.0;
 const STANDARD_ALARM: f64 = 0.10;
 /// Price of an alarm with periods of less than a minute, in dollars a month.
 const HIGH_RESOLUTION_ALARM: f64 = 0.30;
-/// Price of a metric series, in dollars a month, in the tier of the first ten thousand custom
-/// metrics.
+/// Price of a metric series in dollars a month, in the tier of the first 10,000 custom metrics.
 const SERIES: f64 = 0.30;
 /// Price of one PutMetricData request, in dollars.
 const REQUEST: f64 = 0.01 / 1000.0;
@@ -93,7 +92,7 @@ impl Estimate {
     }
 
     /// Estimates the cost of all destinations of a configuration. Evidence and probes are counted
-    /// once, since they do not depend on the destinations.
+    /// once, because neither depends on the destinations.
     #[must_use]
     pub fn total(settings: &Settings, views: &[DestinationView]) -> Self {
         let evidence = &settings.evidence;
@@ -111,7 +110,8 @@ impl Estimate {
         total
     }
 
-    /// Formats the cost of alarms, series and requests as text, without evidence and probes.
+    /// Formats the cost of alarms, series and requests as text, without the cost of evidence and
+    /// probes.
     #[must_use]
     pub fn of_alarms(&self) -> String {
         let mut text = format!(
@@ -180,7 +180,7 @@ fn series(view: &DestinationView) -> usize {
 
 /// Returns the number of PutMetricData requests a month. Every series has one datapoint per period
 /// of the metric resolution, and a request contains up to [`SERIES_PER_REQUEST`] series. Each shard
-/// sends its own requests, and every shard that probes a target sends the target's series.
+/// sends its own requests. Every shard that probes a target sends the series of the target.
 fn requests(view: &DestinationView, series: usize) -> f64 {
     let windows = MONTH.as_secs_f64() / view.cloudwatch.resolution.as_secs_f64().max(1.0);
     let shards = view.shards;

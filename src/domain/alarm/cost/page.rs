@@ -1,4 +1,4 @@
-//! The longest time from the start of an outage to the page.
+//! Computes the longest time from the start of an outage to the page.
 //!
 //! The time is computed from the probe schedule, the health thresholds and the alarm's periods.
 //! Targets with equal times are printed as one line, so that thousands of targets do not print
@@ -19,24 +19,25 @@ use crate::model::target::{Target, TargetName};
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PageTimes(pub Vec<(TargetName, Duration)>);
 
-/// Maximum time from the end of a period until CloudWatch evaluates a standard alarm: CloudWatch
-/// evaluates such alarms once a minute.
+/// Maximum time in which CloudWatch evaluates a standard alarm after the end of a period.
+/// CloudWatch evaluates standard alarms once a minute.
 const EVALUATION: Duration = Duration::from_secs(60);
 
-/// Maximum time from the end of a period until CloudWatch evaluates a high-resolution alarm:
-/// CloudWatch evaluates such alarms every 10 s.
+/// Maximum time in which CloudWatch evaluates a high-resolution alarm after the end of a period.
+/// CloudWatch evaluates high-resolution alarms every 10 s.
 const FAST_EVALUATION: Duration = Duration::from_secs(10);
 
-/// Maximum number of different times to page that are printed, longest first, so that the output
+/// Maximum number of distinct times to page that are printed, longest first, so that the output
 /// fits on a screen. Use `--json` for the full list.
 const MOST_TIMES: usize = 10;
 
-/// Maximum number of targets that are named per time to page; the other targets are only counted,
-/// so that each time fits on one line.
+/// Maximum number of target names that are printed for each time to page, so that they fit on one
+/// line. Other targets are only counted.
 const MOST_NAMES: usize = 3;
 
 impl PageTimes {
-    /// Computes the times to page of a destination's targets from the destination's alarms.
+    /// Computes the longest time to page for each target of a destination. `alarms` are the alarms
+    /// of the destination.
     #[must_use]
     pub fn new(view: &DestinationView, alarms: &[AlarmSpec]) -> Self {
         let targets = view.targets.iter();
@@ -81,9 +82,9 @@ impl fmt::Display for PageTimes {
     }
 }
 
-/// Returns the longest time to page for an outage that begins right after a successful probe: the
-/// wait for the next probe, the failing probes with their full timeouts and the waits between them,
-/// the datapoints of the alarm, and CloudWatch's evaluation.
+/// Returns the longest time to page, for an outage that begins right after a successful probe. The
+/// time is the sum of the time until the next probe, the failing probes with full timeouts and the
+/// times between them, the alarm's periods, and CloudWatch's evaluation.
 fn time_to_page(target: &Target, spec: &AlarmSpec) -> Duration {
     let failures = target.health.consecutive_failures;
     let confirm = match target.confirm_after {
@@ -94,7 +95,7 @@ fn time_to_page(target: &Target, spec: &AlarmSpec) -> Duration {
     if failures > 1 {
         down += confirm + target.timeout;
     }
-    // Only the second probe, which confirms the failure, runs early; later probes follow the
+    // Only the second probe, which confirms the failure, runs early. Later probes follow the
     // schedule.
     down += target.interval.max(target.timeout) * failures.saturating_sub(2);
     let period = Duration::from_secs(u64::from(spec.period));
@@ -114,8 +115,8 @@ mod tests {
     use crate::domain::alarm::alarms_of;
     use crate::model::settings::Settings;
 
-    /// Formats the times to page of groups of targets: the number of targets, and their interval in
-    /// minutes.
+    /// Formats the times to page of groups of targets. A group is a number of targets and their
+    /// probe interval in minutes.
     fn check(groups: &[(usize, u64)]) -> String {
         let mut settings = Settings::default();
         settings.cloudwatch.enabled = true;

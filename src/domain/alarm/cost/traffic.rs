@@ -1,8 +1,9 @@
-//! The cost of probes to the owner of the API: requests to API Gateway and invocations of
+//! Estimates what probes cost the owner of the API: requests to API Gateway and invocations of
 //! Lambda.
 //!
-//! Only scheduled probes are counted, not confirming probes after a failure or control requests. A
-//! target has a price only if it declares an API or a function, or if its host name belongs to one.
+//! Only scheduled probes are counted. Confirming probes after a failure and control requests are
+//! not. A target has a price only if it declares an API or a function, or if its host name belongs
+//! to an API or a function.
 
 use std::fmt;
 
@@ -10,10 +11,10 @@ use crate::domain::alarm::cost::{MONTH, dollars_text, grouped};
 use crate::domain::alarm::destination::DestinationView;
 use crate::model::target::{Integration, Target};
 
-/// The number of probes a month, by the AWS service that they call.
+/// The number of probes a month, in total and by the AWS service that is called.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Traffic {
-    /// Number of all probes a month.
+    /// Total number of probes a month.
     pub probes: f64,
     /// Number of requests a month to HTTP APIs of API Gateway.
     pub http_api: f64,
@@ -21,7 +22,8 @@ pub struct Traffic {
     pub rest_api: f64,
     /// Number of requests a month to APIs of API Gateway whose type, HTTP or REST, is not declared.
     pub untyped_api: f64,
-    /// Number of invocations a month of Lambda functions that are declared or called by their URL.
+    /// Number of invocations a month of Lambda functions that are declared or that a probe calls by
+    /// their URL.
     pub lambda: f64,
 }
 
@@ -55,8 +57,8 @@ impl Traffic {
         traffic
     }
 
-    /// Returns the minimum and maximum cost in dollars a month, without the run time of functions.
-    /// The two differ if the type of an API is not declared.
+    /// Returns the minimum and the maximum cost in dollars a month, without the run time of
+    /// functions. The minimum is lower than the maximum if the type of an API is not declared.
     #[must_use]
     pub fn dollars(&self) -> (f64, f64) {
         let sure = self.http_api * HTTP_API + self.rest_api * REST_API + self.lambda * LAMBDA;

@@ -1,10 +1,10 @@
-//! The difference between desired and actual alarms, as a value that can be printed before
+//! Computes the difference between desired and actual alarms, as a plan that can be printed before
 //! it is applied.
 //!
-//! Alarms without the managed tag are never changed; if such an alarm has the name of a desired
+//! Alarms without the managed tag are never changed. If such an alarm has the name of a desired
 //! alarm, the plan contains a conflict, which a person resolves. Tags and descriptions that name
 //! causes are not compared, because the daemon writes them. A fingerprint on each alarm
-//! distinguishes changes of the configuration from changes by hand. `show` prints a plan.
+//! distinguishes changes of the configuration from changes by hand. `show` formats a plan.
 
 mod show;
 
@@ -33,7 +33,7 @@ pub struct ActualAlarm {
 /// The difference between desired and actual alarms: one step for each alarm.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Plan {
-    /// Desired alarms in the order of the configuration, then orphans by name.
+    /// The steps for desired alarms in the order of the configuration, then for orphans by name.
     pub steps: Vec<Step>,
 }
 
@@ -42,25 +42,25 @@ pub struct Plan {
 pub enum Step {
     /// Creates an alarm that does not exist.
     Create(AlarmSpec),
-    /// Writes an alarm that differs from its desired definition.
+    /// Updates an alarm that differs from its desired definition.
     Update {
         /// The alarm as the configuration requires it.
         spec: AlarmSpec,
         /// The alarm as it exists in the account. Its annotation is kept.
         actual: ActualAlarm,
-        /// The fields in which the existing alarm differs from the required one.
+        /// The fields in which the existing alarm differs from its desired definition.
         changes: Vec<FieldDiff>,
-        /// Whether the alarm was changed by hand: its configuration has not changed since the last
+        /// Whether the alarm was changed by hand: its desired definition is the same as at the last
         /// write.
         by_hand: bool,
     },
-    /// Leaves an alarm that was changed by hand, because the drift policy is to leave such alarms.
+    /// Leaves an alarm that was changed by hand as is, because the drift policy is `leave`.
     Drift {
         /// The alarm as the configuration requires it.
         spec: AlarmSpec,
         /// The alarm as it exists in the account.
         actual: ActualAlarm,
-        /// The fields in which the existing alarm differs from the required one.
+        /// The fields in which the existing alarm differs from its desired definition.
         changes: Vec<FieldDiff>,
     },
     /// Writes nothing, because the alarm is as desired.
@@ -112,13 +112,13 @@ impl Plan {
         Self { steps }
     }
 
-    /// Returns whether applying the plan would write anything.
+    /// Returns whether applying the plan creates or updates an alarm.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         self.changes().next().is_some()
     }
 
-    /// Returns the steps that write something.
+    /// Returns the steps that create or update an alarm.
     pub fn changes(&self) -> impl Iterator<Item = &Step> {
         self.steps
             .iter()
@@ -156,7 +156,7 @@ impl Step {
         }
     }
 
-    /// Returns the action of the step in one word, which is part of the JSON output.
+    /// Returns the action of the step as one word for the JSON output.
     #[must_use]
     pub const fn action(&self) -> &'static str {
         match self {
@@ -191,8 +191,8 @@ impl ActualAlarm {
         self.tags.contains_key(MANAGED_TAG)
     }
 
-    /// Returns whether the alarm's metric belongs to `location`. The alarm's name does not show
-    /// this: `probecause eu west orders` may belong to the location `eu` or `eu west`.
+    /// Returns whether the alarm's metric belongs to `location`. The alarm's name is ambiguous:
+    /// `probecause eu west orders` may belong to the location `eu` or `eu west`.
     fn is_at(&self, location: &str) -> bool {
         self.definition
             .as_ref()
@@ -215,7 +215,7 @@ fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> S
     let fingerprint = spec.fingerprint();
     let by_hand = stored == Some(&fingerprint);
     let mut changes = changes(spec, definition);
-    // Fields that CloudWatch does not return are covered by the stored fingerprint.
+    // The fingerprint detects changes of fields that CloudWatch does not return.
     if changes.is_empty() && !by_hand {
         changes.push(FieldDiff {
             field: DEFINITION_TAG,
@@ -283,7 +283,7 @@ pub(crate) mod tests {
         settings
     }
 
-    /// Returns the alarms as they are in the account after an apply.
+    /// Returns the alarms that an account contains after these definitions were applied.
     pub(crate) fn applied(specs: &[AlarmSpec]) -> Vec<ActualAlarm> {
         specs
             .iter()
@@ -304,9 +304,9 @@ pub(crate) mod tests {
             .collect()
     }
 
-    /// Plans for `wanted` in an account to which `orders` with a per-cause alarm was applied and
-    /// which `change` then changed. Compares the actions of all steps except `leave`; `!` marks a
-    /// change by hand.
+    /// Compares the planned actions for the settings `wanted`, except `leave`, with `expected`; `!`
+    /// marks a change by hand. The account contains the applied alarms of `orders` and of one of
+    /// its causes, modified by `change`.
     fn check(
         wanted: impl FnOnce(&mut Settings, &mut Target),
         change: impl FnOnce(&mut Vec<ActualAlarm>),

@@ -1,8 +1,9 @@
-//! Prints a plan for people.
+//! Formats a plan as text.
 //!
-//! Each alarm that is not as desired has a line with a sign and its name, followed by its fields;
-//! the last line counts the alarms. The signs are `+`: created, `~`: updated, `=`: changed by hand
-//! and left, `!`: conflict with an alarm that is not managed, `?`: no longer configured.
+//! Each alarm that is not as desired has a line with a sign and its name, followed by lines with
+//! its fields. The last line counts the alarms. The signs are `+`: created, `~`: updated, `=`:
+//! changed by hand and left as is, `!`: conflict with an alarm that is not managed, `?`: no longer
+//! configured.
 
 use std::fmt;
 
@@ -10,11 +11,11 @@ use crate::domain::alarm::annotation::MANAGED_TAG;
 use crate::domain::alarm::definition::Definition;
 use crate::domain::alarm::plan::{FieldDiff, Plan, Step};
 
-/// The suffix for an alarm that was changed by hand and is updated.
+/// The suffix of the line of an alarm that was changed by hand and is updated.
 const OVERWRITTEN: &str = " (changed by hand; will be overwritten)";
 
-/// The suffix for an alarm that was changed by hand and is left unchanged.
-const LEFT: &str = " (changed by hand; left, because `cloudwatch.drift` is \"leave\")";
+/// The suffix of the line of an alarm that was changed by hand and is left as is.
+const LEFT: &str = " (changed by hand; left as is because `cloudwatch.drift` is \"leave\")";
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,7 +73,7 @@ impl fmt::Display for Plan {
         )?;
         match count(|step| matches!(step, Step::Drift { .. })) {
             0 => writeln!(f),
-            left => writeln!(f, ", {left} changed by hand and left"),
+            left => writeln!(f, ", {left} changed by hand and left as is"),
         }
     }
 }
@@ -164,10 +165,10 @@ mod tests {
             let definition = actual[1].definition.as_mut().unwrap();
             definition.period = 300;
         }), @r#"
-        = probecause local orders (changed by hand; left, because `cloudwatch.drift` is "leave")
+        = probecause local orders (changed by hand; left as is because `cloudwatch.drift` is "leave")
             Period: 300 (configured: 60)
         nothing to do
-        0 to create, 0 to update, 1 as desired, 0 in conflict, 0 no longer configured, 1 changed by hand and left
+        0 to create, 0 to update, 1 as desired, 0 in conflict, 0 no longer configured, 1 changed by hand and left as is
         "#);
     }
 

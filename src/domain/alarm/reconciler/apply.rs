@@ -1,4 +1,4 @@
-//! Writes single alarms: a step of the plan, a new annotation, or both at once.
+//! Writes one alarm at a time: a planned step, a new annotation, or both at once.
 //!
 //! Tags are written before the description, because notifications are routed by tags. Values that
 //! are already present are not written again, because an account accepts only three alarm writes a
@@ -37,8 +37,8 @@ impl Reconciler {
         self.begin_write(spec, annotation, Some(update), now);
     }
 
-    /// Begins the next planned step whose alarm is not in quarantine, together with a pending
-    /// update of that alarm. Returns whether there was such a step.
+    /// Begins the next planned step whose alarm is not in quarantine, together with the pending
+    /// update of that alarm, if any. Returns whether a step was found.
     pub(super) fn begin_step(&mut self, now: Duration) -> bool {
         let mut steps = self.planned.iter();
         let next = steps.position(|step| !self.quarantine.contains(step.name(), now));
@@ -116,7 +116,7 @@ impl Reconciler {
         let put = match self.view.cloudwatch.drift {
             DriftPolicy::Mend => put(spec, annotation),
             DriftPolicy::Leave => {
-                // The definition is not changed, so its fingerprint must not change either.
+                // The definition is not written, so its fingerprint must not change either.
                 tags.retain(|(key, _)| *key != DEFINITION_TAG);
                 WriteOperation::PutDescription(annotation.description.clone())
             }
@@ -167,8 +167,9 @@ impl Reconciler {
         self.write_next_cause(writing, now);
     }
 
-    /// Writes the annotation to the per-cause alarm of the annotated cause. Schedules resets of the
-    /// target's other per-cause alarms, late enough for these alarms to fire first.
+    /// Writes the annotation to the target's per-cause alarm of the same cause. Schedules the
+    /// removal of causes from the target's other per-cause alarms, late enough that these alarms
+    /// can fire first.
     fn write_next_cause(&mut self, writing: Writing, now: Duration) {
         let annotation = writing.annotation;
         let Some(mut update) = writing.update else {
@@ -188,8 +189,8 @@ impl Reconciler {
             let known = self.known.annotation(&spec.name);
             if known.is_some_and(Annotation::names_cause) {
                 // A cause that occurred for less than a period fires its alarm only at the end of
-                // the period, and the alarm must still name the cause then. After a recovery,
-                // that time has already passed.
+                // the period, and the alarm must still name the cause at that time. After a
+                // recovery, the period has already ended.
                 let period = Duration::from_secs(u64::from(update.period));
                 let wait = if annotation.names_cause() {
                     period * 2
@@ -217,7 +218,7 @@ impl Reconciler {
             }
         }
         let goes_on = if failed.missing {
-            // The alarm was deleted by hand. The next read decides what to do.
+            // The alarm was deleted by hand. The account is read again before the alarm is written.
             self.known.record_missing(&name);
             self.reading.is_stale = true;
             true
@@ -239,8 +240,8 @@ impl Reconciler {
         }
     }
 
-    /// Handles a failed write of an alarm. Returns whether the failure concerns only this alarm,
-    /// which is then in quarantine. Otherwise all writes wait.
+    /// Handles a failed write of an alarm. Returns true if the failure concerns only this alarm,
+    /// which is then in quarantine. Otherwise all writes are delayed.
     pub(super) fn write_failed(
         &mut self,
         name: &str,
@@ -252,15 +253,16 @@ impl Reconciler {
             return false;
         }
         // A rejected call shows that the known state is wrong, so the account is read again. A
-        // rejected definition does not: CloudWatch would reject it again after the read.
+        // rejected definition is an exception, because CloudWatch would reject it again after the
+        // read.
         let is_rejected = failure.kind == CallFailureKind::Rejected;
         self.reading.is_stale |= is_rejected && failure.operation != "PutMetricAlarm";
         true
     }
 
-    /// Returns the annotation of an alarm that is to be created. A deleted alarm gets its last
-    /// annotation back. A per-cause alarm gets the annotation of its target if that names the same
-    /// cause.
+    /// Returns the annotation of an alarm that is about to be created. A deleted alarm keeps its
+    /// last annotation. A per-cause alarm gets the annotation of the target's alarm if that
+    /// annotation names the same cause.
     fn first_annotation(&self, spec: &AlarmSpec) -> Annotation {
         if let Some(annotation) = self.known.annotation(&spec.name) {
             return annotation.clone();
@@ -288,8 +290,8 @@ impl Write {
                 operations: vec![put(spec, annotation)],
             }),
             Step::Update { spec, actual, .. } => {
-                // The cause is written first and the fingerprint last. With the fingerprint
-                // first, a failed write of the definition would look like a change by hand.
+                // The cause is written first and the fingerprint last. If the fingerprint were
+                // written first, a failed write of the definition would look like a change by hand.
                 let all = annotation.tags(spec);
                 let mut first = all.clone();
                 first.retain(|(key, value)| {

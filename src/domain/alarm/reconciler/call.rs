@@ -10,26 +10,26 @@ use crate::domain::alarm::plan::ActualAlarm;
 use crate::domain::alarm::spec::AlarmSpec;
 use crate::model::settings::DriftPolicy;
 
-/// One call to AWS. If the call needs several requests, the executor makes them in order and stops
-/// at the first failure.
+/// One call to AWS. If a call needs several requests, the executor makes the requests in order and
+/// stops at the first failure.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     /// Reads the alarms of a location.
     ReadAlarms {
         /// The id of the read, returned with the outcome.
         read: ReadId,
-        /// The location whose alarm names are listed.
+        /// The location whose alarms are read.
         location: String,
         /// The alarms of the location that the read returns.
         scope: ReadScope,
         /// Whether to read the alarms' tags too, which takes one request per alarm.
         with_tags: bool,
     },
-    /// Reads the tags of alarms that were just read without them.
+    /// Reads the tags of alarms that a previous call returned without tags.
     ReadTags {
         /// The id of the read, returned with the outcome.
         read: ReadId,
-        /// The alarms whose tags are read, as returned without tags.
+        /// The alarms whose tags are read, as returned by the previous call.
         alarms: Vec<ActualAlarm>,
     },
     /// Reads the named alarms with their tags. Names without an alarm are ignored.
@@ -80,8 +80,7 @@ pub enum ReadScope {
     All,
     /// The alarms with these names.
     Named(HashSet<String>),
-    /// The alarms with these names, and the heartbeat alarms of shards with this index or a higher
-    /// one.
+    /// The alarms with these names, and the heartbeat alarms of shards with at least this index.
     NamedAndShardsFrom(HashSet<String>, u32),
 }
 
@@ -90,7 +89,8 @@ pub enum ReadScope {
 pub struct Write {
     /// The name of the alarm.
     pub alarm: String,
-    /// The ARN of the alarm, which tag requests need; `None` if the executor has to look it up.
+    /// The ARN of the alarm, which tag requests need; `None` if the executor has to look up the
+    /// ARN.
     pub arn: Option<String>,
     /// The operations, in the order in which they are made.
     pub operations: Vec<WriteOperation>,
@@ -115,7 +115,7 @@ pub enum Outcome {
     Read {
         /// The id of the read, as given in the call.
         read: ReadId,
-        /// The data that the read found, or the failure.
+        /// The data that the read returned, or the failure.
         result: Result<ReadData, CallFailure>,
     },
     /// The result of [`Call::Inspect`]; `None` if the alarm does not exist.
@@ -128,7 +128,7 @@ pub enum Outcome {
     Deleted(Result<(), CallFailure>),
 }
 
-/// The data that a read found.
+/// The data that a read returned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReadData {
     /// The alarms, with or without tags as requested.
@@ -153,16 +153,16 @@ pub struct PeerAlarm {
 pub struct CallFailure {
     /// The AWS operation, such as `PutMetricAlarm`.
     pub operation: &'static str,
-    /// The kind of failure, which decides what happens next.
+    /// The kind of failure, which determines how the failure is handled.
     pub kind: CallFailureKind,
 }
 
-/// The kind of a failed call, which decides what happens next.
+/// The kind of a failed call, which determines how the failure is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailureKind {
     /// The daemon's role does not allow this call for this alarm.
     Denied,
-    /// CloudWatch rejects the request, and would reject the same request again.
+    /// CloudWatch rejected the request, and would reject the same request again.
     Rejected,
     /// The call was throttled, failed or did not reach AWS. It may succeed later.
     Transient,
@@ -192,16 +192,16 @@ pub enum Output {
     Log(Notice),
 }
 
-/// The id of a request that waits for the result of an update.
+/// The id of a request for the result of an urgent update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 
 /// The result of an urgent update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateResult {
-    /// The alarm names the cause.
+    /// The alarm names the requested cause.
     Written,
-    /// Another alarm or another daemon names the cause instead.
+    /// The update was not written, because another alarm or another daemon names the cause.
     Suppressed,
     /// The last attempt to write failed, or a newer update replaced this one.
     Failed,
@@ -220,15 +220,15 @@ pub enum Notice {
     Annotated(String, Annotation),
     /// The actions of the alarms with these names were disabled.
     ActionsDisabled(Vec<String>),
-    /// The desired alarm of this name cannot be created, because an alarm that Probecause does not
-    /// manage has the name.
+    /// The desired alarm with this name cannot be created, because an alarm that Probecause does
+    /// not manage has the same name.
     Conflict(String),
     /// An alarm was changed by hand: its name, the difference, and the policy that applies.
     ChangedByHand(String, String, DriftPolicy),
-    /// The alarm of this name was changed by hand and is as configured again.
+    /// The alarm with this name was changed by hand and is as configured again.
     AsConfigured(String),
-    /// The shards that count as stopped are now these; other daemons manage the alarms of these
-    /// shards' targets.
+    /// The set of stopped shards changed to these shards. Other daemons manage the alarms of the
+    /// targets of these shards.
     PeersChanged(Vec<u32>),
 }
 

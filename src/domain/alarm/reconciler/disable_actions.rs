@@ -1,10 +1,10 @@
 //! Disables the actions of alarms whose targets were removed.
 //!
-//! The actions of alarms known as managed are disabled at once, up to a hundred alarms per call.
-//! Other alarms are read first and never changed without the managed tag: the account may not have
-//! been read yet, or the result of the alarm's creation was lost. Each disabled alarm gets a tag
-//! that marks it as disabled by Probecause. Without the mark, an alarm whose target is configured
-//! again would look changed by hand.
+//! The actions of alarms known as managed are disabled at once, up to 100 alarms per call. Other
+//! alarms may not exist or may not be managed, for example if the account has not been read yet.
+//! These alarms are read first, and never changed without the managed tag. Each disabled alarm gets
+//! a tag that marks it as disabled by Probecause. Without the mark, an alarm whose target is
+//! configured again would look as if it had been changed by hand.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -29,14 +29,15 @@ pub(super) struct AlarmRef {
 #[derive(Debug)]
 pub(super) struct DisableActions {
     enabled: VecDeque<AlarmRef>,
-    /// The names of alarms that have not been read yet, so it is not known whether they exist
-    /// and are managed by Probecause.
+    /// The names of alarms that have not been read yet. They may not exist or may not be managed by
+    /// Probecause.
     unknown: Vec<String>,
-    /// The read of unknown alarms in progress: its id, and the names of the alarms.
+    /// The read in progress of alarms in `unknown`: the id of the read, and the names of the
+    /// alarms.
     lookup: Option<(ReadId, Vec<String>)>,
     unmarked: Vec<AlarmRef>,
-    /// Maximum number of names in the next call. It is 1 after CloudWatch rejected a call with
-    /// several names, so that the name at fault is found.
+    /// Maximum number of names in the next call. The maximum is 1 after CloudWatch rejected a call
+    /// with several names, to find the rejected name.
     batch: usize,
     /// The earliest time of the next call; in the future after a denied or rejected call.
     not_before: Duration,
@@ -69,13 +70,13 @@ impl DisableActions {
         }
     }
 
-    /// Adds the name of an alarm that may not exist or may not be managed.
+    /// Adds the name of an alarm that may not exist or may not be managed by Probecause.
     pub(super) fn add_unknown(&mut self, name: String) {
         self.unknown.push(name);
     }
 
-    /// Records that an alarm was written. If the alarm is among the unknown ones, its target was
-    /// removed during the write. The alarm then exists, so its actions are disabled.
+    /// Records that an alarm was written. If the alarm is in `unknown`, its target was removed
+    /// during the write. The alarm now exists, so its actions are disabled.
     pub(super) fn wrote(&mut self, name: &str, arn: Option<&String>) {
         let unknown = self.unknown.iter().position(|unknown| unknown == name);
         if let Some(index) = unknown {
@@ -85,7 +86,7 @@ impl DisableActions {
         }
     }
 
-    /// Removes alarms that are desired again.
+    /// Removes the alarms in `desired`, because their actions must stay enabled.
     pub(super) fn retain_undesired(&mut self, desired: &BTreeSet<String>) {
         self.enabled.retain(|alarm| !desired.contains(&alarm.name));
         self.unknown.retain(|name| !desired.contains(name));
@@ -94,7 +95,7 @@ impl DisableActions {
         }
     }
 
-    /// Returns whether no alarm is left to read, to disable or to mark.
+    /// Returns whether no alarm is left to read, disable or mark.
     pub(super) fn is_done(&self) -> bool {
         self.enabled.is_empty()
             && self.unknown.is_empty()
@@ -102,13 +103,14 @@ impl DisableActions {
             && self.unmarked.is_empty()
     }
 
-    /// Returns whether a call could be made now, so that a read of the account should wait.
+    /// Returns whether a call is in progress or may be made now, so that reads of the account must
+    /// wait.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
         let waits = now < self.not_before;
         !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())
     }
 
-    /// Returns when a failed call is retried; `None` if no call waits for a retry.
+    /// Returns when a failed call is retried; `None` if no failed call is to be retried.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let waits = !self.enabled.is_empty() || !self.unknown.is_empty();
         (waits && self.not_before > now).then_some(self.not_before)
@@ -124,7 +126,8 @@ impl DisableActions {
         some.map(|alarm| alarm.name.clone()).collect()
     }
 
-    /// Begins to read unknown alarms and returns their names; empty if no read may begin now.
+    /// Begins to read the alarms in `unknown` and returns their names; empty if no read may begin
+    /// now.
     pub(super) fn begin_lookup(&mut self, read: ReadId, now: Duration) -> Vec<String> {
         if now < self.not_before || self.unknown.is_empty() || self.lookup.is_some() {
             return Vec::new();
@@ -135,9 +138,9 @@ impl DisableActions {
         names
     }
 
-    /// Handles the result of a read of unknown alarms. Returns `None` if the result belongs to
-    /// another read, `Some(false)` if the failure concerns the account as a whole, and otherwise
-    /// `Some(true)`.
+    /// Handles the result of a read of alarms in `unknown`. Returns `None` if the result belongs to
+    /// another read, `Some(false)` if the failure concerns the account as a whole, and `Some(true)`
+    /// otherwise.
     pub(super) fn found(
         &mut self,
         read: ReadId,
@@ -168,8 +171,8 @@ impl DisableActions {
         Some(true)
     }
 
-    /// Records that the actions of these alarms are disabled. An alarm that is desired again in
-    /// the meantime is marked too, so that the next plan enables its actions.
+    /// Records that the actions of these alarms were disabled. An alarm that has become desired
+    /// again is marked too, so that the next plan enables its actions.
     pub(super) fn disabled(&mut self, names: Vec<String>) {
         for name in names {
             let known = self.enabled.iter().position(|alarm| alarm.name == name);
@@ -181,13 +184,13 @@ impl DisableActions {
         self.not_before = Duration::ZERO;
     }
 
-    /// Records that a call was denied, or rejected because of one of its names.
+    /// Records that a call to disable the actions of these alarms was denied or rejected.
     pub(super) fn failed(&mut self, kind: CallFailureKind, names: &[String], now: Duration) {
         if kind == CallFailureKind::Rejected && names.len() > 1 {
             self.batch = 1;
             return;
         }
-        // The first name may be at fault, so it moves behind the others.
+        // The first alarm may have caused the failure, so it is moved to the end of the queue.
         if let Some(first) = self
             .enabled
             .pop_front_if(|first| names.contains(&first.name))

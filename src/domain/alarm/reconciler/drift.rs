@@ -3,7 +3,7 @@
 //! At start, after a reload and when the known state is wrong, the alarms are read with their tags
 //! and a new plan is made. In between, the alarms are reviewed without tags, because reading tags
 //! takes one request per alarm. A change by hand is reported once, counted, and overwritten or left
-//! as the drift policy says.
+//! as is, according to the drift policy.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::domain::alarm::reconciler::schedule::BACKOFF;
 use crate::domain::alarm::spec::AlarmSpec;
 use crate::model::settings::DriftPolicy;
 
-/// The state of reading the account: the read in progress, and the time of the next read.
+/// The read of the account in progress, and the time of the next read.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// Whether the next read must be a full one, with tags.
+    /// Whether the next read must be a full read, which includes tags.
     pub(super) is_stale: bool,
     under_way: Option<(ReadId, ReadStage)>,
     review_at: Duration,
@@ -40,15 +40,15 @@ enum ReadStage {
     Full,
     /// Reads the alarms without tags.
     Review,
-    /// Reads the tags of unknown alarms that a review found. The field holds the known alarms of
-    /// that review.
+    /// Reads the tags of unknown alarms that a review found. The field contains the known alarms of
+    /// the same review.
     Unknown(Vec<ActualAlarm>),
-    /// Reads the tags of alarms that seem to have changed. The field holds the other alarms of
-    /// that review.
+    /// Reads the tags of alarms that seem to have changed. The field contains the other alarms of
+    /// the same review.
     Changed(Vec<ActualAlarm>),
 }
 
-/// The difference that is reported for an alarm that was deleted by hand.
+/// The text that is reported as the difference of an alarm that was deleted by hand.
 const DELETED: &str = "deleted";
 
 impl Reading {
@@ -62,7 +62,7 @@ impl Reading {
         }
     }
 
-    /// Discards the read in progress, because its result does not apply any more.
+    /// Discards the read in progress, whose result is outdated, and requires a full read.
     pub(super) fn restart(&mut self) {
         self.is_stale = true;
         self.under_way = None;
@@ -70,13 +70,14 @@ impl Reading {
         self.retry_at = Duration::ZERO;
     }
 
-    /// Returns whether the full reads fail at present, so that unknown alarms cannot be read.
+    /// Returns whether the last full read failed, so that new alarms cannot be identified as
+    /// managed.
     pub(super) const fn is_failing(&self) -> bool {
         self.is_stale && self.failures > 0
     }
 
-    /// Returns when the next read begins; `None` while the next read waits for the read in
-    /// progress. A full read does not wait for a review in progress.
+    /// Returns when the next read begins; `None` if it cannot begin before the read in progress
+    /// ends. A full read may begin during a review.
     pub(super) fn next(&self) -> Option<Duration> {
         let full = matches!(self.under_way, Some((_, ReadStage::Full)));
         match (self.is_stale, &self.under_way) {
@@ -89,7 +90,7 @@ impl Reading {
 }
 
 impl Reconciler {
-    /// Begins to read the account with tags, if that is due.
+    /// Begins to read the account with tags, if a full read is due.
     pub(super) fn begin_full_read(&mut self, now: Duration) {
         let is_due = self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
         if !is_due || self.disable.is_busy(now) {
@@ -100,10 +101,10 @@ impl Reconciler {
         self.begin_read(scope, ReadStage::Full);
     }
 
-    /// Begins to read the account without tags, if that is due.
+    /// Begins to read the account without tags, if a review is due.
     pub(super) fn begin_review(&mut self, now: Duration) {
         let is_due = !self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
-        // While alarms are still to be created, a review would report them as missing.
+        // While alarms are still to be created, a review would report these alarms as missing.
         let mut steps = self.planned.iter();
         if is_due && steps.all(|step| self.quarantine.contains(step.name(), now)) {
             let scope = ReadScope::Named(self.managed_names());
@@ -125,7 +126,7 @@ impl Reconciler {
     }
 
     /// Handles the result of the read in progress. A failed review is not retried before the next
-    /// one is due, because no other work depends on it.
+    /// review is due, because no other work depends on it.
     pub(super) fn alarms_read(
         &mut self,
         read: ReadId,
@@ -170,8 +171,8 @@ impl Reconciler {
         }
     }
 
-    /// Compares the alarms of a review with the desired ones. The tags of alarms that are not
-    /// known as managed are read first.
+    /// Compares the alarms of a review with the desired alarms. For alarms that are not known as
+    /// managed, tags are read first.
     fn compare(&mut self, found: Vec<ActualAlarm>) {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for mut alarm in found {
@@ -188,8 +189,9 @@ impl Reconciler {
         }
     }
 
-    /// Reads the tags of alarms that seem to have changed. Such an alarm may be a foreign one of
-    /// the same name, created after the managed one was deleted, and must not be overwritten.
+    /// Adopts the plan for the alarms of a review. Reads the tags of alarms that seem to have
+    /// changed first: such an alarm may be a foreign alarm of the same name, which must not be
+    /// overwritten.
     fn check_changed(&mut self, actual: Vec<ActualAlarm>) {
         let plan = self.plan(&actual);
         let changed = plan.steps.iter().filter(|step| step.drift().is_some());
@@ -215,14 +217,14 @@ impl Reconciler {
         Plan::new(&self.managed_alarms(), actual, &self.view.location, drift)
     }
 
-    /// Adopts a plan: stores the known alarms and the steps that write something.
+    /// Adopts a plan: stores the known alarms and the steps that create or update an alarm.
     fn adopt(&mut self, plan: Plan) {
         self.planned.clear();
         let mut known = HashMap::new();
         let mut drifted = BTreeMap::new();
         for step in plan.steps {
-            // The read may have seen the alarm before the write in progress, so its known state is
-            // kept.
+            // The read may have returned the alarm as it was before a newer write, so the known
+            // state is kept.
             let is_writing = self
                 .task
                 .as_ref()
@@ -282,7 +284,7 @@ impl Reconciler {
         self.drifted = drifted;
     }
 
-    /// Records that an alarm is as configured again.
+    /// Records that an alarm is as configured again, if it was changed by hand.
     pub(super) fn clear_drift(&mut self, name: &str) {
         if self.drifted.remove(name).is_some() {
             self.outputs.push(Output::Drifted(-1));
@@ -291,7 +293,7 @@ impl Reconciler {
     }
 
     /// Disables the actions of the heartbeat alarm of a shard that is no longer configured. Only
-    /// the first shard does this. Alarms of removed targets are left to `alarms prune`.
+    /// the first shard does this. Other orphans stay unchanged until `alarms prune` deletes them.
     fn disable_heartbeat(&mut self, alarm: &ActualAlarm) {
         let shards = &self.view.shards;
         let is_first = shards.own.is_none_or(|own| own == 0);

@@ -1,8 +1,9 @@
-//! Urgent updates of alarms that another daemon manages.
+//! Writes urgent updates to alarms that another daemon manages.
 //!
-//! The other daemon may probe a minute later, not see the failure, or have stopped. So this daemon
-//! names the cause before the alarm fires. It updates that cause until the alarm names another
-//! cause, which shows that the other daemon has taken over. The alarm's definition is not changed.
+//! The other daemon may probe a minute later, not see the failure, or have stopped, so this daemon
+//! names the cause before the alarm fires. This daemon updates the cause until the alarm names a
+//! cause that it did not write, which shows that the other daemon has taken over. The alarm's
+//! definition is not changed.
 
 use std::time::Duration;
 
@@ -20,21 +21,22 @@ use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 enum Decision {
     /// The update is written now.
     Write,
-    /// Nothing is written, because the alarm already names this cause.
+    /// Nothing is written, because the alarm already names the cause of the update.
     Unchanged,
-    /// The update is written once the alarm does not fire any more.
+    /// The update is written when the alarm no longer fires.
     Wait,
-    /// The alarm is left to the daemon that manages it.
+    /// Nothing is written, because the daemon that manages the alarm updates it.
     Yield,
 }
 
 /// The current state of another daemon's alarm.
 #[derive(Clone, Copy, Debug)]
 struct Current<'a> {
-    /// The cause that the alarm names; `None` if it names none.
+    /// The value of the alarm's cause tag, which is `none` without a failure; `None` without the
+    /// tag.
     cause: Option<&'a str>,
     firing: bool,
-    /// The cause that this daemon last wrote to the alarm; `None` if it wrote none.
+    /// The cause that this daemon last wrote to the alarm; `None` if it has not written any cause.
     handed: Option<&'a str>,
 }
 
@@ -56,7 +58,7 @@ impl Reconciler {
         self.call(Call::Inspect { name });
     }
 
-    /// Handles the result of reading another daemon's alarm: writes the update, waits or yields.
+    /// Handles the result of reading another daemon's alarm: writes, postpones or drops the update.
     pub(super) fn inspected(
         &mut self,
         mut handoff: Handoff,
@@ -144,7 +146,8 @@ impl Reconciler {
     }
 
     /// Records the cause that this daemon wrote to another daemon's alarm; `None` if the alarm no
-    /// longer names it. While a cause is recorded, updates of the target are not suppressed.
+    /// longer names a cause that this daemon wrote. While a cause is recorded, updates of the
+    /// target are not suppressed.
     fn set_handed(&mut self, spec: &AlarmSpec, cause: Option<String>) {
         let target = spec.key.target();
         let Some(target) = target.filter(|name| !self.ownership.manages(&self.view, name)) else {
@@ -159,7 +162,7 @@ impl Reconciler {
 }
 
 impl Current<'_> {
-    /// Decides what to do with an update to this annotation; `None` means that the failure is over.
+    /// Decides how to handle an update with this annotation; `None` means that the failure is over.
     fn decide(self, annotation: Option<&Annotation>, urgent: bool) -> Decision {
         let is_own_cause = self.handed.is_some() && self.handed == self.cause;
         match annotation {

@@ -1,8 +1,8 @@
-//! The known state of the alarms in the account.
+//! Stores the known state of the alarms in the account.
 //!
 //! The state combines the result of the last read with the writes since then. Alarms that were
-//! written after a read began keep their known state, because the read may have seen them before
-//! the write.
+//! written after a read began keep their known state, because the read may have returned the state
+//! before the write.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,15 +19,15 @@ pub(super) enum KnownAlarm {
     Foreign,
     /// The alarm is managed by Probecause.
     Managed {
-        /// The alarm's ARN; `None` until the alarm is read, because its creation does not return
-        /// the ARN.
+        /// The alarm's ARN; `None` until the alarm is read, because the request that creates an
+        /// alarm does not return the ARN.
         arn: Option<String>,
         annotation: Annotation,
         /// The fingerprint of the definition that was written last.
         fingerprint: String,
     },
-    /// The alarm was managed until it was deleted by hand. The fields are the last ones before the
-    /// deletion.
+    /// The alarm was managed until it was deleted by hand. The fields have the values from before
+    /// the deletion.
     Deleted {
         annotation: Annotation,
         fingerprint: String,
@@ -40,8 +40,8 @@ pub(super) struct KnownAlarms {
     by_name: HashMap<String, KnownAlarm>,
     /// Names of alarms that were written after the read in progress began.
     written: HashSet<String>,
-    /// Annotations that were written after the read in progress began, by alarm name. The
-    /// definitions were not changed.
+    /// Annotations that were written without a definition after the read in progress began, by
+    /// alarm name.
     annotated: HashMap<String, Annotation>,
     /// Names of alarms that a write since the last read did not find.
     missing: HashSet<String>,
@@ -68,7 +68,7 @@ impl KnownAlarms {
         }
     }
 
-    /// Records that an alarm was written.
+    /// Records that the definition and the annotation of an alarm were written.
     pub(super) fn wrote(&mut self, spec: &AlarmSpec, arn: Option<String>, annotation: Annotation) {
         let known = KnownAlarm::Managed {
             arn,
@@ -80,7 +80,7 @@ impl KnownAlarms {
         self.missing.remove(&spec.name);
     }
 
-    /// Records that an alarm was annotated, and that its definition was kept.
+    /// Records that the annotation of an alarm was written, without its definition.
     pub(super) fn annotated(&mut self, name: &str, arn: Option<String>, annotation: Annotation) {
         self.annotated.insert(name.to_owned(), annotation.clone());
         let fingerprint = match self.by_name.remove(name) {
@@ -95,8 +95,8 @@ impl KnownAlarms {
         self.by_name.insert(name.to_owned(), known);
     }
 
-    /// Returns the known state of a managed alarm that a read found, with the newer annotation if
-    /// one was written since the read began.
+    /// Returns the known state of a managed alarm that a read found. If a newer annotation was
+    /// written since the read began, the state contains the newer annotation.
     pub(super) fn read(&self, spec: &AlarmSpec, actual: &ActualAlarm) -> KnownAlarm {
         let newer = self.annotated.get(&spec.name).cloned();
         let found = || Annotation::kept(spec, &actual.tags, &actual.description);
@@ -108,8 +108,8 @@ impl KnownAlarms {
         }
     }
 
-    /// Records that a write did not find a managed alarm. The alarm is not written again before the
-    /// next read, but its actions may still have to be disabled.
+    /// Records that a write did not find a managed alarm. The alarm is not annotated again before
+    /// the next read, but its actions may still be disabled.
     pub(super) fn record_missing(&mut self, name: &str) {
         self.missing.insert(name.to_owned());
     }
@@ -129,7 +129,7 @@ impl KnownAlarms {
         self.by_name.remove_entry(name)
     }
 
-    /// Replaces the known state of all alarms by the result of a read.
+    /// Replaces the known state of all alarms with the result of a read.
     pub(super) fn replace(&mut self, by_name: HashMap<String, KnownAlarm>) {
         self.by_name = by_name;
         self.written.clear();
@@ -137,8 +137,9 @@ impl KnownAlarms {
         self.missing.clear();
     }
 
-    /// Returns the state of an alarm that was deleted by hand: it was known before, and its desired
-    /// definition has not changed. Returns `None` for any other alarm.
+    /// Returns the new state of an alarm that a read did not find, if the alarm was deleted by
+    /// hand: it was known before, and its desired definition has not changed. Returns `None`
+    /// otherwise.
     pub(super) fn deleted_by_hand(&self, spec: &AlarmSpec) -> Option<KnownAlarm> {
         match self.get(&spec.name)? {
             KnownAlarm::Managed {

@@ -1,16 +1,16 @@
 //! Brings the alarms of one destination to the desired state, as a pure state machine.
 //!
 //! [`Reconciler::step`] handles an event and returns the outputs for the executor: calls to make,
-//! results of updates, events to log. The reconciler owns the known and the desired state. Order
-//! of work: disable the actions of alarms of removed targets, write alarms that are about to
-//! fire, carry out the plan, write other updates, review the account. At most one write is in
-//! progress. Reads run concurrently with it, so that an urgent update never waits for them. Times
-//! are durations since the daemon started.
+//! results of updates, events to log. The reconciler owns the known and the desired state. Order of
+//! work: disable the actions of alarms of removed targets, write alarms that are about to fire,
+//! carry out the plan, write other updates, review the account. At most one write is in progress.
+//! Reads run concurrently with writes, so that an urgent update never waits for a read. Times are
+//! durations since the daemon started.
 //!
-//! `schedule` picks the next work; `pending` holds updates; `apply` writes alarms; `drift`
-//! reads and plans; `known` holds the known alarms; `disable_actions` and `quarantine` hold
-//! alarms that are treated separately; `ownership` and `handoff` handle alarms of targets
-//! that several daemons probe.
+//! `schedule` picks the next work; `pending` holds updates; `apply` writes alarms; `drift` reads
+//! and plans; `known` holds the known alarms; `disable_actions` holds alarms of removed targets;
+//! `quarantine` holds alarms whose writes failed; `ownership` and `handoff` handle alarms of
+//! targets that several daemons probe.
 
 mod apply;
 pub mod call;
@@ -62,21 +62,22 @@ pub struct Reconciler {
     /// The desired alarms of every target that this daemon probes.
     probed: Specs,
     ownership: Ownership,
-    /// Causes that this daemon wrote to alarms of other daemons and that those alarms still name,
+    /// Causes that this daemon wrote to alarms of other daemons and that these alarms still name,
     /// by target.
     handed: HashMap<TargetName, String>,
     known: KnownAlarms,
     reading: Reading,
     /// The alarms that differ from what was written, by name, with the difference.
     drifted: BTreeMap<String, String>,
-    /// Steps of the plan that are not carried out yet.
+    /// Steps of the plan that have not been carried out yet.
     planned: VecDeque<Step>,
     quarantine: Quarantine,
     disable: DisableActions,
-    /// The write in progress, with the step or update that it belongs to.
+    /// The task in progress, with the step or update that the task writes.
     task: Option<Task>,
     failures: u32,
-    /// The earliest time of the next call; in the future after a failure that concerns the account.
+    /// The earliest time of the next call; in the future after a failure that concerns the whole
+    /// account.
     not_before: Duration,
     last_read: u64,
     outputs: Vec<Output>,
@@ -96,20 +97,19 @@ pub enum Event {
         /// The earliest time to write the annotation.
         not_before: Duration,
     },
-    /// The update of a target's alarm became urgent, because the alarm is about to fire. The ticket
-    /// receives the result of the update.
+    /// The update of a target's alarm became urgent, because the alarm is about to fire.
     BecameUrgent {
         /// The target whose alarm is about to fire.
         target: TargetName,
         /// The ticket that receives the result of the update.
         ticket: Ticket,
     },
-    /// A group incident opened or changed, with the annotation of the heartbeat alarm, or closed
-    /// (`None`).
+    /// A group incident opened or changed, or closed (`None`). The field is the annotation of the
+    /// heartbeat alarm.
     Group(Option<Annotation>),
-    /// A call ended with this outcome.
+    /// A call ended; the field is its outcome.
     Finished(Outcome),
-    /// The time of [`Reconciler::next_wakeup`] was reached.
+    /// The time that [`Reconciler::next_wakeup`] returned was reached.
     Timer,
 }
 
@@ -122,8 +122,8 @@ struct Specs {
 }
 
 impl Reconciler {
-    /// Creates a reconciler that has not read the account yet. It reviews the account for changes
-    /// by hand every `review_every`.
+    /// Creates a reconciler that has not read the account yet. The reconciler reviews the account
+    /// for changes by hand every `review_every`.
     #[must_use]
     pub fn new(view: Arc<DestinationView>, review_every: Duration) -> Self {
         let mut reconciler = Self {
@@ -163,7 +163,7 @@ impl Reconciler {
             } => {
                 let key = AlarmKey::Target(target);
                 self.updates.add(key, annotation, not_before);
-                // No other write can begin before the write in progress ends.
+                // The new update cannot be written before the write in progress ends.
                 only_added = self.task.is_some();
             }
             Event::BecameUrgent { target, ticket } => self.mark_urgent(&target, ticket),
@@ -180,7 +180,7 @@ impl Reconciler {
         std::mem::take(&mut self.outputs)
     }
 
-    /// Returns when [`Event::Timer`] is due; `None` if nothing is due before another event.
+    /// Returns when [`Event::Timer`] is due; `None` if no work is due before another event.
     #[must_use]
     pub fn next_wakeup(&self, now: Duration) -> Option<Duration> {
         if self.is_done() {
@@ -238,7 +238,7 @@ impl Reconciler {
                     let arn = arn.clone();
                     self.disable.add([AlarmRef { name, arn }]);
                 }
-                // The creation of this alarm may be in progress.
+                // A write that creates this alarm again may be in progress.
                 Some(KnownAlarm::Deleted { .. }) => self.disable.add_unknown(name),
                 None if managed.contains(&name) => self.disable.add_unknown(name),
                 Some(KnownAlarm::Foreign) | None => {}
@@ -313,8 +313,8 @@ impl Reconciler {
         }
     }
 
-    /// Handles the result of marking an alarm as disabled. A denied or rejected mark is not
-    /// retried: the alarm was deleted, or the permission is missing.
+    /// Handles the result of marking an alarm as disabled. The write is not retried if the alarm
+    /// was deleted or the call was denied or rejected.
     fn marked(&mut self, failed: Option<WriteFailure>, now: Duration) {
         match failed {
             Some(failed) if !failed.missing && !failed.failure.concerns_one_alarm() => {

@@ -1,7 +1,7 @@
 //! Decides which alarms this daemon manages if several daemons probe the same targets.
 //!
-//! For this, the reconciler reads the states of the heartbeat alarms of the daemons that take
-//! precedence over this one, once per heartbeat period.
+//! For this decision, the reconciler reads the heartbeat alarms of the daemons that take precedence
+//! over this daemon, once per heartbeat period.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::domain::alarm::spec::AlarmSpec;
 use crate::domain::alarm::{alarms_of, alarms_where, heartbeat_name, heartbeat_period};
 use crate::model::target::TargetName;
 
-/// The daemons that take precedence over this one, and their heartbeat states.
+/// The daemons that take precedence over this daemon, and their heartbeat states.
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
     peers: Peers,
@@ -30,8 +30,8 @@ impl Ownership {
         self.peers.manages(&view.shards, target)
     }
 
-    /// Returns when the heartbeat states are read next; `None` if no daemon takes precedence over
-    /// this one.
+    /// Returns when the heartbeat states are read next; `None` while they are being read, or if no
+    /// daemon takes precedence over this daemon.
     pub(super) fn next(&self) -> Option<Duration> {
         let waits = !self.preceding_shards.is_empty() && self.under_way.is_none();
         waits.then_some(self.read_at)
@@ -69,7 +69,7 @@ impl Reconciler {
         let others = all.filter(|name| !self.ownership.manages(&self.view, name));
         let mut others: HashSet<_> = others.cloned().collect();
         // This daemon keeps updating a cause that it wrote to another daemon's alarm, until the
-        // other daemon writes a cause itself.
+        // other daemon writes a cause.
         self.handed.retain(|target, _| others.remove(target));
         self.updates.suppress_elsewhere(others);
         self.managed = Specs::new(self.managed_alarms());
@@ -83,7 +83,7 @@ impl Reconciler {
         })
     }
 
-    /// Begins to read the states of other daemons' heartbeat alarms, if that is due.
+    /// Begins to read the states of other daemons' heartbeat alarms, if this read is due.
     pub(super) fn begin_peer_read(&mut self, now: Duration) {
         if self.ownership.next().is_none_or(|at| at > now) {
             return;

@@ -1,8 +1,8 @@
-//! Updates that have yet to be written to alarms.
+//! Stores the updates that have yet to be written to alarms.
 //!
-//! There is one update per alarm: a newer one replaces an older one, so no queue builds up while
-//! CloudWatch is slow. While a group incident is open, the updates of targets are suppressed,
-//! because the heartbeat alarm names the cause of the group.
+//! There is at most one update per alarm. A newer update replaces an older one, so that no queue
+//! builds up while CloudWatch is slow. While a group incident is open, the updates of targets are
+//! suppressed, because the heartbeat alarm names the cause of the group.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::domain::alarm::reconciler::call::{Ticket, UpdateResult};
 use crate::domain::alarm::spec::AlarmKey;
 use crate::model::target::TargetName;
 
-/// The pending updates by alarm, and which of them are suppressed.
+/// The pending updates by alarm, and the conditions under which updates are suppressed.
 #[derive(Debug, Default)]
 pub(super) struct PendingUpdates {
     updates: HashMap<AlarmKey, AlarmUpdate>,
@@ -28,12 +28,12 @@ pub(super) struct PendingUpdates {
     settled: Vec<(Ticket, UpdateResult)>,
 }
 
-/// A requested annotation of one alarm.
+/// An update of an alarm: a requested annotation that has yet to be written.
 #[derive(Debug)]
 pub(super) struct AlarmUpdate {
     /// The annotation to write; `None` if no failure is known.
     pub(super) annotation: Option<Annotation>,
-    /// Whether the alarm is about to fire.
+    /// Whether the alarm is about to fire, or is the heartbeat alarm.
     pub(super) urgent: bool,
     /// The earliest time to write the update.
     pub(super) not_before: Duration,
@@ -42,7 +42,8 @@ pub(super) struct AlarmUpdate {
 }
 
 impl PendingUpdates {
-    /// Adds an update of an alarm and drops an older update of the same alarm.
+    /// Adds an update of an alarm. Replaces an older update of the same alarm, whose tickets are
+    /// settled as failed.
     pub(super) fn add(
         &mut self,
         key: AlarmKey,
@@ -61,17 +62,17 @@ impl PendingUpdates {
         }
     }
 
-    /// Handles a group incident that opened or changed, or closed (`None`). The heartbeat alarm is
-    /// annotated before anything else is written. Updates of targets are kept until the group
-    /// incident is closed.
+    /// Handles a group incident that opened or changed, or closed (`None`). The update of the
+    /// heartbeat alarm is written before all other updates. Updates of targets are kept until the
+    /// group incident is closed.
     pub(super) fn group(&mut self, annotation: Option<Annotation>, now: Duration) {
         self.group_open = annotation.is_some();
         self.settle_suppressed();
         self.add(AlarmKey::Heartbeat, annotation, now);
     }
 
-    /// Moves the pending update of a target ahead of updates that are not urgent. The ticket
-    /// receives the update's result. Returns whether such an update is pending.
+    /// Marks the pending update of a target's alarm as urgent and registers a ticket for its
+    /// result. Returns false if no update of the alarm is pending.
     pub(super) fn mark_urgent(&mut self, target: &TargetName, ticket: Ticket) -> bool {
         let order = self.order();
         let key = AlarmKey::Target(target.clone());
@@ -87,8 +88,8 @@ impl PendingUpdates {
         true
     }
 
-    /// Removes and returns the next update of the given urgency that may be written now, among the
-    /// alarms for which `can_write` returns true. The update of the heartbeat alarm comes first.
+    /// Removes and returns the next update with the given urgency that is due, of an alarm for
+    /// which `can_write` returns true. The update of the heartbeat alarm comes first.
     pub(super) fn take(
         &mut self,
         urgent: bool,
@@ -106,8 +107,8 @@ impl PendingUpdates {
         self.updates.remove_entry(&key)
     }
 
-    /// Removes and returns the update of an alarm that is being written for another reason, if
-    /// the update may be written now. Suppressed updates are included.
+    /// Removes and returns the update of the alarm `key` if the update is due, even if it is
+    /// suppressed: the caller writes this alarm in any case.
     pub(super) fn take_of(&mut self, key: &AlarmKey, now: Duration) -> Option<AlarmUpdate> {
         let is_due = self.updates.get(key)?.not_before <= now;
         is_due.then(|| self.updates.remove(key)).flatten()
@@ -120,18 +121,18 @@ impl PendingUpdates {
         }
     }
 
-    /// Puts an update back after a failed attempt, unless there is a newer one.
+    /// Puts an update back after a failed attempt, unless a newer update is pending.
     pub(super) fn put_back(&mut self, key: AlarmKey, mut update: AlarmUpdate) {
         self.settle(&mut update, UpdateResult::Failed);
         self.updates.entry(key).or_insert(update);
     }
 
-    /// Completes an update and settles its tickets with the result.
+    /// Completes an update and settles its tickets with `result`.
     pub(super) fn finish(&mut self, mut update: AlarmUpdate, result: UpdateResult) {
         self.settle(&mut update, result);
     }
 
-    /// Settles as failed the tickets of updates that cannot be written at present. The updates are
+    /// Settles the tickets of updates that cannot be written at present as failed. The updates are
     /// kept.
     pub(super) fn fail_where(&mut self, cannot: impl Fn(&AlarmKey) -> bool) {
         for (key, update) in &mut self.updates {
@@ -143,17 +144,17 @@ impl PendingUpdates {
         }
     }
 
-    /// Settles a ticket whose alarm has neither a pending update nor one in progress.
+    /// Settles a ticket at once, for an alarm without an update that is pending or in progress.
     pub(super) fn settle_now(&mut self, ticket: Ticket, result: UpdateResult) {
         self.settled.push((ticket, result));
     }
 
-    /// Removes and returns the tickets that were settled, with their results.
+    /// Removes and returns the settled tickets with their results.
     pub(super) fn take_settled(&mut self) -> Vec<(Ticket, UpdateResult)> {
         std::mem::take(&mut self.settled)
     }
 
-    /// Returns when the next update becomes due after `now`; `None` if no other update is pending.
+    /// Returns when the next update becomes due after `now`; `None` if no update does.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let updates = self.updates.iter();
         updates
@@ -163,7 +164,7 @@ impl PendingUpdates {
             .min()
     }
 
-    /// Suppresses the updates of these targets, and of no others.
+    /// Suppresses the updates of exactly these targets, whose alarms other daemons manage.
     pub(super) fn suppress_elsewhere(&mut self, targets: HashSet<TargetName>) {
         self.elsewhere = targets;
         self.settle_suppressed();
@@ -239,7 +240,7 @@ mod tests {
         updates
     }
 
-    /// Takes every update. Returns the alarms in the order in which they are written.
+    /// Removes all updates and returns their alarms, in the order in which they would be written.
     fn taken(updates: &mut PendingUpdates) -> String {
         let mut keys = Vec::new();
         let any = |_: &AlarmKey| true;

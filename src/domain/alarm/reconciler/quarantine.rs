@@ -1,7 +1,7 @@
-//! Alarms whose writes failed.
+//! Tracks the alarms whose writes failed.
 //!
-//! Each such alarm is skipped for a while and then tried again, so that, for example, one topic
-//! without permission does not delay other alarms.
+//! Each such alarm is skipped for a while and then written again, so that a failure of one alarm,
+//! such as a missing permission for one topic, does not delay other alarms.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::domain::retry::Backoff;
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
     by_name: HashMap<String, Entry>,
-    /// Number of failed writes since the last successful write.
+    /// Number of failed writes of all alarms since the last successful write.
     in_a_row: u32,
 }
 
@@ -22,21 +22,21 @@ struct Entry {
     failures: u32,
 }
 
-/// Time in quarantine after an alarm's first failure; each further failure doubles it. Permissions
-/// that were just granted take effect within a minute.
+/// Time in quarantine after an alarm's first failure; each further failure doubles the time. New
+/// permissions take effect within a minute.
 const FIRST: Duration = Duration::from_secs(30);
 
 /// Maximum time in quarantine after a failure, so that an alarm is written at most ten minutes
 /// after the reason for its failures is corrected.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Number of consecutive failed writes from which the account as a whole is assumed to fail. Ten
-/// writes rarely fail in a row for reasons of single alarms.
+/// Number of consecutive failed writes after which the whole account is assumed to fail. Problems
+/// of single alarms rarely cause ten failed writes in a row.
 const ACCOUNT_FAILS: u32 = 10;
 
 impl Quarantine {
-    /// Adds an alarm whose write failed. Returns whether the failure concerns single alarms; false
-    /// if so many writes failed in a row that all writes are likely to fail.
+    /// Adds an alarm whose write failed. Returns true if the failure is assumed to concern only
+    /// this alarm, and false if so many writes failed in a row that all writes are likely to fail.
     pub(super) fn add(&mut self, name: &str, now: Duration) -> bool {
         let entry = self.by_name.entry(name.to_owned()).or_insert(Entry {
             until: now,
@@ -48,7 +48,7 @@ impl Quarantine {
         self.in_a_row < ACCOUNT_FAILS
     }
 
-    /// Removes an alarm that was written, and restarts the count of failed writes.
+    /// Removes an alarm that was written, and resets the count of consecutive failed writes.
     pub(super) fn remove(&mut self, name: &str) {
         self.by_name.remove(name);
         self.in_a_row = 0;
@@ -61,18 +61,18 @@ impl Quarantine {
             .is_some_and(|entry| entry.until > now)
     }
 
-    /// Returns whether no alarm is in quarantine or waits for another attempt.
+    /// Returns whether every alarm has been written since its last failed write.
     pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
-    /// Returns when the next alarm leaves quarantine after `now`; `None` if there is none.
+    /// Returns when the next alarm leaves quarantine; `None` if no alarm is in quarantine at `now`.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let times = self.by_name.values().map(|entry| entry.until);
         times.filter(|until| *until > now).min()
     }
 
-    /// Removes all alarms, because the permissions may differ under a new configuration.
+    /// Removes all alarms, because permissions may differ under a new configuration.
     pub(super) fn clear(&mut self) {
         self.by_name.clear();
         self.in_a_row = 0;

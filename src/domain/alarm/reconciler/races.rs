@@ -1,4 +1,4 @@
-//! Races around alarms, in virtual time: one test per race.
+//! Tests of races between reads, writes and events of a reconciler, in virtual time.
 //!
 //! | Race | Test |
 //! | --- | --- |
@@ -8,12 +8,12 @@
 //! | conflict with a foreign alarm | `a_foreign_alarm_of_the_same_name_is_never_written` |
 //! | drift during an incident | `drift_during_an_incident_keeps_the_cause` |
 //! | deletion by hand during an incident | `an_alarm_deleted_during_an_incident_is_created_with_its_cause` |
-//! | takeover by another daemon | `a_daemon_takes_over_the_alarms_of_one_that_is_gone` |
+//! | takeover from a stopped daemon | `a_daemon_takes_over_the_alarms_of_one_that_is_gone` |
 //! | reload while an update is in progress | `a_reload_during_an_update_plans_after_it` |
 //! | reload and an urgent update during the read | `a_reload_writes_the_new_definition_after_an_urgent_update` |
-//! | removal while an alarm is being created | `a_target_removed_during_its_creation_is_disabled` |
-//! | removal and return | `a_target_that_returns_while_it_is_disabled_notifies_again` |
-//! | denied write beside an urgent one | `a_denied_alarm_delays_no_other` |
+//! | removal of a target while its alarm is created | `a_target_removed_during_its_creation_is_disabled` |
+//! | removal and return of a target | `a_target_that_returns_while_it_is_disabled_notifies_again` |
+//! | denied write of another alarm | `a_denied_alarm_delays_no_other` |
 //! | failure of the account | `a_failing_account_settles_tickets_and_is_tried_again` |
 //! | shutdown | `a_removed_destination_is_done_once_its_alarms_are_disabled` |
 
@@ -60,14 +60,14 @@ fn an_unknown_alarm_waits_for_the_read() {
     assert_eq!(world.settled, []);
     world.run();
     let calls = ["ReadAll", "Write orders", "Write (heartbeat)"];
-    assert_eq!(world.made, calls, "the alarm is created with its cause");
+    assert_eq!(world.made, calls, "the created alarm names the cause");
     assert_eq!(world.settled, [(1, Written)]);
 }
 
 #[test]
 fn denied_tags_do_not_delay_an_urgent_update() {
     let mut world = World::applied(view(|_| {}));
-    // A read with tags fails from now on.
+    // Reads with tags fail from now on.
     world.failing = vec![("ReadAll", "", CallFailureKind::Denied)];
     world.step(Event::Configured(view(|settings| {
         with_targets(settings, &["orders", "payments"]);
@@ -100,7 +100,7 @@ fn a_foreign_alarm_of_the_same_name_is_never_written() {
     assert_eq!(
         world.settled,
         [(1, Written)],
-        "the ticket is not kept waiting"
+        "the ticket is settled although nothing is written"
     );
 }
 
@@ -136,7 +136,7 @@ fn an_alarm_deleted_during_an_incident_is_created_with_its_cause() {
     assert_eq!(
         world.settled,
         [(1, Failed)],
-        "the ticket is not kept waiting"
+        "the ticket is settled although the alarm was missing"
     );
     assert_eq!(world.named("orders"), "dns-failure");
 }
@@ -168,7 +168,7 @@ fn a_daemon_takes_over_the_alarms_of_one_that_is_gone() {
     assert_eq!(
         world.named("orders"),
         "none",
-        "the first daemon names the cause"
+        "only the first daemon names the cause"
     );
     world.step(Event::BecameUrgent {
         target: TargetName::new("orders"),
@@ -209,7 +209,7 @@ fn a_reload_during_an_update_plans_after_it() {
     world.fail("orders", "dns-failure", 1);
     let other = |settings: &mut Settings| settings.cloudwatch.namespace = "Other".to_owned();
     world.step(Event::Configured(view(other)));
-    assert_eq!(world.open.len(), 1, "the read waits for the write");
+    assert_eq!(world.open.len(), 1, "no read begins before the write ends");
     world.held.clear();
     world.run();
     assert_eq!(world.settled, [(1, Written)]);
@@ -245,7 +245,7 @@ fn a_target_removed_during_its_creation_is_disabled() {
     let mut world = World::start(view(|_| {}));
     world.held = vec!["Write"];
     world.run();
-    // The heartbeat is created first, then the target's alarm.
+    // The heartbeat alarm is created first, then the target's alarm.
     world.held.clear();
     let call = world.open.remove(0);
     assert!(matches!(&call, Call::Write(write) if write.alarm.ends_with("(heartbeat)")));
@@ -323,11 +323,7 @@ fn a_denied_alarm_delays_no_other() {
     assert_eq!(world.settled, [(1, Failed), (2, Written)]);
     world.failing.clear();
     world.pass(SECOND * 31);
-    assert_eq!(
-        world.named("bad"),
-        "dns-failure",
-        "the write is tried again"
-    );
+    assert_eq!(world.named("bad"), "dns-failure", "the write is retried");
 }
 
 #[test]
@@ -341,7 +337,7 @@ fn a_failing_account_settles_tickets_and_is_tried_again() {
     assert_eq!(
         world.settled.len(),
         2,
-        "no ticket waits for the next attempt"
+        "the ticket is settled before the next attempt"
     );
     world.pass(SECOND * 20);
     assert!(world.made.len() < 7, "{:?}", world.made);

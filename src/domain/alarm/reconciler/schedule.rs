@@ -1,4 +1,4 @@
-//! Decides the order of work, and the waits after failures.
+//! Decides the order of the reconciler's work, and the delays after failures.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::domain::alarm::reconciler::task::Task;
 use crate::domain::alarm::spec::AlarmKey;
 use crate::domain::retry::Backoff;
 
-/// Delays after consecutive failures that concern the account as a whole, from a second to a
-/// minute. Permissions that were just granted take effect within a minute.
+/// Delays after consecutive failures that concern the account as a whole, from 1 s to 60 s. New
+/// permissions take effect within a minute.
 pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 impl Reconciler {
-    /// Begins all work that may begin now.
+    /// Begins all work that may begin at `now`.
     pub(super) fn schedule(&mut self, now: Duration) {
         if now < self.not_before {
             self.updates.fail_where(|_| true);
@@ -29,8 +29,8 @@ impl Reconciler {
             }
             return;
         }
-        // A write in progress may belong to the previous configuration, so a full read begins after
-        // it.
+        // A write in progress may belong to the previous configuration, so a full read begins only
+        // after the write.
         if self.task.is_none() {
             self.begin_full_read(now);
         }
@@ -47,7 +47,7 @@ impl Reconciler {
         self.begin_review(now);
     }
 
-    /// Disables the actions of the next alarms, and reads alarms that may not exist.
+    /// Begins to disable the actions of alarms, and to read alarms that may not exist.
     fn begin_disable(&mut self, now: Duration) {
         let read = self.next_read();
         let names = self.disable.begin_lookup(read, now);
@@ -68,7 +68,7 @@ impl Reconciler {
         }
     }
 
-    /// Begins the next urgent update. Urgent updates wait neither for a read nor for the plan.
+    /// Begins urgent updates. Urgent updates wait neither for a read nor for planned steps.
     fn begin_urgent(&mut self, now: Duration) {
         while self.task.is_none() && now >= self.not_before {
             let Some((key, update)) = self.take_update(true, now) else {
@@ -78,7 +78,7 @@ impl Reconciler {
         }
     }
 
-    /// Begins work that is not urgent: marks, the plan, other updates.
+    /// Begins work that is not urgent: marks of disabled alarms, planned steps, and other updates.
     fn begin_other(&mut self, now: Duration) {
         while self.task.is_none() && now >= self.not_before {
             self.begin_mark();
@@ -99,7 +99,7 @@ impl Reconciler {
         taken
     }
 
-    /// Settles as failed the tickets of updates that cannot be written at present.
+    /// Settles the tickets of updates that cannot be written at present as failed.
     fn fail_impossible(&mut self, now: Duration) {
         if self.quarantine.is_empty() && !self.reading.is_failing() {
             return;
@@ -112,8 +112,8 @@ impl Reconciler {
         self.updates = updates;
     }
 
-    /// Returns whether an alarm may be written now: it is not in quarantine, and it is known as
-    /// managed if the account is still being read.
+    /// Returns whether an alarm may be written now. The alarm must not be in quarantine. Before the
+    /// account has been read, the alarm must be known as managed.
     fn can_write(&self, key: &AlarmKey, now: Duration) -> bool {
         match self.managed.by_key.get(key) {
             Some(spec) => {
@@ -130,7 +130,7 @@ impl Reconciler {
         spec.is_some_and(|spec| self.quarantine.contains(&spec.name, now))
     }
 
-    /// Waits before the next call, because of a failure that concerns the whole account.
+    /// Delays the next call after a failure that concerns the whole account.
     pub(super) fn back_off(&mut self, failure: Option<&CallFailure>, now: Duration) {
         if failure.is_some_and(|failure| failure.kind == CallFailureKind::Rejected) {
             // A rejected call shows that the known state of the account is wrong.

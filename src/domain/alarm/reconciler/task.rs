@@ -1,4 +1,7 @@
-//! The task in progress, and the step or update that it belongs to.
+//! The reconciler's task in progress, with the planned step or update that it writes.
+//!
+//! At most one task is in progress. `apply`, `handoff` and `schedule` begin tasks, and the outcome
+//! of a task's call ends the task.
 
 use std::collections::VecDeque;
 
@@ -7,7 +10,7 @@ use crate::domain::alarm::plan::Step;
 use crate::domain::alarm::reconciler::pending::AlarmUpdate;
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 
-/// The task in progress: a write, or the read that precedes the write to another daemon's alarm.
+/// A task of the reconciler: a write, or the read that precedes a write to another daemon's alarm.
 #[derive(Debug)]
 pub(super) enum Task {
     /// Writes an alarm that this daemon manages.
@@ -16,9 +19,9 @@ pub(super) enum Task {
     Inspect(Box<Handoff>),
     /// Writes an update to an alarm that another daemon manages.
     Handoff(Box<Handoff>),
-    /// Disables the actions of these alarms.
+    /// Disables the actions of the alarms with these names.
     Disable(Vec<String>),
-    /// Marks an alarm as disabled by Probecause.
+    /// Writes the tag that marks an alarm as disabled by Probecause.
     Mark,
 }
 
@@ -29,12 +32,12 @@ pub(super) struct Writing {
     pub(super) annotation: Annotation,
     /// The planned step that this write carries out, if any.
     pub(super) step: Option<Step>,
-    /// Whether the definition is written with the annotation although there is no planned step.
+    /// Whether the definition is written together with the annotation even without a planned step.
     pub(super) puts_definition: bool,
     pub(super) update: Option<UpdateWrite>,
 }
 
-/// An update that is being written.
+/// An update that is being written to an alarm of this daemon.
 #[derive(Debug)]
 pub(super) struct UpdateWrite {
     pub(super) key: AlarmKey,
@@ -45,7 +48,7 @@ pub(super) struct UpdateWrite {
     pub(super) causes: VecDeque<AlarmKey>,
 }
 
-/// An update of another daemon's alarm that is being written.
+/// An update that is being written to an alarm of another daemon.
 #[derive(Debug)]
 pub(super) struct Handoff {
     pub(super) key: AlarmKey,
@@ -61,7 +64,8 @@ impl Task {
         matches!(self, Self::Write(writing) if writing.spec.name == name)
     }
 
-    /// Returns the update of this alarm, if this task writes it.
+    /// Returns the update of the alarm `key` that this task writes; `None` if there is no such
+    /// update.
     pub(super) fn update_of(&mut self, key: &AlarmKey) -> Option<&mut AlarmUpdate> {
         match self {
             Self::Write(writing) => {

@@ -4,7 +4,8 @@ use super::world::{REVIEW, World, view};
 use super::*;
 use crate::model::settings::DriftPolicy;
 
-/// Changes the account by hand, then compares the reported changes and the writes that follow.
+/// Changes the account by hand, then compares the reported changes and the following writes with
+/// `expected`.
 fn check(policy: DriftPolicy, change: impl FnOnce(&mut World), expected: &[&str]) -> World {
     let mut world = World::applied(view(|settings| settings.cloudwatch.drift = policy));
     change(&mut world);
@@ -78,7 +79,7 @@ fn an_alarm_that_was_written_after_a_review_began_is_not_judged_by_it() {
     world.fail("orders", "dns-failure", 1);
     world.run();
     world.held.clear();
-    // The review saw the alarm before it was written.
+    // The review returns the alarm as it was before the write.
     std::mem::swap(&mut before, &mut world.account);
     world.alarm("orders").definition.as_mut().unwrap().period = 300;
     world.run();

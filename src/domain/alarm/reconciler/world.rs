@@ -1,4 +1,4 @@
-//! A destination in virtual time for tests: a reconciler, an account that it reads and
+//! Simulates a destination in virtual time for tests: a reconciler, an account that it reads and
 //! writes, and calls that can be held back or fail.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use crate::model::settings::Settings;
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const REVIEW: Duration = Duration::from_secs(600);
 
-/// A reconciler with its account and its open calls.
+/// A reconciler, its account, and its calls in progress.
 pub(super) struct World {
     pub(super) reconciler: Reconciler,
     pub(super) now: Duration,
@@ -25,9 +25,10 @@ pub(super) struct World {
     pub(super) stopped: BTreeSet<String>,
     /// Calls in progress.
     pub(super) open: Vec<Call>,
-    /// The kinds of calls that stay in progress while they are listed here.
+    /// The kinds of calls that are held back, such as `Write`. Such calls stay in progress.
     pub(super) held: Vec<&'static str>,
-    /// Calls that fail: operation, alarm name (empty: all alarms) and kind of failure.
+    /// The calls that fail: kind of call, part of an alarm name (empty for all) and kind of
+    /// failure.
     pub(super) failing: Vec<(&'static str, &'static str, CallFailureKind)>,
     /// The calls that ended, such as `Write orders`.
     pub(super) made: Vec<String>,
@@ -36,7 +37,7 @@ pub(super) struct World {
     pub(super) drifted: i64,
 }
 
-/// Returns a view with one target `orders`.
+/// Returns the view of settings with one target, `orders`, modified by `change`.
 pub(super) fn view(change: impl FnOnce(&mut Settings)) -> Arc<DestinationView> {
     let mut settings = settings(|_, _| {});
     change(&mut settings);
@@ -101,7 +102,7 @@ impl World {
         }
     }
 
-    /// Advances the time and runs every timer and call that is due.
+    /// Advances the time, and runs every timer and call that becomes due.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         self.run();
@@ -117,8 +118,8 @@ impl World {
         self.now = end;
     }
 
-    /// Requests the update of a failing target's alarm with a cause, and makes it urgent with a
-    /// ticket.
+    /// Requests an update that names a cause on a failing target's alarm, and marks the update as
+    /// urgent.
     pub(super) fn fail(&mut self, target: &str, name: &str, ticket: u64) {
         self.request(target, cause(name));
         self.step(Event::BecameUrgent {
@@ -188,7 +189,7 @@ impl World {
         }
     }
 
-    /// Records a call. Returns the failure with which it ends, if any.
+    /// Records a call. Returns the failure with which the call must end, if any.
     fn record(&mut self, call: &Call) -> Option<CallFailure> {
         let name = match call {
             Call::Write(write) => write.alarm.clone(),
@@ -243,7 +244,7 @@ impl World {
                 };
                 ReadData::States(existing.map(state).collect())
             }
-            other => panic!("no read: {other:?}"),
+            other => panic!("not a read: {other:?}"),
         }
     }
 
@@ -313,7 +314,7 @@ pub(super) fn foreign(name: &str) -> (String, ActualAlarm) {
     (theirs.name.clone(), theirs)
 }
 
-/// Returns all alarms of a location, as an account holds them.
+/// Returns all alarms of a location by name, as an account contains them.
 pub(super) fn account_of(view: &DestinationView) -> BTreeMap<String, ActualAlarm> {
     let alarms = applied(&alarms_of_location(view)).into_iter();
     alarms.map(|alarm| (alarm.name.clone(), alarm)).collect()

@@ -15,9 +15,9 @@
 //! | any of these | as above, confirmed by `window.every` | the same | proven |
 //! | any 5xx | `api.seen` is `none` | outside this stage | possible |
 //!
-//! A fact with the value `no` means that a settled window shows that something did not
-//! occur; rules lower the weight of causes that require it. An absent number was not requested, was
-//! denied, or may still arrive.
+//! The value `no` of a fact means that the event did not occur in a settled window; rules lower the
+//! weight of causes that require the event. If a number is absent, it was not requested, access was
+//! denied, or it may still arrive.
 
 use crate::domain::diagnosis::aws::sums::{self, InvocationOutcome, Limits};
 use crate::domain::diagnosis::aws::{
@@ -28,8 +28,8 @@ use crate::domain::diagnosis::plateau::{HTTP_API_LIMIT, REST_API_LIMIT};
 use crate::model::target::AwsDeclarations;
 
 impl Facts {
-    /// Adds the facts derived from the evidence. The fact `front_door` must be set: the front
-    /// door's documented limit is used if none is declared.
+    /// Adds the facts derived from the evidence. The fact `front_door` must already be set, because
+    /// the front door's documented limit is used if no limit is declared.
     pub fn add_aws_evidence(&mut self, declared: &AwsDeclarations, evidence: &AwsEvidence) {
         let default = match self.text("front_door") {
             Some("http-api") => Some(HTTP_API_LIMIT),
@@ -65,7 +65,7 @@ impl Facts {
         self.set_known("log.invoked", log.invoked);
         if let Some(latency) = log.integration_latency {
             self.set_number("log.integration_latency", latency.as_secs_f64());
-            // A wait up to the limit without a status means that the API timed out.
+            // If the API waited up to its limit and got no status, the API timed out.
             let at_limit = |limit| sums::matches_limit(limit, Some(latency));
             let waited =
                 log.integration_status.is_none() && limits.integration.is_some_and(at_limit);
@@ -134,15 +134,15 @@ impl Facts {
         }
     }
 
-    /// Adds a sum. Without a datapoint, the sum is zero in a settled window and unknown in an open
-    /// one.
+    /// Adds a metric sum as a fact. Without a datapoint, the sum is zero in a settled window and
+    /// unknown in an open window.
     fn set_sum(&mut self, name: &str, sum: Option<f64>, settled: bool) {
         if let Some(sum) = sum.or(settled.then_some(0.0)) {
             self.set_number(name, sum);
         }
     }
 
-    /// Adds a fact with the value `yes` or `no`, unless it is unknown.
+    /// Adds a fact with the value `yes` or `no`; does nothing if the value is unknown.
     fn set_known(&mut self, name: &str, known: Option<bool>) {
         if let Some(known) = known {
             self.set_text(name, if known { "yes" } else { "no" });

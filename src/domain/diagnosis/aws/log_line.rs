@@ -1,10 +1,10 @@
 //! Parses the log line of a request and reduces it to its meaning.
 //!
 //! There are two formats: a JSON line of the access log of an HTTP or REST API, and the lines of
-//! one request in the execution log of a REST API. A meaning requires one of AWS's phrases or a
-//! status of the Lambda service; contradictory phrases give `Unknown`. The text of an exception may
-//! contain any phrase, so a phrase counts only at the place where AWS writes it. The text itself is
-//! never returned.
+//! one request in the execution log of a REST API. The meaning follows from one of AWS's phrases or
+//! from the status of the Lambda service; it is `Unknown` if phrases contradict each other. The
+//! text of an exception may contain any phrase, so a phrase counts only at the place where AWS
+//! writes it. The text itself is never returned.
 
 mod fields;
 mod phrase;
@@ -14,17 +14,17 @@ use std::time::Duration;
 use self::fields::Fields;
 use crate::domain::diagnosis::aws::{LogFinding, LogSource, LogTemplate};
 
-/// Minimum wait of the API from which on a missing integration request id does not show that Lambda
-/// was not called: the id is set when the integration responds, so a call that timed out has none.
-/// Lambda rejects a call in a fraction of this time (less than 0.2 s in all captures).
+/// Minimum integration latency at which a missing integration request id does not prove that Lambda
+/// was not called. The id is set when the integration responds, so a call that timed out has no id.
+/// Lambda rejects a call in much less time (less than 0.2 s in all captures).
 const CALLED_FROM: Duration = Duration::from_secs(1);
 
 /// The character at the start of an execution log event, before the request id.
 const EXECUTION_LINE: char = '(';
 
-/// Parses a JSON line of an access log into the request id and the finding. Keys are the
-/// `$context` names, dotted, nested, or in camel case; `-` means unset. `None` if the text is
-/// not a JSON object or has no request id.
+/// Parses a JSON line of an access log into the request id and the finding. The keys are `$context`
+/// variable names in dotted, nested, or camel-case form; `-` means unset. `None` if the text is not
+/// a JSON object or has no request id.
 #[must_use]
 pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     let fields = Fields::read(text)?;
@@ -53,12 +53,12 @@ pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     Some((id.to_owned(), finding))
 }
 
-/// Parses all lines of one request in the execution log of a REST API, in any order. `None`
-/// if none of them is a line of an execution log.
+/// Parses all lines of one request in the execution log of a REST API, in any order. `None` if no
+/// line is from an execution log.
 #[must_use]
 pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
-    // An event begins with the request id in parentheses. A line without it is the rest of a
-    // split event, such as a body, and may contain anything.
+    // An event begins with the request id in parentheses. A line without an id continues a split
+    // event, such as a body, and may contain anything.
     let has_ids = lines.iter().any(|line| event_message(line).is_some());
     let messages: Vec<&str> = lines
         .iter()
@@ -95,9 +95,9 @@ pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
 /// Names of the field with the status of the Lambda service, in AWS's lists of `$context`
 /// variables for HTTP APIs and for REST APIs.
 const SERVICE_STATUS: &[&str] = &["integrationstatus", "integration.integrationstatus"];
-/// Names of the field with the status that the function's code or the backend returned. The
-/// two lists disagree on whether it equals [`SERVICE_STATUS`], so nothing is inferred from it
-/// alone.
+/// Names of the field with the status that the function's code or the backend returned. AWS's pages
+/// on HTTP APIs and on REST APIs disagree on whether this status equals [`SERVICE_STATUS`], so
+/// nothing is inferred from it alone.
 const CODE_STATUS: &[&str] = &["integration.status"];
 /// Names of the field with AWS's description of an integration error.
 const INTEGRATION_ERROR: &[&str] = &[
@@ -122,7 +122,7 @@ fn access_template(
     status: Option<u16>,
     service_status: Option<u16>,
 ) -> LogTemplate {
-    // No phrase explains a successful response.
+    // In the line of a successful response, a phrase does not describe a failure.
     if status.is_some_and(|status| status < 400) {
         return LogTemplate::Unknown;
     }
@@ -155,9 +155,9 @@ fn throttled(status: Option<u16>, service_status: Option<u16>) -> Option<LogTemp
     (own_error && service_status == Some(429)).then_some(LogTemplate::Throttled)
 }
 
-/// Returns whether the API rejected a response of Lambda without an error: Lambda returned 200, the
-/// log format includes the integration error but it is unset, the API generated the response, and
-/// the function's code did not set its status.
+/// Returns whether the API rejected a response of Lambda without logging an error: Lambda returned
+/// 200, the log format includes the integration error but it is unset, the API generated the
+/// response, and the function's code did not set its status.
 fn refused_without_error(
     fields: &Fields,
     status: Option<u16>,
@@ -172,9 +172,9 @@ fn refused_without_error(
         && fields.status(CODE_STATUS) != status
 }
 
-/// Returns whether the integration was called, judged by the template. If the template does not
-/// show it, `request` decides: whether the id of the integration request is set, or `None` if it is
-/// not logged.
+/// Returns whether the integration was called, according to the template. If the template does not
+/// show this, `request` decides: whether the id of the integration request is set (`None` if the id
+/// is not logged). Returns `None` if the result is unknown.
 fn invoked(
     template: LogTemplate,
     request: Option<bool>,
@@ -202,7 +202,8 @@ fn invoked(
     }
 }
 
-/// Returns the template if all are the same; `Unknown` if they differ or there is none.
+/// Returns the common template if all templates are equal; `Unknown` if they differ or if there are
+/// none.
 fn agreed(mut templates: impl Iterator<Item = LogTemplate>) -> LogTemplate {
     match templates.next() {
         Some(first) if templates.all(|other| other == first) => first,
@@ -218,7 +219,7 @@ fn event_message(line: &str) -> Option<&str> {
     is_id.then_some(message)
 }
 
-/// Returns the HTTP status at the start of a text.
+/// Returns the HTTP status at the start of a text; `None` if there is no valid status.
 fn leading_status(text: &str) -> Option<u16> {
     let text = text.trim_start();
     let end = text

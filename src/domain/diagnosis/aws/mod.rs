@@ -1,10 +1,10 @@
 //! Interprets the evidence from AWS about a failed request: the request's log line and the metrics
 //! of the minutes around it.
 //!
-//! `io::evidence` queries AWS; this module holds the plain data and interprets it.
-//! `log_line` parses a line, `window` selects the minutes to query, `sums` interprets the
-//! metric sums, `facts` turns all of it into facts, and `summary` into text. Log text is
-//! reduced to a template, because an exception's message may contain private data.
+//! `io::evidence` queries AWS; this module holds the plain data and interprets it. `log_line`
+//! parses a line, `window` selects the minutes to query, `sums` interprets the metric sums, `facts`
+//! turns the evidence into facts, and `summary` turns it into text. Log text is reduced to a
+//! template, because an exception's message may contain private data.
 
 mod facts;
 pub mod log_line;
@@ -27,12 +27,14 @@ pub struct EvidenceRequest {
     pub target: Arc<Target>,
     /// The request id in the response; `None` if the response has none.
     pub request_id: Option<String>,
-    /// When the probe began. The target's name and this time identify the evidence request.
+    /// The time when the probe began. The target's name and this time identify the evidence
+    /// request.
     pub began: Timestamp,
-    /// When the probe ended.
+    /// The time when the probe ended.
     pub ended: Timestamp,
     /// The start times of the prober's recent requests to this target, including the failed one,
-    /// the oldest first. They show whether a metric window contains only the prober's own requests.
+    /// the oldest first. These times show whether a metric window contains only the prober's own
+    /// requests.
     pub own_requests: Vec<Timestamp>,
 }
 
@@ -41,7 +43,7 @@ pub struct EvidenceRequest {
 pub struct EvidenceUpdate {
     /// The name of the probed target.
     pub target: TargetName,
-    /// When the probe began, as in the [`EvidenceRequest`].
+    /// The time when the probe began, as in the [`EvidenceRequest`].
     pub began: Timestamp,
     /// All evidence found so far.
     pub evidence: Arc<AwsEvidence>,
@@ -76,7 +78,7 @@ pub struct LogFinding {
     pub integration_latency: Option<Duration>,
 }
 
-/// The kind of log that a line is from.
+/// The kind of log that contains a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogSource {
     /// The API's access log.
@@ -107,10 +109,10 @@ text_enum! {
         AuthorizerFailure = "authorizer-failure",
         /// The API could not reach the backend over the network.
         NetworkFailure = "network-failure",
-        /// Lambda returned 200, the API logged no integration error, and the API generated an
-        /// error itself. A malformed response is inferred from this; there is no phrase.
+        /// Lambda returned 200, the API logged no integration error, and the API generated an error
+        /// itself. AWS logs no phrase in this case, which indicates a malformed response.
         RefusedWithoutError = "refused-without-error",
-        /// The line contains no known phrase, or contradictory ones.
+        /// The line contains no known phrase, or phrases that contradict each other.
         Unknown = "unknown",
     }
 }
@@ -122,16 +124,15 @@ pub struct MetricWindow {
     pub from: Timestamp,
     /// The end of the last minute of the window (exclusive).
     pub to: Timestamp,
-    /// Whether all datapoints of the window must have arrived, so that a missing datapoint means
-    /// zero.
+    /// Whether all datapoints of the window have had enough time to arrive, so that a missing
+    /// datapoint means zero.
     pub settled: bool,
     /// The number of the prober's own requests to the target that began in the window.
     pub own_requests: u32,
-    /// Lambda's metrics of the function; `None` if they were not requested or the request was
-    /// denied.
+    /// Lambda's metrics of the function; `None` if they were not requested or if access was denied.
     pub lambda: Option<LambdaMetrics>,
-    /// API Gateway's metrics of the API, stage, and route; `None` if they were not requested or the
-    /// request was denied.
+    /// API Gateway's metrics of the API, stage, and route; `None` if they were not requested or if
+    /// access was denied.
     pub api: Option<ApiMetrics>,
 }
 
@@ -159,6 +160,6 @@ pub struct ApiMetrics {
     pub server_errors: Option<f64>,
     /// The maximum of the metric `IntegrationLatency`.
     pub integration_latency_max: Option<Duration>,
-    /// Whether the metrics are of the probed route only, not of the whole stage or API.
+    /// Whether the metrics cover only the probed route, not the whole stage or API.
     pub of_route: bool,
 }

@@ -1,4 +1,4 @@
-//! Summarizes the evidence from AWS in a few words, for the history of an incident.
+//! Summarizes the evidence from AWS in one line, for the history of an incident.
 //!
 //! A summary contains only numbers and templates, never the text of a log line.
 
@@ -8,8 +8,8 @@ use crate::domain::diagnosis::aws::{
     AwsEvidence, LogFinding, LogSource, LogTemplate, MetricWindow,
 };
 
-/// Summarizes the evidence, for example `Throttles 14, Invocations 0 (settled window)` or
-/// `access log: permission denied`; empty if there is no evidence.
+/// Returns a summary of the evidence, such as `Throttles 14, Invocations 0 (settled window)` or
+/// `access log: permission denied`. The summary is empty if there is no evidence.
 #[must_use]
 pub fn summary(evidence: &AwsEvidence) -> String {
     let log = evidence.log.as_ref().map(log_summary);
@@ -42,7 +42,7 @@ fn log_summary(log: &LogFinding) -> String {
 }
 
 /// Returns the sums of the window, the most informative first. A sum without datapoints is zero in
-/// a settled window and omitted in an open one.
+/// a settled window and omitted in an open window. `None` if there is no sum.
 fn window_summary(window: &MetricWindow) -> Option<String> {
     let mut words = Vec::new();
     let mut count = |name: &str, sum: Option<f64>| {
@@ -53,7 +53,7 @@ fn window_summary(window: &MetricWindow) -> Option<String> {
     if let Some(lambda) = &window.lambda {
         count("Throttles", lambda.throttles);
         count("Invocations", lambda.invocations);
-        // Without an invocation, nothing can have failed.
+        // Without an invocation, there can be no error.
         if lambda.invocations.is_some() {
             count("Errors", lambda.errors);
         }

@@ -1,7 +1,7 @@
 //! Interprets the metric sums of a window.
 //!
-//! Rules have no arithmetic, so this module reduces the sums to one word, by this table.
-//! `zero` requires a settled window; in an open window, absence means nothing.
+//! Rules have no arithmetic, so this module reduces the sums to one outcome by this table. `zero`
+//! requires a settled window; in an open window, a missing datapoint may still arrive.
 //!
 //! | throttles | invocations | errors | also | [`InvocationOutcome`] |
 //! | --- | --- | --- | --- | --- |
@@ -13,10 +13,10 @@
 //! | zero | zero | zero | | `NotInvoked` |
 //! | otherwise | | | | `Mixed`; `None` while it may still change |
 //!
-//! The word describes the function. It applies to the prober's own request only together
-//! with the response, and it is proof only if `of_every_failure` accounts for each failed
-//! request of a window without other callers. API Gateway does not retry invocations
-//! (Lambda's page on its errors), so invocations and throttles then add up to the requests.
+//! The outcome describes the invocations of the function. It applies to the prober's own request
+//! only together with the response. It is proof only if `of_every_failure` accounts for each failed
+//! request of a window without other callers. API Gateway does not retry invocations (Lambda's page
+//! on its errors), so invocations and throttles then add up to the requests.
 
 use std::time::Duration;
 
@@ -34,21 +34,23 @@ pub(super) enum InvocationOutcome {
     Mixed,
 }
 
-/// The declarations and limits that the metrics are compared with.
+/// The limits and declarations that the metrics are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The API's integration timeout: the declared one, or else the documented default.
+    /// The API's integration timeout: the declared timeout, or else the documented default.
     pub(super) integration: Option<Duration>,
     /// The function's declared timeout.
     pub(super) function: Option<Duration>,
-    /// Whether other callers use the function too, as declared in the configuration.
+    /// Whether the configuration declares that other callers use the function too.
     pub(super) shared: bool,
 }
 
-/// Maximum time by which a run that hits a limit may exceed it. Lambda reports a run that it ends
-/// at 3 s with a few milliseconds more. Declared timeouts rarely differ by less than this.
+/// Maximum time by which the reported duration of a run that hits a limit may exceed the limit. For
+/// a run that it ends at 3 s, Lambda reports a few milliseconds more. Declared timeouts rarely
+/// differ by less than one second.
 const LATE: Duration = Duration::from_secs(1);
-/// Maximum time by which a run that hits a limit may fall below it, because of rounding.
+/// Maximum time by which the reported duration of a run that hits a limit may be below the limit,
+/// because of rounding.
 const EARLY: Duration = Duration::from_millis(20);
 
 impl InvocationOutcome {
@@ -140,7 +142,8 @@ impl InvocationOutcome {
 }
 
 /// Returns whether the window counts only the prober's own requests: API Gateway counted as many
-/// requests on the route as the prober sent, and Lambda counted no more. `None` if unknown.
+/// requests on the route as the prober sent, and Lambda counted no more than that. `None` if
+/// unknown.
 pub(super) fn counts_only_own_requests(window: &MetricWindow, shared: bool) -> Option<bool> {
     let counted = window.api.and_then(|api| api.count);
     let own_requests = f64::from(window.own_requests);
@@ -157,7 +160,7 @@ pub(super) fn counts_only_own_requests(window: &MetricWindow, shared: bool) -> O
 }
 
 /// Returns whether the counted event occurred. A sum above zero is final; zero or a missing sum
-/// gives `false` in a settled window and `None` in an open one.
+/// gives `false` in a settled window and `None` in an open window.
 pub(super) fn occurred(settled: bool, value: Option<f64>) -> Option<bool> {
     match value {
         Some(value) if value > 0.0 => Some(true),
@@ -172,7 +175,7 @@ pub(super) fn single_error(api: &ApiMetrics, own_requests: u32) -> bool {
     same(sum(api.server_errors), 1.0) && requests > 1.0
 }
 
-/// Returns whether the API waited for its integration up to its limit.
+/// Returns whether the API's maximum `IntegrationLatency` matches the integration timeout.
 pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
     let at_limit = |limit| matches_limit(limit, api.integration_latency_max);
     limits.integration.is_some_and(at_limit)
@@ -185,7 +188,7 @@ pub(super) fn matches_limit(limit: Duration, time: Option<Duration>) -> bool {
     })
 }
 
-/// Returns whether a run lasted at least as long as the API waits, which is impossible if the
+/// Returns whether a run lasted at least as long as the API waits. This is impossible if the
 /// function's own timeout is shorter.
 fn outlasted(lambda: &LambdaMetrics, limits: &Limits) -> bool {
     limits.integration.is_some_and(|limit| {

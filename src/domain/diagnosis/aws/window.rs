@@ -1,9 +1,10 @@
-//! Computes the window of minutes to request metrics for, and the time when the window is settled.
+//! Computes the minutes for which metrics are requested, and the time at which this window is
+//! settled.
 //!
-//! Lambda stamps a datapoint with the minute in which the invocation began and emits it
-//! after the invocation ended; AWS advises looking back further than the function's timeout.
-//! The window therefore depends on the time of the request, not of the query. It is settled
-//! when every datapoint must have arrived; before that, a missing datapoint means nothing.
+//! Lambda stamps a datapoint with the minute in which the invocation began and emits it after the
+//! invocation ended; AWS advises looking back further than the function's timeout. The window
+//! therefore depends on the time of the request, not of the query. The window is settled when every
+//! datapoint has had enough time to arrive. Until then, a missing datapoint does not mean zero.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// Returns the minutes that contain a request's datapoints: start (inclusive) and end (exclusive),
 /// both whole minutes. An invocation begins after its request, so the start covers any timeout. The
-/// end covers the response, because the API may stamp its datapoints with it.
+/// end covers the response, because the API may stamp its datapoints with the time of the response.
 #[must_use]
 pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) {
     let first = minute_of(began.checked_sub(SKEW).unwrap_or(began));
@@ -28,10 +29,10 @@ pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) 
     (first, last.checked_add(width).unwrap_or(Timestamp::MAX))
 }
 
-/// Returns the time when the window is settled: the function has ended by its own timeout, and its
-/// datapoints had the time `settle` to arrive. AWS publishes no bound for that time; exporters
-/// treat values as changing for up to ten minutes. `None` if the timeout is unknown: the function
-/// may still run, so the window never settles.
+/// Returns the time at which the window is settled: the end of the request, plus the function's
+/// timeout, plus the time `settle` for datapoints to arrive. AWS publishes no bound for `settle`;
+/// metric exporters treat values as changing for up to ten minutes. `None` if the function's
+/// timeout is unknown: the function may still be running, so the window never settles.
 #[must_use]
 pub fn settled_at(
     ended: Timestamp,
@@ -42,7 +43,7 @@ pub fn settled_at(
     ended.checked_add(longest).ok()
 }
 
-/// Returns the number of the given start times that are in the window.
+/// Returns the number of start times in the window from `from` (inclusive) to `to` (exclusive).
 #[must_use]
 pub fn count_in_window(starts: &[Timestamp], from: Timestamp, to: Timestamp) -> u32 {
     let count = starts.iter().filter(|began| (from..to).contains(began));

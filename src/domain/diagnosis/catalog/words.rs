@@ -1,6 +1,6 @@
-//! The words that some facts take as values.
+//! Defines the longer lists of valid fact values.
 
-/// The kinds of fault, as in `FaultKind`.
+/// The values of the fact `fault`: one for each `FaultKind`.
 pub(super) const FAULTS: &[&str] = &[
     "name-not-found",
     "resolver-failure",
@@ -31,7 +31,7 @@ pub(super) const FAULTS: &[&str] = &[
     "resolver-unreachable",
 ];
 
-/// The front doors, as in `FrontDoor`.
+/// The values of the fact `front_door`: one for each `FrontDoor`.
 pub(super) const FRONT_DOORS: &[&str] = &[
     "http-api",
     "rest-api",
@@ -65,7 +65,7 @@ pub(super) const FRONT_DOORS: &[&str] = &[
     "unknown",
 ];
 
-/// The front doors whose error pages are recognized.
+/// The values of the fact `error_page`: the front doors whose error pages are recognized.
 pub(super) const ERROR_PAGES: &[&str] = &[
     "nginx",
     "apache",
@@ -81,7 +81,7 @@ pub(super) const ERROR_PAGES: &[&str] = &[
     "apigee",
 ];
 
-/// The time limits that a response time may match.
+/// The values of the fact `plateau`: one for each `Plateau`.
 pub(super) const PLATEAUS: &[&str] = &[
     "integration",
     "function",

@@ -1,7 +1,8 @@
-//! The facts of a response's body: its text, HTML title, JSON members and XML elements.
+//! Adds the facts about a response body: its text, HTML title, JSON members and XML elements.
 //!
-//! They are computed for failures only. Sizes and counts are bounded, because the body may be
-//! anything. `Condition::evidence` publishes a pattern of a rule, never the text itself.
+//! These facts are computed for failures only. Sizes and counts are bounded, because a body may
+//! contain anything. The text itself is never published: `Condition::evidence` returns the matching
+//! pattern of the rule instead.
 
 use std::collections::VecDeque;
 
@@ -13,20 +14,21 @@ use crate::domain::diagnosis::body_text::text;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::model::observation::Response;
 
-/// Maximum number of members or elements that become facts.
+/// Maximum number of JSON members or XML elements that become facts.
 const MAX_MEMBERS: usize = 128;
 
 /// Maximum number of JSON values that are visited to find members.
 const MAX_VISITED: usize = 2048;
 
-/// Maximum depth of a JSON member; the errors of gateways are at most five levels deep.
+/// Maximum depth of a JSON member that becomes a fact. Errors of gateways are at most five levels
+/// deep.
 const MAX_DEPTH: usize = 8;
 
-/// Maximum length of a path in bytes.
+/// Maximum length in bytes of the path of a member or element that becomes a fact.
 const MAX_PATH: usize = 128;
 
 impl Facts {
-    /// Adds what the body says, in each form in which front doors report a failure.
+    /// Adds the facts about the body, in each format in which front doors report a failure.
     pub(super) fn add_body(&mut self, response: &Response) {
         let body: Option<Value> = serde_json::from_slice(&response.body).ok();
         let word = match &body {
@@ -55,8 +57,9 @@ impl Facts {
         self.set_text("body.text", &text);
     }
 
-    /// Adds the errors of a GraphQL response. By the GraphQL specification, each error is an
-    /// object with a `message`, which `errors` lists of other APIs need not have.
+    /// Adds the number of errors in a GraphQL response, and the first error type. The GraphQL
+    /// specification requires that each error is an object with a `message`. Other entries of
+    /// `errors` are ignored, because other APIs also use a list of this name.
     fn add_graphql_errors(&mut self, body: Option<&Value>) {
         let list = body.and_then(|body| body.get("errors")?.as_array());
         let is_error = |error: &&Value| error.get("message").is_some_and(Value::is_string);
@@ -74,8 +77,8 @@ impl Facts {
         }
     }
 
-    /// Adds the members of a JSON body that are no objects or arrays, the outermost first, so
-    /// that the limits cut off the innermost ones.
+    /// Adds the members of a JSON body that are not objects or arrays. The outermost members are
+    /// added first, so that the limits omit the innermost ones.
     fn add_members(&mut self, body: &Value) {
         let mut waiting = VecDeque::from([(String::from("body.json"), body, 0)]);
         let (mut visited, mut added) = (0, 0);
@@ -122,7 +125,7 @@ impl Facts {
     }
 }
 
-/// The value of a JSON member; `true`, `false` and `null` are text.
+/// Returns the fact value for a JSON scalar; `true`, `false` and `null` become text.
 fn fact(scalar: &Value) -> FactValue {
     match scalar {
         Value::String(text) => FactValue::Text(truncated(text)),
@@ -134,8 +137,8 @@ fn fact(scalar: &Value) -> FactValue {
     }
 }
 
-/// Whether the body was seen: `missing` if the response announces one that is not there, as in
-/// a response to HEAD and in a transcript without bodies.
+/// Returns the value of the fact `body.seen`: `missing` if the response announces a body that is
+/// not there, as in a response to HEAD or in a transcript without bodies.
 fn seen(response: &Response) -> &'static str {
     let announced = response.content_length.unwrap_or(response.body_bytes);
     match (response.body.is_empty(), announced) {

@@ -1,17 +1,17 @@
 //! Reads the title of an HTML page and the elements of an XML document.
 //!
-//! Error pages and error documents are small and flat, so one pass over the text is enough.
-//! Nothing is expanded but the predefined entities and character references, and a document
-//! with declarations of its own is not read.
+//! Error pages and error documents are small and flat, so one pass over the text is enough. Only
+//! predefined entities and character references are expanded. A document that declares its own
+//! entities is not read.
 
-/// Maximum number of open elements.
+/// Maximum nesting depth of XML elements; reading stops at a deeper element.
 const MAX_OPEN: usize = 16;
 
-/// Maximum length of an entity or character reference in bytes, without `&`.
+/// Maximum length of an entity or character reference in bytes, with `;` but without `&`.
 const MAX_REFERENCE: usize = 10;
 
-/// The title of an HTML page, with references decoded and whitespace collapsed; `None` without
-/// a title.
+/// Returns the title of an HTML page, with references decoded and whitespace collapsed; `None` if
+/// the page has no title.
 pub(super) fn title(page: &str) -> Option<String> {
     let start = find_tag(page, "<title")?;
     let content = page[start..].split_once('>')?.1;
@@ -20,7 +20,7 @@ pub(super) fn title(page: &str) -> Option<String> {
     (!title.is_empty()).then_some(title)
 }
 
-/// The position of a tag, in any case of letters.
+/// Returns the byte offset of a tag, ignoring case; `None` if the page does not contain the tag.
 fn find_tag(page: &str, tag: &str) -> Option<usize> {
     let starts = page.match_indices('<').map(|(at, _)| at);
     starts.into_iter().find(|at| {
@@ -31,9 +31,9 @@ fn find_tag(page: &str, tag: &str) -> Option<usize> {
     })
 }
 
-/// The texts of the innermost elements of an XML document with their paths, such as
-/// `Error.Code`, at most `limit`. Prefixes of namespaces are left out. An HTML page and a
-/// document with an internal DTD have none. Reading stops at the first error.
+/// Returns the path and text of at most `limit` innermost elements of an XML document. A path, such
+/// as `Error.Code`, has no namespace prefixes. The list is empty for an HTML page and for a
+/// document with an internal DTD. Reading stops at the first error.
 pub(super) fn elements(document: &str, limit: usize) -> Vec<(String, String)> {
     let mut scan = Scan::default();
     let mut rest = document;
@@ -49,14 +49,14 @@ pub(super) fn elements(document: &str, limit: usize) -> Vec<(String, String)> {
 #[derive(Default)]
 struct Scan<'a> {
     open: Vec<&'a str>,
-    /// The text of the newest open element; `None` once it has an inner element.
+    /// The text of the innermost open element; `None` after an element inside it has ended.
     text: Option<String>,
     found: Vec<(String, String)>,
 }
 
 impl<'a> Scan<'a> {
-    /// Reads text up to the next tag and that tag; returns the rest, or `None` at the end and at
-    /// an error.
+    /// Reads the text up to the next tag, and the tag. Returns the rest of the document, or `None`
+    /// at its end or at an error.
     fn step(&mut self, rest: &'a str) -> Option<&'a str> {
         let (text, tag) = rest.split_once('<')?;
         self.append(&decoded(text));
@@ -116,7 +116,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The position of the `>` that ends a tag; one in a quoted attribute does not.
+/// Returns the byte offset of the `>` that ends a tag. A `>` in a quoted attribute does not end the
+/// tag.
 fn end_of_tag(tag: &str) -> Option<usize> {
     let mut quote = None;
     for (at, byte) in tag.bytes().enumerate() {
@@ -130,20 +131,20 @@ fn end_of_tag(tag: &str) -> Option<usize> {
     None
 }
 
-/// The name of a tag without attributes and namespace prefix.
+/// Returns the name of a tag, without attributes and namespace prefix.
 fn local(tag: &str) -> &str {
     let end = tag.find(|c: char| c.is_whitespace() || c == '/');
     let name = &tag[..end.unwrap_or(tag.len())];
     name.rsplit(':').next().unwrap_or(name)
 }
 
-/// Text with references decoded and whitespace collapsed.
+/// Returns text with references decoded and whitespace collapsed.
 fn plain(text: &str) -> String {
     let text = decoded(text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Decodes the predefined entities and character references. Others are kept as they are.
+/// Decodes the predefined entities and character references. Other references are left as is.
 fn decoded(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
@@ -168,7 +169,8 @@ fn decoded(text: &str) -> String {
     decoded
 }
 
-/// The character of a reference, given without `&` and `;`.
+/// Returns the character for a reference without its `&` and `;`; `None` if the reference is
+/// unknown.
 fn character(reference: &str) -> Option<char> {
     match reference {
         "amp" => Some('&'),

@@ -1,29 +1,30 @@
-//! Reads the error code that a platform names in a header or in the body of its own page.
+//! Reads the error code that a platform reports in a header or on its error page.
 //!
 //! A platform shows the same code in several places, and a transcript may lack some of them.
-//! Cloudflare passes on the responses of the service with its own headers, so that a code
-//! counts only with a sign that Cloudflare wrote the response.
+//! Cloudflare adds its headers to the responses of the service too. A Cloudflare code therefore
+//! counts only if the response shows that Cloudflare generated it.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::Response;
 
 use super::truncated;
 
-/// The codes that Cloudflare gives: statuses of its own, and its four-digit codes.
+/// The HTTP statuses that Cloudflare defines, which are also its error codes.
 const CLOUDFLARE_STATUSES: std::ops::RangeInclusive<u32> = 520..=530;
+/// The four-digit error codes of Cloudflare.
 const CLOUDFLARE_CODES: std::ops::RangeInclusive<u32> = 1000..=1299;
 
-/// The mark before the code on a page of Cloudflare's.
+/// Texts that precede the error code on a Cloudflare page.
 const CLOUDFLARE_CODE_MARKS: &[&str] = &["\"cf-error-code\">", "Error code "];
 
-/// The beginning of Cloudflare's text for clients that accept no HTML.
+/// The beginning of Cloudflare's plain-text error for clients that do not accept HTML.
 const CLOUDFLARE_TEXT: &str = "error code: ";
 
-/// The beginning of the codes of ngrok.
+/// The prefix of ngrok's error codes.
 const NGROK: &str = "ERR_NGROK_";
 
 impl Facts {
-    /// Adds the code of a platform's error. The facts about the body must be known.
+    /// Adds the error code of a platform. The facts about the body must already be set.
     pub(super) fn add_platform_error(&mut self, response: &Response) {
         let text = self.text("body.text").unwrap_or_default();
         let code = response
@@ -42,8 +43,8 @@ impl Facts {
         }
     }
 
-    /// Cloudflare's code, and where it stands: `yes` in a header or in JSON that only
-    /// Cloudflare writes, `page` on what looks like its page.
+    /// Returns Cloudflare's error code and the value of `cloudflare.stated`: `yes` for a header or
+    /// JSON that only Cloudflare writes, `page` for text that looks like a Cloudflare page.
     fn cloudflare_error(&self, response: &Response) -> Option<(u32, &'static str)> {
         let status = u32::from(response.status);
         let is_code =
@@ -74,14 +75,14 @@ impl Facts {
     }
 }
 
-/// The number at the beginning of a text.
+/// Returns the number at the start of a text; `None` if the text does not start with a number.
 fn number(text: &str) -> Option<u32> {
     let end = text.find(|c: char| !c.is_ascii_digit());
     text[..end.unwrap_or(text.len())].parse().ok()
 }
 
-/// The code on Vercel's page in plain text: a line in capitals, before a line with the id of
-/// the request, such as `fra1::abcde-1700000000000-0123456789ab`.
+/// Returns the code on Vercel's plain-text page: a line in capitals, followed by a line with the
+/// request id, such as `fra1::abcde-1700000000000-0123456789ab`.
 fn vercel_code(text: &str) -> Option<&str> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let is_code = |line: &str| {
@@ -94,7 +95,7 @@ fn vercel_code(text: &str) -> Option<&str> {
     (id.contains("::") && id.len() <= 128).then_some(code)
 }
 
-/// The code of ngrok anywhere in a body.
+/// Returns the first ngrok error code in a body.
 fn ngrok_code(text: &str) -> Option<&str> {
     let from = &text[text.find(NGROK)?..];
     let digits = from[NGROK.len()..].find(|c: char| !c.is_ascii_digit());
@@ -188,7 +189,7 @@ mod tests {
         check((530, &[], "error code: 1033"), None, Some((1033.0, "page")));
         check((503, &[], "error code: 7"), None, None);
         check((503, &[], "error code: 1033\nof our own"), None, None);
-        // An origin may give the status itself.
+        // The origin may return this status itself.
         check((522, &[("cf-ray", "a-FRA")], "timeout"), None, None);
     }
 }

@@ -1,18 +1,18 @@
-//! Reads the `Proxy-Status` header (RFC 9209), in which a proxy names the error that it met.
+//! Reads the `Proxy-Status` header (RFC 9209), in which a proxy reports an error.
 //!
-//! The header is a list of proxies, the one nearest to the service first. The first one with
-//! an error is the one that failed; the others only forwarded its response.
+//! The header is a list of proxies, the proxy nearest to the service first. The first proxy with an
+//! error generated the response; the proxies after it only forwarded the response.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::Response;
 
 use super::truncated;
 
-/// Maximum number of bytes of a header's value that are read.
+/// Maximum number of bytes of a header value that are parsed.
 const MAX_VALUE: usize = 4096;
 
 impl Facts {
-    /// Adds the error that a proxy names, and the proxy's name.
+    /// Adds the error that a proxy reports, and the name of the proxy.
     pub(super) fn add_proxy_status(&mut self, response: &Response) {
         let values = response.headers.iter();
         let values = values.filter(|(name, _)| name == "proxy-status");
@@ -24,7 +24,7 @@ impl Facts {
     }
 }
 
-/// The first proxy of a header's value that names an error, with the error.
+/// Returns the name and the error of the first proxy in a header value that reports an error.
 fn error(value: &str) -> Option<(&str, &str)> {
     let value = value.get(..MAX_VALUE).unwrap_or(value);
     split(value, ',').find_map(|member| {
@@ -36,7 +36,7 @@ fn error(value: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// Splits at a separator that is not in a quoted string.
+/// Splits a text at each separator that is not in a quoted string.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c: char| {

@@ -1,4 +1,4 @@
-//! Parses the facts and conditions of rules, as a part of the parser.
+//! Parses the conditions of rules and the facts of their examples.
 
 use toml::de::{DeTable, DeValue};
 
@@ -41,7 +41,7 @@ impl Parser<'_> {
         positioned.map(|(_, condition)| condition).collect()
     }
 
-    /// Parses a table of conditions, each with its position in the text.
+    /// Parses a table of conditions; returns each condition with its byte offset in the file.
     fn positioned_conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<(usize, Condition)> {
         let Some(table) = value.get_ref().as_table() else {
             self.problem(
@@ -55,8 +55,8 @@ impl Parser<'_> {
         conditions
     }
 
-    /// Collects the conditions of a table. A fact may be written as `header.server`, as
-    /// `"header.server"`, or as nested tables.
+    /// Adds the conditions of a table to `into`. The name of a fact may be written as
+    /// `header.server`, as `"header.server"`, or as nested tables.
     fn collect_conditions(
         &mut self,
         prefix: &str,
@@ -77,7 +77,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Parses one condition. Reports a problem and returns `None` if it is invalid.
+    /// Parses one condition. Reports a problem and returns `None` if the condition is invalid.
     pub(super) fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
         let at = value.span().start;
         let Some(info) = catalog::info(name) else {
@@ -121,7 +121,9 @@ impl Parser<'_> {
         if !matches!(kind, FactType::Number | FactType::Scalar) {
             self.problem(
                 at,
-                format!("`{name}` is text; a range requires a numeric fact; use a text instead"),
+                format!(
+                    "`{name}` is text; a range requires a numeric fact; use text in quotes instead"
+                ),
             );
             return None;
         }

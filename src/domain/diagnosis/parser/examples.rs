@@ -1,4 +1,4 @@
-//! Parses a rule's examples and counterexamples, as a part of the parser.
+//! Parses a rule's examples and counterexamples.
 //!
 //! Examples and counterexamples are the tests of a rule; `lint` runs them against all rules.
 
@@ -19,7 +19,7 @@ pub(super) struct Examples {
 }
 
 impl Parser<'_> {
-    /// Parses the examples and counterexamples of a rule that begins at `at`.
+    /// Parses the examples and counterexamples of the rule that begins at the byte offset `at`.
     pub(super) fn examples(
         &mut self,
         at: usize,
@@ -73,7 +73,8 @@ impl Parser<'_> {
             ),
             _ => self.problem(
                 at,
-                "a counterexample requires `because`; add why the cause is another one".to_owned(),
+                "a counterexample requires `because`; add the reason why the rule's cause is wrong"
+                    .to_owned(),
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! Parses single keys of rules, as a part of the parser: text, enumerated values, numbers, lists.
+//! Parses single keys of rules: text, enumerated values, numbers, and lists.
 //!
 //! Each function parses one key and reports a problem with the position of its value.
 
@@ -8,11 +8,11 @@ use toml::de::{DeTable, DeValue};
 use super::Parser;
 use crate::model::cause::CauseId;
 
-/// A value with its position in the text.
+/// A TOML value with its position in the file.
 pub(in crate::domain::diagnosis::parser) type Value<'i> = Spanned<DeValue<'i>>;
 
-/// Maximum length of a title in characters. A longer title does not fit a terminal or an alarm
-/// description.
+/// Maximum length of a title in characters. A longer title does not fit on a terminal line or in an
+/// alarm description.
 const MAX_TITLE: usize = 80;
 
 impl Parser<'_> {
@@ -65,7 +65,7 @@ impl Parser<'_> {
         Some(see)
     }
 
-    /// Parses the next steps: at least one sentence.
+    /// Parses the list of next steps, which requires at least one sentence.
     pub(super) fn next(&mut self, at: usize, table: &DeTable<'_>) -> Vec<String> {
         const EXPECTED: &str = "a list of sentences in quotes that say what to do";
         let Some(value) = table.get("next") else {
@@ -86,7 +86,7 @@ impl Parser<'_> {
         steps
     }
 
-    /// Parses an optional boolean.
+    /// Parses an optional key with a boolean value.
     pub(super) fn boolean(&mut self, table: &DeTable<'_>, key: &str) -> Option<bool> {
         let value = table.get(key)?;
         let found = value.get_ref().as_bool();
@@ -96,7 +96,7 @@ impl Parser<'_> {
         found
     }
 
-    /// Parses text that is required and not empty.
+    /// Parses a required key with a text value that is not empty.
     pub(super) fn required(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<String> {
         let Some(value) = table.get(key) else {
             self.problem(at, format!("`{key}` is missing; add it as text in quotes"));
@@ -111,7 +111,8 @@ impl Parser<'_> {
         text.map(str::to_owned)
     }
 
-    /// Parses a value of an enumeration; `words` lists the valid ones.
+    /// Parses a required key with an enumerated value; `words` lists the valid values for the
+    /// message.
     pub(super) fn word<T>(
         &mut self,
         at: usize,
@@ -132,7 +133,7 @@ impl Parser<'_> {
         word
     }
 
-    /// Parses an optional number greater than 0.
+    /// Parses an optional key with a number greater than 0.
     pub(super) fn positive(&mut self, table: &DeTable<'_>, key: &str) -> Option<f64> {
         let value = table.get(key)?;
         let found = number(value.get_ref()).filter(|number| *number > 0.0);
@@ -145,7 +146,8 @@ impl Parser<'_> {
         found
     }
 
-    /// Parses a list of tables, each with its position.
+    /// Parses a list of tables; returns each table with its byte offset in the file. `what` is the
+    /// list's key in messages.
     pub(super) fn tables<'v, 'i>(
         &mut self,
         value: &'v Value<'i>,
@@ -185,7 +187,7 @@ fn position(table: &DeTable<'_>, key: &str, at: usize) -> usize {
     table.get(key).map_or(at, |value| value.span().start)
 }
 
-/// Returns the number of a TOML value; `None` if it is not a finite number.
+/// Returns a TOML value as a number; `None` if the value is not a finite number.
 pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
     let text = match value {
         DeValue::Integer(number) => number.as_str(),

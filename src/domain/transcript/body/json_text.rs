@@ -1,13 +1,13 @@
 //! Changes the white space of JSON text without parsing it.
 //!
-//! Tools print JSON indented, but the announced length is that of the bytes sent. Servers send
-//! one of a few compact forms, so the length tells which.
+//! Tools print JSON indented, but the announced length of a body is that of the bytes sent. Servers
+//! send one of a few compact forms, so the length shows which form was sent.
 
-/// The separators after a key and between values in the compact forms.
+/// The separators of each compact form: the one after a key, and the one between values.
 const FORMS: [(&str, &str); 4] = [(":", ","), (": ", ", "), (": ", ","), (":", ", ")];
 
-/// The length of the JSON object or array at the start of a text; `None` if it does not end
-/// or does not start with one.
+/// Returns the length in bytes of the JSON object or array at the start of a text. Returns `None`
+/// if the text does not start with one, or if its end is missing.
 pub(in crate::domain::transcript) fn end_of_value(text: &str) -> Option<usize> {
     let mut depth = Depth::default();
     if !text.starts_with(['{', '[']) {
@@ -18,7 +18,7 @@ pub(in crate::domain::transcript) fn end_of_value(text: &str) -> Option<usize> {
         .map(|at| at + 1)
 }
 
-/// Counts open brackets outside strings.
+/// Counts the open brackets outside of strings.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::domain::transcript) struct Depth {
     open: usize,
@@ -27,7 +27,8 @@ pub(in crate::domain::transcript) struct Depth {
 }
 
 impl Depth {
-    /// Ends a line: a string cannot go on in the next one.
+    /// Records the end of a line. It also ends a string, because a JSON string does not continue on
+    /// the next line.
     pub(in crate::domain::transcript) fn end_line(&mut self) {
         self.in_string = false;
         self.is_escaped = false;
@@ -57,7 +58,7 @@ impl Depth {
     }
 }
 
-/// The compact forms of a JSON text.
+/// Returns the compact forms of a JSON text.
 pub(super) fn compact_forms(text: &str) -> impl Iterator<Item = String> {
     FORMS
         .iter()

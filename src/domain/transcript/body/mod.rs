@@ -1,40 +1,42 @@
 //! Finds the body in the lines that follow the headers of a response.
 //!
-//! A copied text has other line ends than the response, the output of `-w` or a prompt behind
-//! the body, and often indented JSON. The announced length tells which bytes were sent. If no
-//! form fits, the body is kept as it is shown and marked as not exact.
+//! A copied text may have other line ends than the response, indented JSON, and the output of `-w`
+//! or a prompt after the body. The announced length shows which bytes were sent. If no form of the
+//! text has this length, the body is kept as shown and marked as not exact.
 
 pub(super) mod json_text;
 
 use super::time::trailer::{self, Trailer};
 
-/// What is known about a body besides its text.
+/// The known properties of a body besides its text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Announced<'a> {
-    /// The length in bytes, if the body was not compressed.
+    /// The announced length in bytes; `None` if it is unknown or the body was compressed.
     pub(super) length: Option<usize>,
-    /// Whether the response has no body: that of HEAD, 204 or 304.
+    /// Whether the response has no body, because it is a response to HEAD or its status is 204 or
+    /// 304.
     pub(super) is_empty: bool,
     /// Whether the body was printed as an object, so that its white space is lost.
     pub(super) is_reformatted: bool,
-    /// Whether the text says that a part was left out.
+    /// Whether the text states that a part of the response was left out.
     pub(super) is_cut: bool,
-    /// The format of `-w`.
+    /// The format of curl's option `-w`.
     pub(super) write_out: Option<&'a str>,
 }
 
-/// A body and what stood behind it.
+/// A body and the values in the text after it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Body {
     pub(super) text: String,
-    /// Whether `text` has the bytes that were sent, as far as that can be known.
+    /// Whether `text` consists of exactly the bytes that were sent, as far as the copied text
+    /// shows.
     pub(super) is_exact: bool,
     /// Whether the end of the body is missing.
     pub(super) is_truncated: bool,
     pub(super) trailer: Trailer,
 }
 
-/// Finds the body in the lines after the headers.
+/// Finds the body in `raw`, the lines after the headers.
 pub(super) fn settle(raw: &str, announced: Announced<'_>) -> Body {
     if announced.is_empty {
         return Body {
@@ -70,7 +72,7 @@ pub(super) fn settle(raw: &str, announced: Announced<'_>) -> Body {
     shown(raw, announced)
 }
 
-/// Whether a line says that a part of the text was left out.
+/// Returns whether a line states that a part of the text was left out, such as `[...]` or `snip`.
 pub(super) fn is_elision(line: &str) -> bool {
     let line = line.trim();
     let words = line
@@ -93,7 +95,7 @@ pub(super) fn is_elision(line: &str) -> bool {
         || (line.len() < 60 && said.contains(&words.as_str()))
 }
 
-/// The body as it is shown, if no announced length fits.
+/// Returns the body as shown, if no form of the text has the announced length.
 fn shown(raw: &str, announced: Announced<'_>) -> Body {
     let format = announced.write_out;
     let by_format = format.and_then(|format| trailer::by_format(raw, format));
@@ -124,10 +126,10 @@ fn shown(raw: &str, announced: Announced<'_>) -> Body {
     }
 }
 
-/// The part of a text that has `length` bytes in one of the forms in which it may have been
-/// sent, and the text behind it.
+/// Returns the body of `length` bytes at the start of a text, in a form that may have been sent,
+/// and the rest of the text. Returns `None` if no form has this length.
 fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
-    // Empty lines behind the body are those of the text around it.
+    // Empty lines after the body belong to the surrounding text.
     let end = raw.trim_end_matches('\n').len();
     let raw = raw.get(..=end).unwrap_or(raw);
     let by_lines = by_lines(raw, length, "\n").or_else(|| by_lines(raw, length, "\r\n"));
@@ -137,7 +139,7 @@ fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     if let Some(found) = json_of_length(raw, length) {
         return Some(found);
     }
-    // Other output follows in the same line, such as a prompt or `-w` without a line end.
+    // Other output may follow on the same line, such as a prompt or the output of `-w`.
     let whole = raw.is_char_boundary(length) && length <= raw.len();
     let rest = raw.get(length..).filter(|_| whole)?;
     let line = rest.lines().next().unwrap_or_default();
@@ -148,8 +150,8 @@ fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     is_other.then(|| (raw[..length].to_owned(), rest))
 }
 
-/// The first lines of a text that have `length` bytes with the line end `end`, with or without
-/// the last line end, which is often not copied.
+/// Returns the first lines of a text that have `length` bytes with the line end `end`, and the rest
+/// of the text. The last line end may be missing from the text, because it is often not copied.
 fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a str)> {
     let (mut at, mut sent) = (0, 0);
     for line in raw.split('\n') {
@@ -171,15 +173,16 @@ fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a s
     None
 }
 
-/// The JSON value at the start of a text in the one form that has `length` bytes.
+/// Returns the JSON value at the start of a text in the form that has `length` bytes, and the rest
+/// of the text. Returns `None` if no form or more than one form has this length.
 fn json_of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     let end = json_text::end_of_value(raw)?;
-    // Each form adds at most a blank behind each colon and comma.
+    // A form adds at most one blank after each colon and comma.
     if length > end.saturating_mul(2) {
         return None;
     }
     let (value, rest) = raw.split_at(end);
-    // A line end behind the value is rare, so it counts only if no form fits without.
+    // A line end after the value is rare, so it is only tried if no form without it fits.
     ["", "\n", "\r\n"].iter().find_map(|end| {
         let mut fitting: Vec<String> = Vec::new();
         let forms = std::iter::once(value.to_owned()).chain(json_text::compact_forms(value));
@@ -192,13 +195,13 @@ fn json_of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     })
 }
 
-/// Splits lines of `-w` off the end of a text.
+/// Splits off the lines at the end of a text that curl's `-w` printed.
 fn without_labels(text: &str) -> (&str, &str) {
     let mut end = text.len();
     for line in text.rsplit('\n').take(MAX_LABELS) {
         let is_label = line.trim().is_empty() || trailer::is_labeled(line);
         if !is_label {
-            // A label may follow the body in its last line.
+            // A label may follow the body on its last line.
             if let Some(at) = line.find("time_total").filter(|_| line.len() < MAX_LINE) {
                 let start = end - line.len() + at;
                 return text.split_at(start.min(text.len()));
@@ -210,13 +213,13 @@ fn without_labels(text: &str) -> (&str, &str) {
     text.split_at(end.min(text.len()))
 }
 
-/// Maximum number of lines that `-w` prints.
+/// Maximum number of lines at the end of a text that may be output of `-w`.
 const MAX_LABELS: usize = 30;
 
-/// Maximum length of a last line that is searched for a label.
+/// Maximum length in bytes of a last line that is searched for a label.
 const MAX_LINE: usize = 100_000;
 
-/// Whether a text ends as JSON or markup does, so that a `%` behind it is the mark of zsh for
+/// Returns whether a text ends like JSON or markup. A `%` after such a text is the mark of zsh for
 /// a missing line end.
 fn ends_markup(text: &str) -> bool {
     text.ends_with(['}', ']', '>', '"', '.']) || !text.contains(char::is_whitespace)
@@ -274,7 +277,6 @@ mod tests {
             ("{\n    \"message\": \"x\"\n}", false, false),
         );
         check(raw, None, ("{\n    \"message\": \"x\"\n}", true, false));
-        // With two members, two forms have the same length.
         let two = "{\n  \"a\": 1,\n  \"b\": 2\n}";
         check(two, Some(13), ("{\"a\":1,\"b\":2}", true, false));
     }

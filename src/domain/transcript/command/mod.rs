@@ -1,7 +1,8 @@
-//! Recognizes the command that made a request: curl, wget, `HTTPie`, `PowerShell`, openssl.
+//! Recognizes the command that made a request: curl, wget, `HTTPie`, `PowerShell`, `fetch` or
+//! openssl.
 //!
-//! The command tells the URL, the method and the format of `-w`. Variables and placeholders in
-//! a URL make it unknown.
+//! The command contains the URL, the method and the format of `-w`. A URL with variables or
+//! placeholders counts as unknown.
 
 mod options;
 mod words;
@@ -14,27 +15,28 @@ use url::Url;
 use super::pattern::pattern;
 use crate::model::target::redacted_url;
 
-/// A command that makes requests.
+/// A command that makes HTTP requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Command {
-    /// The URL without credentials and query; `None` if the command names none.
+    /// The URL without credentials and query; `None` if the command contains no known URL.
     pub(super) url: Option<Url>,
-    /// The URLs of further transfers of the same command.
+    /// The URLs of the command's next transfers, in order.
     pub(super) more: Vec<Url>,
     /// Whether the command prints its exit code.
     pub(super) prints_code: bool,
-    /// The method, if the command names or implies one.
+    /// The method; `None` if the command neither names nor implies one.
     pub(super) method: Option<String>,
-    /// The format of `-w`, with its escapes.
+    /// The format of curl's option `-w`, with its escape sequences.
     pub(super) write_out: Option<String>,
-    /// Whether curl stamps its lines with the time (`--trace-time`).
+    /// Whether curl adds timestamps to its lines (`--trace-time`).
     pub(super) stamps: bool,
     /// Whether the command runs on Windows.
     pub(super) is_windows: bool,
 }
 
 impl Command {
-    /// Moves on to the URL of the next transfer.
+    /// Replaces the URL by that of the next transfer and returns it. Returns `None` if there is no
+    /// further URL.
     pub(super) fn next_url(&mut self) -> Option<Url> {
         if self.more.is_empty() {
             return None;
@@ -45,7 +47,7 @@ impl Command {
     }
 }
 
-/// The programs, with the text that must follow the name.
+/// The names of the recognized programs, each with the character that must follow the name.
 const PROGRAMS: &[&str] = &[
     "curl ",
     "curl.exe ",
@@ -63,20 +65,20 @@ const PROGRAMS: &[&str] = &[
     "wget2 ",
 ];
 
-/// The names of [`PROGRAMS`], to skip most lines quickly.
+/// Matches the names of [`PROGRAMS`], so that most other lines are skipped quickly.
 static NAMES: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)curl|wget|https? |xh |invoke-|iwr |irm |openssl|fetch\("));
 
 /// Minimum length of a command in bytes.
 const MIN_COMMAND: usize = 7;
 
-/// Characters that end a prompt or start a quoted command.
+/// Characters that mark the text before a program as a prompt or as the start of a quoted command.
 const PROMPT: &[char] = &[
     '$', '%', '#', '>', '`', '\u{276f}', '\u{279c}', '\u{3bb}', '\u{bb}', '\u{2717}', '\u{2714}',
     '+', '(', '{', '|', ';', '&', '=', '"', '\'',
 ];
 
-/// Words before a program that run it.
+/// Words directly before a program, such as the commands that run it.
 const RUNNERS: &[&str] = &[
     "time",
     "sudo",
@@ -101,11 +103,12 @@ const RUNNERS: &[&str] = &[
 /// Maximum length of a prompt in bytes.
 const MAX_PROMPT: usize = 200;
 
-/// Maximum length of a command in bytes; the rest is ignored.
+/// Maximum length of a command in bytes. The rest of a longer command is ignored.
 pub(super) const MAX_COMMAND: usize = 16_384;
 
-/// The part of a line from the program on. If `strict`, only after a prompt or at the start of
-/// the line; otherwise also within a sentence.
+/// Returns the part of a line that starts with the name of a program; `None` if the line contains
+/// no command. If `strict`, the command must be at the start of the line or follow a prompt.
+/// Otherwise a curl command may also be part of a sentence.
 pub(super) fn find(line: &str, strict: bool) -> Option<&str> {
     let may_be = line.len() >= MIN_COMMAND && NAMES.as_ref()?.is_match(line);
     if !may_be {
@@ -138,7 +141,8 @@ pub(super) fn find(line: &str, strict: bool) -> Option<&str> {
         .map(|(_, command)| command)
 }
 
-/// The byte at which the prompt of a command starts, after the marks of a quote or list.
+/// Returns the byte offset at which the prompt of a command starts, after the marks of a quote or
+/// list. Returns `None` if the line contains no command.
 pub(super) fn start(line: &str) -> Option<usize> {
     find(line, true)?;
     let mut at = line.len() - line.trim_start().len();
@@ -154,13 +158,13 @@ pub(super) fn start(line: &str) -> Option<usize> {
     }
 }
 
-/// Whether a command goes on in the next line.
+/// Returns whether the command in a line continues on the next line.
 pub(super) fn continues(line: &str) -> bool {
     let line = line.trim_end();
     line.ends_with('\\') || line.ends_with('^') || line.ends_with(" `")
 }
 
-/// Parses a command that [`find`] found.
+/// Parses a command that [`find`] returned.
 pub(super) fn parse(text: &str) -> Command {
     let mut words = words::split(text);
     let program = if words.is_empty() {
@@ -185,8 +189,8 @@ pub(super) fn parse(text: &str) -> Command {
     command
 }
 
-/// The URL of an argument, without credentials and query. `None` if it is none or contains a
-/// variable or placeholder.
+/// Returns the URL in an argument, without credentials and query. Returns `None` if the argument is
+/// not a URL or its host contains a variable or placeholder.
 pub(super) fn url_of(word: &str) -> Option<Url> {
     let word = word.trim_matches(['\'', '"', '`', '<', '>', ',', ';', ')', '(']);
     let rest = word
@@ -227,7 +231,7 @@ fn is_prompt(before: &str) -> bool {
             || last.contains('='))
 }
 
-/// Whether what follows a program may be its arguments.
+/// Returns whether the text after the name of a program may be the program's arguments.
 fn has_arguments(program: &str, arguments: &str) -> bool {
     let arguments = arguments.trim_start();
     if arguments.starts_with(':') && !program.starts_with('h') {

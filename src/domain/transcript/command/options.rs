@@ -1,11 +1,12 @@
-//! Reads the options of the programs.
+//! Reads the options and arguments of the recognized commands.
 
 use url::Url;
 
 use super::{Command, url_of};
 
-/// Options of curl with a value, short and long. Their values are no URLs.
+/// Short options of curl that have a value. The value is not the URL of the request.
 const CURL_SHORT: &str = "AbcCdDeEFHKmoPQrtTuUwxXyYz";
+/// Long options of curl that have a value. The value is not the URL of the request.
 const CURL_LONG: &[&str] = &[
     "header",
     "data",
@@ -62,11 +63,12 @@ const CURL_LONG: &[&str] = &[
     "speed-time",
 ];
 
-/// Short options of wget with a value.
+/// Short options of wget that have a value.
 const WGET_SHORT: &str = "OoaTtUPewQ";
 
-/// Options of `HTTPie` with a value.
+/// Short options of `HTTPie` that have a value.
 const HTTPIE_SHORT: &str = "paAso";
+/// Long options of `HTTPie` that have a value.
 const HTTPIE_LONG: &[&str] = &[
     "timeout",
     "auth",
@@ -86,7 +88,7 @@ const HTTPIE_LONG: &[&str] = &[
     "ssl",
 ];
 
-/// Options of `PowerShell` with a value.
+/// Lowercase names of the `PowerShell` parameters that have a value.
 const SCRIPT_LONG: &[&str] = &[
     "headers",
     "body",
@@ -103,13 +105,13 @@ const SCRIPT_LONG: &[&str] = &[
     "maximumredirection",
 ];
 
-/// One option or argument of a command.
+/// An option with its name and value, or another argument of a command.
 enum Argument<'a> {
     Option(&'a str, Option<&'a str>),
     Plain(&'a str),
 }
 
-/// Reads the words after the name of the program.
+/// Parses the words of a command after the name of the program.
 pub(super) fn parse(program: &str, words: &[String]) -> Command {
     let mut command = Command::default();
     let mut plain = Vec::new();
@@ -139,7 +141,7 @@ pub(super) fn parse(program: &str, words: &[String]) -> Command {
     command
 }
 
-/// Reads the options of `openssl s_client`.
+/// Parses the options of `openssl s_client`.
 pub(super) fn openssl(words: &[String]) -> Command {
     let address = words
         .iter()
@@ -171,7 +173,8 @@ impl Command {
     }
 }
 
-/// Reads one word, and the next one if it is its value. Returns the number of words read.
+/// Reads one word, and also the next word if it is the value of an option. Returns the argument and
+/// the number of words read.
 fn read<'a>(program: &str, word: &'a str, next: Option<&'a str>) -> (Argument<'a>, usize) {
     let is_curl = program.starts_with("curl");
     if let Some(long) = word.strip_prefix("--") {
@@ -196,7 +199,8 @@ fn read<'a>(program: &str, word: &'a str, next: Option<&'a str>) -> (Argument<'a
         _ if is_curl => CURL_SHORT,
         _ => "",
     };
-    // In `-sSo FILE` the last letter takes the value, in `-XPUT` the rest is the value.
+    // In `-sSo FILE`, the next word is the value of the last letter. In `-XPUT`, the rest of the
+    // word is the value.
     match short.find(|letter| with_value.contains(letter)) {
         Some(at) if at + 1 == short.len() => (Argument::Option(&short[at..], next), 2),
         Some(at) => (Argument::Option(&short[at..=at], Some(&short[at + 1..])), 1),
@@ -205,7 +209,8 @@ fn read<'a>(program: &str, word: &'a str, next: Option<&'a str>) -> (Argument<'a
     }
 }
 
-/// Reads an option of `PowerShell`, whose names have no fixed case.
+/// Reads a parameter of `PowerShell`, whose name is not case-sensitive. Returns the parameter and
+/// the number of words read.
 fn script_option<'a>(name: &'a str, next: Option<&'a str>) -> (Argument<'a>, usize) {
     let lower = name.to_ascii_lowercase();
     if lower == "uri" {
@@ -231,7 +236,8 @@ fn is_method(word: &str) -> bool {
     ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"].contains(&upper.as_str())
 }
 
-/// The URL that an argument without a scheme means, such as `x.example/a` or `:8080/a`.
+/// Returns the URL for an argument without a scheme, such as `x.example/a` or `:8080/a`. Returns
+/// `None` if the argument contains no host.
 fn host_only(scheme: &str, word: &str) -> Option<Url> {
     if word.contains("://") {
         return None;

@@ -62,7 +62,7 @@ fn sentences_and_output_are_no_commands() {
     assert!(find("please run curl -v https://x.example/", false).is_some());
 }
 
-/// Commands, and their URL and method.
+/// Commands, each with the expected URL and method. The URL is `-` if it is unknown.
 const COMMANDS: &[(&str, &str, Option<&str>)] = &[
     ("curl -I x.example/a", "http://x.example/a", Some("HEAD")),
     ("curl localhost:8080", "http://localhost:8080/", None),

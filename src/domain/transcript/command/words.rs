@@ -1,15 +1,15 @@
 //! Splits a command line into words, with the quoting of Unix shells, cmd and `PowerShell`.
 
-/// Maximum number of words of a command.
+/// Maximum number of words of a command. Further words are ignored.
 const MAX_WORDS: usize = 300;
 
-/// The words of a command line. An unterminated quote ends with the text.
+/// Splits a command line into words. An unterminated quote ends at the end of the text.
 pub(super) fn split(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote: Option<char> = None;
     let mut letters = text.chars().peekable();
-    // The escape character of cmd, which browsers put before quotes.
+    // In commands that browsers copy for cmd, the escape character `^` precedes quotes.
     let is_cmd = text.contains("^\"");
     while let Some(letter) = letters.next() {
         match (quote, letter) {

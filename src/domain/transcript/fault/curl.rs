@@ -1,7 +1,7 @@
 //! Maps curl's exit codes and error messages to faults.
 //!
-//! The codes are listed in curl's manual, "EXIT CODES". Where one code stands for several
-//! faults the text of the message decides, because a transcript has no error type.
+//! The codes are listed in curl's manual, "EXIT CODES". If one code stands for several faults, the
+//! text of the message decides, because a transcript has no error type.
 
 use super::{Found, Progress, of_message, phrase};
 use crate::domain::transcript::status;
@@ -17,8 +17,8 @@ pub(in crate::domain::transcript) struct CurlError {
 /// The rank of a fault that only the exit code names.
 const BY_CODE: usize = 10_000;
 
-/// The error in a line such as `curl: (28) Operation timed out …` or, of libcurl, `cURL error
-/// 28: …`; `None` for other lines.
+/// Returns the error in a line such as `curl: (28) Operation timed out …` or, for libcurl,
+/// `cURL error 28: …`; `None` for other lines.
 pub(in crate::domain::transcript) fn error(line: &str) -> Option<CurlError> {
     let line = line.trim_start();
     if let Some(rest) = line.strip_prefix("curl: (") {
@@ -30,7 +30,7 @@ pub(in crate::domain::transcript) fn error(line: &str) -> Option<CurlError> {
     split(rest, ':').or_else(|| split(rest, ')'))
 }
 
-/// Number of bytes of a line in which libcurl's error is looked for.
+/// Number of bytes at the start of a line that are searched for libcurl's error.
 const REACH: usize = 400;
 
 fn split(text: &str, end: char) -> Option<CurlError> {
@@ -42,15 +42,16 @@ fn split(text: &str, end: char) -> Option<CurlError> {
 }
 
 impl CurlError {
-    /// The status that curl reports instead of a body (`-f`).
+    /// Returns the status that curl's option `-f` reports instead of a body; `None` for other
+    /// errors.
     pub(in crate::domain::transcript) fn status(&self) -> Option<u16> {
         let rest = self.message.split("returned error: ").nth(1)?;
         (self.code == 22).then(|| status::code(rest)).flatten()
     }
 
-    /// The fault. `reasons` are the information lines before the error, because newer versions
-    /// print only "Couldn't connect" in the error. `None` if the error does not concern the
-    /// request (usage, files) or is unknown.
+    /// Returns the fault. `reasons` are the information lines before the error, because newer
+    /// versions of curl print only "Couldn't connect" in the error. Returns `None` if the error is
+    /// unknown or does not concern the request (usage, files).
     pub(in crate::domain::transcript) fn fault(
         &self,
         reasons: &str,
@@ -104,7 +105,7 @@ impl CurlError {
         })
     }
 
-    /// The phase in which the deadline passed.
+    /// Returns the phase in which curl's timeout expired.
     fn timeout_phase(&self, reasons: &str, progress: &Progress) -> Phase {
         let lower = self.message.to_lowercase();
         let says = |part: &str| lower.contains(part);
@@ -115,7 +116,7 @@ impl CurlError {
         } else if says("bytes received") || says("out of") || says("too slow") {
             progress.waiting()
         } else if says("connect") {
-            // Curl counts the TLS handshake to the connection.
+            // Curl counts the TLS handshake as part of connecting.
             if progress.is_connected {
                 progress.phase()
             } else {
@@ -131,7 +132,8 @@ impl CurlError {
     }
 }
 
-/// Curl itself does not distinguish a missing name from a failed resolver; c-ares does.
+/// Returns the fault of a failed name resolution. Curl does not distinguish a name that does not
+/// exist from a failed resolver, but the message of c-ares does.
 fn resolve(kind: Option<FaultKind>, by_code: impl Fn(Phase, FaultKind) -> Found) -> Found {
     let kind = kind.filter(|kind| matches!(kind, FaultKind::NameNotFound | FaultKind::Timeout));
     by_code(Phase::Resolve, kind.unwrap_or(FaultKind::ResolverFailure))
@@ -158,7 +160,7 @@ fn connect(
     }
 }
 
-/// A fault of the certificate: the one that the message names, or that of the code.
+/// Returns the certificate fault that the message names, or else the fault of the exit code.
 fn certificate(said: Option<Found>, by_code: Found) -> Found {
     said.filter(|found| {
         matches!(
@@ -177,7 +179,7 @@ fn certificate(said: Option<Found>, by_code: Found) -> Found {
     })
 }
 
-/// A fault while data was sent or received.
+/// Returns the fault of a request that failed while data was sent or received.
 fn transfer(said: Option<Found>, progress: &Progress) -> Found {
     let Some(found) = said else {
         return Found {
@@ -197,7 +199,7 @@ fn transfer(said: Option<Found>, progress: &Progress) -> Found {
         _ => progress.waiting(),
     };
     let kind = match found.kind {
-        // No connection is attempted any more.
+        // The connection was already established, so it cannot have been refused.
         FaultKind::ConnectionRefused | FaultKind::Unreachable => FaultKind::ConnectionReset,
         kind => kind,
     };
@@ -208,7 +210,7 @@ fn transfer(said: Option<Found>, progress: &Progress) -> Found {
     }
 }
 
-/// Whether an information line of `-v` reports a failure.
+/// Returns whether an information line of `-v` reports a failure.
 pub(in crate::domain::transcript) fn is_failure(text: &str) -> bool {
     let harmless = [
         "continuing anyway",

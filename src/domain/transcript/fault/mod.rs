@@ -1,4 +1,4 @@
-//! Names the fault of a request from error messages, exit codes and times.
+//! Determines the fault of a request from error messages, exit codes and durations.
 
 pub(super) mod curl;
 pub(super) mod phrase;
@@ -18,7 +18,7 @@ pub(super) struct Progress {
     /// Whether any step of the connection was reported.
     pub(super) is_known: bool,
     pub(super) is_connected: bool,
-    /// Whether the URL needs TLS.
+    /// Whether the request uses TLS.
     pub(super) uses_tls: bool,
     /// Whether the TLS handshake was completed.
     pub(super) is_secured: bool,
@@ -28,33 +28,37 @@ pub(super) struct Progress {
     pub(super) is_bare: bool,
     /// Whether the client runs on Windows.
     pub(super) is_windows: bool,
-    /// The time that the request or the connection attempt took, if known.
+    /// The duration of the request or the connection attempt, if known.
     pub(super) time: Option<Duration>,
 }
 
-/// A fault that was found.
+/// A fault that was found in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) phase: Phase,
     pub(super) kind: FaultKind,
-    /// Whether the text says so. Otherwise it is inferred from an ambiguous message.
+    /// Whether the text states the fault. Otherwise the fault is inferred from an ambiguous
+    /// message.
     pub(super) is_stated: bool,
-    /// Whether the connection failed for a reason that only the time may tell.
+    /// Whether the message only states that the connection failed. The duration then determines the
+    /// kind of fault.
     pub(super) is_vague: bool,
-    /// How general the message is; of several, the smallest counts.
+    /// How general the message is. Of several messages, the one with the lowest rank counts.
     pub(super) rank: usize,
 }
 
-/// Maximum time of a refused connection. Windows repeats a refused SYN for 2 s.
+/// Maximum duration of a connection attempt that counts as refused. Windows reports a refused
+/// connection only after about 2 s, because it repeats the SYN.
 const REFUSED: Duration = Duration::from_millis(2_900);
-/// Linux reports an unreachable neighbor after three ARP requests, 1 s apart.
+/// Maximum duration of a connection attempt to an unreachable host. Linux reports an unreachable
+/// neighbor after three ARP requests, 1 s apart.
 const NEIGHBOR: Duration = Duration::from_millis(3_500);
-/// The time that Windows takes for each of two refused addresses, and the tolerance.
+/// The range of the time that Windows needs to try two addresses that both refuse the connection.
 const REFUSED_TWICE: (Duration, Duration) =
     (Duration::from_millis(4_000), Duration::from_millis(4_600));
 
 impl Progress {
-    /// The phase in which the request stopped.
+    /// Returns the phase in which the request stopped.
     pub(super) const fn phase(&self) -> Phase {
         if self.is_answered {
             Phase::Transfer
@@ -69,7 +73,7 @@ impl Progress {
         }
     }
 
-    /// The phase of waiting for a response, or of receiving it.
+    /// Returns the phase of waiting for a response or, after its start, of receiving it.
     pub(super) const fn waiting(&self) -> Phase {
         if self.is_answered {
             Phase::Transfer
@@ -78,10 +82,10 @@ impl Progress {
         }
     }
 
-    /// The fault of a connection attempt that failed for a reason that is not stated.
+    /// Returns the fault of a failed connection attempt whose reason is not stated.
     ///
-    /// A refusal comes at once, an unanswered SYN takes 21 s on Windows, 75 s on macOS and
-    /// 127 to 135 s on Linux.
+    /// The duration shows the reason. A refusal arrives at once. An unanswered SYN times out after
+    /// 21 s on Windows, 75 s on macOS and 127 to 135 s on Linux.
     pub(super) fn unconnected(&self, rank: usize) -> Found {
         let (kind, is_stated) = match self.time {
             None => (FaultKind::ConnectionRefused, false),
@@ -102,7 +106,8 @@ impl Progress {
     }
 }
 
-/// The fault that a message of any program describes; `None` if it describes none.
+/// Returns the fault that an error message of any program describes; `None` if the message
+/// describes no fault.
 pub(super) fn of_message(message: &str, progress: &Progress) -> Option<Found> {
     let said = phrase::said(message)?;
     if said.is_vague {
@@ -110,7 +115,7 @@ pub(super) fn of_message(message: &str, progress: &Progress) -> Option<Found> {
     }
     let phase = match said.phase {
         None => progress.phase(),
-        // An established connection stays so, whatever the words are.
+        // The reported progress of the connection takes precedence over the words of the message.
         Some(Phase::Processing) if progress.is_known => match said.kind {
             FaultKind::Timeout | FaultKind::ConnectionClosed => progress.phase(),
             _ => progress.waiting(),
@@ -129,8 +134,8 @@ pub(super) fn of_message(message: &str, progress: &Progress) -> Option<Found> {
     })
 }
 
-/// The time in a message: `after 21077 ms`, `timeout of 1000ms exceeded`, `(read timeout=1)`,
-/// `timed out (2.0s)`.
+/// Returns the duration in a message, such as `after 21077 ms`, `timeout of 1000ms exceeded`,
+/// `(read timeout=1)` or `timed out (2.0s)`.
 pub(super) fn time_in(message: &str) -> Option<Duration> {
     static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(

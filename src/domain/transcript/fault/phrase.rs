@@ -10,29 +10,31 @@ use regex::{RegexSet, RegexSetBuilder};
 use crate::domain::transcript::pattern::ascii_boundaries;
 use crate::model::observation::{FaultKind, Phase};
 
-/// What a message says about a fault.
+/// What an error message states about a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::domain::transcript) struct Said {
     /// The phase; `None` if the progress of the request decides.
     pub(in crate::domain::transcript) phase: Option<Phase>,
     pub(in crate::domain::transcript) kind: FaultKind,
-    /// Whether the message only says that there was no connection, not why.
+    /// Whether the message only states that the connection failed, not why.
     pub(in crate::domain::transcript) is_vague: bool,
-    /// The place in the list; a smaller one is more special.
+    /// The position of the phrase in the list. A lower rank is more specific.
     pub(in crate::domain::transcript) rank: usize,
 }
 
-/// The expressions, and what each says.
+/// The expressions of the list, and what a message that matches each of them states.
 struct Phrases {
     set: RegexSet,
     says: Vec<Said>,
 }
 
+/// The list of phrases.
 const LIST: &str = include_str!("phrases.txt");
 
-/// Maximum length of a message that is examined, in bytes.
+/// Maximum length in bytes of the part of a message that is examined.
 const MAX_MESSAGE: usize = 4_000;
 
+/// The parsed phrases of [`LIST`].
 static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
     let mut said = None;
     let (mut expressions, mut says) = (Vec::new(), Vec::new());
@@ -70,7 +72,8 @@ fn group(head: &str) -> Option<Said> {
     })
 }
 
-/// What a message says; `None` if it contains no known phrase.
+/// Returns what a message states about a fault, by the first phrase of the list that it contains.
+/// Returns `None` if the message contains no phrase of the list.
 pub(in crate::domain::transcript) fn said(message: &str) -> Option<Said> {
     let mut end = message.len().min(MAX_MESSAGE);
     while !message.is_char_boundary(end) {

@@ -11,7 +11,7 @@ use crate::domain::transcript::status;
 use crate::domain::transcript::time::clocks::Clock;
 use crate::model::observation::Phases;
 
-/// An entry of a HAR file.
+/// Reads an entry of a HAR file; `None` if the value is not such an entry.
 pub(super) fn entry(value: &Value) -> Option<Exchange> {
     let (request, answer) = (value.get("request")?, value.get("response")?);
     let mut exchange = Exchange {
@@ -62,7 +62,7 @@ fn timings_of(timings: &Value) -> Phases {
     let tls = time("ssl");
     Phases {
         resolve: time("dns"),
-        // The time to connect includes that of TLS.
+        // In a HAR file, the time to connect includes the TLS handshake.
         connect: time("connect").map(|connect| connect.saturating_sub(tls.unwrap_or_default())),
         tls,
         processing: time("wait"),
@@ -70,7 +70,7 @@ fn timings_of(timings: &Value) -> Phases {
     }
 }
 
-/// A response that another tool stored.
+/// Reads a response that another tool stored as JSON; `None` if the value is not a response.
 pub(super) fn response(value: &Value) -> Option<Exchange> {
     value
         .get("headers")
@@ -87,7 +87,8 @@ pub(super) fn response(value: &Value) -> Option<Exchange> {
     Some(exchange)
 }
 
-/// The response in an object with a status and headers, in the spellings of several tools.
+/// Reads the response in an object with a status and headers, in the spellings of several tools.
+/// Returns `None` if the object has no valid status.
 fn raw(value: &Value) -> Option<RawResponse> {
     let get = |names: &[&str]| names.iter().find_map(|name| value.get(name));
     let code = get(&[

@@ -9,35 +9,35 @@ use serde_json::Value;
 use super::body::json_text::Depth;
 use super::exchange::Exchange;
 
-/// Maximum size of a document in bytes.
+/// Maximum size of a JSON document in bytes.
 const MAX_DOCUMENT: usize = 16 << 20;
 
-/// Maximum depth at which responses are looked for in other documents.
+/// Maximum depth at which a JSON document is searched for responses.
 const MAX_DEPTH: usize = 6;
 
-/// Maximum number of exchanges of one document.
+/// Maximum number of exchanges read from one JSON document.
 const MAX_EXCHANGES: usize = 10_000;
 
-/// A part of a document that means something.
+/// A recognized part of a JSON document.
 #[derive(Debug)]
 pub(super) enum Document {
     Exchange(Box<Exchange>),
     /// The output of curl's `%{json}`.
     Output(String),
-    /// The output of a program that a member holds.
+    /// The output of a program, from a string of the document.
     Text(String),
 }
 
-/// The lines of a document, as far as they are read.
+/// The lines of a JSON document that have been read so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block {
     pub(super) text: String,
-    /// The number of the first line.
+    /// The number of the document's first line.
     pub(super) number: usize,
     depth: Depth,
 }
 
-/// Whether more lines belong to a document.
+/// Whether more lines belong to a JSON document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     More,
@@ -45,7 +45,7 @@ pub(super) enum Step {
 }
 
 impl Block {
-    /// Whether a line may start a document.
+    /// Returns whether a line may start a JSON document.
     pub(super) fn starts(line: &str) -> bool {
         let line = line.trim_start();
         let Some(rest) = line.strip_prefix(['{', '[']) else {
@@ -60,7 +60,7 @@ impl Block {
         }
     }
 
-    /// Adds a line.
+    /// Adds a line, and returns whether more lines belong to the document.
     pub(super) fn add(&mut self, line: &str, number: usize) -> Step {
         if self.number == 0 {
             self.number = number;
@@ -79,7 +79,7 @@ impl Block {
         }
     }
 
-    /// The lines and their numbers.
+    /// Returns the lines of the document and their numbers.
     pub(super) fn lines(&self) -> impl Iterator<Item = (&str, usize)> {
         let first = self.number;
         self.text
@@ -89,7 +89,7 @@ impl Block {
     }
 }
 
-/// Reads a document; `None` if it is no JSON or has no known meaning.
+/// Reads a JSON document; `None` if the text is not JSON or no part of it is recognized.
 pub(super) fn read(text: &str) -> Option<Vec<Document>> {
     let value: Value = serde_json::from_str(text).ok()?;
     let mut found = Vec::new();
@@ -103,7 +103,7 @@ pub(super) fn read(text: &str) -> Option<Vec<Document>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// Looks for members that hold the output of a program.
+/// Collects the strings that may contain the output of a program.
 fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
     match value {
         Value::String(text) if text.contains('\n') && found.len() < MAX_EXCHANGES => {
@@ -121,7 +121,8 @@ fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
     }
 }
 
-/// The message of a line of a log whose lines are JSON objects; `None` if the line is none.
+/// Returns the message in a line of a log whose lines are JSON objects; `None` if the line has
+/// another form.
 pub(super) fn log_line(line: &str) -> Option<String> {
     let is_object = line.starts_with("{\"") && line.ends_with('}') && line.len() < MAX_LOG_LINE;
     let keys = [
@@ -143,9 +144,10 @@ pub(super) fn log_line(line: &str) -> Option<String> {
     (!message.contains('\n')).then(|| message.to_owned())
 }
 
-/// Maximum length of a line of a log in bytes.
+/// Maximum length of a JSON log line in bytes.
 const MAX_LOG_LINE: usize = 65_536;
 
+/// Collects the exchanges in a JSON value and its members.
 fn search(value: &Value, depth: usize, found: &mut Vec<Document>) {
     if depth > MAX_DEPTH || found.len() >= MAX_EXCHANGES {
         return;

@@ -10,7 +10,8 @@ use crate::domain::transcript::response::RawResponse;
 use crate::domain::transcript::time::{self, clocks::Clock};
 use crate::model::observation::{FaultKind, Phase};
 
-/// A result of this program, as `probe --json` and `diagnose --json` print it.
+/// Reads a result of this program, as `probe --json` and `diagnose --json` print it; `None` if the
+/// value is not such a result.
 pub(super) fn read(value: &Value) -> Option<Exchange> {
     let evidence = value.get("evidence")?.as_array()?;
     value.get("certainty")?;
@@ -72,5 +73,5 @@ pub(super) fn read(value: &Value) -> Option<Exchange> {
     exchange.is_answered().then_some(exchange)
 }
 
-/// Maximum number of facts that are taken over.
+/// Maximum number of facts read from one result.
 const MAX_FACTS: usize = 100;

@@ -1,4 +1,4 @@
-//! The members of a response in a dump, and their values.
+//! Recognizes the members of a response in the dump of an object, and reads their values.
 
 use url::Url;
 
@@ -6,19 +6,19 @@ use super::pairs;
 use crate::domain::transcript::command;
 use crate::domain::transcript::status;
 
-/// A member of a response that was found.
+/// A member of a response, with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::domain::transcript) enum Member {
     Status(u16, Option<String>),
     Reason(String),
     Headers(Vec<(String, String)>),
-    /// The body, and whether it has the bytes that were sent.
+    /// The body, and whether it consists of exactly the bytes that were sent.
     Body(String, bool),
     Url(Url),
     Method(String),
 }
 
-/// The kinds of members that are read.
+/// The kinds of members that are recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Status,
@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Method,
 }
 
-/// The value of a member that stands in one line.
+/// Reads the value of a member from one line; `None` if the value is invalid or not needed.
 pub(super) fn value(kind: Kind, text: &str) -> Option<Member> {
     let bare = text.trim_end_matches(',').trim();
     let quoted = bare
@@ -63,12 +63,13 @@ pub(super) fn value(kind: Kind, text: &str) -> Option<Member> {
     }
 }
 
-/// A reason phrase without what stands around it.
+/// Returns a reason phrase without the white space and punctuation around it.
 fn clean(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || "'\"`,;()[]{}:".contains(c))
 }
 
-/// The kind of a member, by its name in any spelling.
+/// Returns the kind of a member by its name, ignoring case and separators. Returns `None` for an
+/// unknown name.
 pub(super) fn kind_of(name: &str) -> Option<Kind> {
     let name: String = name
         .chars()
@@ -93,7 +94,8 @@ pub(super) fn kind_of(name: &str) -> Option<Kind> {
     })
 }
 
-/// Whether headers may be those of a response, and not those of a request.
+/// Returns whether headers may belong to a response: there is at least one header, and none is
+/// typical of requests.
 pub(super) fn is_of_response(headers: &[(String, String)]) -> bool {
     let has = |names: &[&str]| {
         headers

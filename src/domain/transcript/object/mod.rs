@@ -1,7 +1,7 @@
 //! Reads responses that programs print as objects: Node, Python, .NET, `PowerShell`, browsers.
 //!
-//! An object names its members: `status`, `headers`, `data` and so on, in many spellings. The
-//! members of the request (`config`, `request`) are skipped, because they have headers too.
+//! Such an object has members for the status, the headers and the body, in many spellings. The
+//! members about the request (`config`, `request`) are skipped, because they contain headers too.
 
 mod member;
 mod pairs;
@@ -16,27 +16,27 @@ use super::pattern::pattern;
 use super::status;
 use regex::Regex;
 
-/// Reads the lines of dumps.
+/// Reads the lines of the dumps of objects.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dump {
     depth: usize,
     scope: Option<Scope>,
-    /// The member that the next line opens or whose value it is.
+    /// The kind of the member whose value is on the next line or starts there.
     expected: Option<Kind>,
 }
 
-/// The part of an object whose lines are collected.
+/// A member of an object whose lines are being collected.
 #[derive(Clone, Debug)]
 struct Scope {
     kind: Kind,
-    /// The depth at which the scope ends.
+    /// The number of open brackets at which the member ends.
     until: usize,
     headers: Vec<(String, String)>,
     text: String,
     lines: usize,
 }
 
-/// Names that browsers copy in a line of their own, before the line of the value.
+/// Names of members that browsers copy on a line of their own, before the line of the value.
 const ALONE: &[(&str, Kind)] = &[
     ("Request URL", Kind::Url),
     ("Request Method", Kind::Method),
@@ -44,29 +44,30 @@ const ALONE: &[(&str, Kind)] = &[
     ("Status", Kind::Status),
 ];
 
-/// Maximum number of lines and bytes of one member.
+/// Maximum number of lines of one member.
 const MAX_LINES: usize = 2_000;
+/// Maximum length of one member's text in bytes.
 const MAX_TEXT: usize = 65_536;
 
-/// Maximum length of a line in bytes.
+/// Maximum length of a line in bytes. Longer lines are ignored.
 const MAX_LINE: usize = 65_536;
 
-/// The name and the value of a member.
+/// Matches a member, with its name and its value.
 static MEMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"^\s*[-•]?\s*["'\[:]?(?:Symbol\()?([A-Za-z][A-Za-z _.-]{0,38}[A-Za-z])["'\])]*\s*(?::|=>|=)\s*(.*)$"#,
     )
 });
 
-/// A status in front of headers that are printed without a name, such as `503 {` or `502
-/// Object [AxiosHeaders] {`.
+/// Matches a status before headers that are printed without a member name, such as `503 {` or
+/// `502 Object [AxiosHeaders] {`.
 static LEADING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"^\W{0,3}([1-5]\d\d)[ ,]+((?:[A-Z][A-Za-z-]+ ){0,5}?)(?:Object |\[\w[^\]]*\] |\w*Headers ?|Map\(\d+\) )*([{\[(].*)$",
     )
 });
 
-/// The status in the short form of an object, such as `<Response [503 Oops]>`.
+/// Matches the short form of a response object, such as `<Response [503 Oops]>`.
 static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"<(?:Response|ClientResponse\([^)]*\)) \[([1-5]\d\d)([^\]]*)\]>|#<Net::HTTP\w+ ([1-5]\d\d) ([^>]*?)(?: readbody=\w+)?>|^\([A-Z]+ https?://\S+\) ([1-5]\d\d)$",
@@ -74,13 +75,13 @@ static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 impl Dump {
-    /// Whether the lines of a member are being collected.
+    /// Returns whether the lines of a member are being collected.
     pub(super) const fn is_open(&self) -> bool {
         self.scope.is_some() || self.expected.is_some()
     }
 
-    /// Reads a line. Returns the members that it completes; an empty list if the line does not
-    /// belong to an object.
+    /// Reads a line. Returns the members that the line completes; an empty list if it completes
+    /// none.
     pub(super) fn line(&mut self, line: &str) -> Vec<Member> {
         if line.len() > MAX_LINE {
             return Vec::new();
@@ -90,7 +91,7 @@ impl Dump {
             if is_indented || (scope.kind != Kind::Request && !pairs::read(line).is_empty()) {
                 return self.within(line);
             }
-            // The object was not printed to its end.
+            // The dump ended before the member was closed.
             self.depth = scope.until;
             self.scope = None;
         }
@@ -128,7 +129,7 @@ impl Dump {
         self.member(kind, text.trim())
     }
 
-    /// Reads a member whose value starts in this line.
+    /// Reads a member whose value starts on this line.
     fn member(&mut self, kind: Kind, text: &str) -> Vec<Member> {
         let inside = depth_after(0, text);
         let opens = text.ends_with(['{', '[', '(']) || kind != Kind::Request;
@@ -147,7 +148,8 @@ impl Dump {
         value(kind, text).into_iter().collect()
     }
 
-    /// Reads a line with a status and the start of the headers.
+    /// Reads a line with a status and the start of the headers; `None` if the line has another
+    /// form.
     fn leading(&mut self, line: &str) -> Option<Vec<Member>> {
         let found = LEADING.as_ref()?.captures(line)?;
         let text = found[3].to_owned();
@@ -188,7 +190,7 @@ impl Dump {
         }
         let is_headers = scope.kind == Kind::Headers;
         let mut members: Vec<Member> = scope.finish().into_iter().collect();
-        // A body may be printed behind the headers.
+        // A body may be printed after the headers.
         let behind = behind.trim();
         if is_headers && behind.starts_with(['{', '[', '\'', '"', '<']) {
             members.extend(match behind.starts_with('<') {
@@ -204,7 +206,7 @@ impl Scope {
     fn add(&mut self, line: &str) {
         match self.kind {
             Kind::Headers if self.headers.len() < MAX_LINES => {
-                // A name and a value may stand in lines of their own.
+                // A name and its value may be on separate lines.
                 let pairs = pairs::read(line);
                 if pairs.is_empty() && line.contains("ame\"") {
                     self.text = line.trim().to_owned();
@@ -232,7 +234,7 @@ impl Scope {
     }
 }
 
-/// The headers in a line that prints only them, such as a dictionary of Python.
+/// Returns the headers in a line that contains only headers, such as a Python dictionary.
 fn unnamed_headers(line: &str) -> Option<Member> {
     let line = line.trim();
     let starts = [
@@ -255,9 +257,10 @@ fn unnamed_headers(line: &str) -> Option<Member> {
     (is_known && headers.len() > 1 && is_of_response(&headers)).then_some(Member::Headers(headers))
 }
 
+/// Reads a line with the short form of a response object. Returns an empty list for other lines.
 fn short(line: &str) -> Vec<Member> {
     if let Some((before, headers)) = line.split_once("Header:map[") {
-        // The form `%+v` of Go.
+        // This is the output of the format `%+v` of Go.
         let code = before.split("StatusCode:").nth(1).and_then(status::code);
         let headers = Member::Headers(pairs::go_map(headers));
         return code.map_or_else(Vec::new, |code| vec![Member::Status(code, None), headers]);
@@ -277,7 +280,8 @@ fn short(line: &str) -> Vec<Member> {
     members
 }
 
-/// The byte behind the bracket that closes a scope; `None` if the line does not close it.
+/// Returns the byte offset after the bracket that closes a scope; `None` if the line does not close
+/// the scope.
 fn closing(depth: usize, until: usize, line: &str) -> Option<usize> {
     let places = line.match_indices(['}', ']', ')']);
     places
@@ -285,7 +289,8 @@ fn closing(depth: usize, until: usize, line: &str) -> Option<usize> {
         .find(|end| depth_after(depth, &line[..*end]) <= until)
 }
 
-/// The depth of open brackets after a text, outside of quotes.
+/// Returns the number of open brackets after a text, without those in quotes. `before` is the
+/// number of open brackets before the text.
 fn depth_after(before: usize, text: &str) -> usize {
     let mut quote = None;
     let mut depth = before;

@@ -1,4 +1,4 @@
-//! Reads names and values from the dump of an object in any notation.
+//! Reads names and values from the dump of an object, in the notation of several languages.
 //!
 //! JavaScript: `server: 'x', 'content-type': [ 'y' ]`, `'a' => { name: 'a', value: 'b' }`;
 //! Python: `{'Server': 'x'}`, `[('server', 'x')]`; `PowerShell`: `{[Server, x], [Date, y]}`;
@@ -6,7 +6,7 @@
 
 use crate::domain::transcript::response::header_of;
 
-/// The names, in lowercase, and the values in a part of a dump.
+/// Returns the names, in lowercase, and the values in a part of a dump.
 pub(super) fn read(text: &str) -> Vec<(String, String)> {
     let text = text.trim().trim_end_matches(',');
     if !text.contains(['\'', '"', '`']) && !text.contains("[") {
@@ -26,10 +26,10 @@ pub(super) fn read(text: &str) -> Vec<(String, String)> {
     quoted(text)
 }
 
-/// Maximum number of pairs of one line.
+/// Maximum number of pairs read from one line.
 const MAX_PAIRS: usize = 200;
 
-/// `map[Name:[value] Name:[value value]]`.
+/// Reads the pairs of a Go map: `map[Name:[value] Name:[value value]]`.
 pub(super) fn go_map(text: &str) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let mut rest = text.split_once("map[").map_or(text, |(_, rest)| rest);
@@ -50,7 +50,7 @@ pub(super) fn go_map(text: &str) -> Vec<(String, String)> {
     pairs
 }
 
-/// `{name=[value], name=[value, value]}`.
+/// Reads the pairs of a Java map: `{name=[value], name=[value, value]}`.
 fn java_map(text: &str) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let mut rest = text;
@@ -66,7 +66,7 @@ fn java_map(text: &str) -> Vec<(String, String)> {
     pairs
 }
 
-/// `{[Name, value], [Name, value]}`.
+/// Reads the pairs of a `PowerShell` dictionary: `{[Name, value], [Name, value]}`.
 fn bracketed(text: &str) -> Vec<(String, String)> {
     let parts = text.split('[').skip(1).take(MAX_PAIRS);
     parts
@@ -79,7 +79,7 @@ fn bracketed(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Pairs of quoted or bare names and quoted values.
+/// Reads pairs of a quoted or bare name and a quoted value.
 fn quoted(text: &str) -> Vec<(String, String)> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut name: Option<String> = None;
@@ -95,7 +95,7 @@ fn quoted(text: &str) -> Vec<(String, String)> {
                     .count();
                 (rest[..length].to_owned(), &rest[length..])
             }
-            // Descend into a nested object, or end one.
+            // The value is a nested object, or a nested object ends.
             '{' | '}' | ')' => {
                 name = None;
                 rest = &rest[1..];
@@ -107,7 +107,7 @@ fn quoted(text: &str) -> Vec<(String, String)> {
             }
         };
         rest = after;
-        // The mark of bytes in Python.
+        // This is the prefix of a bytes literal in Python.
         if token == "b" && rest.starts_with(['\'', '"']) {
             continue;
         }
@@ -138,7 +138,7 @@ fn quoted(text: &str) -> Vec<(String, String)> {
     pairs
 }
 
-/// The quoted string at the start of a text, and the text after it.
+/// Returns the quoted string at the start of a text, and the text after the string.
 pub(super) fn string(text: &str) -> (String, &str) {
     let mut letters = text.char_indices();
     let Some((_, quote)) = letters.next() else {
@@ -161,8 +161,8 @@ pub(super) fn string(text: &str) -> (String, &str) {
     (out, "")
 }
 
-/// Turns an object in the notation of JavaScript or Python into JSON text: quotes names, and
-/// replaces the quotes of strings.
+/// Converts an object in the notation of JavaScript or Python to JSON text. Quotes names, and
+/// replaces the quotes of strings and literals such as `None`.
 pub(in crate::domain::transcript) fn to_json(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut rest = text;

@@ -1,23 +1,24 @@
-//! Finds the start of a line that certainly belongs to a transcript.
+//! Finds the anchor of a line: the position at which a part starts that certainly belongs to a
+//! transcript, such as `< HTTP/1.1 503`.
 
 use crate::domain::transcript::command;
 use crate::domain::transcript::status;
 
-/// Number of bytes of a line in which an anchor is looked for.
+/// Number of bytes at the start of a line that are searched for an anchor.
 const REACH: usize = 400;
 
 /// Length of the shortest anchor in bytes.
 const SHORTEST: usize = 6;
 
-/// Maximum number of places of one mark that are examined in a line.
+/// Maximum number of occurrences of one mark that are examined in a line.
 const MAX_PLACES: usize = 4;
 
-/// The methods of request lines.
+/// The methods at the start of a request line.
 const METHODS: &[&str] = &[
     "GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "PATCH ", "OPTIONS ", "CONNECT ",
 ];
 
-/// The starts of curl's information lines, after `* ` and blanks.
+/// The starts of curl's information lines, after the mark `* `.
 const INFORMATION: &[&str] = &[
     "Trying",
     "Connected to",
@@ -69,7 +70,8 @@ const INFORMATION: &[&str] = &[
     "getaddrinfo",
 ];
 
-/// The byte at which the transcript starts in a line; `None` if no anchor is found.
+/// Returns the byte offset at which the transcript starts in a line; `None` if the line contains no
+/// anchor.
 pub(super) fn find(line: &str) -> Option<usize> {
     if line.len() < SHORTEST {
         return None;
@@ -108,7 +110,7 @@ fn request_line(head: &str) -> Option<usize> {
     Some(at)
 }
 
-/// Marks that no other text has.
+/// Returns the byte offset of a mark that occurs only in transcripts.
 fn fixed(head: &str) -> Option<usize> {
     ["== Info: ", "=> Send ", "<= Recv ", "curl: ("]
         .iter()
@@ -121,7 +123,7 @@ fn information(head: &str) -> Option<usize> {
     Some(at)
 }
 
-/// Whether a text is one of curl's information lines, without its mark.
+/// Returns whether a text without its mark is one of curl's information lines.
 pub(in crate::domain::transcript) fn is_information(text: &str) -> bool {
     let text = text.trim_start();
     INFORMATION.iter().any(|start| text.starts_with(start))

@@ -1,14 +1,14 @@
 //! Removes terminal escape sequences: colors, links, cursor movements.
 //!
-//! Terminals and `script` leave them in copied output, also in the caret notation of `cat -v`
-//! (`^[[1m`, `^M`).
+//! Terminals and `script` leave escape sequences in copied output. `cat -v` shows them in caret
+//! notation (`^[[1m`, `^M`), which is removed too.
 
 use std::borrow::Cow;
 
-/// Maximum length of an escape sequence in characters; a longer one is not removed as a whole.
+/// Maximum length of an escape sequence in characters. A longer sequence is not removed as a whole.
 const MAX_SEQUENCE: usize = 2_048;
 
-/// The line without escape sequences and without control characters other than tabs.
+/// Returns the line without escape sequences and without control characters other than tabs.
 pub(super) fn removed(line: &str) -> Cow<'_, str> {
     let line = line.strip_suffix("^M").unwrap_or(line);
     let special = |c: char| (c.is_control() && c != '\t') || c == '\u{FEFF}';
@@ -35,12 +35,12 @@ pub(super) fn removed(line: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Skips what follows an escape character.
+/// Skips the part of an escape sequence after the escape character.
 fn skip_sequence(rest: &str) -> &str {
     match rest.as_bytes() {
         [b'[', ..] => skip_control_sequence(&rest[1..]),
         [b']' | b'P' | b'_' | b'^' | b'X', ..] => skip_command(&rest[1..]),
-        // A character set: `ESC ( B`.
+        // The sequence selects a character set, such as `ESC ( B`.
         [b'(' | b')' | b'#' | b'%', next, ..] if next.is_ascii() => &rest[2..],
         [next, ..] if next.is_ascii() && !next.is_ascii_control() => &rest[1..],
         _ => rest,
@@ -60,7 +60,7 @@ fn skip_control_sequence(rest: &str) -> &str {
     }
 }
 
-/// Skips an operating system command, up to BEL or `ESC \`. An unterminated one is kept.
+/// Skips an operating system command, up to BEL or `ESC \`. An unterminated command is kept.
 fn skip_command(rest: &str) -> &str {
     let end = rest
         .char_indices()

@@ -1,17 +1,16 @@
-//! Decodes HTML: the entities and the markup of a code block that was copied from a page's
-//! source.
+//! Decodes the entities and removes the markup of a code block that was copied from HTML source.
 //!
-//! Only text that is visibly escaped is decoded, because the body of a response is often an
-//! HTML page that must stay as it is.
+//! Only text that is visibly escaped is decoded, because the body of a response is often an HTML
+//! page that must not be changed.
 
 use std::borrow::Cow;
 
-/// Tags that pages put around or into a code block.
+/// Names of the tags that pages put around or into a code block.
 const MARKUP: &[&str] = &[
     "pre", "code", "samp", "kbd", "span", "b", "i", "em", "strong", "font", "a", "br", "mark",
 ];
 
-/// The entities of the characters that HTML escapes.
+/// HTML entities, each with its character.
 const ENTITIES: &[(&str, &str)] = &[
     ("&lt;", "<"),
     ("&gt;", ">"),
@@ -29,8 +28,8 @@ const ENTITIES: &[(&str, &str)] = &[
     ("&amp;", "&"),
 ];
 
-/// Whether a text contains escaped marks of a transcript, or an escaped block of code, so that
-/// all of it is escaped.
+/// Returns whether a text contains escaped marks of a transcript or an escaped code block. If so,
+/// all lines of the text are treated as escaped.
 pub(super) fn is_escaped(text: &str) -> bool {
     let has_block = text.contains("<pre") || text.contains("<code");
     let is_page = text.contains("<html") || text.contains("<body");
@@ -50,13 +49,13 @@ pub(super) fn is_escaped(text: &str) -> bool {
         })
 }
 
-/// Number of possible marks that are examined.
+/// Maximum number of possible marks that are examined.
 const MAX_MARKS: usize = 1_000;
 
-/// Maximum length of what stands before an escaped mark, in bytes.
+/// Maximum length in bytes of the text before an escaped mark on its line.
 const MAX_INDENT: usize = 200;
 
-/// A line of an escaped text without entities and markup.
+/// Returns a line of an escaped text with decoded entities and without markup.
 pub(super) fn unescaped(line: &str) -> Cow<'_, str> {
     if !line.contains(['&', '<']) {
         return Cow::Borrowed(line);
@@ -76,8 +75,8 @@ pub(super) fn unescaped(line: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A line without the tags of a code block at its start, such as `<pre><code>`, and the markup
-/// before them.
+/// Returns a line without the opening tags of a code block, such as `<pre><code>`, and the markup
+/// before these tags.
 pub(super) fn without_opening(line: &str) -> &str {
     let mut rest = line;
     if line.trim_start().starts_with('<') {
@@ -92,7 +91,7 @@ pub(super) fn without_opening(line: &str) -> &str {
     rest
 }
 
-/// Whether a line consists of closing tags that end a code block.
+/// Returns whether a line starts with a closing tag of a code block.
 pub(super) fn is_closing(line: &str) -> bool {
     let line = line.trim();
     line.starts_with("</pre>") || line.starts_with("</code>")
@@ -118,7 +117,7 @@ fn without_markup(line: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The tag of [`MARKUP`] at the start of a text, and the text after it.
+/// Returns the tag at the start of a text if it is one of [`MARKUP`], and the text after the tag.
 fn tag(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('<')?;
     let name = inner.trim_start_matches('/');

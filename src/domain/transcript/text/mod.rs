@@ -1,7 +1,7 @@
-//! Turns the lines of a text into lines of a transcript.
+//! Removes from the lines of a text what does not belong to a transcript: terminal escapes, HTML,
+//! the prefixes of logs and quotes, and curl's progress meter.
 //!
-//! Removes terminal escapes, HTML, the prefixes of logs and quotes, and curl's progress meter.
-//! What a line means is left to the dialects.
+//! The parsers of the formats interpret the cleaned lines.
 
 mod anchor;
 mod escapes;
@@ -24,15 +24,15 @@ pub(super) struct Cleaner {
     escaped: bool,
 }
 
-/// A line without what does not belong to the transcript.
+/// A cleaned line, which contains only text of the transcript.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line<'a> {
     pub(super) text: Cow<'a, str>,
-    /// The time of day in the prefix, in seconds.
+    /// The time of day in the prefix, in seconds since midnight.
     pub(super) stamp: Option<f64>,
     /// The time that curl's progress meter shows at the start of the line.
     pub(super) spent: Option<Duration>,
-    /// Whether the line ends a block of code in Markdown or HTML.
+    /// Whether the line starts or ends a code block in Markdown, or ends one in HTML.
     pub(super) is_fence: bool,
 }
 
@@ -57,13 +57,13 @@ impl Cleaner {
         } else {
             plain
         };
-        // The meter is no prefix, though it may stand before the line.
+        // The progress meter may precede the line but is not part of its prefix.
         let (shown, spent) = meter::removed(&plain);
         let (before, rest) = self.prefix.split(shown);
         let stamp = prefix::time_of_day(before).or_else(|| leading_stamp(rest));
         let rest = without_stream_id(html::without_opening(rest));
         let is_fence = is_fence(rest) || is_fence(&plain) || html::is_closing(rest);
-        // Chats put the code into the line of the fence.
+        // Chat programs put code on the line of the fence.
         let rest = if is_fence {
             code_behind_fence(rest)
         } else {
@@ -85,7 +85,7 @@ impl Cleaner {
     }
 }
 
-/// The time at the start of a line that no prefix was removed from.
+/// Returns the time of day at the start of a line without a prefix, in seconds since midnight.
 fn leading_stamp(line: &str) -> Option<f64> {
     let start = line.get(..line.len().min(8))?;
     let is_time = start
@@ -94,7 +94,7 @@ fn leading_stamp(line: &str) -> Option<f64> {
     is_time.then(|| prefix::time_of_day(line)).flatten()
 }
 
-/// A line without the connection ids that `--trace-ids` adds, such as `[0-0] `.
+/// Returns a line without the connection ids that `--trace-ids` adds, such as `[0-0] `.
 fn without_stream_id(line: &str) -> &str {
     let Some((id, rest)) = line
         .strip_prefix('[')
@@ -109,7 +109,7 @@ fn without_stream_id(line: &str) -> &str {
     if is_id { rest } else { line }
 }
 
-/// The code in the line of a fence, which has more than the name of a language.
+/// Returns the code on the line of a fence; empty if the line has only the name of a language.
 fn code_behind_fence(line: &str) -> &str {
     let code = line
         .trim_start()
@@ -123,7 +123,7 @@ fn code_behind_fence(line: &str) -> &str {
     }
 }
 
-/// Whether a line starts or ends a block of code in Markdown, at any nesting.
+/// Returns whether a line starts or ends a code block in Markdown, at any nesting.
 fn is_fence(line: &str) -> bool {
     let line = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '>' | '|'));
     let item = line.trim_start_matches(|c: char| c.is_ascii_digit() || "-*+. ".contains(c));

@@ -1,16 +1,17 @@
-//! Removes what logs, mails and quotes put before each line of a transcript.
+//! Removes the prefix that logs, mails and quotes add to each line of a transcript.
 //!
-//! A line that certainly belongs to a transcript (an anchor, such as `< HTTP/1.1 503`) shows
-//! what stands before it. The same shape is then removed from the lines after it, with other
-//! digits and another level: `12:01:02 INFO `, `> > `, `[fetch] `, `web_1  | `.
+//! The prefix is learned from an anchor: a line that certainly belongs to a transcript, such as
+//! `< HTTP/1.1 503`. A prefix of the same shape is then removed from the lines after the anchor.
+//! The digits and the log level of the prefix may differ. Examples are `[fetch] `, `> > `,
+//! `12:01:02 INFO ` and `web_1  | `.
 
 use super::anchor;
 
-/// The shape of what stands before each line.
+/// The shape of the prefix of each line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prefix {
     parts: Vec<Part>,
-    /// The column of the anchor, for lines that are indented instead of marked.
+    /// The column of the anchor, for lines that are indented instead of prefixed.
     column: usize,
 }
 
@@ -18,18 +19,18 @@ pub(super) struct Prefix {
 enum Part {
     /// One or more digits.
     Digits,
-    /// A word in uppercase letters, such as a level.
+    /// A word in uppercase letters, such as a log level.
     Capitals,
     /// `stdout` or `stderr`.
     Stream,
-    /// A letter that must be the same.
+    /// A character that must be the same.
     Exact(char),
 }
 
 /// Maximum length of a prefix in bytes.
 const MAX_PREFIX: usize = 160;
 
-/// Maximum number of words between the parts of a prefix that look like a log's.
+/// Maximum number of words of a prefix that are not typical of logs.
 const MAX_WORDS: usize = 3;
 
 /// The names of the output streams, of equal length.
@@ -39,8 +40,8 @@ const STREAMS: [&str; 2] = ["stdout", "stderr"];
 const LOG_WORDS: &[&str] = &["stdout", "stderr", "f", "p", "am", "pm", "utc", "at", "on"];
 
 impl Prefix {
-    /// Removes the prefix from a line and learns a new one from an anchor. Returns what was
-    /// removed and the rest.
+    /// Splits a line into its prefix and the rest. Learns a new prefix if the line contains an
+    /// anchor.
     pub(super) fn split<'a>(&mut self, line: &'a str) -> (&'a str, &'a str) {
         if let Some(at) = anchor::find(line) {
             let before = &line[..at];
@@ -87,7 +88,8 @@ impl Prefix {
         }
     }
 
-    /// The length of the prefix at the start of a line; `None` if it does not have it.
+    /// Returns the length of the prefix at the start of a line; `None` if the line lacks the
+    /// prefix.
     fn matched(&self, line: &str) -> Option<usize> {
         if self.parts.is_empty() {
             return None;
@@ -105,7 +107,7 @@ impl Prefix {
                     STREAMS[0].len()
                 }
                 Part::Exact(letter) if rest.starts_with(*letter) => letter.len_utf8(),
-                // Blanks at the end of an empty line are often lost.
+                // The blank at the end of a prefix is often missing on an empty line.
                 Part::Exact(' ') if rest.is_empty() && self.only_blanks_from(index) => 0,
                 Part::Exact(_) | Part::Stream => 0,
             };
@@ -124,7 +126,7 @@ impl Prefix {
             .all(|part| *part == Part::Exact(' '))
     }
 
-    /// The column of the anchor, if the line is blank up to there.
+    /// Returns the column of the anchor if the line is blank up to this column.
     fn indent(&self, line: &str) -> Option<usize> {
         let before = line.as_bytes().get(..self.column)?;
         let blank = self.column > 2 && before.iter().all(|byte| *byte == b' ');
@@ -136,7 +138,7 @@ fn run(text: &str, fits: impl Fn(u8) -> bool) -> usize {
     text.bytes().take_while(|byte| fits(*byte)).count()
 }
 
-/// Whether a text before an anchor may be a prefix, and not the start of a sentence.
+/// Returns whether the text before an anchor may be a prefix, and not the start of a sentence.
 fn is_plausible(before: &str) -> bool {
     let words = before
         .split_whitespace()
@@ -147,7 +149,7 @@ fn is_plausible(before: &str) -> bool {
     words == 0 || (words <= MAX_WORDS && separated && before.ends_with([' ', '\t', '|', '"']))
 }
 
-/// Whether a word of a prefix is a time, a tag, a level, or punctuation.
+/// Returns whether a word of a prefix is a time, a tag, a log level, or punctuation.
 fn is_log_word(word: &str) -> bool {
     let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
     let of_time = |letter: char| letter.is_ascii_digit() || ":.,+-/TZ[]()".contains(letter);
@@ -169,7 +171,7 @@ fn is_log_word(word: &str) -> bool {
         || (word.contains('=') && !word.contains("://"))
 }
 
-/// Whether a word is an English month or weekday, abbreviated.
+/// Returns whether a word is the abbreviated English name of a month or weekday.
 fn is_calendar_name(word: &str) -> bool {
     const NAMES: &str =
         "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun";
@@ -177,7 +179,8 @@ fn is_calendar_name(word: &str) -> bool {
     word.len() == 3 && NAMES.split(' ').any(|name| name == word)
 }
 
-/// The time of day in a prefix such as `2025-05-20T04:44:13.250Z `, in seconds.
+/// Returns the time of day in a prefix such as `2025-05-20T04:44:13.250Z `, in seconds since
+/// midnight.
 pub(super) fn time_of_day(prefix: &str) -> Option<f64> {
     let bytes = prefix.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -205,7 +208,7 @@ pub(super) fn time_of_day(prefix: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Splits the lines of a text, and compares what is left of each.
+    /// Removes the prefixes from the lines of a text, and compares the results.
     fn check(text: &str, expected: &[&str]) {
         let mut prefix = Prefix::default();
         let found: Vec<&str> = text.lines().map(|line| prefix.split(line).1).collect();

@@ -1,36 +1,36 @@
-//! The durations that shells and `time` programs print.
+//! Reads the durations that shells and `time` programs print.
 
 use std::time::Duration;
 
 use super::{number, seconds, sexagesimal, with_unit};
 
-/// The duration of a command in a line that a shell or a `time` program printed. `None` if the
-/// line is none of these; lines of user and system time are [`is_other`].
+/// Returns the duration of a command from a line that a shell or a `time` program printed. Returns
+/// `None` for other lines. [`is_other`] recognizes lines with the user or system time.
 pub(in crate::domain::transcript) fn elapsed(line: &str) -> Option<Duration> {
     let words: Vec<&str> = line.split_whitespace().take(MAX_WORDS).collect();
     match words.as_slice() {
-        // bash and POSIX.
+        // Output of bash and POSIX shells.
         ["real", time] => minutes_and_seconds(time),
-        // ksh and mksh.
+        // Output of ksh and mksh.
         [time, "real", ..] if time.ends_with('s') => minutes_and_seconds(time),
-        // BSD.
+        // Output of `time` on BSD.
         [time, "real", _, "user", _, "sys", ..] => seconds(number(time)?),
-        // zsh.
+        // Output of zsh.
         [.., "cpu", time, "total"] => sexagesimal(time),
-        // fish.
+        // Output of fish.
         ["Executed", "in", time, unit, ..] => with_unit(&format!("{time} {unit}")),
-        // GNU time, with and without `-v`.
+        // Output of GNU time, with and without `-v`.
         ["Elapsed", "(wall", "clock)", .., time] => sexagesimal(time),
         [_, _, time, ..] if time.ends_with("elapsed") && line.contains("system") => {
             sexagesimal(time.strip_suffix("elapsed")?)
         }
-        // PowerShell.
+        // Output of `Measure-Command` of PowerShell.
         ["TotalSeconds", ":", time] => seconds(number(time)?),
         ["TotalMilliseconds", ":", time] => seconds(number(time)? / 1000.0),
-        // hyperfine.
+        // Output of hyperfine.
         ["Time", "(mean", "\u{b1}", "\u{3c3}):", time, unit, ..]
         | ["Time", "(abs", "\u{2261}):", time, unit, ..] => with_unit(&format!("{time} {unit}")),
-        // csh and tcsh.
+        // Output of csh and tcsh.
         [user, system, time, share, ..]
             if user.ends_with('u') && system.ends_with('s') && share.ends_with('%') =>
         {
@@ -41,7 +41,7 @@ pub(in crate::domain::transcript) fn elapsed(line: &str) -> Option<Duration> {
     }
 }
 
-/// Whether a line is the rest of what a `time` program prints, such as `user 0m0.016s`.
+/// Returns whether a line is another line of a `time` program's output, such as `user 0m0.016s`.
 pub(in crate::domain::transcript) fn is_other(line: &str) -> bool {
     let mut words = line.split_whitespace();
     let (first, second, third) = (words.next(), words.next(), words.next());
@@ -56,10 +56,10 @@ pub(in crate::domain::transcript) fn is_other(line: &str) -> bool {
     }
 }
 
-/// Maximum number of words of a line that is examined.
+/// Maximum number of words of a line that are examined.
 const MAX_WORDS: usize = 16;
 
-/// What `Measure-Command` prints besides the totals.
+/// Names of the values that `Measure-Command` prints and that are not used.
 const MEASURED: &[&str] = &[
     "Days",
     "Hours",
@@ -83,7 +83,7 @@ fn minutes_and_seconds(time: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    /// Lines, and the seconds that they tell.
+    /// Lines, each with the expected duration in seconds.
     const LINES: &[(&str, Option<f64>)] = &[
         ("real\t0m30.163s", Some(30.163)),
         ("real    1m0,500s", Some(60.5)),

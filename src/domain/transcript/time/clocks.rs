@@ -1,8 +1,8 @@
-//! Keeps the best of the durations that a text states for one request.
+//! Keeps the most exact of the durations that a text states for one request.
 
 use std::time::Duration;
 
-/// The durations that a text states.
+/// The durations that a text states for one request.
 #[derive(Clone, Debug, Default)]
 pub(in crate::domain::transcript) struct Times {
     best: Option<(Clock, Duration)>,
@@ -13,27 +13,28 @@ pub(in crate::domain::transcript) struct Times {
 /// The sources of a duration, from the least to the most exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::domain::transcript) enum Clock {
-    /// Times of day before the lines.
+    /// Timestamps at the start of the lines.
     Stamps,
     /// curl's progress meter, in whole seconds.
     Meter,
-    /// The time in an error message.
+    /// The duration in an error message.
     Message,
-    /// A `time` program, which includes the start of the program.
+    /// A `time` program, whose duration includes the start of the client.
     Shell,
-    /// The client itself.
+    /// The HTTP client itself.
     Client,
 }
 
 /// Number of seconds per day.
 const DAY: f64 = 86_400.0;
 
-/// Minimum difference of two stamps that were not made by curl. Logs often get all lines of a
-/// program at once.
+/// Minimum difference in seconds between two timestamps that were not made by curl. Logs often
+/// receive all lines of a program at once, so a smaller difference is not a duration.
 const MIN_STAMPS: f64 = 0.01;
 
 impl Times {
-    /// Records a duration. Of two by the same clock, the later counts.
+    /// Records a duration, unless a more exact one is known. Of two durations by the same clock,
+    /// the later one counts.
     pub(in crate::domain::transcript) fn set(&mut self, clock: Clock, time: Duration) {
         if self.best.is_none_or(|(best, _)| clock >= best) && !time.is_zero() {
             self.best = Some((clock, time));
@@ -44,8 +45,8 @@ impl Times {
         self.best.map(|(_, time)| time)
     }
 
-    /// Records the time of day of the request (`started`) or of the response. `is_exact` is
-    /// whether curl itself made the stamps.
+    /// Records the time of day of the request (`started`) or of the response, in seconds since
+    /// midnight. `is_exact` is whether curl itself made the timestamps.
     pub(in crate::domain::transcript) fn stamp(
         &mut self,
         at: Option<f64>,

@@ -1,13 +1,13 @@
 //! Removes curl's progress meter, which mixes with other output, and reads its time.
 //!
-//! The meter has twelve columns and no line end of its own, so that the next output stands
-//! directly behind it: `  0     0    0 … --:--:--  0:00:29 --:--:--     0< HTTP/1.1 500`.
+//! The meter has twelve columns and no line end of its own, so the next output follows it directly:
+//! `  0     0    0 … --:--:--  0:00:29 --:--:--     0< HTTP/1.1 500`.
 
 use std::time::Duration;
 
 use super::sexagesimal;
 
-/// The columns: percentages, sizes, speeds, times.
+/// The columns of the progress meter, from left to right.
 const COLUMNS: [Column; 12] = [
     Column::Size,
     Column::Size,
@@ -23,18 +23,20 @@ const COLUMNS: [Column; 12] = [
     Column::Speed,
 ];
 
-/// The column of the time spent.
+/// The index of the column with the time spent.
 const SPENT: usize = 9;
 
 #[derive(Clone, Copy)]
+/// The kind of a column.
 enum Column {
     Size,
     Time,
-    /// The last column, behind which other output may follow.
+    /// The last column, which other output may follow without a blank.
     Speed,
 }
 
-/// What stands before and after the meter in a line, and the last time that it shows.
+/// Removes the progress meter from the start of a line. Returns the rest of the line and the last
+/// time that the meter shows.
 pub(in crate::domain::transcript) fn removed(line: &str) -> (&str, Option<Duration>) {
     if is_head(line) {
         return ("", None);
@@ -47,12 +49,13 @@ pub(in crate::domain::transcript) fn removed(line: &str) -> (&str, Option<Durati
     (without_bar(rest), spent)
 }
 
-/// Whether a line is one of the two head lines of the meter.
+/// Returns whether a line is one of the two header lines of the progress meter.
 fn is_head(line: &str) -> bool {
     line.trim_start().starts_with("% Total") || line.trim_start().starts_with("Dload  Upload")
 }
 
-/// Removes one row from the start of a text.
+/// Removes one row of the progress meter from the start of a text. Returns the rest and the time
+/// spent; `None` if the text does not start with a row.
 fn row(text: &str) -> Option<(&str, Option<Duration>)> {
     let mut rest = text;
     let mut spent = None;
@@ -75,7 +78,8 @@ fn row(text: &str) -> Option<(&str, Option<Duration>)> {
     Some((rest, spent))
 }
 
-/// The length of a size or percentage such as `33`, `1024k` or `1.5M`.
+/// Returns the length of a size or percentage at the start of a text, such as `33`, `1024k` or
+/// `1.5M`. Returns zero if the text starts with neither.
 fn size(text: &str) -> usize {
     let digits = text
         .bytes()
@@ -89,7 +93,8 @@ fn size(text: &str) -> usize {
     }
 }
 
-/// The length of a time such as `0:00:29`, `--:--:--` or `2d 03h`.
+/// Returns the length of a time at the start of a text, such as `0:00:29`, `--:--:--` or `2d 03h`.
+/// Returns zero if the text does not start with a time.
 fn time(text: &str) -> usize {
     let length = text
         .bytes()
@@ -105,7 +110,7 @@ fn time(text: &str) -> usize {
     }
 }
 
-/// Removes the bar of `-#`: `##O#-  #   ` or `#####   100.0%`.
+/// Removes the bar of curl's `-#` from a line: `##O#-  #   ` or `#####   100.0%`.
 fn without_bar(line: &str) -> &str {
     if !line.starts_with('#') {
         return line;

@@ -1,4 +1,4 @@
-//! Reads durations: of shells, of curl's `-w` and of curl's progress meter.
+//! Reads the durations in the output of shells, of curl's `-w` and of curl's progress meter.
 
 pub(super) mod clock;
 pub(super) mod clocks;
@@ -7,10 +7,10 @@ pub(super) mod trailer;
 
 use std::time::Duration;
 
-/// Maximum duration that is plausible for a request.
+/// Maximum plausible duration of a request in seconds.
 const MAX: f64 = 86_400.0;
 
-/// Converts seconds to a duration; `None` if they are out of range.
+/// Converts seconds to a duration; `None` if the number is out of range.
 pub(super) fn seconds(seconds: f64) -> Option<Duration> {
     let plausible = (0.0..=MAX).contains(&seconds);
     plausible
@@ -18,7 +18,7 @@ pub(super) fn seconds(seconds: f64) -> Option<Duration> {
         .flatten()
 }
 
-/// A number with a point or comma.
+/// Parses a number with a decimal point or comma.
 pub(super) fn number(text: &str) -> Option<f64> {
     let fits = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
     let starts = text.starts_with(|c: char| c.is_ascii_digit());
@@ -27,14 +27,14 @@ pub(super) fn number(text: &str) -> Option<f64> {
         .flatten()
 }
 
-/// Parses `H:MM:SS`, `M:SS` or seconds, with a fraction.
+/// Parses a duration in the form `H:MM:SS`, `M:SS` or seconds, each with an optional fraction.
 pub(super) fn sexagesimal(text: &str) -> Option<Duration> {
     let mut parts = text.split(':').map(number);
     seconds(parts.try_fold(0.0, |sum, part| Some(sum * 60.0 + part?))?)
 }
 
-/// Parses a number and its unit, such as `30.163s`, `30163 ms` or `0.5 min`. A number without
-/// a unit counts in seconds.
+/// Parses a number and its unit, such as `30.163s`, `30163 ms` or `0.5 min`. A number without a
+/// unit is in seconds.
 pub(super) fn with_unit(text: &str) -> Option<Duration> {
     let text = text.trim();
     let length = text

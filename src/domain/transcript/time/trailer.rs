@@ -1,7 +1,7 @@
-//! Reads what curl's `-w` prints behind a body: times and the status, in any format.
+//! Reads what curl's `-w` prints after a body: durations and the status, in any format.
 //!
-//! If the command is known, its format is matched from the end of the text. Otherwise labels
-//! such as `time_total: 30.163`, `Time: 30.163s` or `Total time = 30163 ms` are looked for.
+//! If the command is known, its format is matched from the end of the text. Otherwise the text is
+//! searched for labels such as `time_total: 30.163`, `Time: 30.163s` or `Total time = 30163 ms`.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use super::{seconds, with_unit};
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::status;
 
-/// What the text behind a body tells.
+/// The values in the text after a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::domain::transcript) struct Trailer {
     pub(in crate::domain::transcript) time: Option<Duration>,
     pub(in crate::domain::transcript) status: Option<u16>,
 }
 
-/// Maximum length of a line that is searched for labels, in bytes.
+/// Maximum length in bytes of a line that is searched for labels.
 const MAX_LINE: usize = 2_000;
 
-/// A label of a duration, from the one that tells most to the one that tells least.
+/// The expressions for labeled durations, from the most to the least specific label.
 static TIMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let value = r#"["'\]]*\s*(?:[:=]|is|in)?\s*["']?(\d+(?:[.,]\d+)?\s*[a-z\u{b5}\u{3bc}]*)"#;
     [
@@ -35,20 +35,21 @@ static TIMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Words that show that a duration is that of one phase.
+/// Matches words that show that a duration belongs to one phase only.
 static PHASE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?i)look ?up|connect|pre ?transfer|start ?transfer|redirect|first byte|ttfb|handshake|dns",
     )
 });
 
+/// Matches a labeled status code.
 static STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?i)(?:^|[^a-z_])(?:http[_ ]?(?:status|code)|(?:http[_ ])?status(?:[_ ]?code)?|response[_ ]code|code)["']?\s*[:=]?\s*["']?([1-5]\d\d)\b"#,
     )
 });
 
-/// Reads the text behind a body by its labels.
+/// Reads the labeled values in the text after a body.
 pub(in crate::domain::transcript) fn labeled(text: &str) -> Trailer {
     let mut best: Option<(usize, Duration)> = None;
     let mut status = None;
@@ -66,7 +67,7 @@ pub(in crate::domain::transcript) fn labeled(text: &str) -> Trailer {
     }
 }
 
-/// Whether a line consists of a label and a value of `-w`.
+/// Returns whether a line consists of labels and values that `-w` printed.
 pub(in crate::domain::transcript) fn is_labeled(line: &str) -> bool {
     line.len() <= MAX_LINE
         && (line.contains("time_total") || line.split_whitespace().count() <= MAX_LABEL_WORDS)
@@ -75,10 +76,10 @@ pub(in crate::domain::transcript) fn is_labeled(line: &str) -> bool {
         || line.trim_start().starts_with('{') && line.contains("\"time_total\":")
 }
 
-/// Maximum number of words of a line of `-w` that has labels of its own.
+/// Maximum number of words of a line that `-w` printed with labels other than `time_total`.
 const MAX_LABEL_WORDS: usize = 12;
 
-/// The duration in a line with the label `time_total`.
+/// Returns the duration in a line with the label `time_total`.
 pub(in crate::domain::transcript) fn total(line: &str) -> Option<Duration> {
     let has_label = line.len() <= MAX_LINE && line.contains("time_total");
     has_label
@@ -87,7 +88,7 @@ pub(in crate::domain::transcript) fn total(line: &str) -> Option<Duration> {
         .map(|(_, time)| time)
 }
 
-/// The duration in a line and the rank of its label; a smaller rank tells more.
+/// Returns the rank of the label in a line, and the duration. A lower rank is more specific.
 fn time_in(line: &str) -> Option<(usize, Duration)> {
     TIMES.iter().enumerate().find_map(|(rank, names)| {
         let found = names.captures(line)?;
@@ -102,7 +103,8 @@ fn time_in(line: &str) -> Option<(usize, Duration)> {
     })
 }
 
-/// The number at the start of a value whose unit is no unit, as in `0.123}`.
+/// Returns the number of seconds at the start of a value that other characters follow instead of a
+/// unit, as in `0.123}`.
 fn number_alone(value: &str) -> Option<Duration> {
     let number = value.trim_end_matches(|c: char| !c.is_ascii_digit());
     seconds(super::number(number.split_whitespace().next()?)?)
@@ -113,15 +115,15 @@ fn status_in(line: &str) -> Option<u16> {
     status::code(found.get(1)?.as_str())
 }
 
-/// A part of a format of `-w`.
+/// A part of a format of `-w`: fixed text, or the name of a variable.
 #[derive(Debug, PartialEq)]
 enum Part {
     Text(String),
     Value(String),
 }
 
-/// Matches a format of `-w` with the end of a text. Returns the byte at which its output
-/// starts, and what it tells.
+/// Matches a format of `-w` with the end of a text. Returns the byte offset at which the output of
+/// `-w` starts, and its values. Returns `None` if the text does not match.
 pub(in crate::domain::transcript) fn by_format(
     text: &str,
     format: &str,
@@ -171,14 +173,15 @@ pub(in crate::domain::transcript) fn by_format(
 }
 
 impl Trailer {
-    /// Records the value of a variable of `-w`. `None` if it is not one of this variable.
+    /// Records the value of a variable of `-w`. Returns `None` if the value is not valid for this
+    /// variable.
     fn value(&mut self, name: &str, value: &str) -> Option<()> {
         if value.len() > MAX_LINE || value.contains('\n') && name != "json" {
             return None;
         }
         match name {
             "http_code" | "response_code" => {
-                // Curl prints 000 without a response.
+                // Curl prints 000 if there is no response.
                 self.status = Some(status::code(value)).filter(|_| value != "000")?;
                 self.status?;
             }
@@ -193,7 +196,8 @@ impl Trailer {
     }
 }
 
-/// The length of a value at the end of a text, if no text stands before it in the format.
+/// Returns the length of a variable's value at the end of a text, if the format has no text before
+/// the variable.
 fn value_length(name: &str, text: &str) -> usize {
     let fits: fn(char) -> bool = match name {
         "http_code" | "response_code" => return text.len().min(3),

@@ -1,7 +1,7 @@
-//! Translates alarms between the types of the SDK and of `domain`.
+//! Converts alarms between the types of the AWS SDK and the types of `domain`.
 //!
-//! A write of a description keeps every other field that CloudWatch accepts. `domain::alarm`
-//! decides what is written.
+//! `PutMetricAlarm` replaces the whole alarm. A request that changes only the description therefore
+//! repeats every other field that CloudWatch accepts. `domain::alarm` decides what is written.
 
 use std::collections::BTreeMap;
 
@@ -44,14 +44,14 @@ pub(super) fn of_spec(
 }
 
 /// Fills a `PutMetricAlarm` request with the fields of an existing alarm. The caller adds the
-/// description. Turns tag propagation on if CloudWatch does not return the setting, because without
-/// propagated tags no notification names a cause.
+/// description. Enables tag propagation if CloudWatch does not return this setting, because
+/// notifications contain the tags of an alarm only if the tags are propagated.
 pub(super) fn of_alarm(
     request: PutMetricAlarmFluentBuilder,
     alarm: &MetricAlarm,
 ) -> PutMetricAlarmFluentBuilder {
     let alarm = alarm.clone();
-    // CloudWatch rejects an empty list beside a single metric.
+    // CloudWatch rejects an empty `metrics` list in the alarm of a single metric.
     let metrics = alarm.metrics.filter(|metrics| !metrics.is_empty());
     let action_configuration = alarm.action_configuration.unwrap_or_else(propagating);
     request
@@ -82,7 +82,8 @@ pub(super) fn of_alarm(
         .action_configuration(action_configuration)
 }
 
-/// Converts an alarm of the SDK to one of `domain`, without its tags.
+/// Converts an alarm of the SDK to an [`ActualAlarm`] without tags, which the SDK's alarm does not
+/// contain.
 pub(super) fn actual(alarm: &MetricAlarm) -> ActualAlarm {
     ActualAlarm {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),

@@ -1,8 +1,8 @@
-//! Calls CloudWatch's API of alarms: reads alarms, their tags and their states, and writes or
-//! deletes alarms.
+//! Calls the CloudWatch API to read alarms, alarm tags and alarm states, and to write and delete
+//! alarms.
 //!
-//! `fields` translates between the types of the SDK and of `domain`. Every write waits for a
-//! [`Pace`], because CloudWatch accepts three alarm writes a second per account.
+//! `fields` converts between the types of the SDK and the types of `domain`. Every write waits for
+//! [`Pace::wait`], because CloudWatch accepts only three alarm writes a second per account.
 //! `domain::alarm` decides what is written.
 
 mod fields;
@@ -23,7 +23,7 @@ use crate::domain::alarm::{self, AlarmSpec};
 use crate::io::aws::CallError;
 use crate::io::cloudwatch::client::Api;
 
-/// A rate limiter for alarm writes. It allows three a second, CloudWatch's limit per account.
+/// A rate limiter that allows three alarm writes a second, CloudWatch's limit per account.
 #[derive(Debug, Default)]
 pub struct Pace {
     next: Mutex<Option<Instant>>,
@@ -32,8 +32,8 @@ pub struct Pace {
 /// Minimum time between two alarm writes: a third of a second, rounded up.
 const WRITE_SPACING: Duration = Duration::from_millis(334);
 
-/// Maximum number of alarms whose tags are read concurrently. With four, a thousand alarms
-/// take seconds, and the request rate stays far below CloudWatch's limit.
+/// Maximum number of alarms whose tags are read concurrently. Reading the tags of a thousand alarms
+/// thus takes only seconds, and the request rate stays far below CloudWatch's limit.
 const TAG_READS_AT_ONCE: usize = 4;
 
 impl Pace {
@@ -47,7 +47,8 @@ impl Pace {
     }
 }
 
-/// Reads the alarms of a location without their tags, a hundred alarms per request.
+/// Reads all alarms of a location, without their tags. Composite alarms are returned without a
+/// definition.
 ///
 /// # Errors
 /// Returns the error of the first call that failed.
@@ -89,7 +90,7 @@ pub async fn with_tags(api: &Api, alarms: Vec<ActualAlarm>) -> Result<Vec<Actual
 }
 
 /// Creates an alarm with its tags, or overwrites the definition and description of an existing
-/// one. CloudWatch ignores the tags if the alarm exists.
+/// alarm. CloudWatch ignores the tags if the alarm exists.
 ///
 /// # Errors
 /// Returns an error if the call failed.
@@ -106,8 +107,8 @@ pub async fn put(
     api.settle("PutMetricAlarm", request.send().await).map(drop)
 }
 
-/// Overwrites an alarm's description and keeps every other field of the alarm as it was just
-/// read, so that changes by hand are kept.
+/// Overwrites the description of `alarm`. The request repeats the other fields as they were read,
+/// so that changes by hand are kept.
 ///
 /// # Errors
 /// Returns an error if the call failed.
@@ -139,7 +140,7 @@ pub async fn tag(
     api.settle("TagResource", request.send().await).map(drop)
 }
 
-/// Reads one alarm by its name. Returns `None` if no alarm has this name.
+/// Reads one metric alarm by its name. Returns `None` if no metric alarm has this name.
 ///
 /// # Errors
 /// Returns an error if the call failed.
@@ -195,7 +196,7 @@ pub async fn named(api: &Api, names: &[String]) -> Result<Vec<ActualAlarm>, Call
     with_tags(api, found.iter().map(fields::actual).collect()).await
 }
 
-/// Disables the actions of the named alarms, at most [`NAMES_PER_CALL`].
+/// Disables the actions of the named alarms. `names` contains at most [`NAMES_PER_CALL`] names.
 ///
 /// # Errors
 /// Returns an error if the call failed.
@@ -207,7 +208,7 @@ pub async fn disable_actions(api: &Api, pace: &Pace, names: &[String]) -> Result
         .map(drop)
 }
 
-/// Deletes the named alarms, at most [`NAMES_PER_CALL`].
+/// Deletes the named alarms. `names` contains at most [`NAMES_PER_CALL`] names.
 ///
 /// # Errors
 /// Returns an error if the call failed.
@@ -229,8 +230,8 @@ async fn by_name(api: &Api, names: &[String]) -> Result<Vec<MetricAlarm>, CallEr
     for names in names.chunks(NAMES_PER_CALL) {
         let request = api.writes.describe_alarms();
         let request = request.set_alarm_names(Some(names.to_vec()));
-        // A page may hold fewer alarms than the request names. Without the next page, the
-        // other alarms would seem not to exist.
+        // A page may contain fewer alarms than the request names. If only the first page were read,
+        // the remaining alarms would appear not to exist.
         let mut pages = request.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = api.settle("DescribeAlarms", page)?;
@@ -263,8 +264,8 @@ fn tags(pairs: &[(&'static str, String)]) -> Vec<Tag> {
         .collect()
 }
 
-/// Returns the prefix of the names of a location's alarms, cut to the 255 characters that
-/// CloudWatch accepts.
+/// Returns the prefix of the names of a location's alarms, truncated to 255 characters,
+/// CloudWatch's maximum.
 fn prefix(location: &str) -> String {
     alarm::name_prefix(location).chars().take(255).collect()
 }

@@ -1,4 +1,4 @@
-//! Translates the conditions of Gatus, such as `[STATUS] == 200`.
+//! Converts the conditions of Gatus, such as `[STATUS] == 200`, to keys of `expect`.
 
 use serde_json::Value as Json;
 
@@ -6,10 +6,10 @@ use super::form::quoted;
 use super::status::statuses;
 use super::times::{duration, shown};
 
-/// Operators, those first that begin like another one.
+/// The comparison operators in the conditions of Gatus.
 const OPERATORS: [&str; 6] = ["==", "!=", "<=", ">=", "<", ">"];
 
-/// What to write for a list of conditions, as keys of `expect`.
+/// Returns the keys of `expect` to write for a list of conditions, such as `status = [200]`.
 pub(super) fn list(value: &Json) -> String {
     let items = match value {
         Json::Array(items) => items.as_slice(),
@@ -17,7 +17,7 @@ pub(super) fn list(value: &Json) -> String {
     };
     let mut keys: Vec<String> = Vec::new();
     for item in items.iter().filter_map(Json::as_str) {
-        let key = translate(item).unwrap_or_else(|| "nothing for the others".to_owned());
+        let key = translate(item).unwrap_or_else(|| "nothing for the other conditions".to_owned());
         if !keys.contains(&key) {
             keys.push(key);
         }
@@ -29,7 +29,8 @@ pub(super) fn list(value: &Json) -> String {
     }
 }
 
-/// Translates one condition; `None` if nothing here corresponds to it.
+/// Converts one condition to a key of `expect`. Returns `None` if no key corresponds to the
+/// condition.
 fn translate(condition: &str) -> Option<String> {
     let (left, operator, right) = OPERATORS.iter().find_map(|operator| {
         let (left, right) = condition.split_once(&format!(" {operator} "))?;
@@ -88,7 +89,7 @@ fn body(operator: &str, right: &str) -> Option<String> {
     }
 }
 
-/// Translates a condition on a value of a JSON body.
+/// Converts a condition on a value of a JSON body.
 fn json(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left
         .strip_prefix("[BODY]")
@@ -101,7 +102,7 @@ fn json(left: &str, operator: &str, right: &str) -> Option<String> {
     Some(format!("body.json.{} = {test}", quoted(path)))
 }
 
-/// Translates `len([BODY].data) > 0`.
+/// Converts a condition on a length, such as `len([BODY].data) > 0`.
 fn length(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left.strip_prefix("len([BODY].")?.strip_suffix(')')?;
     let (parent, name) = path
@@ -113,7 +114,7 @@ fn length(left: &str, operator: &str, right: &str) -> Option<String> {
         format!("$.{parent}")
     };
     let count: u64 = right.parse().ok()?;
-    // A filter selects the children of a node, so it needs a parent.
+    // A filter in a JSON path selects the children of a node, so the path needs a parent.
     match (operator, count) {
         (">", count) => exists(path, count),
         (">=", count) => exists(path, count.checked_sub(1)?),
@@ -127,13 +128,13 @@ fn length(left: &str, operator: &str, right: &str) -> Option<String> {
     }
 }
 
-/// The test that a list has an item with this index.
+/// Returns a condition that the list at `path` has an item with this index.
 fn exists(path: &str, index: u64) -> Option<String> {
     let path = quoted(&format!("{path}[{index}]"));
     Some(format!("body.json.{path} = {{ exists = true }}"))
 }
 
-/// Translates `has([BODY].data) == true`.
+/// Converts a condition on the presence of a value, such as `has([BODY].data) == true`.
 fn presence(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left.strip_prefix("has([BODY].")?.strip_suffix(')')?;
     let is_present = (operator == "==") == (right == "true");
@@ -143,7 +144,7 @@ fn presence(left: &str, operator: &str, right: &str) -> Option<String> {
     ))
 }
 
-/// A number, a truth value or a text, as TOML.
+/// Formats a number, a boolean or a text as a TOML value.
 fn literal(text: &str) -> String {
     let is_bare = text.parse::<f64>().is_ok() || ["true", "false"].contains(&text);
     if is_bare {

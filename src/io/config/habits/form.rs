@@ -1,11 +1,12 @@
-//! Rewrites a value in the form of another tool into the form of this configuration, as TOML.
+//! Converts values written for another tool to values of this configuration, as TOML.
 //!
-//! Each function takes the value as it was written and returns what to write instead, or an example
-//! if the value does not tell. A text is repeated only if its form shows that it is no secret.
+//! Each function receives the value as it was written and returns what to write instead, or an
+//! example if the value cannot be converted. A text is repeated only if its form shows that it is
+//! not a secret.
 
 use serde_json::Value as Json;
 
-/// Maximum length of a text that a message repeats, in bytes.
+/// Maximum length in bytes of a text that a message repeats.
 const MAX_SHOWN: usize = 100;
 
 /// Formats a text as a TOML string.
@@ -18,7 +19,8 @@ pub(in crate::io::config) fn quoted(text: &str) -> String {
     }
 }
 
-/// Repeats a value that is no secret, such as a pattern or a path. A long one is left out.
+/// Formats a value that is not a secret, such as a pattern or a path, as TOML. An ellipsis replaces
+/// a long value.
 pub(super) fn same(value: &Json) -> String {
     match value {
         Json::String(text) if text.len() <= MAX_SHOWN => quoted(text),
@@ -37,7 +39,7 @@ pub(super) fn same(value: &Json) -> String {
     }
 }
 
-/// Repeats a text with at most one value, or joins the texts of a list into one pattern.
+/// Formats a pattern as TOML. Joins the patterns of a list into one pattern with alternatives.
 pub(super) fn pattern(value: &Json) -> String {
     let texts: Vec<&str> = match value {
         Json::String(text) => vec![text],
@@ -51,7 +53,7 @@ pub(super) fn pattern(value: &Json) -> String {
     }
 }
 
-/// Reads a switch: a boolean, or a word for one.
+/// Reads a boolean, which may be written as a number or a word, such as `1` or `yes`.
 pub(in crate::io::config) fn truth(value: &Json) -> Option<bool> {
     match value {
         Json::Bool(truth) => Some(*truth),
@@ -69,7 +71,7 @@ pub(in crate::io::config) fn truth(value: &Json) -> Option<bool> {
     }
 }
 
-/// The number of redirects for a switch that follows them, or for their number.
+/// Returns the value of `max_redirects` for a switch that enables redirects, or for a number.
 pub(super) fn redirects(value: &Json) -> String {
     match (truth(value), value.as_u64()) {
         (Some(false), _) => "0".to_owned(),
@@ -78,13 +80,13 @@ pub(super) fn redirects(value: &Json) -> String {
     }
 }
 
-/// The number of redirects for a switch that stops them.
+/// Returns the value of `max_redirects` for a switch that disables redirects.
 pub(super) fn no_redirects(value: &Json) -> String {
     let stops = truth(value).unwrap_or(true);
     if stops { "0" } else { "5" }.to_owned()
 }
 
-/// The value of `ip` for a word or number that names an IP version.
+/// Returns the value of `ip` for a word or number that names an IP version.
 pub(in crate::io::config) fn ip_version(value: &Json) -> Option<&'static str> {
     let text = match value {
         Json::String(text) => text.to_ascii_lowercase(),
@@ -99,19 +101,19 @@ pub(in crate::io::config) fn ip_version(value: &Json) -> Option<&'static str> {
     }
 }
 
-/// The value of `ip`, or an example.
+/// Returns the value of `ip`, or an example if the value names no IP version.
 pub(super) fn ip(value: &Json) -> String {
     quoted(ip_version(value).unwrap_or("4"))
 }
 
-/// A method in upper case.
+/// Formats an HTTP method in upper case. Returns `GET` if the value is not a method.
 pub(super) fn method(value: &Json) -> String {
     let text = value.as_str().unwrap_or("GET").to_ascii_uppercase();
     let valid = text.len() <= 20 && text.chars().all(|c| c.is_ascii_uppercase());
     quoted(if valid { &text } else { "GET" })
 }
 
-/// A whole number, or an example.
+/// Formats a whole number from 1 to 100. Returns an example if the value is not a number.
 pub(super) fn count(value: &Json) -> String {
     let number = value
         .as_u64()
@@ -119,7 +121,7 @@ pub(super) fn count(value: &Json) -> String {
     number.map_or(2, |number| number.clamp(1, 100)).to_string()
 }
 
-/// A number of retries, as the number of failures in a row.
+/// Converts a number of retries to a number of consecutive failures.
 pub(super) fn retries(value: &Json) -> String {
     let number = value
         .as_u64()
@@ -129,7 +131,7 @@ pub(super) fn retries(value: &Json) -> String {
         .to_string()
 }
 
-/// A size in bytes with a unit.
+/// Formats a size with a unit. A size without a unit is in bytes.
 pub(super) fn size(value: &Json) -> String {
     match value {
         Json::Number(number) => format!("\"{number}B\""),
@@ -149,16 +151,17 @@ pub(super) fn size(value: &Json) -> String {
     }
 }
 
-/// The path of a file.
+/// Formats the path of a file, or a placeholder.
 pub(super) fn file(value: &Json) -> String {
     match value.as_str() {
-        // A key or certificate itself is not repeated.
+        // A key or certificate that was written instead of a path is not repeated.
         Some(path) if path.len() <= MAX_SHOWN && !path.contains('\n') => quoted(path),
         _ => "\"PATH\"".to_owned(),
     }
 }
 
-/// A URL, which is repeated only if it contains nothing but scheme, host, port and path.
+/// Formats a URL, or a placeholder. A URL with credentials or a query is not repeated, because it
+/// may contain a secret.
 pub(in crate::io::config) fn url(value: &Json) -> String {
     let Some(text) = value.as_str() else {
         return "\"https://example.com/health\"".to_owned();
@@ -185,12 +188,12 @@ pub(in crate::io::config) fn url(value: &Json) -> String {
     )
 }
 
-/// A table with one label.
+/// Formats a `labels` table with the value as its only label.
 pub(super) fn label(value: &Json) -> String {
     format!("{{ group = {} }}", text(value))
 }
 
-/// A table of labels, also from a list or a text such as `env=prod,team=shop`.
+/// Formats a `labels` table from a table, a list, or a text such as `env=prod,team=shop`.
 pub(in crate::io::config) fn labels(value: &Json) -> String {
     let pair = |item: &Json| -> Option<(String, String)> {
         match item {
@@ -227,7 +230,7 @@ pub(in crate::io::config) fn labels(value: &Json) -> String {
     format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
 }
 
-/// A label name of Prometheus that is closest to the text.
+/// Converts a text to a valid Prometheus label name.
 pub(in crate::io::config) fn label_name(text: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let name: String = text.chars().map(allowed).collect();
@@ -238,7 +241,7 @@ pub(in crate::io::config) fn label_name(text: &str) -> String {
     }
 }
 
-/// A value as text in quotes.
+/// Formats a value as text in quotes. An ellipsis replaces a long value.
 fn text(value: &Json) -> String {
     match value {
         Json::Bool(_) | Json::Number(_) => quoted(&value.to_string()),
@@ -247,17 +250,17 @@ fn text(value: &Json) -> String {
     }
 }
 
-/// `true` or `false`.
+/// Formats a switch as `true` or `false`. Returns `true` if the value is not a switch.
 pub(super) fn switch(value: &Json) -> String {
     truth(value).unwrap_or(true).to_string()
 }
 
-/// The opposite of a switch.
+/// Formats the opposite of a switch as `true` or `false`.
 pub(super) fn inverse(value: &Json) -> String {
     (!truth(value).unwrap_or(true)).to_string()
 }
 
-/// The value of `ip` for a switch that chooses IPv4.
+/// Returns the value of `ip` for a switch that selects IPv4.
 pub(super) fn ip4(value: &Json) -> String {
     quoted(if truth(value) == Some(false) {
         "6"
@@ -266,7 +269,7 @@ pub(super) fn ip4(value: &Json) -> String {
     })
 }
 
-/// The value of `ip` for a switch that chooses IPv6.
+/// Returns the value of `ip` for a switch that selects IPv6.
 pub(super) fn ip6(value: &Json) -> String {
     quoted(if truth(value) == Some(false) {
         "4"
@@ -275,7 +278,7 @@ pub(super) fn ip6(value: &Json) -> String {
     })
 }
 
-/// The value of `ip` for a switch that allows the other IP version.
+/// Returns the value of `ip` for a switch that allows a fallback to the other IP version.
 pub(super) fn ip_fallback(value: &Json) -> String {
     quoted(if truth(value) == Some(false) {
         "4"
@@ -284,7 +287,7 @@ pub(super) fn ip_fallback(value: &Json) -> String {
     })
 }
 
-/// The body of a request. Its text may be a secret.
+/// Returns an example of a request body. The body itself may be a secret, so it is not repeated.
 pub(super) fn body(value: &Json) -> String {
     match value {
         Json::Object(_) | Json::Array(_) => "'{ \"key\": \"value\" }'".to_owned(),
@@ -292,17 +295,17 @@ pub(super) fn body(value: &Json) -> String {
     }
 }
 
-/// A test on the body with a pattern.
+/// Formats a condition that the body matches a pattern.
 pub(super) fn body_regex(value: &Json) -> String {
     format!("{{ regex = {} }}", pattern(value))
 }
 
-/// A test on the body with a contained text.
+/// Formats a condition that the body contains a text.
 pub(super) fn body_contains(value: &Json) -> String {
     format!("{{ contains = {} }}", text(value))
 }
 
-/// Basic credentials, with the user name and without the password.
+/// Formats basic credentials, with the user name and without the password.
 pub(super) fn basic(value: &Json) -> String {
     let field = |keys: &[&str]| keys.iter().find_map(|key| value.get(*key)?.as_str());
     let name = field(&["username", "user", "login"]).filter(|name| name.len() <= MAX_SHOWN);
@@ -314,17 +317,17 @@ pub(super) fn basic(value: &Json) -> String {
     format!("{{ username = {name}, password = {password} }}")
 }
 
-/// A test that a pattern does not match the body.
+/// Formats a condition that the body does not match a pattern.
 pub(super) fn body_not_regex(value: &Json) -> String {
     format!("{{ not_regex = {} }}", pattern(value))
 }
 
-/// A test that the body does not contain a text.
+/// Formats a condition that the body does not contain a text.
 pub(super) fn body_not_contains(value: &Json) -> String {
     format!("{{ not_contains = {} }}", text(value))
 }
 
-/// The value of `http` for a version, a list of versions or a switch of HTTP/2.
+/// Returns the value of `http` for a version, a list of versions or a switch for HTTP/2.
 pub(super) fn http(value: &Json) -> String {
     let texts: Vec<String> = match value {
         Json::Array(items) => items.iter().map(Json::to_string).collect(),
@@ -339,7 +342,7 @@ pub(super) fn http(value: &Json) -> String {
     })
 }
 
-/// A list of DNS servers.
+/// Formats a list of DNS servers. Omits servers that are not IP addresses.
 pub(super) fn dns_servers(value: &Json) -> String {
     let texts: Vec<&str> = match value {
         Json::Array(items) => items.iter().filter_map(Json::as_str).collect(),

@@ -1,4 +1,4 @@
-//! Rewrites headers in the form of another tool into a table.
+//! Converts headers written for another tool to a table of this configuration.
 
 use serde_json::Value as Json;
 
@@ -25,7 +25,7 @@ const PUBLIC: [&str; 14] = [
 /// Maximum number of headers that a message repeats.
 const MAX_SHOWN: usize = 10;
 
-/// The table of the headers to send. Values that may be secrets are left out.
+/// Formats the table of the request headers. Values that may be secrets are left out.
 pub(in crate::io::config) fn table(value: &Json) -> String {
     as_table(value, "\"Accept\" = \"application/json\"", |name, value| {
         let lower = name.to_ascii_lowercase();
@@ -40,7 +40,7 @@ pub(in crate::io::config) fn table(value: &Json) -> String {
     })
 }
 
-/// The table of the headers to expect.
+/// Formats the table of the conditions on response headers.
 pub(in crate::io::config) fn tests(value: &Json) -> String {
     as_table(
         value,
@@ -49,7 +49,7 @@ pub(in crate::io::config) fn tests(value: &Json) -> String {
     )
 }
 
-/// The table of the headers that must not have a value.
+/// Formats the table of the response headers that must not match a pattern.
 pub(super) fn negated_tests(value: &Json) -> String {
     tests(value).replace("\"regex\" =", "\"not_regex\" =")
 }
@@ -94,14 +94,15 @@ fn as_table(value: &Json, example: &str, show: impl Fn(&str, &Json) -> String) -
     }
 }
 
-/// Whether a table is one header with its name and value as entries.
+/// Returns whether a table is a single header, with entries for the header's name and value.
 fn is_pair(value: &Json) -> bool {
     ["name", "key", "header"]
         .iter()
         .any(|key| value.get(key).is_some_and(Json::is_string))
 }
 
-/// Reads `"Name: value"`, `{ name = "…", value = "…" }` or `{ header = "…", regexp = "…" }`.
+/// Reads one header, written as `"Name: value"` or as a table such as `{ name = "…", value = "…" }`
+/// or `{ header = "…", regexp = "…" }`.
 fn entry(item: &Json) -> Option<(String, Json)> {
     match item {
         Json::String(line) => {
@@ -125,17 +126,17 @@ fn entry(item: &Json) -> Option<(String, Json)> {
     }
 }
 
-/// The table with a `User-Agent`.
+/// Formats a headers table with a `User-Agent`.
 pub(super) fn user_agent(value: &Json) -> String {
     one("User-Agent", value.as_str().unwrap_or("my-probe"))
 }
 
-/// The table with an `Accept`.
+/// Formats a headers table with an `Accept`.
 pub(super) fn accept(value: &Json) -> String {
     one("Accept", value.as_str().unwrap_or("application/json"))
 }
 
-/// The table with a `Content-Type`, which may be written as a word such as `json`.
+/// Formats a headers table with a `Content-Type`, which may be written as a word such as `json`.
 pub(super) fn content_type(value: &Json) -> String {
     let word = value.as_str().unwrap_or("json");
     let lower = word.to_ascii_lowercase();

@@ -1,8 +1,8 @@
-//! Says what to write here for a key or value in the form of another tool.
+//! Suggests what to write for a key or value in the syntax of another tool.
 //!
-//! People bring their configurations and habits along. `tables` lists the keys of other tools;
-//! `form`, `status`, `header` and `condition` rewrite their values. A message names the key here and
-//! the value to write; a value is repeated only if it cannot be a secret.
+//! Users often copy the configuration of another monitoring tool. `tables` lists the keys of other
+//! tools; `form`, `status`, `header` and `condition` convert their values. A message names the key
+//! and the value to write. It repeats a value only if the value cannot be a secret.
 
 mod condition;
 mod form;
@@ -26,27 +26,28 @@ pub(super) use values::{as_list, as_table, replaced_nowhere, retyped};
 
 use tables::{Advice, Habit};
 
-/// What to do about an unknown key.
+/// Instructions for correcting an unknown key.
 pub(super) struct Remedy {
-    /// The text, such as ``write `timeout = "30s"` in [defaults]``.
+    /// The text of the instruction, such as ``write `timeout = "30s"` in [defaults]``.
     pub(super) text: String,
-    /// Whether the keys of the table are to be moved, so that each needs a remedy of its own.
+    /// Whether the unknown key is a table whose keys must be moved. Each of these keys then needs a
+    /// separate remedy.
     pub(super) is_table: bool,
 }
 
-/// Where an unknown key was written.
+/// A key of a configuration file, with its table and its value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written<'a> {
-    /// The table, such as `target.request` or `server`; empty for the top level.
+    /// The path of the table, such as `target.request` or `server`. Empty for the top level.
     pub(super) section: &'a str,
-    /// The unknown key.
+    /// The key as it was written.
     pub(super) key: &'a str,
     /// The value of the key.
     pub(super) value: &'a Json,
 }
 
 impl Written<'_> {
-    /// `target` or `defaults`, whichever the table belongs to.
+    /// Returns `target` if the table belongs to a target, otherwise `defaults`.
     fn owner(&self) -> &'static str {
         if self.section.starts_with("target") {
             "target"
@@ -55,13 +56,13 @@ impl Written<'_> {
         }
     }
 
-    /// Whether the key is in a table of a target, in `[defaults]` or at the top level.
+    /// Returns whether the key is in a table of a target, in `[defaults]` or at the top level.
     fn is_of_target(&self) -> bool {
         let first = self.section.split('.').next().unwrap_or_default();
         ["", "target", "defaults"].contains(&first)
     }
 
-    /// Formats a table of the target, such as `[target.request]` for `request`.
+    /// Formats the name of a table of the target, such as `[target.request]` for `request`.
     fn table(&self, name: &str) -> String {
         match (self.owner(), name) {
             ("target", "") => "[[target]]".to_owned(),
@@ -70,7 +71,7 @@ impl Written<'_> {
         }
     }
 
-    /// Formats an instruction to write the key itself, in the form of TOML.
+    /// Formats an instruction to write this key in TOML, in the same table.
     pub(super) fn instruction_here(&self) -> String {
         let value = match self.key {
             "url" | "proxy" => url(self.value),
@@ -91,9 +92,9 @@ impl Written<'_> {
         format!("write `{} = {value}` {table}", self.key)
     }
 
-    /// Formats an instruction to write a key, with its table unless the key is already there.
+    /// Formats an instruction to write `key`. Names the table unless it is the current table.
     fn instruction(&self, table: &str, key: &str, value: &str) -> String {
-        // A name and a URL have no default.
+        // `[defaults]` cannot contain a name or a URL.
         let owner = if ["name", "url"].contains(&key) && table.is_empty() {
             "[[target]]".to_owned()
         } else {
@@ -114,7 +115,7 @@ impl Written<'_> {
     }
 }
 
-/// What to do about a key of another tool or of another table; `None` if neither is known.
+/// Returns the remedy for a key of another tool or of another table, or `None` for any other key.
 pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
     let name = normal(written.key);
     if let Some(habits) = tables::OF_DAEMON
@@ -140,7 +141,7 @@ pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
     habit.map(|habit| apply(habit, written))
 }
 
-/// Whether the value of a key of this name may be a secret.
+/// Returns whether the value of a key with this name may be a secret.
 pub(super) fn is_secret_name(key: &str) -> bool {
     let words = [
         "auth",
@@ -159,13 +160,13 @@ pub(super) fn is_secret_name(key: &str) -> bool {
     words.iter().any(|word| name.contains(word))
 }
 
-/// Whether a key of the top level is a name of other tools for the list of targets.
+/// Returns whether a top-level key is another tool's name for the list of targets.
 pub(super) fn names_targets(key: &str) -> bool {
     let first = tables::OF_ROOT.first();
     first.is_some_and(|habit| has_name(habit, &normal(key)))
 }
 
-/// The message about an unknown key in a table whose keys are `known`.
+/// Returns the error message about an unknown key in a table with the keys `known`.
 pub(super) fn unknown_key(written: Written<'_>, known: &[&str], remedy: Option<&Remedy>) -> String {
     let key = written.key;
     if let Some(remedy) = remedy {
@@ -201,8 +202,8 @@ fn has_name(habit: &Habit, name: &str) -> bool {
     habit.names.split_whitespace().any(|other| other == name)
 }
 
-/// A key in lower case without separators, because tools write `maxRedirects`, `max-redirects` and
-/// `max_redirects`.
+/// Converts a key to lower case and removes separators, because tools write `maxRedirects`,
+/// `max-redirects` and `max_redirects`.
 fn normal(key: &str) -> String {
     let kept = key.chars().filter(|c| !['_', '-', '.', ' '].contains(c));
     kept.collect::<String>().to_ascii_lowercase()
@@ -221,19 +222,21 @@ fn apply(habit: &Habit, written: Written<'_>) -> Remedy {
     Remedy { text, is_table }
 }
 
-/// Where a key belongs that exists in another table.
+/// Returns an instruction to move a key to the table in which it is valid, or `None` if no such
+/// table is known.
 fn misplaced(written: Written<'_>) -> Option<String> {
     let has = |keys: &[&str]| keys.contains(&written.key);
     if written.is_of_target() {
         let tables = schema::OF_TARGET.iter().filter(|(_, keys)| has(keys));
         let mut tables: Vec<&str> = tables.map(|(table, _)| *table).collect();
-        // The keys of these tables are too general to tell where they belong.
+        // The keys of these tables are too general to identify the right table.
         tables.retain(|table| {
             !["aws", "alarm", "cloudwatch", "auth.sigv4", "auth.basic"].contains(table)
         });
         match tables.as_slice() {
             [] => {}
-            // A table of another tool has a name like a key here.
+            // The value is a table of another tool that has the same name as a key in this
+            // configuration.
             [table] if is_other_table(written, table) => return None,
             [table] => return Some(moved(written, table)),
             _ if ["headers", "body"].contains(&written.key) => {
@@ -261,8 +264,8 @@ fn misplaced(written: Written<'_>) -> Option<String> {
         .then(|| format!("move it to {}", alternatives(tables.into_iter())))
 }
 
-/// What to do about a key that belongs in another table of the target. Its value is repeated if it
-/// cannot be a secret.
+/// Returns an instruction to move a key to another table of the target. Repeats the value only if
+/// it cannot be a secret.
 fn moved(written: Written<'_>, table: &str) -> String {
     if written.key == "url" {
         return written.instruction(table, "url", &url(written.value));
@@ -286,7 +289,8 @@ fn moved(written: Written<'_>, table: &str) -> String {
     }
 }
 
-/// Whether the value is a table of another tool, which has the name of a key here.
+/// Returns whether the value is a table of another tool that has the same name as a key in this
+/// configuration.
 fn is_other_table(written: Written<'_>, table: &str) -> bool {
     let key = written.key;
     let is_table_here = schema::OF_TARGET
@@ -299,7 +303,7 @@ fn is_other_table(written: Written<'_>, table: &str) -> bool {
     habit.is_some_and(|habit| matches!(habit.advice, Advice::Table(_)))
 }
 
-/// Whether a text in a key of this name is never a secret.
+/// Returns whether the text in a key with this name is never a secret.
 fn is_public(key: &str) -> bool {
     let others = [
         "method",

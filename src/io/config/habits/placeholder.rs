@@ -1,7 +1,8 @@
-//! Finds variables and template expressions, which other tools replace and this program does not.
+//! Finds variables and template expressions, which other tools replace but this program does not.
 
-/// The opening and closing marks of expressions. Only the marks are shown, since the text between
-/// them may contain a secret, such as a default value.
+/// The opening mark, the closing mark and the displayed form of each kind of expression. The
+/// displayed form contains only the marks, because the text between them may contain a secret, such
+/// as a default value.
 const MARKS: [(&str, &str, &str); 6] = [
     ("${", "}", "${…}"),
     ("$(", ")", "$(…)"),
@@ -14,13 +15,13 @@ const MARKS: [(&str, &str, &str); 6] = [
 /// A variable or expression in a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::io::config) struct Placeholder {
-    /// The expression as it may be shown, such as `${HOST}`.
+    /// The expression as shown in messages, such as `${HOST}`.
     pub(in crate::io::config) shown: String,
-    /// The name of the variable, or `NAME`.
+    /// The name of the variable, or `NAME` if the expression is not a plain variable.
     pub(in crate::io::config) variable: String,
 }
 
-/// Finds the first variable or expression of a text.
+/// Finds the first variable or expression in a text.
 pub(in crate::io::config) fn placeholder(text: &str) -> Option<Placeholder> {
     let marks = MARKS.iter().filter_map(|(open, close, shown)| {
         let start = text.find(open)?;
@@ -34,7 +35,7 @@ pub(in crate::io::config) fn placeholder(text: &str) -> Option<Placeholder> {
         .or_else(|| bare(text))
 }
 
-/// Finds an expression in a URL, where braces and percent signs have no other meaning either.
+/// Finds a variable or expression in a URL, including `{name}`, `<name>` and `%name%`.
 pub(in crate::io::config) fn placeholder_in_url(text: &str) -> Option<Placeholder> {
     let between = |mark: &str, close: &str, shown: &str| {
         let start = text.find(mark)? + mark.len();
@@ -65,7 +66,7 @@ fn found(open: &str, close: &str, inner: &str, shown: &str) -> Placeholder {
     }
 }
 
-/// Finds `$HOST`, a dollar sign with a name in upper case.
+/// Finds a variable without braces and with a name in upper case, such as `$HOST`.
 fn bare(text: &str) -> Option<Placeholder> {
     text.match_indices('$').find_map(|(start, _)| {
         let before = text[..start].chars().next_back();

@@ -1,17 +1,17 @@
-//! Reads lists of status codes in the forms of other tools.
+//! Reads lists of status codes in the syntax of other tools.
 
 use serde_json::Value as Json;
 
-/// The largest status code that can be expected.
+/// The largest status code that `expect.status` accepts.
 const MAX: u16 = 599;
 
-/// The value of `status`, or an example.
+/// Formats the value of `status`. Returns an example if the value contains no valid status codes.
 pub(super) fn list(value: &Json) -> String {
     statuses(value).unwrap_or_else(|| "[200]".to_owned())
 }
 
-/// Reads a status code, a text with several, or a list of either, as a TOML list. `None` if a part
-/// is no status code.
+/// Converts a status code, a text with several status codes, or a list of them to a TOML list.
+/// Returns `None` if a part is not a status code.
 pub(in crate::io::config) fn statuses(value: &Json) -> Option<String> {
     let mut found = Vec::new();
     collect(value, &mut found)?;
@@ -40,7 +40,8 @@ fn collect(value: &Json, found: &mut Vec<String>) -> Option<()> {
     Some(())
 }
 
-/// Reads `200`, `2XX`, `200..299`, `200 OK`, `< 400`, `!= 500` or several codes with spaces.
+/// Reads one part of a text, such as `200`, `2XX`, `200..299`, `200 OK`, `< 400`, `!= 500` or
+/// several codes with spaces.
 fn part_of(text: &str) -> Option<Vec<String>> {
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     if let Some(class) = class(&compact) {
@@ -59,7 +60,7 @@ fn part_of(text: &str) -> Option<Vec<String>> {
     if let Some(codes) = codes.filter(|codes| !codes.is_empty()) {
         return Some(codes.iter().map(u16::to_string).collect());
     }
-    // A code with its reason phrase.
+    // The text may be a code with its reason phrase, such as `200 OK`.
     let (first, phrase) = text.split_once(' ')?;
     let is_phrase = phrase
         .chars()
@@ -67,7 +68,8 @@ fn part_of(text: &str) -> Option<Vec<String>> {
     Some(vec![code(first).filter(|_| is_phrase)?.to_string()])
 }
 
-/// The class of `2xx`, `2XX`, `2**`, `2..`, `2\d\d`, `2[0-9]{2}` and the like.
+/// Returns the first digit of a status class, which is written as `2xx`, `2XX`, `2**`, `2..`,
+/// `2\d\d` or `2[0-9]{2}`.
 fn class(text: &str) -> Option<char> {
     let text = text.trim_start_matches('^').trim_end_matches('$');
     let first = text.chars().next().filter(|c| ('1'..='5').contains(c))?;
@@ -88,7 +90,7 @@ fn class(text: &str) -> Option<char> {
     forms.contains(&rest.as_str()).then_some(first)
 }
 
-/// The ranges of a comparison, such as `< 400` or `!= 500`.
+/// Returns the status ranges that satisfy a comparison, such as `< 400` or `!= 500`.
 fn comparison(text: &str) -> Option<Vec<String>> {
     let operators = ["==", "!=", "<=", ">=", "<", ">", "=", "!", "not"];
     let operator = operators

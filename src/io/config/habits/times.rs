@@ -1,20 +1,20 @@
-//! Reads durations and numbers of days in the forms of other tools.
+//! Reads durations and numbers of days in the syntax of other tools.
 
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-/// A duration, in seconds if it has no unit.
+/// Formats a duration. A number without a unit is in seconds.
 pub(super) fn seconds(value: &Json) -> String {
     duration_or(value, 1.0, "30s")
 }
 
-/// A duration, in milliseconds if it has no unit.
+/// Formats a duration. A number without a unit is in milliseconds.
 pub(super) fn milliseconds(value: &Json) -> String {
     duration_or(value, 0.001, "2s")
 }
 
-/// A duration, in minutes if it has no unit.
+/// Formats a duration. A number without a unit is in minutes.
 pub(super) fn minutes(value: &Json) -> String {
     duration_or(value, 60.0, "5m")
 }
@@ -31,17 +31,18 @@ fn duration_or(value: &Json, unit: f64, example: &str) -> String {
     )
 }
 
-/// Formats a duration as the configuration accepts it.
+/// Formats a duration in the syntax of this configuration.
 pub(in crate::io::config) fn shown(duration: Duration) -> String {
-    // The library prints 1500 ms as "1s 500ms".
+    // The `humantime` library formats 1500 ms as "1s 500ms", which is harder to read.
     if duration < Duration::from_secs(10) && duration.subsec_millis() != 0 {
         return format!("{}ms", duration.as_millis());
     }
     humantime::format_duration(duration).to_string()
 }
 
-/// Reads a duration in a form of other tools: without a unit (then in `unit` seconds), ISO 8601,
-/// `HH:MM:SS`, `@every 30s`, `*/5 * * * *`, a comparison, or with a unit in upper case.
+/// Reads a duration in the syntax of other tools, such as ISO 8601, `HH:MM:SS`, `@every 30s`, a
+/// cron step of minutes, a comparison, or a unit in upper case. A number without a unit is
+/// multiplied by `unit` seconds.
 pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim().trim_start_matches(['<', '>', '=']).trim();
     let text = text.strip_prefix("@every").unwrap_or(text).trim();
@@ -65,7 +66,7 @@ pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration>
     parsed.ok().filter(|duration| !duration.is_zero())
 }
 
-/// Reads `MM:SS` or `HH:MM:SS`.
+/// Reads a duration in the form `MM:SS` or `HH:MM:SS`.
 fn clock(text: &str) -> Option<Duration> {
     let parts: Option<Vec<u64>> = text.split(':').map(|part| part.parse().ok()).collect();
     let seconds = match parts?.as_slice() {
@@ -78,13 +79,14 @@ fn clock(text: &str) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
-/// A duration of whole milliseconds up to a year.
+/// Converts seconds to a duration in whole milliseconds. Returns `None` if the duration is not in
+/// the range from 1 ms to a year.
 fn whole(seconds: f64) -> Option<Duration> {
     let valid = (0.001..=31_536_000.0).contains(&seconds);
     valid.then(|| Duration::from_millis((seconds * 1000.0).round() as u64))
 }
 
-/// A number of days: a number, or a duration such as `14d`, `336h` or `> 2 days`.
+/// Reads a number of days, written as a number or as a duration such as `14d` or `336h`.
 pub(in crate::io::config) fn days(value: &Json) -> Option<u64> {
     match value {
         Json::Number(number) => Some(number.as_f64()?.max(0.0).floor() as u64),
@@ -93,12 +95,12 @@ pub(in crate::io::config) fn days(value: &Json) -> Option<u64> {
     }
 }
 
-/// A number of days, or an example.
+/// Formats a number of days. Returns an example if the value is not a number of days.
 pub(super) fn day_count(value: &Json) -> String {
     days(value).unwrap_or(14).to_string()
 }
 
-/// A number of days that is at least one less than 0 or `true`, for a switch.
+/// Formats a number of days, which may be written as a switch: `false` means 0 days.
 pub(super) fn day_switch(value: &Json) -> String {
     match value {
         Json::Bool(false) => "0".to_owned(),

@@ -1,4 +1,4 @@
-//! Says what to write for a known key whose value has the form of another tool.
+//! Suggests the value to write for a known key whose value is in the syntax of another tool.
 
 use serde_json::Value as Json;
 
@@ -8,11 +8,11 @@ use super::placeholder::{placeholder, placeholder_in_url};
 use super::status::statuses;
 use super::times::days;
 
-/// Keys whose text may contain anything, by the end of their path.
+/// Ends of the paths of keys whose text may contain anything, even an expression such as `${NAME}`.
 const FREE_TEXT: [&str; 1] = ["request.body"];
 
-/// What to write for a value of the wrong type, for the type that serde names. `None` if the value
-/// does not tell. `section` is the path of the key.
+/// Returns what to write for a value of the wrong type, or `None` if the value cannot be converted.
+/// `section` is the path of the key, and `expected` is the required type as named by serde.
 pub(in crate::io::config) fn retyped(
     section: &str,
     value: &Json,
@@ -45,7 +45,8 @@ pub(in crate::io::config) fn retyped(
     }
 }
 
-/// The list to write for a single value of a list key. `section` is the path of the key.
+/// Returns the list to write if the value of a list key is not a list, or `None` if the value
+/// cannot be converted. `section` is the path of the key.
 pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<String> {
     let key = section.rsplit('.').next().unwrap_or_default();
     match (key, value) {
@@ -65,7 +66,8 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
     }
 }
 
-/// The table to write for another form of a table key. `section` is the path of the key.
+/// Returns the table to write if the value of a table key is not a table, or `None` if the value
+/// cannot be converted. `section` is the path of the key.
 pub(in crate::io::config) fn as_table(section: &str, value: &Json) -> Option<String> {
     let key = section.rsplit('.').next().unwrap_or_default();
     let is_expected = section.contains("expect");
@@ -89,8 +91,9 @@ pub(in crate::io::config) fn as_table(section: &str, value: &Json) -> Option<Str
     }
 }
 
-/// The message about a variable or expression in the text of a key, which is not replaced. `None`
-/// if there is none or the key may contain anything. `section` is the path of the key.
+/// Returns the error message about a variable or expression in the text of a key, because variables
+/// are not replaced. Returns `None` if the text contains no variable or the key may contain
+/// anything. `section` is the path of the key.
 pub(in crate::io::config) fn replaced_nowhere(section: &str, text: &str) -> Option<String> {
     if section.contains("expect.") || FREE_TEXT.iter().any(|end| section.ends_with(end)) {
         return None;

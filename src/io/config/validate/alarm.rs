@@ -16,18 +16,18 @@ use crate::model::target::{AlarmSettings, CloudWatchMetric, Target};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Maximum time over which CloudWatch evaluates an alarm with periods below an hour: period times
-/// evaluation periods (reference of PutMetricAlarm).
+/// number of evaluation periods (API reference of PutMetricAlarm).
 const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Maximum time over which CloudWatch evaluates an alarm with periods of an hour or more (reference
-/// of PutMetricAlarm).
+/// Maximum time over which CloudWatch evaluates an alarm with periods of an hour or more (API
+/// reference of PutMetricAlarm).
 const MAX_SPAN_OF_HOURS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Maximum number of evaluation periods of an alarm: a day of one-minute periods, the shortest
-/// periods of standard metrics.
+/// Maximum number of evaluation periods of an alarm: the number of minutes in a day. A minute is
+/// the shortest period of standard metrics.
 const MAX_PERIODS: u32 = 1440;
 
-/// Reads the `alarm` and `cloudwatch` tables of a target or of the defaults.
+/// Reads the `alarm` and `cloudwatch` tables of a target or of `[defaults]`.
 pub(super) fn read(table: &Table<'_>, target: &mut Target, cloudwatch: &CloudWatchSettings) {
     let alarm = alarm_table(table);
     settings(&alarm, &mut target.alarm);
@@ -58,12 +58,12 @@ pub(super) fn read(table: &Table<'_>, target: &mut Target, cloudwatch: &CloudWat
     }
 }
 
-/// Returns the `alarm` table of a target or of the defaults. Reports unknown keys.
+/// Returns the `alarm` table of a target or of `[defaults]`. Reports unknown keys.
 pub(super) fn alarm_table<'a>(table: &Table<'a>) -> Table<'a> {
     table.table("alarm", schema::ALARM)
 }
 
-/// Returns whether a target or the defaults configure per-cause alarms.
+/// Returns whether the table of a target or of `[defaults]` configures per-cause alarms.
 pub(super) fn names_causes(table: &Table<'_>) -> bool {
     let alarm = alarm_table(table);
     let keys = ["causes", "cause_actions", "owner_actions"].into_iter();

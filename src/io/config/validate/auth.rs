@@ -1,4 +1,4 @@
-//! Reads `[target.auth]`: the credentials that a probe sends to the endpoint, of exactly one kind.
+//! Reads `[target.auth]`: the credentials of exactly one kind that a probe sends to the endpoint.
 
 use super::secret;
 use crate::io::config::schema;
@@ -7,8 +7,8 @@ use crate::io::config::value::secret::SecretText;
 use crate::io::config::value::text::{Identifier, UserName};
 use crate::model::target::Auth;
 
-/// Reads the `auth` table of a target or of the defaults. The table of a target replaces the whole
-/// table of the defaults.
+/// Reads the `auth` table of a target or of `[defaults]`. The table of a target replaces the whole
+/// table of `[defaults]`.
 pub(super) fn read(auth: &Value<'_>) -> Option<Auth> {
     let errors = auth.place.problems().error_count();
     let table = auth.table(schema::AUTH)?;
@@ -21,7 +21,7 @@ pub(super) fn read(auth: &Value<'_>) -> Option<Auth> {
     let mut kinds = kinds.into_iter().flatten();
     match (kinds.next(), kinds.next()) {
         (Some(one), None) => one,
-        // The message about the unknown key says what to write.
+        // The error about the unknown key already says what to write.
         (None, None) if has_unknown_key => None,
         _ => {
             auth.place
@@ -60,6 +60,6 @@ fn sigv4(value: &Value<'_>) -> Option<Auth> {
     })
 }
 
-/// The forms of a password in the configuration, for the error about a missing one.
+/// The possible sources of a password, shown in the error about a missing password.
 const PASSWORD: &str =
     "password = { file = \"PATH\" }, { env = \"NAME\" } or { credential = \"NAME\" }";

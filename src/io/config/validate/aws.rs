@@ -1,4 +1,4 @@
-//! Reads `[target.aws]`: what the user declares about the AWS resources behind the endpoint. All
+//! Reads `[target.aws]`: the user's declarations about the AWS resources behind the endpoint. All
 //! keys are optional.
 
 use crate::io::config::table::Table;
@@ -8,7 +8,7 @@ use crate::io::config::value::text::{
 use crate::io::config::value::time::PositiveDuration;
 use crate::model::target::AwsDeclarations;
 
-/// Reads the `aws` table of a target or of the defaults.
+/// Reads the `aws` table of a target or of `[defaults]`.
 pub(super) fn read(table: &Table<'_>, aws: &mut AwsDeclarations) {
     table.set::<Region>("region", &mut aws.region);
     table.set::<RoleArn>("role_arn", &mut aws.role_arn);

@@ -1,7 +1,8 @@
-//! Reads the settings of per-cause alarms: which causes have one, and the actions of each.
+//! Reads the settings of per-cause alarms: the causes that have an alarm, and the actions of each
+//! alarm.
 //!
-//! The rulebook, including the custom rules, defines the causes and their owners. An entry of an
-//! action table may be unused by one target but used by another, so unused entries are reported
+//! The rulebook, including the custom rules, defines the causes and their owners. One target may
+//! use an entry of an action table that another target does not use, so unused entries are reported
 //! after all targets have been read.
 
 use std::collections::BTreeMap;
@@ -20,11 +21,12 @@ use crate::model::cause::{CauseId, Owner};
 use crate::model::settings::Settings;
 use crate::model::target::{CauseAlarm, Target};
 
-/// The causes of a rulebook with their owners, by id.
+/// The causes of a rulebook and their owners, by cause id.
 #[derive(Debug)]
 pub(in crate::io::config) struct KnownCauses(BTreeMap<String, Owner>);
 
-/// The entries of all action tables. Each entry records whether an alarm uses it.
+/// The entries of all `cause_actions` and `owner_actions` tables. Each entry records whether an
+/// alarm uses it.
 #[derive(Debug, Default)]
 pub(super) struct Routes<'a> {
     /// The entries of the action tables, by file and key path.
@@ -39,7 +41,7 @@ struct Route<'a> {
     used: bool,
 }
 
-/// One entry of an action table.
+/// One entry of `cause_actions` or `owner_actions`.
 struct ActionEntry<'a> {
     list: Value<'a>,
     actions: Vec<String>,
@@ -47,12 +49,13 @@ struct ActionEntry<'a> {
     route: (PathBuf, String),
 }
 
-/// The text that is appended to the warning about an unused entry of `owner_actions`. It explains
-/// why the entry may be unused although one of the owner's causes is listed.
+/// The text appended to the warning about an unused entry of `owner_actions`. It explains why the
+/// entry may be unused although one of the owner's causes is listed.
 const CAUSES_FIRST: &str = " (a cause with its own actions does not use those of its owner)";
 
 impl KnownCauses {
-    /// Collects the causes of a rulebook.
+    /// Collects the causes of a rulebook, including the cause of unexplained failures, which has no
+    /// rule.
     pub(in crate::io::config) fn of(rulebook: &Rulebook) -> Self {
         let rules = rulebook.causes();
         let mut known: BTreeMap<_, _> = rules
@@ -78,7 +81,7 @@ impl KnownCauses {
 
 impl<'a> Routes<'a> {
     /// Reads the per-cause alarms of a target, with their actions, into `target`. `region` is the
-    /// region of the alarms, if the configuration contains it.
+    /// region of the alarms, or `None` if the configuration does not contain it.
     pub(super) fn read(
         &mut self,
         table: &Table<'a>,
@@ -107,7 +110,7 @@ impl<'a> Routes<'a> {
         }
     }
 
-    /// Reports the entries of action tables that no alarm uses.
+    /// Warns about the entries of action tables that no alarm uses.
     pub(super) fn report_unused(self) {
         let unused = self.entries.into_values().filter(|route| !route.used);
         for route in unused {
@@ -115,8 +118,8 @@ impl<'a> Routes<'a> {
         }
     }
 
-    /// Returns the entries of an action table. An entry of the target replaces the entry of the
-    /// defaults with the same key.
+    /// Returns the valid entries of the action table `key`. An entry of a target replaces the entry
+    /// of `[defaults]` with the same key.
     fn entries(
         &mut self,
         table: &Table<'a>,
@@ -158,7 +161,7 @@ impl<'a> Routes<'a> {
     }
 }
 
-/// Reports alarms that would have the same name. `place` returns where a target's name is written.
+/// Reports alarms that would have the same name. `place` returns the location of a target's name.
 pub(super) fn report_clashes<'p, 'a: 'p>(
     settings: &Settings,
     place: impl Fn(&str) -> Option<&'p KeyLocation<'a>>,
@@ -169,7 +172,7 @@ pub(super) fn report_clashes<'p, 'a: 'p>(
             seen.insert(spec.name, spec.key);
             continue;
         };
-        // Two targets of the same name are reported by `report_duplicates`.
+        // `report_duplicates` reports two targets with the same name.
         let ((AlarmKey::Target(name), AlarmKey::Cause { target, cause, .. })
         | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.key)
         else {

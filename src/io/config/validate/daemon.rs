@@ -14,15 +14,15 @@ use crate::io::config::value::url::EndpointUrl;
 use crate::io::config::web;
 use crate::model::settings::{CloudWatchSettings, ResolverSettings, ServerSettings, Settings};
 
-/// Maximum number of probes that run at the same time. Each probe needs a socket, so a larger
-/// number is a typing error.
+/// Maximum value of `max_in_flight`, the number of probes that run at the same time. Each probe
+/// needs a socket, so a larger number is probably a typing error.
 const MAX_IN_FLIGHT: u32 = 100_000;
 
-/// Maximum number of attempts per DNS lookup. More attempts would outlast the deadline of any
-/// probe.
+/// Maximum value of `attempts`, the number of attempts per DNS lookup. More attempts would take
+/// longer than a typical probe timeout.
 const MAX_ATTEMPTS: u32 = 10;
 
-/// Reads the main file into the settings, except targets and maintenance windows.
+/// Reads all settings of the main file, except targets and maintenance windows.
 pub(super) fn read(root: &Table<'_>, settings: &mut Settings) {
     root.set::<Location>("location", &mut settings.location);
     server(&root.table("server", schema::SERVER), &mut settings.server);

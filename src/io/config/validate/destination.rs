@@ -1,9 +1,9 @@
 //! Reads `[cloudwatch.destination.NAME]`, an additional account and region for metrics and alarms,
 //! and the name of a target's destination.
 //!
-//! Two destinations must not be the same account and region: each would treat the alarms of the
-//! other as alarms of removed targets. Only the settings are compared; they do not show whether two
-//! roles belong to the same account.
+//! Two destinations must not have the same account and region, because each would treat the alarms
+//! of the other as alarms of removed targets. Only the settings are compared, so two roles in the
+//! same account are not detected.
 
 use super::topics::{actions, check_region, other_region};
 use crate::io::config::schema;
@@ -14,15 +14,15 @@ use crate::io::config::wording::alternatives;
 use crate::model::settings::{CloudWatchSettings, DestinationSettings, Role};
 use crate::model::target::TargetCloudWatch;
 
-/// Maximum length of a destination's name in characters. It keeps log lines and the keys in the
-/// state directory, which contain the name, short.
+/// Maximum length of a destination's name in characters. Log lines and the keys in the state
+/// directory contain this name and should stay short.
 const MAX_NAME: usize = 64;
 
-/// The reserved name of the destination that `[cloudwatch]` itself describes.
+/// The reserved name of the destination that `[cloudwatch]` itself configures.
 const MAIN: &str = "main";
 
 /// Reads all destinations into `settings`, which must already contain the other keys of
-/// `[cloudwatch]`, because these are the defaults of a destination.
+/// `[cloudwatch]`, because they are the defaults of each destination.
 pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) {
     for (name, value) in destinations.entries() {
         value.place.check(check_name(name));
@@ -31,7 +31,8 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
         };
         let errors = value.place.problems().error_count();
         let destination = destination(&table, settings);
-        // A default value that replaces a wrong one can make this destination equal to another.
+        // An invalid value is replaced by the default, which can make this destination equal to
+        // another, so only valid destinations are compared.
         let is_valid = value.place.problems().error_count() == errors;
         if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
             value.place.error(format!(
@@ -42,7 +43,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
     }
 }
 
-/// Reads the name of the destination to which a target's metrics and alarms belong.
+/// Reads the name of the destination for a target's metrics and alarms.
 pub(super) fn choose(
     table: &Table<'_>,
     target: &mut TargetCloudWatch,
@@ -54,7 +55,7 @@ pub(super) fn choose(
     if cloudwatch.destinations.contains_key(&name) {
         target.destination = Some(name);
     } else if name == MAIN {
-        // With "main", a target overrides the destination of [defaults].
+        // With "main", a target overrides the destination of `[defaults]`.
         target.destination = None;
     } else {
         let names = cloudwatch.destinations.keys().map(String::as_str);
@@ -99,7 +100,7 @@ fn role(table: &Table<'_>) -> Option<Role> {
     })
 }
 
-/// Reports inherited topics that are in another region than the destination.
+/// Reports inherited SNS topics in a different region than the destination.
 fn check_inherited(table: &Table<'_>, settings: &DestinationSettings) {
     let mut topics = settings.alarm_actions.iter();
     let wrong = topics.find_map(|topic| other_region(topic, settings.region.as_deref()));

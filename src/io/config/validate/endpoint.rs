@@ -1,7 +1,7 @@
-//! Reads `name`, `url` and `urls` of a `[[target]]`: the endpoints that it describes.
+//! Reads `name`, `url` and `urls` of a `[[target]]`, which describe one or more endpoints.
 //!
-//! With `urls`, each URL is a target of its own. Its name is derived from the URL, so that a change
-//! of the order changes no name.
+//! With `urls`, each URL is a separate target. Its name is derived from the URL, so reordering the
+//! list does not rename a target.
 
 use std::collections::BTreeMap;
 
@@ -15,18 +15,18 @@ use crate::io::config::value::text::{TargetNameText, check_target_name};
 use crate::io::config::value::url::{HttpUrl, parse_url};
 use crate::model::settings::CloudWatchSettings;
 
-/// An endpoint with the place that gave it its name.
+/// An endpoint, with the location of its name in the configuration.
 pub(super) struct Endpoint<'a> {
-    /// The name; `?` if it is wrong.
+    /// The name of the target, or `?` if the name is invalid.
     pub(super) name: String,
-    /// The URL; a placeholder if it is wrong.
+    /// The URL of the endpoint, or a placeholder if the URL is invalid.
     pub(super) url: Url,
-    /// Where the name was written, or the URL that it is derived from.
+    /// The location of the name, or of the URL from which the name is derived.
     pub(super) place: KeyLocation<'a>,
 }
 
-/// Reads the endpoints of a target. Returns at least one, even if there were errors, so that the
-/// other tables are checked.
+/// Reads the endpoints of a target. Returns at least one endpoint, even after errors, so that the
+/// other tables of the target are checked.
 pub(super) fn read<'a>(table: &Table<'a>, cloudwatch: &CloudWatchSettings) -> Vec<Endpoint<'a>> {
     let endpoints = match (table.find("urls"), table.find("url")) {
         (Some(urls), None) => several(table, &urls),
@@ -66,12 +66,12 @@ pub(super) fn read<'a>(table: &Table<'a>, cloudwatch: &CloudWatchSettings) -> Ve
     endpoints
 }
 
-/// Returns a placeholder for the missing or wrong URL of a target, which is then never probed.
+/// Returns a placeholder for a missing or invalid URL. The placeholder is never probed.
 pub(super) fn any_url() -> Option<Url> {
     Url::parse("http://localhost/").ok()
 }
 
-/// Reads a URL: text, or the file or variable that contains it.
+/// Reads a URL, written as text or as the name of a file or variable that contains the URL.
 pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
     if !value.is_table() {
         return value.read::<HttpUrl>();
@@ -91,7 +91,7 @@ pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
 
 type Named<'a> = (Option<String>, Option<Url>, KeyLocation<'a>);
 
-/// Reads `urls`, with a name for each.
+/// Reads `urls` and derives a name from each URL.
 fn several<'a>(table: &Table<'a>, urls: &Value<'a>) -> Vec<Named<'a>> {
     let prefix = table.get::<TargetNameText>("name");
     if urls.is_empty() {
@@ -109,8 +109,8 @@ fn several<'a>(table: &Table<'a>, urls: &Value<'a>) -> Vec<Named<'a>> {
         .collect()
 }
 
-/// The name of a target for one of several URLs: host, port and path after the common name. The
-/// query is left out, since it may contain a secret.
+/// Returns the name of a target from `urls`: the prefix, then host, port and path of the URL. The
+/// query is omitted, because it may contain a secret.
 fn derived_name(prefix: Option<&str>, url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url
@@ -135,7 +135,7 @@ fn accepted(name: &str, place: &KeyLocation<'_>, cloudwatch: &CloudWatchSettings
     is_accepted
 }
 
-/// Reports both places of a target name that is used twice.
+/// Reports each target name that is used more than once, at both locations.
 pub(super) fn report_duplicates<'a, 'p>(
     endpoints: impl Iterator<Item = (&'p str, &'p KeyLocation<'a>)>,
 ) where

@@ -7,8 +7,8 @@ use crate::io::config::value::time::EvidenceWait;
 use crate::io::config::value::url::EndpointUrl;
 use crate::model::settings::EvidenceSettings;
 
-/// Maximum number of evidence requests to AWS per second. The quota of CloudWatch is 50 calls of
-/// GetMetricData per second in a region, which dashboards and other tools share.
+/// Maximum number of evidence requests to AWS per second. Other tools share the quota of
+/// CloudWatch, which is 50 calls of GetMetricData per second in a region.
 const MAX_REQUESTS_PER_SECOND: u32 = 50;
 
 /// Reads the `evidence` table of the main file.

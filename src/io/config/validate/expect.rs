@@ -1,4 +1,4 @@
-//! Reads `[target.expect]`: the conditions that a healthy response meets.
+//! Reads `[target.expect]`: the conditions that a healthy response must meet.
 
 use crate::io::config::habits;
 use crate::io::config::schema;
@@ -9,11 +9,11 @@ use crate::io::config::value::text::check_header_name;
 use crate::io::config::value::time::PositiveDuration;
 use crate::model::target::{BodyMatch, Expectations};
 
-/// Maximum value of `certificate_days`: ten years in days. Public authorities issue certificates
-/// only for shorter times.
+/// Maximum value of `certificate_days` in days (ten years). Public certificate authorities issue
+/// only certificates with a shorter lifetime.
 const MAX_CERTIFICATE_DAYS: u32 = 3650;
 
-/// Reads the `expect` table of a target or of the defaults.
+/// Reads the `expect` table of a target or of `[defaults]`.
 pub(super) fn read(table: &Table<'_>, expect: &mut Expectations) {
     if let Some(list) = table.find("status") {
         expect.status = list.read_items::<StatusRange>();
@@ -79,7 +79,7 @@ fn body(value: &Value<'_>) -> Option<Vec<BodyMatch>> {
     Some(tests)
 }
 
-/// The items of a list, or a single value.
+/// Returns the items of the list at `key`, or a single value as the only item.
 fn one_or_more<'a>(table: &Table<'a>, key: &str) -> Vec<Value<'a>> {
     match table.find(key) {
         Some(value) if value.is_list() => value.items(),
@@ -87,7 +87,7 @@ fn one_or_more<'a>(table: &Table<'a>, key: &str) -> Vec<Value<'a>> {
     }
 }
 
-/// Warns about `/pattern/`, which is valid but rarely meant.
+/// Warns about a pattern such as `/pattern/`, which is valid but matches the slashes literally.
 fn warn_about_slashes(pattern: &Value<'_>) {
     let text = pattern.text().unwrap_or_default();
     let bare = text

@@ -1,4 +1,5 @@
-//! Reads `[[target.layer]]`: ways past the outer hops of a target.
+//! Reads `[[target.layer]]`: addresses for requests that bypass outer hops of a target, such as a
+//! CDN.
 
 use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
@@ -7,10 +8,11 @@ use crate::io::config::value::text::LayerName;
 use crate::model::host_port::Layer;
 use crate::model::target::Target;
 
-/// Maximum number of layers of a target. Each is requested twice in an incident.
+/// Maximum number of layers of a target. During an incident, the daemon sends two requests to each
+/// layer.
 const MAX_LAYERS: usize = 8;
 
-/// Reads the layers of a target, the outermost first.
+/// Reads the layers of a target. The outermost layer is listed first.
 pub(super) fn read(table: &Table<'_>, target: &mut Target) {
     let items = table.items("layer");
     let place = table.place_of("layer");

@@ -1,5 +1,5 @@
-//! Reads `[[maintenance]]`: windows that are open once, or every week in the local time of a time
-//! zone.
+//! Reads `[[maintenance]]`: windows that open once, and windows that open every week in the local
+//! time of a time zone.
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -12,7 +12,7 @@ use crate::io::config::value::time::{DayName, PointInTime, TimeOfDay, WindowLeng
 use crate::model::settings::{MaintenanceTime, MaintenanceWindow};
 use crate::model::target::Target;
 
-/// Reads one `[[maintenance]]` table. Reports a warning about a pattern that matches no target.
+/// Reads one `[[maintenance]]` table. Warns about a pattern that matches no target.
 pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceWindow> {
     let table = item.table(schema::MAINTENANCE)?;
     let name = table.required::<WindowName>("name", "name = \"deployment\"");
@@ -26,8 +26,8 @@ pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceW
         (false, true) => read_weekly(&table),
         _ => {
             table.place().error(
-                "needs exactly one time: write from and until (once), or days, at and lasting \
-                 (each week)",
+                "needs exactly one time: write `from` and `until` (once), or `days`, `at` and \
+                 `lasting` (each week)",
             );
             None
         }
@@ -56,14 +56,15 @@ fn pattern(item: &Value<'_>, targets: &[&Target]) -> Option<String> {
 fn read_once(table: &Table<'_>) -> Option<MaintenanceTime> {
     if let Some(zone) = table.find("timezone") {
         zone.place.error(
-            "is only for days, at and lasting; remove it and write the offset into from and until",
+            "is only for `days`, `at` and `lasting`; remove it and write the offset into `from` \
+             and `until`",
         );
     }
     let from = table.required::<PointInTime>("from", "from = 2026-05-01T22:00:00Z");
     let until = table.required::<PointInTime>("until", "until = 2026-05-01T23:00:00Z");
     let (from, until) = (from?, until?);
     if until <= from {
-        let message = "is not later than from; write a later time";
+        let message = "is not later than `from`; write a later time";
         table.place_of("until").error(message);
         return None;
     }

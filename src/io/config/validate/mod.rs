@@ -1,8 +1,8 @@
-//! Turns the tables of a configuration into [`Settings`].
+//! Converts the tables of a configuration to [`Settings`].
 //!
-//! Each submodule reads one table. It reports a wrong value and continues with the default value,
-//! so that all problems are reported at once. The settings are used only if there is no error.
-//! [`Settings`] and [`Target`] define the defaults.
+//! Each submodule reads one table. It reports an invalid value and continues with the default
+//! value, so that all problems are reported at once. The settings are used only if there is no
+//! error. [`Settings`] and [`Target`] define the defaults.
 
 mod alarm;
 mod auth;
@@ -36,7 +36,7 @@ use crate::model::target::Target;
 
 pub(super) use causes::KnownCauses;
 
-/// The error about a configuration without a target.
+/// The error message for a configuration without targets.
 const NO_TARGET: &str =
     "there is no target; add a [[target]] with `name` and `url`, or an `include` that matches";
 
@@ -66,7 +66,7 @@ pub(super) fn settings(
         if !may_lack_targets && !is_malformed {
             main.place().error(NO_TARGET);
         }
-        // [defaults] is otherwise read together with each target.
+        // If there are targets, `[defaults]` is instead read together with each target.
         target::read_defaults(&defaults, &settings.cloudwatch);
     }
     let known = LazyCell::new(known);
@@ -99,8 +99,8 @@ pub(super) fn settings(
     settings
 }
 
-/// Returns the targets of a file that are written in another form, such as `[target]`,
-/// `[[targets]]` or `[targets.orders]`. The form itself is reported elsewhere.
+/// Returns the targets of a file that are not written as `[[target]]` but, for example, as
+/// `[target]`, `[[targets]]` or `[targets.orders]`. Other checks report the wrong form.
 fn misnamed_targets<'a>(file: &Table<'a>) -> Vec<Value<'a>> {
     let others = file.others(schema::MAIN).into_iter();
     let misnamed = others.filter(|(key, _)| habits::names_targets(key));

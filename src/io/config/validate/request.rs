@@ -20,14 +20,14 @@ use crate::io::config::value::text::{
 use crate::io::config::value::url::{HostText, ProxyUrl, ServerNameText};
 use crate::model::target::{HeaderText, ProxyAuth, RequestSettings};
 
-/// Maximum number of redirects that a probe follows, as in browsers.
+/// Maximum value of `max_redirects`, which is also the limit of browsers.
 const MAX_REDIRECTS: u32 = 20;
 
-/// Maximum size of a request body in bytes. The bodies of all targets are in memory, and a larger
-/// file is probably the wrong one.
+/// Maximum size of a `body_file` in bytes. The request bodies of all targets are kept in memory,
+/// and a larger file was probably named by mistake.
 const MAX_BODY: u64 = 1024 * 1024;
 
-/// Maximum length of a user name and a password of a SOCKS proxy in bytes (RFC 1929).
+/// Maximum length in bytes of the user name and of the password for a SOCKS proxy (RFC 1929).
 const MAX_SOCKS_TEXT: usize = 255;
 
 /// Lowercase names of headers that only the HTTP library may set.
@@ -41,7 +41,7 @@ const FRAMING: [&str; 4] = [
 /// Lowercase names of headers whose value is always a credential.
 const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "x-api-key"];
 
-/// Reads the `request` table of a target or of the defaults.
+/// Reads the `request` table of a target or of `[defaults]`.
 pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     table.set::<HttpMethod>("method", &mut request.method);
     headers(table, request);
@@ -64,8 +64,8 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     }
 }
 
-/// Reads the headers of the defaults, then the headers of the target. A header of the target
-/// replaces a default header of the same name.
+/// Reads the headers of `[defaults]`, then the headers of the target. A header of the target
+/// replaces a default header with the same name.
 fn headers(table: &Table<'_>, request: &mut RequestSettings) {
     for headers in table.find_all("headers") {
         for (name, value) in headers.entries() {
@@ -105,7 +105,7 @@ fn header(name: &str, value: &Value<'_>) -> Option<HeaderText> {
     value.place.check(text)
 }
 
-/// Reads `host`: the `Host` header, which is also the authority of HTTP/2.
+/// Reads `host`: the value of the `Host` header, or of the authority in HTTP/2.
 fn host(table: &Table<'_>, request: &mut RequestSettings) {
     let is_host = |(name, _): &(String, HeaderText)| name.eq_ignore_ascii_case("host");
     let Some(host) = table.get::<HostText>("host") else {
@@ -120,7 +120,7 @@ fn host(table: &Table<'_>, request: &mut RequestSettings) {
         .push(("Host".to_owned(), HeaderText::Plain(host)));
 }
 
-/// Reads `proxy` and the credentials for it.
+/// Reads `proxy`, and the credentials for the proxy from `proxy_auth`.
 fn proxy(table: &Table<'_>, request: &mut RequestSettings) {
     table.set::<ProxyUrl>("proxy", &mut request.proxy);
     let Some(auth) = table.find("proxy_auth") else {
@@ -137,17 +137,18 @@ fn proxy(table: &Table<'_>, request: &mut RequestSettings) {
         let longest = username.len().max(password.expose().len());
         if longest > MAX_SOCKS_TEXT {
             auth.place
-                .error("user or password is longer than 255 bytes; use shorter ones");
+                .error("user name or password is longer than 255 bytes; use shorter credentials");
         }
         request.proxy_auth = Some(ProxyAuth { username, password });
     }
     if !table.has("proxy") {
-        auth.place.error("has no proxy; add `proxy`");
+        auth.place
+            .error("has no effect without `proxy`; add `proxy` or remove it");
     }
 }
 
-/// Reads the request body from `body` or `body_file`. Each of these keys of a target replaces both
-/// keys of the defaults.
+/// Reads the request body from `body` or `body_file`. If a target contains one of these keys, both
+/// keys of `[defaults]` are ignored.
 fn body(table: &Table<'_>, request: &mut RequestSettings) {
     let table = table.without_defaults_if_own(&["body", "body_file"]);
     let Some(file) = table.find("body_file") else {

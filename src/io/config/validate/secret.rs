@@ -10,15 +10,16 @@ use crate::io::config::named_file::read_file;
 use crate::io::config::value::secret::SecretSource;
 use crate::model::secret::Secret;
 
-/// Maximum size of a secret file in bytes. No token or password is this long, so a larger file is
-/// the wrong one.
+/// Maximum size of a secret file in bytes. No token or password is this long, so a larger file was
+/// named by mistake.
 const MAX_SECRET: u64 = 64 * 1024;
 
-/// Maximum length in bytes of the name of an environment variable that messages show. A longer text
-/// may be a token in the wrong place.
+/// Maximum length in bytes of the name of an environment variable in a message. A longer name is
+/// hidden, because it may be a token in the wrong place.
 const MAX_SHOWN_NAME: usize = 40;
 
-/// Reads a secret from its source, without the line breaks at its end, which editors add to files.
+/// Reads a secret from its source. Removes line breaks at the end, because editors add them to
+/// files.
 pub(super) fn read(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Secret, String> {
     if place.problems().skips_secrets() {
         return check_source(source).map(|()| Secret::new(String::new()));
@@ -35,7 +36,7 @@ pub(super) fn read(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Sec
     Ok(Secret::new(text.to_owned()))
 }
 
-/// Checks the name of a source without reading it.
+/// Checks the name of a secret's source without reading the secret.
 fn check_source(source: &SecretSource) -> Result<(), String> {
     match source {
         SecretSource::File(_) => Ok(()),
@@ -44,8 +45,8 @@ fn check_source(source: &SecretSource) -> Result<(), String> {
     }
 }
 
-/// Reads a secret that is sent in a header. Returns an error if it contains a character that is not
-/// allowed in a header.
+/// Reads a secret that is sent in a header. Returns an error if the secret contains a character
+/// that is not allowed in a header.
 pub(super) fn for_header(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Secret, String> {
     let secret = read(source, place)?;
     if http::HeaderValue::from_str(secret.expose()).is_err() {
@@ -67,8 +68,8 @@ fn file_text(path: &Path) -> Result<(String, String), String> {
     Ok((text, shown))
 }
 
-/// Returns the path of the file of a credential. Errors do not contain `name`, because it could be
-/// the secret itself in the wrong place.
+/// Returns the path of a credential file. Errors do not contain `name`, because it could be the
+/// secret itself in the wrong place.
 fn credential(name: &str) -> Result<PathBuf, String> {
     check_credential(name)?;
     match std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty()) {
@@ -117,7 +118,7 @@ fn check_variable(name: &str) -> Result<(), String> {
 
 fn variable(name: &str) -> Result<String, String> {
     check_variable(name)?;
-    // The secret itself may have been written here by mistake and must not reach a log.
+    // The name may be the secret itself, written here by mistake, and a secret must not be logged.
     let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let shown = if name.len() <= MAX_SHOWN_NAME && name.chars().all(allowed) {
         format!("the variable {name}")

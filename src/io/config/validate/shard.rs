@@ -1,14 +1,15 @@
-//! Reads `[shard]`: which part of the targets this daemon probes.
+//! Reads `[shard]`: the settings that determine which of the targets this daemon probes.
 //!
-//! This module does not check whether an automatic index can be determined, because a
-//! configuration is also checked on other machines than the one of the daemon.
+//! An automatic index is not determined here, because a configuration may be checked on a machine
+//! other than that of the daemon.
 
 use crate::io::config::table::Table;
 use crate::io::config::value::number::{Bounded, IndexValue, ShardIndexValue};
 use crate::model::settings::{ShardIndex, ShardSettings};
 
-/// Maximum number of shards. A daemon handles ten thousand targets, so a larger number is a typing
-/// error; it would slow down reading a configuration, which ranks all shards for each target.
+/// Maximum number of shards. A daemon handles ten thousand targets, so a larger number is probably
+/// a typing error. A larger number would also slow down loading, which ranks all shards for each
+/// target.
 const MAX_SHARDS: u32 = 1000;
 
 /// Reads the `shard` table of the main file.

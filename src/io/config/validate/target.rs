@@ -1,7 +1,7 @@
 //! Reads a `[[target]]`: the labels, times, thresholds and subtables of a target.
 //!
-//! `Target::with_defaults` provides the values of absent keys. This module also checks the rules
-//! that compare two times.
+//! `Target::with_defaults` provides the values of absent keys. This module also compares the
+//! timeout with the interval and with the integration timeout.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use crate::io::config::value::time::{AnyDuration, Interval, PositiveDuration};
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
-/// Maximum number of consecutive failures or successes that change the health of a target. A higher
-/// threshold would hide an outage.
+/// Maximum value of `consecutive_failures` and `consecutive_successes`. A higher threshold would
+/// hide an outage.
 const MAX_THRESHOLD: u32 = 100;
 
-/// The time that a suggested probe timeout adds to the integration timeout of the gateway, for DNS,
-/// connection, TLS and the transfer of the response.
+/// The time added to the integration timeout of the gateway in a suggested probe timeout. The added
+/// time covers DNS, connection, TLS and the transfer of the response.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// Reads the tables of a `[[target]]` with this name and URL.
+/// Reads the tables of a `[[target]]` and returns a target with the given name and URL.
 pub(super) fn read(
     table: &Table<'_>,
     name: &str,
@@ -34,7 +34,7 @@ pub(super) fn read(
     read_tables(table, Target::with_defaults(name, url), cloudwatch)
 }
 
-/// Reports what is wrong with a target that is written in another form than `[[target]]`.
+/// Reports the problems of a target that is not written as `[[target]]`.
 pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
     let Some(table) = value.table(schema::TARGET) else {
         return;
@@ -51,7 +51,8 @@ pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudW
     read_defaults(&table.with_defaults(defaults), cloudwatch);
 }
 
-/// Reports what is wrong with `[defaults]` if there are no targets.
+/// Reads the tables of a target only to report their problems. Used for `[defaults]` if there are
+/// no targets.
 pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
     if let Some(url) = endpoint::any_url() {
         read_tables(defaults, Target::with_defaults("?", url), cloudwatch);
@@ -70,7 +71,7 @@ fn read_tables(table: &Table<'_>, mut target: Target, cloudwatch: &CloudWatchSet
     tls::read(&table.table("tls", schema::TLS), &mut target.tls);
     let expect = table.table("expect", schema::EXPECT);
     if target.tls.accept_any_certificate && !expect.has("certificate_days") {
-        // An expired certificate is accepted too.
+        // An expired certificate is also accepted, so its expiry is not checked by default.
         target.expect.certificate_days = None;
     }
     expect::read(&expect, &mut target.expect);

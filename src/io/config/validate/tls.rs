@@ -1,6 +1,8 @@
-//! Reads `[target.tls]`: whether certificates are verified, and certificates and keys in PEM files.
+//! Reads `[target.tls]`: whether certificates are verified, and the PEM files with certificates and
+//! keys.
 //!
-//! This module checks only the format. The probe detects untrusted and expired certificates.
+//! This module checks only the format of the files. Probes detect untrusted and expired
+//! certificates.
 
 use std::sync::Arc;
 
@@ -13,10 +15,10 @@ use crate::model::secret::Secret;
 use crate::model::target::{TlsIdentity, TlsSettings};
 
 /// Maximum size of a PEM file in bytes: about four times the size of a bundle of all public root
-/// certificates. A larger file is the wrong one.
+/// certificates. A larger file was named by mistake.
 const MAX_PEM: u64 = 1024 * 1024;
 
-/// Reads the `tls` table of a target or of the defaults.
+/// Reads the `tls` table of a target or of `[defaults]`.
 pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
     if let Some(verify) = table.get::<bool>("verify") {
         tls.accept_any_certificate = !verify;
@@ -31,7 +33,7 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
         .find("ca_file")
         .and_then(|file| pem(&file, certificates));
     match (table.find("cert_file"), table.find("key_file")) {
-        // The key is a secret.
+        // The key is a secret, so its file is not read.
         (Some(cert), Some(key)) if key.place.problems().skips_secrets() => {
             pem(&cert, certificates);
             key.read::<String>();

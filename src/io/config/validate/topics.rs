@@ -6,7 +6,7 @@ use crate::io::config::value::text::Arn;
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
-/// Reads a list of alarm actions, each an ARN.
+/// Reads a list of alarm actions. Each item is an ARN.
 pub(super) fn actions(list: &Value<'_>) -> Vec<String> {
     let items = list.items();
     if items.len() > MAX_ACTIONS {
@@ -19,7 +19,7 @@ pub(super) fn actions(list: &Value<'_>) -> Vec<String> {
     items.iter().filter_map(Value::read::<Arn>).collect()
 }
 
-/// Returns the region of a target's alarms, if the configuration contains it.
+/// Returns the region of a target's alarms, or `None` if the configuration does not contain it.
 pub(super) fn region_of<'a>(
     cloudwatch: &'a CloudWatchSettings,
     target: &Target,
@@ -31,7 +31,7 @@ pub(super) fn region_of<'a>(
     }
 }
 
-/// Reports topics in another region than the alarm, which PutMetricAlarm would reject.
+/// Reports SNS topics in a different region than the alarm. PutMetricAlarm rejects these topics.
 pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     for item in list.items() {
         if let Some(topic) = item.text()
@@ -45,13 +45,13 @@ pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     }
 }
 
-/// Returns the region of an SNS topic and the required region, if these differ.
+/// Returns the region of an SNS topic and the region of the alarm if the two regions differ.
 pub(super) fn other_region<'a>(
     topic: &'a str,
     region: Option<&'a str>,
 ) -> Option<(&'a str, &'a str)> {
-    // The form is arn:partition:sns:region:account:topic. Actions of other services may be in
-    // another region.
+    // The ARN of a topic is `arn:partition:sns:region:account:topic`. Actions of other services may
+    // be in a different region.
     let mut parts = topic.split(':').skip(2);
     let (service, topic_region) = (parts.next()?, parts.next()?);
     let alarm_region = region?;

@@ -1,4 +1,4 @@
-//! Types of IP addresses, with and without a port.
+//! Defines types for IP addresses, with and without a port.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -24,7 +24,7 @@ checked! {
     NameServer(SocketAddr) from String, |text: String| {
         let without_port = || text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
         text.parse().or_else(|_| without_port()).map_err(|_| {
-            // Other tools write `tcp://1.1.1.1:53`.
+            // Some other tools write the address of a DNS server as `tcp://1.1.1.1:53`.
             let bare = text.split("://").nth(1).unwrap_or(&text).trim_end_matches('/');
             let is_plain = !text.starts_with("https://") && !text.starts_with("tls://");
             let is_address = bare.parse::<SocketAddr>().is_ok() || bare.parse::<IpAddr>().is_ok();
@@ -37,7 +37,7 @@ checked! {
         })
     };
 
-    /// A host, by name or address, with a port.
+    /// A host name or IP address with a port.
     ConnectTo(HostPort) from String, |text: String| HostPort::parse(&text);
 
     /// An IP address without a port.
@@ -46,7 +46,8 @@ checked! {
     });
 }
 
-/// The address to write for `:9853`, `9853`, `localhost:9853` or an address without a port.
+/// Returns the quoted address to write instead of `:9853`, `9853`, `localhost:9853` or an IP
+/// address without a port.
 fn suggested_listen(text: &str) -> String {
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let port: Option<u16> = port.parse().ok().filter(|port| *port > 0);

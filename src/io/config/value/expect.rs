@@ -1,4 +1,5 @@
-//! Types of the values in `[target.expect]`: status ranges, patterns, JSON paths and JSON values.
+//! Defines types for the values in `[target.expect]`: status ranges, patterns, JSON paths and JSON
+//! values.
 
 use regex::Regex;
 use toml::Value;
@@ -24,20 +25,21 @@ checked! {
         }
     });
 
-    /// A regular expression that has been compiled.
+    /// A compiled regular expression.
     PatternText(Pattern) from String, |source: String| pattern(&source);
 
-    /// A condition on a text: equality, a contained part or a regular expression.
+    /// A condition on a header value, such as equality, contained text or a regular expression.
     TextTest(TextMatch) from Value, |value| match value {
         Value::String(text) => Ok(TextMatch::Equals(text)),
         value => text_test(value),
     };
 
-    /// The conditions on a part of a JSON body: an expected value, or a table of operators.
+    /// The conditions on a value in a JSON body, written as an expected value or as a table of
+    /// operators.
     JsonTests(Vec<JsonTest>) from Value, json_tests;
 }
 
-const TEXT_TEST: &str = "not a test on a text; write \"text\" for equality, \
+const TEXT_TEST: &str = "not a valid condition; write \"text\" for equality, \
      { contains = \"part\" }, { regex = \"pattern\" }, { not_contains = \"part\" }, \
      { not_regex = \"pattern\" }, { \"!=\" = \"text\" } or { exists = false }";
 
@@ -61,7 +63,7 @@ fn text_test(value: Value) -> Result<TextMatch, String> {
     }
 }
 
-/// The operators on a value of a JSON body.
+/// The operators in conditions on a value in a JSON body. The first six compare two values.
 const OPERATORS: [&str; 9] = [
     "==", "!=", "<=", ">=", "<", ">", "contains", "regex", "exists",
 ];
@@ -81,7 +83,7 @@ fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
     }
     if let Some(key) = table.keys().find(|key| !is_operator(key)) {
         return Err(format!(
-            "{key:?} is no operator; write only {}, or {{ \"==\" = {{ … }} }} for a whole object",
+            "{key:?} is not an operator; write only {}, or {{ \"==\" = {{ … }} }} for a whole object",
             alternatives(OPERATORS.iter().map(|operator| format!("{operator:?}")))
         ));
     }
@@ -120,7 +122,8 @@ fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
         .ok_or_else(|| format!("{operator:?} compares numbers; write {{ {operator:?} = 5 }}"))
 }
 
-/// What to write for a text such as `> 0`, which would be compared for equality.
+/// Returns an error message for a text such as `> 0`, which would otherwise be compared for
+/// equality. Returns `None` for other texts.
 fn written_comparison(text: &str) -> Option<String> {
     let operator = OPERATORS[..6]
         .iter()
@@ -143,7 +146,8 @@ fn written_comparison(text: &str) -> Option<String> {
     ))
 }
 
-/// Flags of patterns between slashes. Other texts after a slash are parts of a path.
+/// The flags that are recognized after a pattern between slashes, such as `/pattern/i`. Other text
+/// after the last slash is part of a path.
 const FLAGS: [&str; 15] = [
     "i", "g", "m", "s", "x", "u", "gi", "ig", "gm", "im", "mi", "is", "si", "iu", "ims",
 ];
@@ -174,7 +178,8 @@ fn pattern(source: &str) -> Result<Pattern, String> {
         ));
     }
     Regex::new(source).map(Pattern).map_err(|error| {
-        // The library prints the pattern over several lines; the last line contains the reason.
+        // The regex library prints the pattern over several lines; the last line contains the
+        // reason.
         let printed = error.to_string();
         let reason = printed.lines().last().unwrap_or_default().trim();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
@@ -194,7 +199,8 @@ fn pattern(source: &str) -> Result<Pattern, String> {
     })
 }
 
-/// The pattern of `/pattern/flags` as this program writes it; `None` for other texts.
+/// Converts `/pattern/flags` to a quoted pattern in the syntax of the regex library. Returns `None`
+/// for other texts.
 fn delimited(source: &str) -> Option<String> {
     let (pattern, flags) = source.strip_prefix('/')?.rsplit_once('/')?;
     let pattern = pattern.replace("\\/", "\0");
@@ -212,7 +218,7 @@ fn delimited(source: &str) -> Option<String> {
     }))
 }
 
-/// Parses a key of `expect.body.json`: a JSON path, of which the leading `$.` may be omitted.
+/// Parses a key of `expect.body.json` as a JSON path. The leading `$.` is optional.
 pub(in crate::io::config) fn json_path(source: &str) -> Result<JsonPath, String> {
     let whole = if source.starts_with('$') {
         source.to_owned()

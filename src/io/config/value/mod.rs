@@ -1,9 +1,9 @@
-//! Types of single values, which check themselves while they are deserialized.
+//! Defines types for single values, which are checked while they are deserialized.
 //!
-//! Each type holds a value in the form that the settings use: a [`time::PositiveDuration`] holds a
-//! [`Duration`](std::time::Duration), a [`text::Arn`] holds a `String`. An error says what is wrong
-//! with the value and what to write; the caller adds the place. Rules that need more than one value
-//! are in `validate`.
+//! Each type contains its value in the form that the settings use: a [`time::PositiveDuration`]
+//! contains a [`Duration`](std::time::Duration), a [`text::Arn`] contains a `String`. An error says
+//! what is wrong with the value and what to write; the caller adds the location. Rules about
+//! several values are in `validate`.
 
 pub(super) mod address;
 pub(super) mod expect;
@@ -15,7 +15,7 @@ pub(super) mod url;
 
 use serde::de::DeserializeOwned;
 
-/// A type that checks its value while it is deserialized.
+/// A value that is checked while it is deserialized.
 pub(super) trait Checked: DeserializeOwned {
     /// The type of the value in the settings.
     type Inner;
@@ -40,8 +40,10 @@ impl Checked for String {
     }
 }
 
-/// Defines types that deserialize a value of one type and convert it with a function, which returns
-/// an error if the value is wrong: `Name(Inner) from Written, function;`.
+/// Defines types that deserialize a value of the type `Written` and convert it to `Inner` with a
+/// function. The function returns an error if the value is invalid.
+///
+/// The syntax is `Name(Inner) from Written, function;`.
 macro_rules! checked {
     ($($(#[$doc:meta])* $name:ident($inner:ty) from $written:ty, $check:expr;)+) => {$(
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! Types of numbers: bounded integers, sizes, amounts of money and shard indexes.
+//! Defines types for numbers: bounded integers, sizes, amounts of money and shard indexes.
 
 use serde::{Deserialize, Deserializer, de};
 use toml::Value;
@@ -9,12 +9,12 @@ use super::{Checked, checked};
 #[derive(Debug)]
 pub(in crate::io::config) struct Bounded<const MIN: u32, const MAX: u32>(u32);
 
-/// The value of `shard.index` as it is written: a number or the text `"auto"`.
+/// The value of `shard.index`: a number or the text `"auto"`.
 #[derive(Debug)]
 pub(in crate::io::config) enum IndexValue {
-    /// The index of the daemon's shard, from 0.
+    /// A number that has not been compared with the number of shards.
     Number(i64),
-    /// The text `"auto"`: the daemon determines its own index.
+    /// The text `"auto"`: the daemon determines the index at startup.
     Auto,
 }
 
@@ -39,8 +39,8 @@ impl<const MIN: u32, const MAX: u32> Checked for Bounded<MIN, MAX> {
     }
 }
 
-/// Maximum value of `body_limit` in bytes. The bodies of all running probes are in memory at the
-/// same time, so a higher limit could exhaust it.
+/// Maximum value of `body_limit` in bytes. The response bodies of all running probes are in memory
+/// at the same time, so a higher limit could exhaust the memory.
 const MAX_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 checked! {

@@ -1,4 +1,4 @@
-//! Types of the sources of secrets, and of header values, which may be secrets.
+//! Defines types for the sources of secrets and for header values, which may be secrets.
 
 use toml::Value;
 
@@ -7,9 +7,9 @@ use super::checked;
 /// The source from which a secret is read.
 #[derive(Clone, Debug)]
 pub(in crate::io::config) enum SecretSource {
-    /// The path of a file.
+    /// The path of a file that contains the secret.
     File(String),
-    /// The name of an environment variable.
+    /// The name of an environment variable that contains the secret.
     Env(String),
     /// The name of a file in the service manager's `CREDENTIALS_DIRECTORY`.
     Credential(String),
@@ -20,11 +20,11 @@ pub(in crate::io::config) enum SecretSource {
 pub(in crate::io::config) enum HeaderValue {
     /// Plain text, sent as written.
     Plain(String),
-    /// A secret that is read from this source.
+    /// A secret, which is read from the given source.
     Secret(SecretSource),
 }
 
-/// The error about a secret that is written in the configuration.
+/// The error message for a secret that is written in the configuration.
 pub(in crate::io::config) const SECRET_FORM: &str = "secrets cannot be written here; use \
      { file = \"PATH\" }, { env = \"NAME\" } or { credential = \"NAME\" }";
 
@@ -52,8 +52,8 @@ fn secret_source(value: Value) -> Result<SecretSource, &'static str> {
     }
 }
 
-/// Returns the key and the text of a table that contains only one key with a text. Returns `None`
-/// for any other value.
+/// Returns the key and the text of a table with exactly one entry, whose value is text. Returns
+/// `None` for any other value.
 pub(super) fn single_text(value: Value) -> Option<(String, String)> {
     let Value::Table(table) = value else {
         return None;

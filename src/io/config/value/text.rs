@@ -1,4 +1,4 @@
-//! Types of text: names, AWS identifiers and words of a fixed set.
+//! Defines types for text: names, AWS identifiers and words from fixed sets.
 
 use http::Method;
 use toml::Value;
@@ -13,15 +13,15 @@ use crate::model::target::{
 };
 
 checked! {
-    /// The name of a location, at most 64 characters. With the name of a target it fits into the
-    /// 255 characters of an alarm name.
+    /// The name of a location, at most 64 characters. An alarm name contains this name and the name
+    /// of a target, and has at most 255 characters.
     Location(String) from String, |text| name(text, 64);
 
     /// The name of a target, at most 128 characters. Names in parentheses, such as `(heartbeat)`,
     /// are reserved.
     TargetNameText(String) from String, check_target_name;
 
-    /// The value of a label.
+    /// The value of a target's label.
     LabelText(String) from Value, |value| match value {
         Value::String(text) => Ok(text),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Err(format!(
@@ -30,7 +30,8 @@ checked! {
         _ => Err("the value of a label is text; write \"text\"".to_owned()),
     };
 
-    /// The name of a layer: a part of a fact's name.
+    /// The name of a layer: at most 32 letters, digits, hyphens and underscores. The names of facts
+    /// contain this name.
     LayerName(String) from String, |text: String| {
         let text = name(text, 32)?;
         if RESERVED_LAYERS.contains(&text.as_str()) {
@@ -42,10 +43,11 @@ checked! {
         valid_or(valid, text, "a layer name", example)
     };
 
-    /// The name of a maintenance window, at most 128 characters, which the page shows.
+    /// The name of a maintenance window, at most 128 characters. The page shows this name.
     WindowName(String) from String, |text| name(text, 128);
 
     /// The identifier of an AWS resource, such as an API id or the name of a function or log group.
+    /// At most 1024 characters.
     Identifier(String) from String, |text| name(text, 1024);
 
     /// A user name for basic authentication. A user name cannot contain a colon, because the first
@@ -76,7 +78,7 @@ checked! {
         valid_or(is_arn(&text), text, "an ARN", example)
     };
 
-    /// The value of `request.http`.
+    /// The value of `request.http`: the HTTP version that a probe uses.
     HttpWord(HttpChoice) from Value, |value: Value| {
         let text = match &value {
             Value::String(text) => text.to_ascii_lowercase(),
@@ -92,7 +94,8 @@ checked! {
         }
     };
 
-    /// A CloudWatch namespace: at most 255 ASCII characters, without the prefix reserved by AWS.
+    /// A CloudWatch namespace: at most 255 ASCII characters that do not start with `AWS/` or a
+    /// colon.
     Namespace(String) from String, |text| {
         let text = name(text, 255)?;
         if text.starts_with("AWS/") || text.starts_with(':') || !text.is_ascii() {
@@ -121,7 +124,8 @@ checked! {
 
     /// The absolute path on the target's host to which control requests are sent.
     ControlPath(String) from String, |text: String| {
-        // A URL treats a backslash as a slash, and two leading slashes name another host.
+        // A URL parser treats a backslash as a slash, and two leading slashes as the start of a
+        // host name.
         let refused = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
         let valid = text.starts_with('/') && !text.starts_with("//") && !text.contains(refused);
         let example = "a path with the stage, such as \"/prod/ping\"";
@@ -162,7 +166,8 @@ checked! {
         ("json", LogFormat::Json),
     ]);
 
-    /// The value of `cloudwatch.drift`: whether the daemon corrects alarms that others changed.
+    /// The value of `cloudwatch.drift`: whether the daemon reverts changes that others made to its
+    /// alarms.
     DriftWord(DriftPolicy) from String, |text: String| choice(&text, &[
         ("mend", DriftPolicy::Mend),
         ("leave", DriftPolicy::Leave),
@@ -191,16 +196,16 @@ checked! {
         ("missing", MissingData::Missing),
     ]);
 
-    /// An item of `cloudwatch.metrics`: the name of a CloudWatch metric of the daemon.
+    /// An item of `cloudwatch.metrics`: the name of a CloudWatch metric that the daemon publishes.
     MetricWord(CloudWatchMetric) from String, |text: String| {
         choice(&text, &CloudWatchMetric::ALL.map(|metric| (metric.as_str(), metric)))
     };
 }
 
-/// Names that the facts about layers use themselves.
+/// Reserved layer names. Built-in facts about layers already have these names.
 const RESERVED_LAYERS: [&str; 4] = [FRONT, "broken", "next", "repeated"];
 
-/// Label names that the daemon's metrics use. The labels of a target cannot have these names.
+/// Reserved label names. The daemon's metrics already have labels with these names.
 const RESERVED_LABELS: [&str; 12] = [
     "target",
     "location",
@@ -216,7 +221,7 @@ const RESERVED_LABELS: [&str; 12] = [
     "version",
 ];
 
-/// Checks that a text is a valid name of a Prometheus label and is not reserved.
+/// Checks that `label` is a valid Prometheus label name and is not reserved.
 pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     if RESERVED_LABELS.contains(&label) || label.starts_with("__") {
         return Err(format!(
@@ -235,7 +240,7 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     ))
 }
 
-/// Checks that a text is a valid name of an HTTP header.
+/// Checks that `header` is a valid HTTP header name.
 pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), String> {
     match http::HeaderName::from_bytes(header.as_bytes()) {
         Ok(_) => Ok(()),
@@ -275,7 +280,7 @@ fn is_arn(text: &str) -> bool {
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()
 }
 
-/// Checks a target's name.
+/// Checks a target's name: 1 to 128 characters, without a parenthesis at the start.
 pub(in crate::io::config) fn check_target_name(text: String) -> Result<String, String> {
     if text.starts_with('(') {
         let message = "starts with a parenthesis, which is reserved; choose another name";

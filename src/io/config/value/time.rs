@@ -1,4 +1,4 @@
-//! Types of durations, points in time, times of day, days of the week and time zones.
+//! Defines types for durations, points in time, times of day, days of the week and time zones.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ pub(in crate::io::config) struct BoundedDuration<const MIN: u64, const MAX: u64>
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-/// A year in seconds, the maximum of most durations. With this maximum, a time plus a duration
-/// cannot exceed the limits of the clock.
+/// A year in seconds, the maximum of most durations. With this maximum, the sum of a time and a
+/// duration cannot overflow.
 const YEAR: u64 = 365 * DAY;
 
 /// A duration from zero to a year.
@@ -28,17 +28,16 @@ pub(in crate::io::config) type AnyDuration = BoundedDuration<0, YEAR>;
 /// A duration longer than zero, at most a year.
 pub(in crate::io::config) type PositiveDuration = BoundedDuration<1, YEAR>;
 
-/// The time between two probes of a target, from 100 ms to a day. More frequent probes would put
-/// load on the target. Less frequent ones could never raise an alarm, which looks back at most a
-/// day.
+/// The time between two probes of a target, from 100 ms to a day. A shorter interval would put too
+/// much load on the target. With a longer interval, outages would be detected too late.
 pub(in crate::io::config) type Interval = BoundedDuration<100_000_000, DAY>;
 
-/// The wait before evidence is read, at most a day. The pending request occupies memory during the
-/// wait, and AWS publishes metrics and logs within minutes, so a longer wait has no use.
+/// The wait before evidence is read, longer than zero and at most a day. AWS publishes metrics and
+/// logs within minutes, and a pending request occupies memory, so a longer wait has no use.
 pub(in crate::io::config) type EvidenceWait = BoundedDuration<1, DAY>;
 
-/// The length of a weekly maintenance window, at most a week. A longer window would overlap with
-/// the next one.
+/// The length of a weekly maintenance window, longer than zero and at most a week. A longer window
+/// would overlap with the next one.
 pub(in crate::io::config) type WindowLength = BoundedDuration<1, { 7 * DAY }>;
 
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for BoundedDuration<MIN, MAX> {
@@ -103,7 +102,8 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
     }
 }
 
-/// Formats a bound in days, hours or seconds: the largest unit of which it is a multiple.
+/// Formats a duration in the largest unit of days, hours and seconds that divides it without
+/// remainder.
 fn shown(bound: Duration) -> String {
     match bound.as_secs() {
         0 => habits::shown(bound),
@@ -155,7 +155,7 @@ checked! {
         ))
     };
 
-    /// A point in time, written with the offset from UTC.
+    /// A point in time, written with its offset from UTC.
     PointInTime(Timestamp) from TimeText, |TimeText(text): TimeText| text.parse().map_err(|_| {
         let local: Option<jiff::civil::DateTime> = text.parse().ok();
         let suggested = local.map_or_else(|| "2026-05-01T22:00:00".to_owned(), |it| it.to_string());
@@ -167,7 +167,7 @@ checked! {
 
     /// A time of day, without a date.
     TimeOfDay(Time) from TimeText, |TimeText(text): TimeText| {
-        // The parser would accept and ignore a date before the time.
+        // The time parser would accept a date before the time and ignore it.
         let time = text.parse().ok().filter(|_| !text.contains(['-', 'T', 't', ' ']));
         time.ok_or_else(|| {
             let suggested = time_of_day(&text).unwrap_or_else(|| "22:00".to_owned());
@@ -175,7 +175,7 @@ checked! {
         })
     };
 
-    /// The name of a time zone in the IANA database.
+    /// A time zone, written as its name in the IANA database.
     ZoneName(TimeZone) from String, |text: String| TimeZone::get(&text).map_err(|_| format!(
         "{text:?} is not a time zone of the IANA database; write \"Europe/Berlin\" or \"UTC\""
     ));
@@ -193,7 +193,8 @@ checked! {
     };
 }
 
-/// Reads a time of day such as `2:00`, `2am`, `10 PM`, `22h` or `22:00 UTC`.
+/// Converts a time of day such as `2:00`, `2am`, `10 PM`, `22h` or `22:00 UTC` to the form `HH:MM`.
+/// Returns `None` for other texts.
 fn time_of_day(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let end = lower
@@ -210,7 +211,8 @@ fn time_of_day(text: &str) -> Option<String> {
     (hour < 24 && minute < 60).then(|| format!("{hour:02}:{minute:02}"))
 }
 
-/// The list of days for `weekdays`, `weekend`, `daily` or a range such as `mon-fri`.
+/// Returns the days to write for `weekdays`, `weekend`, `daily` or a range such as `mon-fri`.
+/// `lower` is the text in lower case.
 fn days_of(lower: &str) -> Option<String> {
     let position = |day: &str| {
         DAYS.iter().position(|(name, _)| {

@@ -1,4 +1,4 @@
-//! Types of URLs and of the host names that are used with them.
+//! Defines types for URLs and host names.
 
 use url::Url;
 
@@ -6,19 +6,19 @@ use super::checked;
 use crate::io::config::habits;
 
 checked! {
-    /// An `http` or `https` URL, parsed.
+    /// A parsed `http` or `https` URL without credentials.
     HttpUrl(Url) from String, |text: String| parse_url(&text);
 
-    /// The URL of a proxy.
+    /// The URL of an HTTP or SOCKS5 proxy, without credentials.
     ProxyUrl(Url) from String, |text: String| proxy_url(&text);
 
-    /// The server name of TLS: a host name or an IP address.
+    /// The server name for TLS: a host name or an IP address.
     ServerNameText(String) from String, |text: String| {
         let valid = rustls_pki_types::ServerName::try_from(text.as_str()).is_ok();
         host_or(valid, text, "a server name")
     };
 
-    /// The value of `request.host`: a host name, possibly with a port.
+    /// The value of `request.host`: a host name with an optional port.
     HostText(String) from String, |text: String| {
         let parsed = Url::parse(&format!("http://{text}/")).ok();
         let plain = !text.contains(['/', '?', '#', '@']) && http::HeaderValue::from_str(&text).is_ok();
@@ -26,7 +26,7 @@ checked! {
         host_or(valid, text, "a host")
     };
 
-    /// An `http` or `https` URL, kept as text.
+    /// An `http` or `https` URL without credentials, stored as text.
     EndpointUrl(String) from String, |text: String| parse_url(&text).map(|_| text);
 }
 
@@ -39,7 +39,7 @@ fn host_or(valid: bool, text: String, kind: &str) -> Result<String, String> {
     ))
 }
 
-/// Parses the URL of a proxy. The error never quotes it.
+/// Parses the URL of a proxy. The error never quotes the URL, which could contain a password.
 fn proxy_url(text: &str) -> Result<Url, String> {
     let refused = |reason: &str| {
         Err(format!(
@@ -51,7 +51,7 @@ fn proxy_url(text: &str) -> Result<Url, String> {
         return refused("not the URL of a proxy");
     };
     if !["http", "https", "socks5", "socks5h"].contains(&url.scheme()) || !url.has_host() {
-        return refused("not the URL of a proxy that is supported");
+        return refused("not the URL of a supported proxy");
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
@@ -72,7 +72,7 @@ pub(in crate::io::config) fn parse_url(text: &str) -> Result<Url, String> {
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(error) => {
-            // A host without a scheme is a relative URL.
+            // The URL parser treats a host without a scheme as a relative URL.
             let suggested = match error {
                 url::ParseError::RelativeUrlWithoutBase => habits::url(&text.into()),
                 _ => "\"https://example.com/health\"".to_owned(),
@@ -83,7 +83,7 @@ pub(in crate::io::config) fn parse_url(text: &str) -> Result<Url, String> {
         }
     };
     if !matches!(url.scheme(), "http" | "https") {
-        // The host is taken for a scheme in `localhost:8080`.
+        // In `localhost:8080`, the URL parser treats the host as the scheme.
         let is_host = !text.contains("://")
             && text
                 .split(':')

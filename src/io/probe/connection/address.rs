@@ -2,27 +2,29 @@
 //!
 //! A redirect or a hostile DNS name could direct a probe to the metadata service of the daemon's
 //! host, which returns credentials. Link-local and metadata addresses are therefore refused at
-//! every hop unless the target lists them. `resolve` resolves names.
+//! every hop unless the target lists them. Name resolution is in `resolve`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Url;
 
-/// The address of the EC2 metadata service over IPv6: a unique local address, not a link-local one.
+/// The IPv6 address of the EC2 metadata service. It is a unique local address and not link-local.
 const EC2_METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
-/// The address of the Alibaba Cloud metadata service: in shared address space, not link-local.
+/// The address of the Alibaba Cloud metadata service. It is in the shared address space and not
+/// link-local.
 const ALIBABA_METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-/// The well-known NAT64 prefix of RFC 6052, through which a gateway reaches IPv4 addresses.
+/// The well-known NAT64 prefix (RFC 6052). An address with this prefix ends with an IPv4 address.
 const NAT64: [u16; 6] = [0x0064, 0xff9b, 0, 0, 0, 0];
 
-/// The error about a link-local or metadata address that the target does not allow.
+/// The error for a link-local or metadata address that the target does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0} is a link-local or metadata address; list it in `request.allow_addresses` to probe it"
 )]
 pub(in super::super) struct AddressRefused(IpAddr);
 
-/// Checks that an address is neither link-local nor a metadata service, or is in `allowed`.
+/// Checks that an address is neither a link-local nor a metadata address, or that it is in
+/// `allowed`.
 pub(in super::super) fn check_allowed(
     address: IpAddr,
     allowed: &[IpAddr],
@@ -38,7 +40,8 @@ pub(in super::super) fn check_allowed(
     }
 }
 
-/// Drops restricted addresses. Returns an error only if no address is left.
+/// Returns the addresses in `found` that [`check_allowed`] accepts. Returns an error only if at
+/// least one address was refused and none is left.
 pub(super) fn allowed_addresses(
     found: Vec<IpAddr>,
     allowed: &[IpAddr],
@@ -73,8 +76,8 @@ fn is_restricted(address: IpAddr) -> bool {
     }
 }
 
-/// Returns the IPv4 address embedded in a mapped, compatible or NAT64 address. Returns any other
-/// address unchanged.
+/// Returns the IPv4 address embedded in an IPv4-mapped, IPv4-compatible or NAT64 address. Returns
+/// any other address unchanged.
 fn embedded_ipv4(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else {
         return address;

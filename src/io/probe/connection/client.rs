@@ -1,8 +1,8 @@
 //! Builds and shares clients, one for each distinct set of connection settings, and opens their
 //! connections.
 //!
-//! Building a client costs as much CPU as eight HTTPS probes, because it reads the platform's root
-//! certificates. Connections are kept only if the target says so.
+//! Building a client uses as much CPU time as eight HTTPS probes, because it reads the platform's
+//! root certificates. Idle connections are kept only if the target reuses connections.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -29,13 +29,14 @@ use crate::model::host_port::HostPort;
 use crate::model::observation::{Fault, FaultKind, Phase};
 use crate::model::target::{HttpChoice, IpVersion, ProxyAuth, Target, TlsSettings};
 
-/// The clients built so far, at most [`MAX_CLIENTS`] of them unless all are in use.
+/// The clients that were built so far. Unused clients are dropped when the number of clients
+/// reaches [`MAX_CLIENTS`].
 #[derive(Default)]
 pub(in super::super) struct Clients {
     built: Mutex<HashMap<ClientKey, Arc<Client>>>,
 }
 
-/// The connection settings of targets, with their idle connections.
+/// The connection settings that some targets share, and the idle connections of these targets.
 pub(in super::super) struct Client {
     tls: TlsClient,
     proxy: Option<Proxy>,
@@ -44,7 +45,7 @@ pub(in super::super) struct Client {
     allowed: Vec<IpAddr>,
     connect_to: Option<ConnectTo>,
     server_name: Option<ServerName>,
-    /// The target's own resolvers, if it names DNS servers.
+    /// Resolvers that query the DNS servers of the target; `None` for the daemon's resolvers.
     resolvers: Option<Resolvers>,
     /// Idle connections; `None` if connections are not reused.
     pool: Option<Pool>,
@@ -64,22 +65,23 @@ struct ClientKey {
     dns_servers: Vec<SocketAddr>,
 }
 
-/// Maximum number of clients kept before unused ones are dropped. It is far more than a
-/// configuration needs, because a dropped client must be rebuilt; it bounds memory when reloads
-/// keep changing TLS files.
+/// Number of clients at which unused clients are dropped before a new one is built. It limits
+/// memory if reloads keep changing TLS files. It is far more than a configuration needs, because a
+/// dropped client must be rebuilt.
 const MAX_CLIENTS: usize = 1024;
 
-/// Idle time after which keepalive packets are sent on a kept connection, and their interval.
+/// Idle time of a reusable connection before the first TCP keepalive packet, and the interval
+/// between keepalive packets.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// Number of unanswered keepalive packets after which a kept connection is closed.
+/// Number of unanswered TCP keepalive packets after which a reusable connection is closed.
 const KEEPALIVE_RETRIES: u32 = 3;
 
 impl Clients {
-    /// Returns the shared client for a target's settings; builds it on first use.
+    /// Returns the shared client for a target's settings. Builds the client on first use.
     ///
     /// # Errors
-    /// A message that says what to correct. The next probe tries again.
+    /// Returns a message that says what to correct. The next call tries to build the client again.
     pub(in super::super) fn get(
         &self,
         target: &Target,
@@ -127,33 +129,35 @@ impl Clients {
 }
 
 impl Client {
-    /// The proxy through which a request to the URL is sent as plain HTTP, by its absolute URL.
+    /// Returns the proxy to which a request for the URL is sent as plain HTTP with an absolute URL.
+    /// Returns `None` for HTTPS, for a SOCKS proxy, and without a proxy.
     pub(in super::super) fn plain_proxy(&self, url: &Url) -> Option<&Proxy> {
         let proxy = self.proxy.as_ref().filter(|proxy| !proxy.is_socks());
         proxy.filter(|_| url.scheme() == "http")
     }
 
-    /// Whether connections lead to a proxy first.
+    /// Returns whether connections are made through a proxy.
     pub(in super::super) const fn is_proxied(&self) -> bool {
         self.proxy.is_some()
     }
 
-    /// Takes an idle connection to the URL's origin, if connections are reused and there is one.
+    /// Removes an idle connection to the URL's origin from the pool, and returns it. Returns `None`
+    /// if connections are not reused, or if none is idle.
     pub(in super::super) async fn take_idle(&self, url: &Url) -> Option<Connection> {
         self.pool.as_ref()?.take(&url.origin()).await
     }
 
-    /// Keeps a connection for the next request, if connections are reused.
+    /// Keeps a connection for the next request if connections are reused.
     pub(in super::super) fn keep(&self, url: &Url, connection: Connection) {
         if let Some(pool) = &self.pool {
             pool.put(url.origin(), connection);
         }
     }
 
-    /// Opens a connection to the URL's origin; the phases are measured by `watch`.
+    /// Opens a connection to the URL's origin. `watch` measures the phases.
     ///
     /// # Errors
-    /// The fault that prevented the connection.
+    /// Returns the fault that prevented the connection.
     pub(in super::super) async fn connect(
         &self,
         url: &Url,
@@ -188,7 +192,7 @@ impl Client {
                 stream = proxy.open_tunnel(stream, &endpoint.to_string()).await?;
             }
         }
-        // Without TLS, both sides must know beforehand that they speak HTTP/2.
+        // Without TLS, HTTP/2 cannot be negotiated, so it is used only if the target requires it.
         let mut is_http2 = self.http == HttpChoice::Http2 && self.plain_proxy(url).is_none();
         let mut handshake = None;
         if url.scheme() == "https" {
@@ -212,8 +216,8 @@ impl Client {
             .map_err(|error| classify::exchange(&error, Phase::Processing, &record.evidence()))
     }
 
-    /// Where a SOCKS proxy is to connect: to the host, or to its address if the proxy does not
-    /// resolve names.
+    /// Returns the host and port to which a SOCKS proxy is to connect. Resolves the host name first
+    /// if the proxy does not resolve names.
     async fn behind_proxy(
         &self,
         proxy: &Proxy,
@@ -233,7 +237,7 @@ impl Client {
         Ok(address.map_or_else(|| to.clone(), |address| socks::at(address, to.port)))
     }
 
-    /// Opens a TCP connection to a host.
+    /// Opens a TCP connection to a host and port.
     async fn dial(
         &self,
         to: HostPort,
@@ -260,7 +264,8 @@ impl Client {
         let stream = race::connect(&addresses, watch)
             .await
             .map_err(|error| classify::connect(&error, proxied))?;
-        // Without these options a connection is slower or noticed later to be dead, but it works.
+        // Ignore errors: without these options, the connection is slower or its loss is detected
+        // later, but it works.
         let _ = stream.set_nodelay(true);
         if self.pool.is_some() {
             let _ = sockopt::set_tcp_keepidle(&stream, KEEPALIVE)

@@ -1,23 +1,26 @@
-//! Decides which host and port a TCP connection leads to: those of the URL, or those that the
-//! target names instead.
+//! Decides to which host and port a TCP connection is opened: those of the URL, or those of the
+//! target's `connect_to` setting.
 //!
-//! The `Host` header, the server name of TLS and the rest of the request stay those of the URL.
-//! Connections to other origins, after a redirect, are not affected.
+//! The setting does not change the `Host` header, the TLS server name or the rest of the request.
+//! It does not apply to connections to another host or port, such as after a redirect.
 
 use url::{Host, Url};
 
 use crate::model::host_port::HostPort;
 use crate::model::target::Target;
 
-/// Where connections to a target's own host and port lead instead.
+/// An override: the host and port to connect to instead of those in the URL of a target.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct ConnectTo {
+    /// The host and port in the URL of the target.
     own: HostPort,
+    /// The host and port of the `connect_to` setting.
     instead: HostPort,
 }
 
 impl ConnectTo {
-    /// The override of a target; `None` if it has none.
+    /// Creates the override from the `connect_to` setting of a target. Returns `None` if it is not
+    /// set.
     pub(super) fn of(target: &Target) -> Option<Self> {
         Some(Self {
             own: of_url(&target.url)?,
@@ -26,7 +29,7 @@ impl ConnectTo {
     }
 }
 
-/// The host and port that a connection for a URL leads to; `None` if the URL has no host.
+/// Returns the host and port to connect to for a URL, or `None` if the URL has no host or port.
 pub(super) fn endpoint(url: &Url, connect_to: Option<&ConnectTo>) -> Option<HostPort> {
     let own = of_url(url)?;
     match connect_to {
@@ -37,7 +40,8 @@ pub(super) fn endpoint(url: &Url, connect_to: Option<&ConnectTo>) -> Option<Host
 
 fn of_url(url: &Url) -> Option<HostPort> {
     let host = match url.host()? {
-        // The URL of a SOCKS proxy keeps an IPv4 address as text.
+        // The `url` crate does not parse an IPv4 address in the URL of a SOCKS proxy, so the name
+        // may be an address.
         Host::Domain(name) => match name.parse() {
             Ok(address) => Host::Ipv4(address),
             Err(_) => Host::Domain(name.to_owned()),

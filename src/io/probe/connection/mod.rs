@@ -1,9 +1,9 @@
-//! Opens, keeps and uses the connections of probes.
+//! Opens the connections of probes, sends requests on them, and keeps idle connections.
 //!
-//! Reading order: `client` (settings and clients shared by targets), this file (one connection and
+//! Reading order: `client` (settings and clients that targets share), this file (one connection and
 //! one request on it), `connect_to`, `resolve`, `resolver_check` and `address`, `race` (Happy
-//! Eyeballs), `proxy` and `socks`, `server_name`, `tls`, `verify` and `ocsp`, `stream` (notes for
-//! the diagnosis) and `pool`.
+//! Eyeballs), `proxy` and `socks`, `server_name`, `tls`, `verify` and `ocsp`, `stream` (a record of
+//! what a peer sent) and `pool`.
 
 pub(super) mod address;
 mod client;
@@ -35,7 +35,7 @@ use super::stopwatch::Handshake;
 
 pub(super) use self::client::{Client, Clients};
 
-/// Maximum number of response headers that are parsed, which bounds memory.
+/// Maximum number of response headers that are parsed, to limit memory.
 const MAX_HEADERS: usize = 1000;
 /// Maximum size of an HTTP/2 header list, in bytes.
 const MAX_HEADER_LIST: u32 = 256 * 1024;
@@ -46,11 +46,12 @@ pub(super) type RequestBody = Full<Bytes>;
 /// An open connection to an origin or, for plain HTTP, to a proxy.
 pub(super) struct Connection {
     sender: Sender,
-    /// The address that the connection leads to.
+    /// The address of the peer, which is the origin or a proxy.
     pub(super) remote: SocketAddr,
-    /// The handshake; a reused connection has none of its own, but its certificate still expires.
+    /// The facts of the TLS handshake; `None` without TLS. They are kept for reused connections,
+    /// whose certificate can still expire.
     pub(super) handshake: Option<Handshake>,
-    /// What was received on the connection.
+    /// The record of what was received on the connection.
     record: Arc<StreamRecord>,
 }
 
@@ -60,10 +61,10 @@ enum Sender {
 }
 
 impl Connection {
-    /// Begins HTTP on a stream.
+    /// Starts HTTP/1.1 or HTTP/2 on a stream.
     ///
     /// # Errors
-    /// The peer violates the protocol or closed the connection.
+    /// Returns an error if the peer violates the protocol or closed the connection.
     async fn begin(
         stream: RecordedStream,
         is_http2: bool,
@@ -76,13 +77,13 @@ impl Connection {
             let mut builder = http2::Builder::new(TokioExecutor::new());
             builder.max_header_list_size(MAX_HEADER_LIST);
             let (sender, driver) = builder.handshake(io).await?;
-            // The error also ends the request, which reports it.
+            // Ignore the error here: it also ends the request, which reports the error.
             tokio::spawn(async move { driver.await.ok() });
             Sender::Http2(sender)
         } else {
             let (sender, driver) = http1::Builder::new()
                 .max_headers(MAX_HEADERS)
-                // curl and browsers accept these as well.
+                // Accept these malformed headers, as curl and browsers do.
                 .allow_obsolete_multiline_headers_in_responses(true)
                 .allow_spaces_after_header_name_in_responses(true)
                 .ignore_invalid_headers_in_responses(true)
@@ -99,12 +100,12 @@ impl Connection {
         })
     }
 
-    /// Whether the connection speaks HTTP/2.
+    /// Returns whether the connection uses HTTP/2.
     pub(super) const fn is_http2(&self) -> bool {
         matches!(self.sender, Sender::Http2(_))
     }
 
-    /// What was received since the request was sent, to classify an error.
+    /// Returns what was received since the last request was sent, to classify an error.
     pub(super) fn received(&self) -> Received {
         let handshake = self.handshake.as_ref();
         Received {
@@ -117,7 +118,7 @@ impl Connection {
     /// Sends a request and waits for the head of its response.
     ///
     /// # Errors
-    /// The connection failed before the head was complete.
+    /// Returns an error if the connection failed before the head was complete.
     pub(super) async fn send(
         &mut self,
         request: http::Request<RequestBody>,
@@ -129,7 +130,8 @@ impl Connection {
         }
     }
 
-    /// Waits until the connection can send another request; `false` if it is closed.
+    /// Waits until the connection can send another request. Returns `false` if the connection is
+    /// closed.
     async fn ready(&mut self) -> bool {
         match &mut self.sender {
             Sender::Http1(sender) => sender.ready().await.is_ok(),

@@ -1,21 +1,23 @@
-//! Reads the revocation status that a server staples to its handshake (OCSP, RFC 6960).
+//! Reads the revocation status that a server staples to its TLS handshake (OCSP, RFC 6960).
 //!
-//! A server that presents a response by which its own certificate is revoked has no reason to
-//! forge it, so its signature is not verified. A response that cannot be read, or that is about
+//! The signature of the response is not verified, because a server has no reason to forge a
+//! response that revokes its own certificate. A response that cannot be parsed, or that is about
 //! another certificate, is ignored, as in curl and browsers.
 
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// Tags of DER.
+/// The DER tag of an INTEGER.
 const INTEGER: u8 = 0x02;
+/// The DER tag of an OCTET STRING.
 const OCTET_STRING: u8 = 0x04;
+/// The DER tag of a SEQUENCE.
 const SEQUENCE: u8 = 0x30;
-/// `responseBytes`, and the version of `ResponseData`: `[0] EXPLICIT`.
+/// The DER tag `[0] EXPLICIT` of `responseBytes`, and of the version in `ResponseData`.
 const CONTEXT_0: u8 = 0xa0;
-/// `revoked`, `[1] IMPLICIT RevokedInfo`.
+/// The DER tag `[1] IMPLICIT` of the status `revoked`.
 const REVOKED: u8 = 0xa1;
 
-/// Whether a response says that the certificate is revoked.
+/// Returns whether an OCSP response says that the certificate is revoked.
 pub(super) fn is_revoked(response: &[u8], certificate: &[u8]) -> bool {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
         return false;
@@ -28,25 +30,26 @@ pub(super) fn is_revoked(response: &[u8], certificate: &[u8]) -> bool {
     of_own.any(|(_, status)| *status == REVOKED)
 }
 
-/// The serial numbers in a response, with the tags of their statuses; `None` if it is malformed.
+/// Returns the serial numbers in an OCSP response, each with the DER tag of its status. Returns
+/// `None` if the response is malformed.
 fn statuses(response: &[u8]) -> Option<Vec<(&[u8], u8)>> {
     let mut response = Reader(Reader(response).expect(SEQUENCE)?);
-    response.next()?; // responseStatus
+    response.next()?; // Skip `responseStatus`.
     let mut bytes = Reader(Reader(response.expect(CONTEXT_0)?).expect(SEQUENCE)?);
-    bytes.next()?; // responseType
+    bytes.next()?; // Skip `responseType`.
     let basic = Reader(bytes.expect(OCTET_STRING)?).expect(SEQUENCE)?;
     let mut data = Reader(Reader(basic).expect(SEQUENCE)?);
     if data.0.first() == Some(&CONTEXT_0) {
-        data.next()?; // version
+        data.next()?; // Skip the version.
     }
-    data.next()?; // responderID
-    data.next()?; // producedAt
+    data.next()?; // Skip `responderID`.
+    data.next()?; // Skip `producedAt`.
     let mut responses = Reader(data.expect(SEQUENCE)?);
     let mut statuses = Vec::new();
     while !responses.0.is_empty() {
         let mut single = Reader(responses.expect(SEQUENCE)?);
         let mut id = Reader(single.expect(SEQUENCE)?);
-        // hashAlgorithm, issuerNameHash, issuerKeyHash
+        // Skip `hashAlgorithm`, `issuerNameHash` and `issuerKeyHash`.
         for _ in 0..3 {
             id.next()?;
         }
@@ -56,17 +59,18 @@ fn statuses(response: &[u8]) -> Option<Vec<(&[u8], u8)>> {
     Some(statuses)
 }
 
-/// A number without leading zero bytes.
+/// Returns a number without its leading zero bytes.
 fn significant(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
 }
 
-/// Reads DER elements one after the other.
+/// Reads DER elements one after the other from a byte slice.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// The tag and content of the next element; `None` at the end and if it is malformed.
+    /// Returns the tag and the content of the next element. Returns `None` at the end of the slice,
+    /// or if the element is malformed.
     fn next(&mut self) -> Option<(u8, &'a [u8])> {
         let (tag, rest) = self.0.split_first()?;
         let (first, mut rest) = rest.split_first()?;
@@ -86,7 +90,7 @@ impl<'a> Reader<'a> {
         Some((*tag, content))
     }
 
-    /// The content of the next element if it has this tag.
+    /// Returns the content of the next element, or `None` if the element has another tag.
     fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.next()
             .filter(|(found, _)| *found == tag)
@@ -108,7 +112,7 @@ mod tests {
         element
     }
 
-    /// A response with the status of one certificate, with or without a version.
+    /// Builds an OCSP response with the status of one certificate, with or without a version.
     fn response(serial: &[u8], status: u8, version: bool) -> Vec<u8> {
         let id = der(
             SEQUENCE,

@@ -1,4 +1,4 @@
-//! Keeps idle connections for the next probe of targets that reuse connections.
+//! Keeps the idle connections of targets that reuse connections, for their next probes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use url::Origin;
 
 use super::Connection;
 
-/// Idle connections by origin.
+/// The idle connections of a client, by origin.
 #[derive(Default)]
 pub(super) struct Pool {
     idle: Mutex<Idle>,
@@ -21,25 +21,25 @@ struct Idle {
     swept: Option<Instant>,
 }
 
-/// Maximum time for which a connection stays idle, as in curl. Middleboxes forget connections
-/// silently, and a request on such a connection would wait for the deadline.
+/// Maximum idle time of a connection, as in curl. Middleboxes drop idle connections silently, and a
+/// request on a dropped connection would wait until the timeout of the probe.
 const MAX_IDLE: Duration = Duration::from_secs(118);
 
-/// Maximum number of idle connections to an origin.
+/// Maximum number of idle connections per origin.
 const MAX_PER_ORIGIN: usize = 32;
 
-/// Minimum time between two removals of outdated connections.
+/// Minimum time between two removals of idle connections that are too old or closed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Maximum time that a connection has to become ready for the next request.
+/// Maximum time to wait until a connection is ready for the next request.
 const READY_WITHIN: Duration = Duration::from_millis(100);
 
 impl Pool {
-    /// Takes a connection that is ready for a request; drops those that are closed or being
-    /// closed.
+    /// Removes and returns a connection that is ready for a request. Drops connections that are
+    /// closed or not ready within [`READY_WITHIN`]. Returns `None` if no connection is left.
     pub(super) async fn take(&self, origin: &Origin) -> Option<Connection> {
-        // The end of a response and the end of its connection often arrive together. The task
-        // that reads the connection runs first, so that it can see the latter.
+        // The end of a response and the end of its connection often arrive together. Let the task
+        // that reads the connection run first, so that it can detect the end of the connection.
         tokio::task::yield_now().await;
         while let Some(mut connection) = self.pop(origin) {
             let ready = timeout(READY_WITHIN, connection.ready()).await;

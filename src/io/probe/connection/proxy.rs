@@ -1,4 +1,5 @@
-//! Sends requests through a proxy: by the absolute URL, through a tunnel for HTTPS, or by SOCKS.
+//! Sends requests through a proxy: plain HTTP with an absolute URL, HTTPS through a CONNECT tunnel,
+//! and both through SOCKS.
 
 use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,9 +16,9 @@ use crate::model::target::ProxyAuth;
 /// The proxy of a target.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Proxy {
-    /// The proxy's URL; its user and password are in `authorization`.
+    /// The URL of the proxy, of which connections use only the scheme, host and port.
     pub(super) url: Url,
-    /// The value of `Proxy-Authorization`, if the target has credentials for the proxy.
+    /// The value of `Proxy-Authorization`, if there are credentials for the proxy.
     authorization: Option<HeaderValue>,
     auth: Option<ProxyAuth>,
 }
@@ -26,7 +27,7 @@ pub(in super::super) struct Proxy {
 const MAX_HEAD: usize = 16 * 1024;
 
 impl Proxy {
-    /// Creates a proxy from its URL and the credentials for it.
+    /// Creates a proxy from its URL. `auth` overrides the user and password in the URL.
     pub(super) fn new(url: &Url, auth: Option<&ProxyAuth>) -> Self {
         let configured = auth
             .map(|auth| auth::basic(auth.username.as_bytes(), auth.password.expose().as_bytes()));
@@ -37,20 +38,20 @@ impl Proxy {
         }
     }
 
-    /// Whether the proxy speaks SOCKS instead of HTTP.
+    /// Returns whether the proxy uses SOCKS instead of HTTP.
     pub(super) fn is_socks(&self) -> bool {
         self.url.scheme().starts_with("socks")
     }
 
-    /// Whether the proxy resolves names.
+    /// Returns whether the proxy resolves host names.
     pub(super) fn resolves(&self) -> bool {
         self.url.scheme() != "socks5"
     }
 
-    /// Asks a SOCKS proxy for a connection.
+    /// Opens a connection to `to` through a SOCKS proxy.
     ///
     /// # Errors
-    /// The proxy refused or could not connect.
+    /// Returns a fault if the proxy refused the request or could not connect.
     pub(super) async fn open_socks(
         &self,
         mut stream: Box<dyn ByteStream>,
@@ -60,15 +61,16 @@ impl Proxy {
         Ok(stream)
     }
 
-    /// The value of `Proxy-Authorization`, if any.
+    /// Returns the value of `Proxy-Authorization`, or `None` if there are no credentials for the
+    /// proxy.
     pub(in super::super) const fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
     }
 
-    /// Asks the proxy for a tunnel to the authority (host and port).
+    /// Opens a tunnel through the proxy to `authority`, which is a host and port.
     ///
     /// # Errors
-    /// The proxy refused, or its response is not HTTP.
+    /// Returns a fault if the proxy refused the tunnel, or if its response is not HTTP.
     pub(super) async fn open_tunnel(
         &self,
         mut stream: Box<dyn ByteStream>,
@@ -85,7 +87,8 @@ impl Proxy {
         }
         request.extend_from_slice(b"\r\n");
         let broken = |error: std::io::Error| {
-            let detail = format!("the proxy closed the connection instead of a tunnel: {error}");
+            let detail =
+                format!("the proxy closed the connection without opening a tunnel: {error}");
             proxy_fault(Phase::Connect, detail)
         };
         stream.write_all(&request).await.map_err(broken)?;
@@ -102,13 +105,13 @@ impl Proxy {
             )),
             _ => Err(proxy_fault(
                 Phase::Connect,
-                format!("the proxy refused a tunnel to {authority}: it answered {line:?}"),
+                format!("the proxy refused a tunnel to {authority} with the response {line:?}"),
             )),
         }
     }
 }
 
-/// Reads a response head byte by byte, because the bytes that follow belong to the tunnel.
+/// Reads a response head byte by byte, because the bytes that follow the head belong to the tunnel.
 async fn read_head(stream: &mut Box<dyn ByteStream>) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") && head.len() < MAX_HEAD {

@@ -1,7 +1,7 @@
-//! Connects to the first of several addresses that answers (Happy Eyeballs, RFC 8305).
+//! Connects to whichever of several addresses answers first (Happy Eyeballs, RFC 8305).
 //!
-//! An address that drops packets must not use up the deadline of a probe while another address
-//! works. All addresses take part, not only the first of each IP version.
+//! An address that drops packets must not use up the timeout of a probe while another address
+//! works. All addresses are tried, not only the first of each IP version.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,14 +15,14 @@ use tokio::time::{Instant, sleep_until};
 use crate::io::probe::classify::is_local;
 use crate::io::probe::stopwatch::Stopwatch;
 
-/// Time after which the next address is tried, unless an attempt fails earlier. RFC 8305,
-/// section 5, recommends 250 ms.
+/// Delay after which the next address is tried, unless an attempt fails earlier. RFC 8305, section
+/// 5, recommends 250 ms.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Connects to the first address that answers. The attempts are recorded in `watch`.
+/// Connects to the first address that answers. Records the attempts in `watch`.
 ///
 /// # Errors
-/// The most telling error, if every address fails.
+/// If every address fails, returns the error that says most about the peer.
 pub(super) async fn connect(addresses: &[SocketAddr], watch: &Stopwatch) -> io::Result<TcpStream> {
     let mut waiting = interleaved(addresses).into_iter();
     let mut attempts = FuturesUnordered::new();
@@ -60,7 +60,8 @@ pub(super) async fn connect(addresses: &[SocketAddr], watch: &Stopwatch) -> io::
     }
 }
 
-/// Alternates between the IP versions, beginning with that of the first address.
+/// Returns the addresses with alternating IP versions, starting with the version of the first
+/// address.
 fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses
@@ -81,13 +82,13 @@ fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to")
 }
 
-/// Whether an error comes from this host, such as one without an IPv6 route.
+/// Returns whether an error was caused by this host, for example by a missing IPv6 route.
 fn is_own(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NetworkUnreachable || is_local(error)
 }
 
-/// Returns the error that says more about the peer: a refusal comes from the peer itself, an
-/// unreachable network often from this host.
+/// Returns the error that says more about the peer. A refusal is sent by the peer itself, but an
+/// unreachable network is often an error of this host.
 fn more_telling(known: Option<io::Error>, new: io::Error) -> io::Error {
     let rank = |error: &io::Error| match error.kind() {
         io::ErrorKind::NetworkUnreachable => 0,

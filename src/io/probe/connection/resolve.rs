@@ -1,8 +1,8 @@
-//! Resolves names anew for every probe and filters the addresses.
+//! Resolves names for every probe, and removes addresses that a probe must not connect to.
 //!
-//! Answers are not cached, because a cache would hide that a name has disappeared. If a lookup
-//! fails, further queries find out why: the error of the last query alone would hide that another
-//! record type failed, that a search domain was tried last, or that aliases form a loop.
+//! DNS answers are not cached, because a cache would hide that a name was deleted. If a lookup
+//! fails, further queries determine the reason: the error of the last query alone would hide that
+//! another record type failed, that a search domain was tried last, or that aliases form a loop.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,7 +23,7 @@ use crate::model::observation::FaultKind;
 use crate::model::settings::ResolverSettings;
 use crate::model::target::IpVersion;
 
-/// The DNS resolvers, one per IP version setting.
+/// The DNS resolvers, one for each setting of the IP version.
 pub(in super::super) struct Resolvers {
     any: TokioResolver,
     v4: TokioResolver,
@@ -35,37 +35,37 @@ pub(in super::super) struct Resolvers {
 /// The reason why a name was not resolved.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResolveError {
-    /// The name, or the name that it is an alias of, does not exist.
+    /// The name, or the target of its CNAME record, does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// The name exists, but not with an address of a usable IP version.
+    /// The name exists, but has no address of a usable IP version.
     #[error("{0}")]
     NoAddress(String),
-    /// The name's records or the servers that are responsible for it are faulty.
+    /// The records of the name, or the name servers of its zone, are faulty.
     #[error("{0}")]
     Failed(String),
     /// No server of the resolver could be reached.
     #[error("{0}")]
     Unreachable(String),
-    /// This host ran out of a resource.
+    /// This host ran out of file descriptors, ports or memory.
     #[error("{0}")]
     Local(std::sync::Arc<std::io::Error>),
-    /// Every address is restricted.
+    /// Every address is a link-local or metadata address that the target does not allow.
     #[error(transparent)]
     Refused(#[from] AddressRefused),
 }
 
-/// The port of DNS servers.
+/// The default port of DNS servers.
 const DNS_PORT: u16 = 53;
 
-/// Maximum number of aliases that are followed to find a loop.
+/// Maximum number of aliases of a name that are followed to find a loop.
 const MAX_ALIASES: usize = 16;
 
-/// Maximum number of servers that a message names.
+/// Maximum number of DNS servers that an error message lists.
 const MAX_NAMED_SERVERS: usize = 3;
 
 impl ResolveError {
-    /// The kind of fault.
+    /// Returns the kind of the fault.
     pub(super) const fn kind(&self) -> FaultKind {
         match self {
             Self::NotFound(_) => FaultKind::NameNotFound,
@@ -79,10 +79,11 @@ impl ResolveError {
 }
 
 impl Resolvers {
-    /// Uses the configured servers, or the system's configuration if there are none.
+    /// Creates resolvers that query the configured servers, or the system's servers if none is
+    /// configured.
     ///
     /// # Errors
-    /// The resolver cannot be built.
+    /// Returns an error if a resolver cannot be built.
     pub(in super::super) fn new(settings: &ResolverSettings) -> Result<Self, NetError> {
         let (any, servers) = build(settings, LookupIpStrategy::Ipv4AndIpv6)?;
         Ok(Self {
@@ -94,10 +95,10 @@ impl Resolvers {
         })
     }
 
-    /// Creates resolvers with the same settings and other servers.
+    /// Creates resolvers with the same settings but other servers.
     ///
     /// # Errors
-    /// A message that says what to correct.
+    /// Returns a message that says what to correct.
     pub(super) fn with_servers(&self, servers: &[SocketAddr]) -> Result<Self, String> {
         let settings = ResolverSettings {
             servers: servers.to_vec(),
@@ -108,7 +109,7 @@ impl Resolvers {
         })
     }
 
-    /// The servers, for a message.
+    /// Returns the addresses of the servers as text for an error message.
     pub(in super::super) fn servers(&self) -> String {
         let named = self.servers.iter().take(MAX_NAMED_SERVERS);
         let mut text = named
@@ -124,7 +125,7 @@ impl Resolvers {
     /// Resolves a host name to the addresses that a probe may connect to.
     ///
     /// # Errors
-    /// The name has no usable address, or could not be resolved.
+    /// Returns an error if the name has no usable address or could not be resolved.
     pub(super) async fn addresses(
         &self,
         host: &str,
@@ -150,7 +151,7 @@ impl Resolvers {
     }
 
     /// Queries each record type of the name itself, without search domains. Returns addresses if
-    /// there are any after all.
+    /// one of these queries finds some.
     async fn look_closer(&self, name: Name, ip: IpVersion) -> Result<Vec<IpAddr>, ResolveError> {
         let mut absolute = name;
         absolute.set_fqdn(true);
@@ -168,7 +169,8 @@ impl Resolvers {
                         return Ok(found);
                     }
                 }
-                // A failure says more than the absence of the other record type.
+                // Return a failure at once, because it says more than the absence of one record
+                // type.
                 Err(error) if no_records(&error).is_none() => {
                     return Err(self.explain(error, &absolute).await);
                 }
@@ -181,7 +183,8 @@ impl Resolvers {
         }
     }
 
-    /// Names the reason of an error.
+    /// Converts the error of a lookup to the reason why the name was not resolved. Sends further
+    /// queries if the reason is unclear.
     async fn explain(&self, error: NetError, name: &Name) -> ResolveError {
         let shown = shown(name);
         let Some(none) = no_records(&error) else {
@@ -210,11 +213,14 @@ impl Resolvers {
                 Some(problem) => ResolveError::Failed(problem),
                 None => ResolveError::NoAddress(no_address(name)),
             },
-            code => ResolveError::Failed(format!("the resolver answered `{shown}` with {code}")),
+            code => ResolveError::Failed(format!(
+                "the resolver answered the query for `{shown}` with {code}"
+            )),
         }
     }
 
-    /// Finds out whether the resolver is silent for one name only.
+    /// Determines whether the resolver is unreachable or only did not answer the query for this
+    /// name.
     async fn explain_silence(&self, name: &str) -> ResolveError {
         let servers = self.servers();
         let checks = self
@@ -224,8 +230,8 @@ impl Resolvers {
         let results = futures_util::future::join_all(checks).await;
         if results.iter().any(Result::is_ok) {
             return ResolveError::Failed(format!(
-                "the resolver ({servers}) works, but did not answer for `{name}` in time; the name \
-                 servers of its zone may be unreachable"
+                "the resolver ({servers}) works, but did not answer the query for `{name}` in \
+                 time; the name servers of its zone may be unreachable"
             ));
         }
         let reasons: Vec<_> = results
@@ -240,7 +246,8 @@ impl Resolvers {
         ))
     }
 
-    /// Follows the aliases of a name; returns a message if they form a loop or lead too far.
+    /// Follows the aliases of a name. Returns a message if the aliases form a loop, or if there are
+    /// more than [`MAX_ALIASES`].
     async fn alias_problem(&self, name: &Name) -> Option<String> {
         let mut chain = vec![name.clone()];
         while chain.len() <= MAX_ALIASES {
@@ -259,19 +266,21 @@ impl Resolvers {
             if is_loop {
                 let names: Vec<_> = chain.iter().map(shown).collect();
                 return Some(format!(
-                    "its CNAME records form a loop: {}",
+                    "the CNAME records of `{}` form a loop: {}",
+                    shown(name),
                     names.join(" → ")
                 ));
             }
         }
         Some(format!(
-            "it is an alias of more than {MAX_ALIASES} names in a row"
+            "`{}` is an alias of more than {MAX_ALIASES} names in a row",
+            shown(name)
         ))
     }
 }
 
-/// Whether no further query would say more about an error. An NXDOMAIN of another name may be
-/// that of a search domain, which was tried last.
+/// Returns whether an error is final, so that no further query would explain it better. An NXDOMAIN
+/// for another name is not final, because that name may contain a search domain.
 fn is_final(error: &NetError, name: &Name) -> bool {
     no_records(error).is_none_or(|none| {
         none.response_code == ResponseCode::NXDomain && same_name(none.query.name(), name)
@@ -285,8 +294,8 @@ fn no_records(error: &NetError) -> Option<&NoRecords> {
     }
 }
 
-/// Parses a host name. Names of hosts contain characters that names of zones must not, such as
-/// `_`, and resolve nevertheless.
+/// Parses a host name. Accepts characters that are not valid in host names, such as `_`, because
+/// names with such characters can be resolved.
 fn parse(host: &str) -> Result<Name, ResolveError> {
     let labels = host.trim_end_matches('.').split('.').map(str::as_bytes);
     let mut name = Name::from_labels(labels).map_err(|error| {
@@ -317,8 +326,8 @@ fn build(
 ) -> Result<(TokioResolver, Vec<SocketAddr>), NetError> {
     let (config, mut options) = match read_system_conf() {
         Ok(system) if settings.servers.is_empty() => system,
-        // Without a usable resolv.conf, resolv.conf(5) prescribes the local machine. A daemon
-        // whose targets are all addresses must start without name servers.
+        // Without a usable resolv.conf, the resolver is on the local machine (resolv.conf(5)). The
+        // daemon must start without name servers, because all targets may be IP addresses.
         _ => {
             let local = [SocketAddr::from(([127, 0, 0, 1], DNS_PORT))];
             let servers = match settings.servers.as_slice() {

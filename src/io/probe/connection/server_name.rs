@@ -1,20 +1,23 @@
-//! Decides the server name of TLS: the host of the URL, or the one that the target names instead.
+//! Decides the TLS server name (SNI): the host of the URL, or the target's `server_name` setting.
 //!
-//! Connections to other hosts, after a redirect, use their own name.
+//! The setting does not apply to connections to another host, such as after a redirect.
 
 use url::Url;
 
 use crate::model::target::Target;
 
-/// The server name for a target's own host.
+/// An override: the TLS server name that replaces the host in the URL of a target.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct ServerName {
+    /// The host in the URL of the target.
     own: String,
+    /// The name of the `server_name` setting.
     instead: String,
 }
 
 impl ServerName {
-    /// The override of a target; `None` if it has none.
+    /// Creates the override from the `server_name` setting of a target. Returns `None` if it is not
+    /// set.
     pub(super) fn of(target: &Target) -> Option<Self> {
         Some(Self {
             own: bare_host(&target.url).to_owned(),
@@ -23,7 +26,7 @@ impl ServerName {
     }
 }
 
-/// The name to send and to verify in a handshake for a URL.
+/// Returns the server name that a handshake for a URL sends and verifies.
 pub(super) fn of<'a>(url: &'a Url, server_name: Option<&'a ServerName>) -> &'a str {
     let host = bare_host(url);
     match server_name {
@@ -32,7 +35,7 @@ pub(super) fn of<'a>(url: &'a Url, server_name: Option<&'a ServerName>) -> &'a s
     }
 }
 
-/// The host of a URL without the brackets of an IPv6 address.
+/// Returns the host of a URL, without the brackets of an IPv6 address.
 pub(super) fn bare_host(url: &Url) -> &str {
     let host = url.host_str().unwrap_or_default();
     let bare = host

@@ -1,4 +1,5 @@
-//! Opens connections through a SOCKS5 proxy (RFC 1928), with a user and password (RFC 1929).
+//! Opens connections through a SOCKS5 proxy (RFC 1928), optionally with a user and password (RFC
+//! 1929).
 
 use std::io;
 use std::net::IpAddr;
@@ -12,19 +13,19 @@ use crate::model::host_port::HostPort;
 use crate::model::observation::{Fault, Phase};
 use crate::model::target::ProxyAuth;
 
-/// The version of the protocol.
+/// The version of the SOCKS protocol.
 const VERSION: u8 = 5;
-/// The method without credentials.
+/// The authentication method without credentials.
 const NO_CREDENTIALS: u8 = 0;
-/// The method with a user and a password.
+/// The authentication method with a user and password.
 const PASSWORD: u8 = 2;
-/// The command to connect.
+/// The command that opens a TCP connection.
 const CONNECT: u8 = 1;
 
-/// Asks the proxy on this stream for a connection.
+/// Opens a connection to `to` through the SOCKS proxy on this stream.
 ///
 /// # Errors
-/// The proxy refused, could not connect, or does not speak SOCKS5.
+/// Returns a fault if the proxy refused the request, could not connect, or does not use SOCKS5.
 pub(super) async fn connect(
     stream: &mut Box<dyn ByteStream>,
     to: &HostPort,
@@ -40,7 +41,8 @@ pub(super) async fn connect(
     }
 }
 
-/// Performs the handshake. Returns what the proxy refused.
+/// Performs the SOCKS handshake. Returns `None` on success, or a message about the step that the
+/// proxy refused.
 async fn negotiate(
     stream: &mut Box<dyn ByteStream>,
     to: &HostPort,
@@ -62,13 +64,14 @@ async fn negotiate(
         (NO_CREDENTIALS, _) => {}
         (PASSWORD, Some(auth)) => {
             if !authenticate(stream, auth).await? {
-                let problem = "the SOCKS proxy rejected user and password; correct \
+                let problem = "the SOCKS proxy rejected the user and password; correct \
                                `request.proxy_auth`";
                 return Ok(Some(problem.to_owned()));
             }
         }
         _ => {
-            let problem = "the SOCKS proxy requires other credentials; set `request.proxy_auth`";
+            let problem = "the SOCKS proxy accepts no offered authentication method; set or \
+                           correct `request.proxy_auth`";
             return Ok(Some(problem.to_owned()));
         }
     }
@@ -82,7 +85,7 @@ async fn negotiate(
             reason(head[1])
         )));
     }
-    // The address that the proxy uses is skipped.
+    // Skip the address and port from which the proxy connects.
     let length = match head[3] {
         1 => 4,
         4 => 16,
@@ -93,11 +96,11 @@ async fn negotiate(
     Ok(None)
 }
 
-/// Sends user and password. Returns whether the proxy accepts them.
+/// Sends the user and password. Returns whether the proxy accepted them.
 async fn authenticate(stream: &mut Box<dyn ByteStream>, auth: &ProxyAuth) -> io::Result<bool> {
     let mut message = vec![1];
     for text in [auth.username.as_str(), auth.password.expose()] {
-        // The configuration limits both to 255 bytes.
+        // The configuration limits the user and the password to 255 bytes each.
         let bytes = text.as_bytes();
         let length = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
         message.push(length);
@@ -110,7 +113,7 @@ async fn authenticate(stream: &mut Box<dyn ByteStream>, auth: &ProxyAuth) -> io:
     Ok(answer[1] == 0)
 }
 
-/// The message that asks for a connection.
+/// Returns the SOCKS request to connect to a host and port.
 fn request(to: &HostPort) -> Vec<u8> {
     let mut message = vec![VERSION, CONNECT, 0];
     match &to.host {
@@ -134,7 +137,7 @@ fn request(to: &HostPort) -> Vec<u8> {
     message
 }
 
-/// The meaning of a reply (RFC 1928, section 6).
+/// Returns the meaning of a reply code (RFC 1928, section 6).
 fn reason(reply: u8) -> String {
     match reply {
         1 => "general failure".to_owned(),
@@ -149,7 +152,7 @@ fn reason(reply: u8) -> String {
     }
 }
 
-/// The host and port with an address in place of the name.
+/// Converts an IP address and a port to a host and port.
 pub(super) fn at(address: IpAddr, port: u16) -> HostPort {
     let host = match address {
         IpAddr::V4(address) => Host::Ipv4(address),

@@ -1,7 +1,8 @@
-//! The byte streams below HTTP: they remember what the libraries above them forget.
+//! Byte streams below HTTP that record what a peer sent.
 //!
-//! HTTP/2 keeps only the kind of a transport's error, and a failed handshake keeps none of the
-//! bytes that the peer sent instead of TLS. Both are needed to name what went wrong.
+//! The TLS and HTTP libraries discard information that is needed to classify a fault: an HTTP/2
+//! error contains only the kind of a transport error, and the error of a failed TLS handshake does
+//! not contain the bytes that the peer sent.
 
 use std::io;
 use std::pin::Pin;
@@ -17,26 +18,26 @@ pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
-/// A stream that notes what it receives.
+/// A stream that records the first bytes and the TLS error that it receives.
 pub(super) struct RecordedStream {
     inner: Box<dyn ByteStream>,
     record: Arc<StreamRecord>,
 }
 
-/// What a stream has received since the record was last cleared.
+/// The record of what a stream has received since the record was last cleared.
 #[derive(Debug, Default)]
 pub(super) struct StreamRecord(Mutex<Received>);
 
-/// Number of first bytes that are kept: enough to recognize a protocol.
+/// Maximum number of first bytes that are recorded, enough to recognize a protocol.
 const FIRST: usize = 32;
 
 impl StreamRecord {
-    /// Forgets what was received, before another request is sent.
+    /// Clears the record. Called before each request.
     pub(super) fn clear(&self) {
         self.with(|received| *received = Received::default());
     }
 
-    /// What was received since.
+    /// Returns what was received since the record was last cleared.
     pub(super) fn evidence(&self) -> Received {
         self.with(|received| received.clone())
     }
@@ -53,7 +54,7 @@ fn note(received: &mut Received, bytes: &[u8]) {
 }
 
 impl RecordedStream {
-    /// Wraps a stream.
+    /// Wraps a stream, with an empty record.
     pub(super) fn new(inner: Box<dyn ByteStream>) -> Self {
         Self {
             inner,
@@ -61,7 +62,7 @@ impl RecordedStream {
         }
     }
 
-    /// The record, which outlives the stream.
+    /// Returns the record, which outlives the stream.
     pub(super) fn record(&self) -> Arc<StreamRecord> {
         Arc::clone(&self.record)
     }

@@ -1,4 +1,4 @@
-//! Performs TLS handshakes that record what the server presents and requests.
+//! Performs TLS handshakes, and records what the server presents and requests.
 //!
 //! Sessions are never resumed: a resumed session would hide that the certificate has changed.
 
@@ -52,7 +52,7 @@ pub(super) enum Alpn {
 }
 
 impl Alpn {
-    /// The protocols to offer for the target's choice.
+    /// Returns the protocols to offer for the target's choice of the HTTP version.
     pub(super) const fn of(choice: HttpChoice) -> Self {
         match choice {
             HttpChoice::Any => Self::Http,
@@ -63,17 +63,18 @@ impl Alpn {
 }
 
 impl TlsClient {
-    /// Reads the platform's roots and the target's own roots and client certificate.
+    /// Creates the TLS settings from the platform's root certificates, and from the target's own
+    /// root certificates and client certificate.
     ///
     /// # Errors
-    /// There is no root, or the target's PEM data is unusable.
+    /// Returns an error if there is no root certificate, or if the target's PEM data is unusable.
     pub(super) fn new(settings: &TlsSettings) -> Result<Self, TlsSetupError> {
         let provider = Arc::new(provider());
         let trust = trust(settings, &provider)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsSetupError::Library(error.to_string()))?
-            // Every connection sets a verifier of its own.
+            // This empty store is never used, because every connection sets its own verifier.
             .with_root_certificates(RootCertStore::empty());
         let mut base = match &settings.identity {
             None => builder.with_no_client_auth(),
@@ -95,10 +96,10 @@ impl TlsClient {
         })
     }
 
-    /// Performs a handshake with the server `host`, a name or an IP address.
+    /// Performs a handshake with the server `host`, which is a name or an IP address.
     ///
     /// # Errors
-    /// The handshake failed.
+    /// Returns a fault if the handshake failed.
     pub(super) async fn handshake(
         &self,
         host: &str,
@@ -121,7 +122,7 @@ impl TlsClient {
         }
     }
 
-    /// The configuration of one connection.
+    /// Returns the configuration of one connection, which records the handshake in `watch`.
     fn config(&self, alpn: Alpn, watch: &Arc<Stopwatch>) -> ClientConfig {
         let mut config = self.base.clone();
         config
@@ -144,7 +145,7 @@ impl TlsClient {
     }
 }
 
-/// Provides the client certificate of one connection, and records that it was requested.
+/// Provides the client certificate of one connection, and records that the server requested it.
 #[derive(Debug)]
 struct RecordingIdentity {
     inner: Arc<dyn ResolvesClientCert>,
@@ -167,12 +168,13 @@ impl ResolvesClientCert for RecordingIdentity {
     }
 }
 
-/// Returns the library's default provider, but with AES-128 and SHA-256 first, as in browsers:
-/// processors accelerate SHA-256, and mostly not SHA-384. The server still chooses.
+/// Returns the default provider of rustls, but with AES-128 and SHA-256 as the first cipher suite,
+/// as in browsers. Many processors accelerate SHA-256 but not SHA-384. The server still chooses the
+/// cipher suite.
 fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
-    // The sort is stable, so the other suites keep their order.
+    // The sort is stable, so the other cipher suites keep their order.
     provider
         .cipher_suites
         .sort_by_key(|suite| suite.suite() != first);
@@ -181,7 +183,7 @@ fn provider() -> CryptoProvider {
 
 fn trust(settings: &TlsSettings, provider: &CryptoProvider) -> Result<Trust, TlsSetupError> {
     let mut trust = Trust::new(provider.signature_verification_algorithms);
-    // Unreadable platform roots are tolerated unless none is left.
+    // Ignore unreadable platform roots. An error is returned only if no root is left.
     for root in rustls_native_certs::load_native_certs().certs {
         let _ = trust.add(&root);
     }
@@ -201,7 +203,7 @@ fn trust(settings: &TlsSettings, provider: &CryptoProvider) -> Result<Trust, Tls
 fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match chain {
-        Ok(chain) if chain.is_empty() => Err("it contains no certificate".to_owned()),
+        Ok(chain) if chain.is_empty() => Err("the file contains no certificate".to_owned()),
         Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),
     }

@@ -1,8 +1,9 @@
-//! Verifies certificate chains and finds when the verified path expires.
+//! Verifies certificate chains, and determines when the verified path expires.
 //!
 //! A server may send certificates that no path needs, such as an expired cross-signature of a
-//! trusted root. They do not matter to a client, so only a path to a trusted root is judged. Of
-//! several paths the one that stays valid longest counts, as in `blackbox_exporter`.
+//! trusted root. Clients ignore such certificates, so only the certificates of a path to a trusted
+//! root are checked. If there are several paths, the path that stays valid longest is used, as in
+//! `blackbox_exporter`.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -17,19 +18,20 @@ use super::ocsp;
 use crate::io::probe::certificate;
 use crate::io::probe::stopwatch::Stopwatch;
 
-/// The trusted roots and what they are compared with.
+/// The trusted certificates, and the algorithms that verify signatures.
 #[derive(Debug)]
 pub(super) struct Trust {
     anchors: Vec<TrustAnchor<'static>>,
     /// The expiry of each anchor in seconds since the Unix epoch, in the order of `anchors`.
     expiries: Vec<i64>,
-    /// Certificates that a server may present as its own.
+    /// Trusted certificates that a server may present as its own certificate.
     own: Vec<CertificateDer<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Trust {
-    /// Trusts nothing yet; verifies signatures with the given algorithms.
+    /// Creates an empty set of trusted certificates. `algorithms` are the signature algorithms that
+    /// are accepted.
     pub(super) const fn new(algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self {
             anchors: Vec::new(),
@@ -39,10 +41,10 @@ impl Trust {
         }
     }
 
-    /// Trusts a root certificate.
+    /// Adds a trusted root certificate.
     ///
     /// # Errors
-    /// The certificate cannot be parsed.
+    /// Returns an error if the certificate cannot be parsed.
     pub(super) fn add(&mut self, root: &CertificateDer<'_>) -> Result<(), webpki::Error> {
         self.anchors
             .push(anchor_from_trusted_cert(root)?.to_owned());
@@ -50,11 +52,11 @@ impl Trust {
         Ok(())
     }
 
-    /// Trusts a configured certificate, as a root and as a server's own certificate. As in curl, a
-    /// self-signed certificate may be both.
+    /// Adds a configured certificate, which is trusted as a root and as a server's own certificate.
+    /// As in curl, a server may present a configured self-signed certificate.
     ///
     /// # Errors
-    /// The certificate cannot be parsed.
+    /// Returns an error if the certificate cannot be parsed.
     pub(super) fn add_configured(
         &mut self,
         certificate: CertificateDer<'static>,
@@ -64,7 +66,7 @@ impl Trust {
         Ok(())
     }
 
-    /// Whether there is no trusted root.
+    /// Returns whether there is no trusted root.
     pub(super) const fn is_empty(&self) -> bool {
         self.anchors.is_empty()
     }
@@ -86,8 +88,8 @@ impl Trust {
             return Ok(own_expiry);
         }
         let best: Cell<Option<i64>> = Cell::new(None);
-        // A path that outlives the server's own certificate cannot be improved. Any other path is
-        // noted and rejected, so that the search goes on.
+        // The search ends at a path that outlives the server's own certificate. Any other path is
+        // recorded and rejected, so that the search continues.
         let judge = |path: &VerifiedPath<'_>| {
             let expires = self.path_expiry(path).min(own_expiry);
             best.set(best.get().max(Some(expires)));
@@ -115,7 +117,8 @@ impl Trust {
         Ok(expires)
     }
 
-    /// When the first certificate of a path expires, except the server's own.
+    /// Returns the earliest expiry of the certificates in a path, excluding the server's own, in
+    /// seconds since the Unix epoch.
     fn path_expiry(&self, path: &VerifiedPath<'_>) -> i64 {
         let used = path.intermediate_certificates();
         let intermediates = used.map(|certificate| expiry(&certificate.der()));
@@ -126,13 +129,13 @@ impl Trust {
     }
 }
 
-/// When a certificate expires, in seconds since the Unix epoch; far in the future if it cannot be
-/// parsed.
+/// Returns when a certificate expires, in seconds since the Unix epoch. Returns `i64::MAX` if the
+/// certificate cannot be parsed.
 fn expiry(der: &CertificateDer<'_>) -> i64 {
     certificate::expiry(der).map_or(i64::MAX, |at| at.as_second())
 }
 
-/// Checks the dates of a certificate that is trusted by itself.
+/// Checks the validity period of a certificate that is trusted directly and not by a path.
 fn check_validity(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), webpki::Error> {
     let parsed = certificate::parse(der).ok_or(webpki::Error::BadDer)?;
     let time = |at: jiff::Timestamp| {
@@ -155,12 +158,12 @@ fn check_validity(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), webpki:
     Ok(())
 }
 
-/// A verifier for one connection, which records what it sees.
+/// A certificate verifier for one connection, which records the handshake in `watch`.
 #[derive(Debug)]
 pub(super) struct RecordingVerifier {
     pub(super) trust: Arc<Trust>,
     pub(super) watch: Arc<Stopwatch>,
-    /// Whether a certificate that is not valid is accepted nevertheless.
+    /// Whether an invalid certificate is accepted.
     pub(super) accepts_any_certificate: bool,
 }
 
@@ -173,7 +176,7 @@ impl ServerCertVerifier for RecordingVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // The chain is recorded first, so that it is known even if verification fails.
+        // Record the chain first, so that it is known even if verification fails.
         let chain = std::iter::once(end_entity).chain(intermediates);
         let chain = chain.map(|der| der.to_vec()).collect();
         self.watch.record_handshake(|seen| seen.chain = chain);
@@ -220,7 +223,7 @@ impl ServerCertVerifier for RecordingVerifier {
     }
 }
 
-/// Converts an error so that the library sends the alert that the standard asks for.
+/// Converts a verification error so that rustls sends the alert that the TLS standard requires.
 fn tls_error(error: webpki::Error) -> rustls::Error {
     use webpki::Error as E;
     let error = match error {

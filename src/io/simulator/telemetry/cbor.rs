@@ -1,7 +1,7 @@
 //! Decodes requests and encodes responses of GetMetricData in the `rpcv2Cbor` protocol.
 //!
-//! Uses the codec of the SDK, so that it cannot differ from what the SDK sends. Skips unknown
-//! members, as the protocol requires of a server.
+//! Uses the codec of the SDK, so that the encoding cannot differ from that of the SDK. Skips
+//! unknown members, as the protocol requires of a server.
 
 use aws_smithy_cbor::data::Type;
 use aws_smithy_cbor::decode::DeserializeError;
@@ -23,7 +23,7 @@ pub(super) fn read_request(body: &[u8]) -> Result<MetricDataRequest, Deserialize
                 request.queries.push(query(decoder)?);
                 Ok(())
             })?,
-            // Fractions of a second do not change the minute.
+            // Metrics are stored per minute, so fractions of a second are ignored.
             "StartTime" => request.start = Some(decoder.timestamp()?.secs()),
             "EndTime" => request.end = Some(decoder.timestamp()?.secs()),
             "ScanBy" => request.oldest_first = decoder.str()? == "TimestampAscending",
@@ -125,8 +125,8 @@ fn dimension(decoder: &mut Decoder<'_>) -> Result<(String, String), DeserializeE
     Ok((name, value))
 }
 
-/// Decodes a map: calls `member` with the name of each member, whose value `member` must decode.
-/// Skips null members.
+/// Decodes a map. Calls `member` with the name of each member. The callback must decode the value
+/// of the member. Skips members with the value null.
 fn members<'b>(
     decoder: &mut Decoder<'b>,
     mut member: impl FnMut(&str, &mut Decoder<'b>) -> Result<(), DeserializeError>,
@@ -143,7 +143,7 @@ fn members<'b>(
     Ok(())
 }
 
-/// Decodes a list: calls `item` for each item, which `item` must decode.
+/// Decodes a list. Calls `item` for each item. The callback must decode the item.
 fn items<'b>(
     decoder: &mut Decoder<'b>,
     mut item: impl FnMut(&mut Decoder<'b>) -> Result<(), DeserializeError>,
@@ -155,8 +155,8 @@ fn items<'b>(
     Ok(())
 }
 
-/// Returns whether a map or list has another element. `left` is the number of remaining elements,
-/// or `None` if a break ends the map or list.
+/// Returns whether a map or list has another element, and decrements `left`. `left` is the number
+/// of remaining elements, or `None` if a break ends the map or list.
 fn more(decoder: &mut Decoder<'_>, left: &mut Option<u64>) -> Result<bool, DeserializeError> {
     match left {
         Some(0) => Ok(false),

@@ -9,8 +9,8 @@ use serde_json::Value;
 /// A parsed filter pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FilterPattern {
-    /// Matches lines that contain all terms of `all`, at least one of `any` (unless that is empty),
-    /// and none of `none`.
+    /// Matches lines that contain all terms of `all`, at least one term of `any` (unless `any` is
+    /// empty), and no term of `none`.
     Terms {
         all: Vec<String>,
         any: Vec<String>,
@@ -24,7 +24,7 @@ impl FilterPattern {
     /// Parses a filter pattern. An empty pattern matches every line.
     ///
     /// # Errors
-    /// Returns a message that says what is not supported.
+    /// Returns a message that states what is not supported.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('{') {

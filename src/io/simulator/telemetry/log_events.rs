@@ -1,7 +1,7 @@
 //! Stores the events of all log groups and handles FilterLogEvents.
 //!
-//! Requests and responses are JSON values of the `awsJson1_1` protocol; `service` handles HTTP.
-//! The number of events is limited; the oldest are dropped.
+//! Requests and responses are JSON values of the `awsJson1_1` protocol. `service` handles HTTP.
+//! Only the newest events are kept.
 
 use std::collections::VecDeque;
 
@@ -30,8 +30,8 @@ struct LogEvent {
     message: String,
 }
 
-/// Maximum number of log events kept, each about half a kilobyte. The demo writes this many in half
-/// an hour.
+/// Maximum number of log events kept. An event is about half a kilobyte, and the demo writes this
+/// many events in half an hour.
 const EVENTS_KEPT: usize = 5_000;
 
 /// Maximum and default number of log events per page of a response, from AWS's documentation.

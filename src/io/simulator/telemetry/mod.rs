@@ -1,9 +1,9 @@
-//! Simulates the telemetry of AWS about the simulated requests.
+//! Simulates the telemetry that AWS publishes about requests.
 //!
 //! Each request adds log lines (access or execution log) and datapoints (`AWS/Lambda` and
 //! `AWS/ApiGateway`). `service` handles GetMetricData and FilterLogEvents in the protocols that the
-//! SDK uses. The real services publish data after minutes; here, the data is readable at once. The
-//! memory is limited.
+//! SDK uses. The real services publish data after minutes. Here, the data is readable at once. The
+//! amount of stored data is limited.
 
 mod cbor;
 mod filter_pattern;
@@ -35,7 +35,7 @@ struct State {
     metrics: MetricStore,
 }
 
-/// A handled request, as the logs and metrics record it.
+/// A handled request, with the data that the logs and metrics contain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestRecord<'a> {
     pub(super) api: ApiType,
@@ -43,13 +43,13 @@ pub(super) struct RequestRecord<'a> {
     pub(super) route: Option<&'a str>,
     /// The request id in the headers of the response.
     pub(super) request_id: &'a str,
-    /// The request id of the invocation in Lambda.
+    /// The request id that Lambda assigned to the invocation.
     pub(super) invocation_id: &'a str,
     pub(super) outcome: Outcome,
     pub(super) status: u16,
     pub(super) body_length: usize,
     pub(super) began: Timestamp,
-    /// The time that the gateway waited for Lambda; `None` if it did not call Lambda.
+    /// The time that the gateway waited for Lambda. `None` if the gateway did not call Lambda.
     pub(super) integration: Option<Duration>,
     /// The time from the start of the request to its response.
     pub(super) took: Duration,

@@ -11,7 +11,8 @@ pub(super) struct MetricDataRequest {
     pub(super) queries: Vec<MetricDataQuery>,
     pub(super) start: Option<i64>,
     pub(super) end: Option<i64>,
-    /// Whether `ScanBy` is `TimestampAscending`; otherwise the newest datapoints come first.
+    /// Whether `ScanBy` is `TimestampAscending`. Otherwise, the newest datapoints are returned
+    /// first.
     pub(super) oldest_first: bool,
 }
 
@@ -43,7 +44,7 @@ const MAX_QUERIES: usize = 500;
 /// Handles a GetMetricData request. Returns one result for each query that is not hidden.
 ///
 /// # Errors
-/// Returns a message that says what is invalid or not supported.
+/// Returns a message that states what is invalid or not supported.
 pub(super) fn run(
     request: &MetricDataRequest,
     store: &MetricStore,

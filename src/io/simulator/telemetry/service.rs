@@ -1,5 +1,5 @@
-//! Serves the operations of CloudWatch and CloudWatch Logs that evidence needs, on one loopback
-//! port.
+//! Serves the operations of CloudWatch and CloudWatch Logs that the evidence collector calls, on
+//! one loopback port.
 //!
 //! Handles GetMetricData in `rpcv2Cbor` and FilterLogEvents in `awsJson1_1`. Responds to other
 //! operations with an error. Uses plain HTTP without authentication: the data is not secret.
@@ -53,7 +53,7 @@ async fn serve_connection(stream: TcpStream, telemetry: Arc<Telemetry>) {
         let telemetry = Arc::clone(&telemetry);
         async move { Ok::<_, Infallible>(respond(request, &telemetry).await) }
     });
-    // An error only means that the client closed the connection.
+    // An error is ignored, because it only means that the client closed the connection.
     drop(
         auto::Builder::new(TokioExecutor::new())
             .serve_connection(TokioIo::new(stream), service)

@@ -1,6 +1,6 @@
-//! Turns the reports of one destination into datapoints and hands them to the publisher.
+//! Turns the reports of one destination into datapoints and passes the datapoints to the publisher.
 //!
-//! The event loop never waits for CloudWatch: it keeps receiving reports while requests are in
+//! The event loop never waits for CloudWatch, and receives reports even while requests are in
 //! progress. A datapoint that raises an alarm is held until the alarm names the cause, for at most
 //! two seconds, and is released immediately if updating the alarm fails.
 
@@ -36,9 +36,9 @@ use crate::model::target::{Target, TargetName};
 pub(super) enum Command {
     Report(Box<Report>),
     Update(Box<Update>),
-    /// Whether the prober itself is impaired.
+    /// Sets whether the prober itself is impaired.
     ProberImpaired(bool),
-    /// Makes the aggregator send the waiting datapoints and end before this deadline.
+    /// Makes the aggregator send the waiting datapoints and end before the given deadline.
     Shutdown(Instant),
 }
 
@@ -53,35 +53,35 @@ pub(super) struct Aggregator {
     /// The content of the last annotation requested for each target's alarm; `None` if that
     /// annotation names no cause.
     requested: HashMap<TargetName, Option<Annotated>>,
-    /// Datapoints that wait for the annotation of an alarm.
+    /// The waits of the held datapoints, each for the annotation of an alarm.
     held: FuturesUnordered<Held>,
     /// Maximum time for which a datapoint is held.
     update_wait: Duration,
-    /// Whether the prober is impaired. No heartbeat is then sent, so that the heartbeat alarm pages
-    /// for all targets.
+    /// Whether the prober itself is impaired. If so, no heartbeat is sent, so that the heartbeat
+    /// alarm fires.
     prober_impaired: bool,
     /// The time at which the aggregator must have ended; `None` before [`Command::Shutdown`].
     deadline: Option<Instant>,
 }
 
-/// What an annotation names: the cause, its certainty, and what the layers showed.
+/// The content of an annotation: the cause, its certainty, and the summary of the target's layers.
 type Annotated = (CauseId, Certainty, Option<String>);
 
 /// The wait of a held datapoint for its alarm. Resolves to the row id of the datapoint and to
 /// whether the alarm names the cause.
 type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 
-/// Maximum time for which a datapoint is held, and thus the maximum delay of a page. Updating an
-/// alarm takes less, unless AWS is slow or throttles the calls.
+/// Maximum time for which a datapoint is held, and thus the maximum delay of an alarm. Updating an
+/// alarm takes less time, unless AWS is slow or throttles the calls.
 pub(super) const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
-/// Interval at which ended windows are closed and new datapoints are saved. A window is sent at
-/// most this late, and a process that is killed loses about the newest values of one interval.
+/// Interval at which ended windows are closed and new datapoints are saved. A window is thus sent
+/// at most one interval late, and a killed process loses about the values of one interval.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Aggregator {
-    /// Creates an aggregator. `destination` is the destination's name, empty for the main one. A
-    /// datapoint is held for at most `update_wait`.
+    /// Creates an aggregator. `destination` is the destination's name, empty for the main
+    /// destination. A datapoint is held for at most `update_wait`.
     pub(super) fn new(
         connection: Arc<Connection>,
         updates: AlarmUpdates,
@@ -91,8 +91,8 @@ impl Aggregator {
         update_wait: Duration,
     ) -> Self {
         let current = settings.borrow_and_update().clone();
-        // The key contains the location, because datapoints of another location must not be
-        // sent as those of this one.
+        // The key contains the location, because datapoints of another location must not be sent as
+        // datapoints of this location.
         let key = format!("{}/{destination}", current.location);
         let aggregation = Aggregation::new(store.ids());
         let publisher = Publisher::new(
@@ -117,8 +117,8 @@ impl Aggregator {
         }
     }
 
-    /// Runs until the queued datapoints are sent or the deadline has passed after
-    /// [`Command::Shutdown`], or until the queue is closed.
+    /// Runs until the queue is closed. After [`Command::Shutdown`], runs until the queued
+    /// datapoints are sent or the deadline has passed.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -160,8 +160,7 @@ impl Aggregator {
 
     fn report(&mut self, report: &Report) {
         let was_down = self.aggregation.is_down(&report.target.name);
-        // While the prober is impaired, a failed probe is no evidence of a problem of the
-        // target.
+        // While the prober is impaired, a failed probe does not show that the target has a problem.
         if has_alarm(&report.target) && !report.prober_fault {
             self.annotate_after(report, was_down);
         }
@@ -178,8 +177,8 @@ impl Aggregator {
             self.annotate(&update.target, shown, &update.diagnosis, Instant::now());
         }
         if update.maintenance {
-            // During maintenance, the alarm of the new cause would page. The first report
-            // after maintenance publishes the cause.
+            // During maintenance, the alarm of the new cause must not fire. The first report after
+            // maintenance publishes the cause.
             return;
         }
         let cause = &update.incident.verdict.cause;
@@ -187,7 +186,7 @@ impl Aggregator {
         self.publish(immediate, &update.target.name);
     }
 
-    /// Publishes datapoints. Breaching ones are held until the alarm names the cause.
+    /// Publishes datapoints. Breaching datapoints are held until the alarm names the cause.
     fn publish(&mut self, immediate: Immediate, target: &TargetName) {
         for datapoint in immediate.other {
             self.publisher.push(datapoint);
@@ -231,7 +230,7 @@ impl Aggregator {
             return;
         }
         let annotation = verdict.map(|verdict| {
-            // The facts of a probe with another diagnosis are no evidence for this cause.
+            // The facts of a probe with another cause are not evidence for this cause.
             let same = diagnosis.cause() == Some(&verdict.cause);
             let evidence = if same { &diagnosis.evidence[..] } else { &[] };
             Annotation::failing(target.name.as_str(), verdict, evidence, layers)
@@ -284,7 +283,8 @@ impl Aggregator {
             .collect();
         self.aggregation
             .retain_targets(|target| alarmed.contains_key(target));
-        // An alarm that is deleted and created again must be annotated again.
+        // The requests for targets without an alarm are removed, because an alarm that is created
+        // again must be annotated again.
         self.requested
             .retain(|target, _| alarmed.get(target).copied().unwrap_or(false));
     }

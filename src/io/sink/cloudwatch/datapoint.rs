@@ -1,7 +1,7 @@
 //! Datapoints and the series that they belong to.
 //!
-//! Converts a datapoint to a CloudWatch `MetricDatum`, and to and from a row of the spool
-//! in the state directory.
+//! This module converts a datapoint to a CloudWatch `MetricDatum`, and to and from a row of the
+//! spool in the state directory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(super) enum Series {
     Heartbeat,
     Target(TargetName, CloudWatchMetric),
     Failures(TargetName, CauseId),
-    /// `Down` with the dimension `Cause`, the metric of a per-cause alarm.
+    /// The metric `Down` with the dimension `Cause`, which a per-cause alarm evaluates.
     DownBy(TargetName, CauseId),
 }
 
@@ -166,12 +166,12 @@ impl Datapoint {
         .filter(|datapoint| !datapoint.values.is_empty())
     }
 
-    /// Returns an upper estimate of the datapoint's size in a request, in bytes.
+    /// Returns the estimated maximum size of the datapoint in a request, in bytes.
     pub(super) fn size(&self, location: &str) -> usize {
         let target = self.series.target().map_or(0, |name| name.as_str().len());
         let cause = self.series.cause().map_or(0, |cause| cause.as_str().len());
-        // 300 bytes for field names and framing of a datum with three dimensions, and 18
-        // for two CBOR doubles per value.
+        // A datum with three dimensions has at most 300 bytes of field names and framing. Each
+        // value takes 18 bytes, for two CBOR doubles.
         300 + target + cause + location.len() + 18 * self.values.len()
     }
 

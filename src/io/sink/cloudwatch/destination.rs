@@ -1,8 +1,8 @@
-//! One destination: the aggregator of its datapoints, the executor of its alarms, and the task
-//! in which both run.
+//! Runs one destination: the aggregator of its datapoints and the executor of its alarms, in one
+//! task.
 //!
-//! Destinations share only the store and the metrics, so that a failing one does not affect
-//! the others. A destination that is removed from the configuration sends its queued
+//! Destinations share only the store and the metrics, so that a failing destination does not affect
+//! other destinations. A destination that is removed from the configuration sends its queued
 //! datapoints, disables the actions of its alarms, and ends.
 
 use std::sync::Arc;
@@ -28,16 +28,16 @@ use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 
-/// The intervals and waits of the sink. The default is that of the daemon.
+/// The review interval and the update wait of the sink. The daemon uses the default values.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// Interval at which the alarms are reviewed for changes by hand.
     pub review_every: Duration,
-    /// Maximum time for which a datapoint waits until its alarm names the cause.
+    /// Maximum time for which a datapoint is held until its alarm names the cause.
     pub update_wait: Duration,
 }
 
-/// The components and settings that all destinations share.
+/// The components and settings that all destinations of the sink share.
 #[derive(Debug)]
 pub(super) struct DestinationContext {
     /// The AWS configuration with the credentials; `None` means the SDK's default chain.
@@ -58,7 +58,8 @@ pub(super) struct Destination {
     updates: AlarmUpdates,
     /// Aborts the destination's task.
     work: AbortHandle,
-    /// Completes when the destination's task has ended and a panic has been reported.
+    /// Completes when the destination's task has ended and a panic of the task, if any, is
+    /// reported.
     watched: JoinHandle<()>,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct Removed {
     done: JoinHandle<()>,
 }
 
-/// The parts of a destination that its task runs.
+/// The components that the task of a destination runs.
 struct Work {
     aggregator: Aggregator,
     queue: mpsc::Receiver<Command>,
@@ -82,21 +83,21 @@ struct Work {
     before: Option<Removed>,
 }
 
-/// Capacity of the command queue in commands: the reports of 20 s at 500 probes a second. The task
-/// is never busy for that long, since it does not wait for CloudWatch.
+/// Capacity of the command queue in commands: the reports of 20 s at 500 probes a second. The
+/// destination's task is never busy for that long, since it does not wait for CloudWatch.
 const QUEUE: usize = 10_000;
 
-/// Time limit for a removed destination to send its queue: enough for three attempts of a call that
-/// times out after 10 s.
+/// Time limit for a removed destination to send its queued datapoints: enough for three attempts of
+/// a call that times out after 10 s.
 const FLUSH: Duration = Duration::from_secs(30);
 
-/// Time limit for a removed destination to disable the actions of its alarms and mark each
-/// alarm: enough for 1,800 alarms at three a second.
+/// Time limit for a removed destination to disable the actions of its alarms and tag each alarm as
+/// disabled: enough for 1,800 alarms at three a second.
 const DISABLE: Duration = Duration::from_secs(600);
 
-/// Maximum time that a new destination waits for a removed one of the same name to end. Actions are
-/// disabled for a hundred alarms per call, so a longer wait would only let the removed destination
-/// mark more alarms.
+/// Maximum time that a new destination waits for a removed destination of the same name to end.
+/// Actions are disabled for a hundred alarms per call, so in a longer wait the removed destination
+/// would only tag more alarms as disabled.
 const HANDOVER: Duration = Duration::from_secs(30);
 
 impl Default for Timing {
@@ -145,7 +146,7 @@ impl Destination {
             settings: watching,
             before,
         };
-        // The log lines of every destination except the main one contain its name.
+        // The log lines of a destination contain its name, except those of the main destination.
         let span = name.map_or_else(Span::none, |name| {
             error_span!("cloudwatch", destination = name)
         });
@@ -166,7 +167,8 @@ impl Destination {
         if !self.settings.borrow().active {
             return;
         }
-        // A closed queue means that the task has ended. `report_panic` reports a panic.
+        // The queue is closed if the task has ended. If the task panicked, `report_panic` reports
+        // the panic.
         if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =
             self.commands.try_send(command)
         {
@@ -174,7 +176,7 @@ impl Destination {
         }
     }
 
-    /// Sets the annotation of a group incident, or closes the incident (`None`).
+    /// Sets the annotation of a group incident; `None` closes the incident.
     pub(super) fn group(&self, annotation: Option<Annotation>) {
         if self.settings.borrow().active {
             self.updates.group(annotation);
@@ -198,10 +200,11 @@ impl Destination {
         });
     }
 
-    /// Removes the destination: sends its queue, disables the actions of all its alarms, and
-    /// ends its task.
+    /// Removes the destination: sends its queued datapoints, disables the actions of all its
+    /// alarms, and ends its task.
     pub(super) fn remove(self) -> Removed {
-        // An inactive destination needs no alarms, so the actions of all its alarms are disabled.
+        // In an inactive destination no alarm is desired, so the executor disables the actions of
+        // all alarms.
         let last = self.settings.borrow().removed();
         self.settings.send_replace(Arc::new(last));
         let (commands, watched) = (self.commands, self.watched);
@@ -209,14 +212,15 @@ impl Destination {
         Removed {
             work: self.work,
             done: tokio::spawn(async move {
-                // Sending fails only if the task has ended. `report_panic` reports a panic.
+                // Sending fails only if the task has ended. If the task panicked, `report_panic`
+                // reports the panic.
                 let _ = commands.send(Command::Shutdown(deadline)).await;
                 let _ = watched.await;
             }),
         }
     }
 
-    /// Sends the queue and ends the task by the deadline. The alarms stay unchanged.
+    /// Sends the queued datapoints and ends the task by the deadline. The alarms stay unchanged.
     pub(super) async fn shut_down(self, deadline: Instant) {
         if self
             .commands
@@ -237,7 +241,7 @@ impl Removed {
 
     /// Waits until the task of the removed destination has ended.
     pub(super) async fn ended(self) {
-        // `report_panic` reports a panic.
+        // The error is ignored, because `report_panic` reports a panic of the task.
         let _ = self.done.await;
     }
 
@@ -259,7 +263,8 @@ impl Work {
         let alarms = self.executor.run();
         tokio::pin!(sending, alarms);
         tokio::select! {
-            // Once the aggregator has ended, only a removed destination has work left.
+            // Once the aggregator has ended, only a removed destination has more work: disabling
+            // the actions of its alarms.
             () = &mut sending => if self.settings.has_changed().is_err()
                 && timeout(DISABLE, alarms).await.is_err()
             {

@@ -1,5 +1,5 @@
-//! Tests of how long a datapoint waits for its alarm to name the cause: at most two seconds,
-//! and not at all if the call fails.
+//! Tests how long a datapoint waits for its alarm to name the cause: at most two seconds, and not
+//! at all if the call that updates the alarm fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ fn down(target: &Arc<Target>) -> Report {
     }
 }
 
-/// Starts an aggregator that has just received the report of a failure. The caller replies to the
+/// Starts an aggregator and sends it the report of a failed probe. The caller replies to the
 /// aggregator's request for an alarm update.
 async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
     let mut settings = settings(|_, _| {});
@@ -91,9 +91,9 @@ async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
 async fn a_datapoint_waits_two_seconds_for_its_cause_and_no_longer() {
     let (_requests, metrics, _commands) = failing().await;
     tokio::time::sleep(Duration::from_millis(1800)).await;
-    assert_eq!(metrics.alarm_updates_late.get(), 0, "released early");
+    assert_eq!(metrics.alarm_updates_late.get(), 0, "released too early");
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(metrics.alarm_updates_late.get(), 1, "still held");
+    assert_eq!(metrics.alarm_updates_late.get(), 1, "held too long");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,9 @@
 //! Publishes reports to CloudWatch and requests updates of alarms.
 //!
 //! [`CloudWatchSink`] is the handle that the monitor holds. `routing` chooses the `destination`
-//! (account and region) of a report, `aggregator` turns reports into datapoints, `publisher` sends
-//! them. Alarms are updated by [`crate::io::alarms`]. Publishing never waits: a report that does
-//! not fit in the queue is dropped and counted.
+//! (account and region) of a report, `aggregator` turns reports into datapoints, and `publisher`
+//! sends the datapoints. Alarms are updated by [`crate::io::alarms`]. Publishing never waits: a
+//! report that does not fit in the queue is dropped and counted.
 
 mod aggregation;
 mod aggregator;
@@ -43,8 +43,7 @@ pub struct CloudWatchSink {
     ended: watch::Sender<bool>,
 }
 
-/// Maximum time that a shutdown waits beyond its deadline, in which tasks can save the datapoints
-/// that they did not send.
+/// Maximum time that a shutdown waits after its deadline, so that tasks can save unsent datapoints.
 const OVERTIME: Duration = Duration::from_millis(100);
 
 impl CloudWatchSink {
@@ -108,9 +107,9 @@ impl CloudWatchSink {
         self.routing().set_prober_impaired(impaired);
     }
 
-    /// Sets the annotation of a group incident ([`Annotation::group`]), or closes the incident
-    /// (`None`). The heartbeat alarms are written first and show the annotation. Alarms of
-    /// targets are not updated while the incident is open.
+    /// Sets the annotation of a group incident ([`Annotation::group`]); `None` closes the incident.
+    /// The heartbeat alarms are written first and show the annotation. Alarms of targets are not
+    /// updated while the incident is open.
     pub fn group(&self, annotation: Option<Annotation>) {
         self.routing().group(annotation);
     }
@@ -127,12 +126,12 @@ impl CloudWatchSink {
 
     /// Resolves when a task has panicked, or after `shutdown`.
     pub async fn ended(&self) {
-        // Waiting cannot fail: `self` holds the sender.
+        // Waiting cannot fail, because `self` holds the sender.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
-    /// Sends the queued datapoints of all destinations and ends the tasks, within the time
-    /// `within`.
+    /// Sends the queued datapoints of all destinations and ends all tasks. Takes at most `within`
+    /// and 100 ms more.
     pub async fn shutdown(&self, within: Duration) {
         let deadline = Instant::now() + within;
         let (running, removed) = self.routing().end();
@@ -141,7 +140,7 @@ impl CloudWatchSink {
             .map(|destination| destination.shut_down(deadline));
         let removed = removed.into_iter().map(|destination| destination.ended());
         let all = join(join_all(running), join_all(removed));
-        // Unsent datapoints in the store are sent after the next start.
+        // On a timeout, the unsent datapoints in the store are sent after the next start.
         let _ = timeout_at(deadline + OVERTIME, all).await;
         self.ended.send_replace(true);
     }

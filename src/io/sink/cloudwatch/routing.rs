@@ -1,8 +1,9 @@
 //! Starts and ends destinations, and sends each report to the destination of its target.
 //!
-//! A target that moves to another destination counts as removed from the previous one: the actions
-//! of its alarm there are disabled immediately, so that only one of the two alarms notifies. The
-//! state of the prober itself is sent to all destinations, because each has a heartbeat.
+//! A target that moves to another destination counts as removed from the previous destination. The
+//! actions of its alarm there are disabled immediately, so that only one of the two alarms sends
+//! notifications. Each destination has a heartbeat, so the state of the prober itself is sent to
+//! all destinations.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +21,15 @@ pub(super) struct Routing {
     context: DestinationContext,
     running: BTreeMap<String, Destination>,
     removed: BTreeMap<String, Removed>,
-    /// Whether the prober is impaired. Destinations that start later need the value.
+    /// Whether the prober itself is impaired, kept for destinations that start later.
     prober_impaired: bool,
-    /// The annotation of the open group incident. Destinations that start later need it.
+    /// The annotation of the open group incident, kept for destinations that start later; `None` if
+    /// no group incident is open.
     group: Option<Annotation>,
 }
 
 impl Routing {
-    /// Creates a routing without destinations.
+    /// Creates a `Routing` that has no destinations yet.
     pub(super) const fn new(context: DestinationContext) -> Self {
         Self {
             context,
@@ -86,8 +88,7 @@ impl Routing {
         }
     }
 
-    /// Sets the annotation of a group incident in all destinations, or closes the incident
-    /// (`None`).
+    /// Sets the annotation of a group incident in all destinations; `None` closes the incident.
     pub(super) fn group(&mut self, annotation: Option<Annotation>) {
         for destination in self.running.values() {
             destination.group(annotation.clone());

@@ -1,8 +1,8 @@
 //! Renders the page of all causes, which the links in alerts point to.
 //!
-//! Each cause is shown with its meaning, its owner, the next steps and the targets that have it
-//! now. `probecause explain CAUSE` and the rules' documentation say how a cause is distinguished
-//! from other causes.
+//! Each cause is shown with its meaning, its owner, the next steps and the targets that currently
+//! have this cause. `probecause explain CAUSE` and the rules' documentation describe how a cause is
+//! distinguished from other causes.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ fn entry(info: &CauseInfo, targets: &[&TargetView]) -> Markup {
                 }
             }
             ol { @for step in &info.next { li { (step) } } }
-            // Custom rules may put any text here; only an `https` URL becomes a link.
+            // A custom rule may contain any text here. Only an `https` URL becomes a link.
             @if info.see.starts_with("https://") {
                 p { a href=(info.see) rel="noreferrer" { (info.see) } }
             } @else {

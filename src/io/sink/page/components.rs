@@ -96,8 +96,9 @@ pub(super) fn target_path(name: &str) -> String {
     out
 }
 
-/// Renders the phases of one probe as an inline SVG diagram of `height` units. The diagram uses
-/// presentation attributes, because the content security policy forbids inline styles.
+/// Renders the phases of one probe as an inline SVG diagram with the height `height`, in units of
+/// the diagram. The diagram uses presentation attributes, because the content security policy
+/// forbids inline styles.
 pub(super) fn waterfall(phases: &Phases, total: Duration, height: u32) -> Markup {
     const WIDTH: f64 = 200.0;
     // Minimum width of a bar in units of the diagram. Narrower bars would be invisible.

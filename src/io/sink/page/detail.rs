@@ -16,10 +16,11 @@ use crate::model::target::shown_url;
 use super::components;
 use super::status_board::{ProbeSample, StatusBoard, TargetView};
 
-/// Maximum number of incidents shown on the page, the newest first. The API returns the rest.
+/// Maximum number of incidents shown on the page, newest first. The API returns all incidents.
 const MAX_INCIDENTS: usize = 10;
 
-/// Renders the page of one target as HTML. Returns `None` if no such target is configured.
+/// Renders the page of the target `name` as HTML. Returns `None` if no target of this name is
+/// configured.
 #[must_use]
 pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String> {
     let (view, recent) = board.target(name)?;
@@ -192,7 +193,8 @@ fn evidence(evidence: &[Evidence]) -> Markup {
     }
 }
 
-/// What the layers of the target showed in the open incident.
+/// Returns the findings about the target's layers in the open incident; `None` if there are no
+/// findings.
 fn examined(report: &Report) -> Option<&LayerFindings> {
     let open = report
         .incident
@@ -214,8 +216,9 @@ fn layers(findings: &LayerFindings) -> Markup {
                 }
             } } }
             p.quiet {
-                "Requested " (if findings.repeated { "twice" } else { "once" }) " each, at "
-                (components::timestamp(findings.at)) "; " code { (FRONT) } " is the target's own URL."
+                "Each layer was requested " (if findings.repeated { "twice" } else { "once" })
+                ", last at " (components::timestamp(findings.at)) ". "
+                code { (FRONT) } " is the target's own URL."
             }
         }
     }

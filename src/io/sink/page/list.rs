@@ -1,4 +1,4 @@
-//! Renders the page of all targets, the failing ones first.
+//! Renders the page of all targets, failing targets first.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -39,7 +39,8 @@ pub fn list(board: &StatusBoard, now: Timestamp) -> String {
     components::frame(&title, &board.location(), now, &main).into_string()
 }
 
-/// Returns the sort key of a target: down, degraded, failing but not yet down, unknown, up.
+/// Returns the sort key of a target. The order of targets is: down, degraded, failing but not yet
+/// down, unknown, up.
 fn urgency(view: &TargetView) -> u8 {
     match view.health() {
         HealthState::Down => 0,
@@ -90,7 +91,7 @@ fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
     }
 }
 
-/// Returns the text shown in place of the last probe of a target that has none.
+/// Returns the text shown in place of the last probe of a target that has not been probed.
 const fn unprobed(view: &TargetView) -> &'static str {
     if view.resumed.is_some() {
         "not probed since the restart"

@@ -1,9 +1,9 @@
-//! The HTML pages and the state behind them and behind the JSON API.
+//! Renders the HTML pages, and keeps the state that the pages and the JSON API show.
 //!
-//! Reading order: `status_board` (the state of every target, in memory), then the pages rendered
-//! from it: `list` (all targets), `detail` (one target), `causes`, and `components` (shared
-//! parts). Pages are rendered on the server and escaped by the template; the script only reloads
-//! them. Raw bodies and headers are neither stored nor shown.
+//! `status_board` keeps the state of every target in memory. `list` renders the page of all
+//! targets, `detail` the page of one target, `causes` the page of all causes, and `components` the
+//! parts that pages share. Pages are rendered on the server and escaped by the template. The script
+//! only refreshes a page. Raw bodies and headers are neither stored nor shown.
 
 mod causes;
 mod components;

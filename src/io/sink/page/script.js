@@ -1,11 +1,11 @@
-// Refreshes the page: fetches it every few seconds and replaces <main>. Scroll position,
+// Refreshes the page: fetches the page every few seconds and replaces <main>. Scroll position,
 // filter and open details are preserved. The page also works without this script.
 "use strict";
 
 const INTERVAL_MS = 5000;
 const live = document.getElementById("live");
 
-// The script adds the filter, because the filter needs the script.
+// The filter works only with this script, so the script adds the filter to the page.
 let filterText = new URLSearchParams(location.search).get("q") || "";
 
 function filterRows() {
@@ -54,7 +54,7 @@ function replaceMain(fresh) {
 }
 
 async function refresh() {
-  // A hidden page costs the daemon nothing, and a text selection is kept.
+  // A hidden page is not refreshed, to save load. Refreshing would discard a text selection.
   if (document.hidden || !getSelection().isCollapsed) return;
   try {
     const response = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(4 * INTERVAL_MS) });
@@ -71,8 +71,8 @@ async function refresh() {
   }
 }
 
-// A page with very many targets takes long to fetch and render. It is refreshed less often,
-// so that refreshing takes at most a twentieth of the time.
+// A page with very many targets takes long to fetch and render. Such a page is refreshed less
+// often, so that refreshing takes at most a twentieth of the time.
 async function loop() {
   const started = performance.now();
   await refresh();

@@ -1,8 +1,8 @@
 //! Keeps the current state of every target, its recent results and the incidents.
 //!
-//! The state is kept in memory only and is bounded; monitoring does not depend on it. Bodies
-//! and headers are not kept, because those of ten thousand targets exceed the memory budget
-//! and may be private.
+//! The state is bounded and is kept only in memory. Monitoring does not depend on this state.
+//! Bodies and headers of responses are not kept, because they may be private and those of ten
+//! thousand targets exceed the memory budget.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +21,7 @@ use crate::model::scope::Scope;
 use crate::model::settings::Settings;
 use crate::model::target::{Target, TargetName};
 
-/// The state that the pages and the API read. Shared by reference; every method holds a lock for a
-/// short time.
+/// The state that the pages and the API read. Every method holds a lock for a short time.
 #[derive(Debug, Default)]
 pub struct StatusBoard {
     state: Mutex<State>,
@@ -35,9 +34,10 @@ pub struct TargetView {
     pub target: Arc<Target>,
     /// The latest report; `None` before the first probe.
     pub report: Option<Arc<Report>>,
-    /// The open incident restored from before a restart; `None` after the first probe.
+    /// The incident that was open before the restart; `None` if no incident was open, and after the
+    /// first probe.
     pub resumed: Option<Arc<StoredIncident>>,
-    /// Missed slots by reason, in the order of [`MissedReason::ALL`].
+    /// The numbers of missed probe slots by reason, in the order of [`MissedReason::ALL`].
     pub missed: [u64; MissedReason::ALL.len()],
 }
 
@@ -57,8 +57,8 @@ pub struct ProbeSample {
 }
 
 impl TargetView {
-    /// Returns the target's health, which before the first probe is the health restored from before
-    /// the restart.
+    /// Returns the target's health. Before the first probe, this is the health before the restart,
+    /// or unknown.
     #[must_use]
     pub fn health(&self) -> HealthState {
         match (&self.report, &self.resumed) {
@@ -75,7 +75,7 @@ impl TargetView {
         reported.or_else(|| self.resumed.as_ref().map(|kept| kept.since))
     }
 
-    /// Returns the probable cause to show; `None` if there is none.
+    /// Returns the probable cause to show; `None` if no cause is to be shown.
     #[must_use]
     pub fn probable_cause(&self) -> Option<&Arc<Verdict>> {
         match (&self.report, &self.resumed) {
@@ -104,16 +104,16 @@ struct Entry {
     recent: VecDeque<ProbeSample>,
 }
 
-/// Maximum number of results kept per target: those of an hour at the default interval.
+/// Maximum number of recent probes kept per target: those of an hour at the default interval.
 const MAX_RECENT: usize = 60;
 
-/// Maximum number of resolved incidents kept: as many as occur in a bad week. They take a few
-/// hundred kilobytes.
+/// Maximum number of resolved incidents to keep: as many as occur in a week with many failures.
+/// This number of incidents takes a few hundred kilobytes.
 const MAX_RESOLVED: usize = 500;
 
 impl StatusBoard {
-    /// Applies a configuration: adds new targets without a report, removes others, and keeps the
-    /// state of the remaining ones unless their URL changed.
+    /// Applies a configuration: adds new targets without a report and removes targets that are no
+    /// longer configured. The remaining targets keep their state, unless their URL changed.
     pub fn configure(&self, settings: &Settings) {
         let mut state = self.lock();
         state.location = settings.location.as_str().into();
@@ -161,13 +161,13 @@ impl StatusBoard {
         }
     }
 
-    /// Records an open incident of the prober or of a group, or its latest revision.
+    /// Records a new or revised incident of the prober or of a group.
     pub fn opened(&self, incident: &Arc<Incident>) {
         let scope = incident.scope.clone();
         self.lock().declared.insert(scope, Arc::clone(incident));
     }
 
-    /// Records an incident from before a restart that is still open.
+    /// Records an incident that was open before the restart and has not been resolved.
     pub fn resume(&self, kept: &Arc<StoredIncident>) {
         let mut state = self.lock();
         let incident = &kept.incident;
@@ -187,7 +187,7 @@ impl StatusBoard {
         self.lock().resolve(incident);
     }
 
-    /// Counts a missed slot.
+    /// Counts a missed probe slot.
     pub fn missed(&self, missed: &Missed) {
         if let Some(entry) = self.lock().targets.get_mut(&missed.target.name) {
             let counts = MissedReason::ALL.into_iter().zip(&mut entry.view.missed);
@@ -238,8 +238,8 @@ impl StatusBoard {
         views.collect()
     }
 
-    /// Returns one target with its recent results, the oldest first; `None` if the target is not
-    /// configured.
+    /// Returns the target `name` with its recent probes, oldest first; `None` if no target of this
+    /// name is configured.
     #[must_use]
     pub fn target(&self, name: &str) -> Option<(TargetView, Vec<ProbeSample>)> {
         let state = self.lock();
@@ -247,12 +247,13 @@ impl StatusBoard {
         Some((entry.view.clone(), entry.recent.iter().cloned().collect()))
     }
 
-    /// Returns every known incident: the open ones, then the resolved ones, each the newest first.
+    /// Returns every known incident: first the open incidents, then the resolved incidents, both
+    /// newest first.
     #[must_use]
     pub fn incidents(&self) -> Vec<Arc<Incident>> {
         let state = self.lock();
-        // Reports with the prober's incident are excluded, because many targets have one, for a
-        // while even after the incident has ended.
+        // Reports with the prober's incident are excluded, because many targets have such a report,
+        // some even after the incident has ended.
         let reports = state
             .targets
             .values()
@@ -334,7 +335,8 @@ impl Entry {
     }
 }
 
-/// Returns the observation without its body and headers, except the headers that hold a request id.
+/// Returns the observation without the body and headers of the response, except headers that
+/// contain the request id.
 fn without_content(seen: &Observation) -> Observation {
     let request_id = seen.request_id();
     let response = seen.response.as_ref().map(|response| Response {

@@ -1,7 +1,7 @@
 //! Writes the text exposition format: labels, escaping, values.
 //!
-//! Every user-provided text (target names, label values, titles) is escaped. A target's labels
-//! are rendered once, when it is configured.
+//! Every user-provided text (target names, label values, titles) is escaped. A target's labels are
+//! rendered once, when the target is configured.
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
@@ -21,7 +21,7 @@ impl<'a> SampleWriter<'a> {
         Self { out, name }
     }
 
-    /// Writes a sample with rendered labels, such as those of [`label_block`].
+    /// Writes a sample with rendered labels, such as the output of [`label_block`].
     pub(super) fn sample(&mut self, labels: &str, value: impl Display) {
         self.sample_with(labels, &[], value);
     }

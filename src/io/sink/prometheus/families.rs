@@ -26,12 +26,12 @@ pub struct Family {
     pub(super) body: Body,
 }
 
-/// The type of a family.
+/// The type of a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A value that goes up and down.
+    /// A value that can increase and decrease.
     Gauge,
-    /// A value that only goes up.
+    /// A value that only increases.
     Counter,
     /// A distribution of values: buckets, a sum and a count.
     Histogram,
@@ -65,7 +65,7 @@ impl Kind {
 }
 
 impl Family {
-    /// Writes the HELP and TYPE lines.
+    /// Writes the HELP and TYPE lines of the family.
     pub(super) fn head(&self, out: &mut String) {
         let (name, help, kind) = (self.name, self.help, self.kind.as_str());
         out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));

@@ -1,9 +1,8 @@
 //! Renders `/metrics` from the latest values of every target.
 //!
-//! Reading order: `families` (every family, declared once), `series` (the values kept per
-//! target), `exposition` (labels, escaping, lines). Per-target metrics are rendered here because
-//! a scrape of ten thousand targets must take at most 100 ms, which a registry of collector
-//! objects cannot do.
+//! `families` declares every metric family, `series` keeps the values of each target, and
+//! `exposition` writes the text format. Per-target metrics are rendered here because a scrape of
+//! ten thousand targets must take at most 100 ms, which a registry of collector objects cannot do.
 
 mod exposition;
 mod families;
@@ -24,11 +23,11 @@ use series::TargetSeries;
 
 pub use families::{Family, Kind, families};
 
-/// The media type of [`PrometheusSink::render`].
+/// The media type of the text that [`PrometheusSink::render`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Keeps the latest values of every target and renders them. Shared by reference; every method
-/// holds a lock for a short time and does no I/O.
+/// The sink that keeps the latest values of every target and renders `/metrics`. Every method holds
+/// a lock for a short time and does no I/O.
 #[derive(Debug)]
 pub struct PrometheusSink {
     metrics: DaemonMetrics,
@@ -47,13 +46,14 @@ impl PrometheusSink {
         }
     }
 
-    /// Sets the causes of `probecause_cause_info`.
+    /// Sets the causes that the metric `probecause_cause_info` describes.
     pub fn set_causes(&self, causes: &Arc<[CauseInfo]>) {
         *self.causes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(causes);
     }
 
-    /// Applies a configuration: adds new targets as unknown, removes others, and keeps the
-    /// counters of the remaining ones under their new labels unless their URL changed.
+    /// Applies a configuration: adds new targets with unknown health and removes targets that are
+    /// no longer configured. The remaining targets have new labels and keep their values, unless
+    /// their URL changed.
     pub fn configure(&self, settings: &Settings) {
         // Prometheus expects one set of label names per family, so each target has every configured
         // label. A label that the target does not set has an empty value.
@@ -94,7 +94,7 @@ impl PrometheusSink {
         }
     }
 
-    /// Records an incident from before a restart that is still open.
+    /// Records an incident that was open before the restart and has not been resolved.
     pub fn resume(&self, kept: &StoredIncident) {
         let target = kept.incident.scope.target();
         let mut all = self.lock();
@@ -105,7 +105,7 @@ impl PrometheusSink {
         }
     }
 
-    /// Counts a missed slot.
+    /// Counts a missed probe slot.
     pub fn missed(&self, missed: &Missed) {
         if let Some(series) = self.lock().get_mut(&missed.target.name) {
             series.miss(missed.reason);
@@ -143,8 +143,9 @@ impl PrometheusSink {
     }
 
     fn expected_size(&self) -> usize {
-        // About 50 lines per target, each with a name (30 bytes on average), labels and a value.
-        // Without this capacity, growing a string of many megabytes would copy it repeatedly.
+        // The output has about 50 lines per target, each with a name (30 bytes on average), labels
+        // and a value. Without this capacity, growing a string of many megabytes would copy it
+        // repeatedly.
         const LINES: usize = 50;
         const NAME_AND_VALUE: usize = 64;
         let labels: usize = self

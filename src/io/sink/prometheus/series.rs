@@ -1,4 +1,4 @@
-//! The values kept for one target between two scrapes.
+//! The metric values of one target, kept between scrapes.
 //!
 //! Only values are kept, not reports, so that bodies and certificate chains do not stay in memory.
 
@@ -30,11 +30,11 @@ pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
     (28.0, "28"),
 ];
 
-/// The values of one target.
+/// The metric values of one target.
 #[derive(Debug)]
 pub(super) struct TargetSeries {
     labels: Box<str>,
-    /// The probed URL; the values of another one are not comparable.
+    /// The probed URL. The values of different URLs are not comparable.
     pub(super) url: Url,
     pub(super) interval: Duration,
     pub(super) health: HealthState,
@@ -100,7 +100,7 @@ impl TargetSeries {
         }
     }
 
-    /// Returns the same values with new labels and interval.
+    /// Returns the same values with new labels and a new interval.
     pub(super) fn reconfigured(self, labels: Box<str>, interval: Duration) -> Self {
         Self {
             labels,
@@ -114,13 +114,13 @@ impl TargetSeries {
         &self.labels
     }
 
-    /// Returns the number of missed slots, by reason.
+    /// Returns each reason with the number of probe slots that were missed for this reason.
     pub(super) fn missed(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let reasons = MissedReason::ALL.into_iter().map(MissedReason::as_str);
         reasons.zip(self.missed)
     }
 
-    /// Counts a missed slot.
+    /// Counts a missed probe slot.
     pub(super) fn miss(&mut self, reason: MissedReason) {
         let reasons = MissedReason::ALL.into_iter().zip(&mut self.missed);
         for (known, count) in reasons {
@@ -155,12 +155,13 @@ impl TargetSeries {
 }
 
 impl LatestProbe {
-    /// The earliest expiry in the presented certificate chain, as a Unix timestamp.
+    /// Returns the earliest expiry in the presented certificate chain, as a Unix timestamp in
+    /// seconds.
     pub(super) fn expiry_seconds(&self) -> Option<i64> {
         self.expiry.map(Timestamp::as_second)
     }
 
-    /// The expiry of the verified certificate path, as a Unix timestamp.
+    /// Returns the expiry of the verified certificate path, as a Unix timestamp in seconds.
     pub(super) fn path_expiry_seconds(&self) -> Option<i64> {
         self.path_expiry.map(Timestamp::as_second)
     }

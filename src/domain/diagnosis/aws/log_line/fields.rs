@@ -2,15 +2,15 @@
 //!
 //! Users define the log format: dotted `$context` names, camel case, or nested objects. All names
 //! are converted to lowercase without `$context.`. The dots remain, because `integration.status`
-//! and `integrationStatus` are different variables. Values are not interpreted here.
+//! and `integrationStatus` are different variables. Values are stored as text.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// Maximum nesting depth of the objects in a line; deeper fields are ignored. Practical formats are
-/// not deeper.
+/// Maximum nesting depth of the objects in a line; deeper fields are ignored. Log formats in
+/// practice are less deep.
 const MAX_DEPTH: usize = 4;
 
 /// The text that AWS writes for an unset variable.
@@ -18,12 +18,12 @@ const UNSET: &str = "-";
 
 /// The fields of an access log line, by name.
 pub(super) struct Fields {
-    /// The values by name; `None` if the field is logged but unset.
+    /// The field values by normalized name; `None` if the field is logged but unset.
     values: BTreeMap<String, Option<String>>,
 }
 
 impl Fields {
-    /// Parses an access log line; `None` if it is not a JSON object.
+    /// Parses an access log line; `None` if the line is not a JSON object.
     pub(super) fn read(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text.trim()).ok()?;
         value.as_object()?;
@@ -34,27 +34,28 @@ impl Fields {
         Some(fields)
     }
 
-    /// Returns the value of the first of these fields that is set.
+    /// Returns the value of the first field in `names` that is set; `None` if no field is set.
     pub(super) fn text(&self, names: &[&str]) -> Option<&str> {
         names
             .iter()
             .find_map(|name| self.values.get(*name)?.as_deref())
     }
 
-    /// Returns whether one of these fields is set; `None` if the log format contains none of them.
+    /// Returns whether any field in `names` is set; `None` if the log format contains none of these
+    /// fields.
     pub(super) fn logged(&self, names: &[&str]) -> Option<bool> {
         let mut known = names.iter().filter_map(|name| self.values.get(*name));
         let first = known.next()?.is_some();
         Some(first || known.any(Option::is_some))
     }
 
-    /// Returns the value of the first of these fields that is set, as an HTTP status.
+    /// Returns the value of the first field in `names` that is set, as an HTTP status.
     pub(super) fn status(&self, names: &[&str]) -> Option<u16> {
         let status = self.text(names)?.parse().ok()?;
         (100..600).contains(&status).then_some(status)
     }
 
-    /// Returns the value of the first of these fields that is set, as a number of milliseconds.
+    /// Returns the value of the first field in `names` that is set, as a number of milliseconds.
     pub(super) fn milliseconds(&self, names: &[&str]) -> Option<Duration> {
         self.text(names)?.parse().ok().map(Duration::from_millis)
     }
@@ -83,7 +84,8 @@ impl Fields {
         }
     }
 
-    /// Stores a value; of two fields with the same name, the first that is set wins.
+    /// Stores the value of a field. If two fields have the same name, the first value that is set
+    /// is kept.
     fn put(&mut self, name: &str, value: Option<String>) {
         let kept = self.values.entry(name.to_owned()).or_default();
         if kept.is_none() {

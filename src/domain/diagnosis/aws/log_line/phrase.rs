@@ -1,8 +1,8 @@
-//! Recognizes the phrases that AWS writes in log lines, at the places where they count.
+//! Recognizes the phrases that AWS writes in log lines.
 //!
-//! Every phrase has a source, and counts only where AWS writes it: at the start of the text,
-//! after a known prefix. The wrapper around an exception is checked first. Of the exception's
-//! own text, only Lambda's timeout message counts, in its exact form.
+//! Every phrase is from an AWS page or a captured log. A phrase counts only where AWS writes it: at
+//! the start of the text, or after a known prefix. The wrapper around an exception is checked
+//! first. In the exception's own text, only the exact form of Lambda's timeout message counts.
 
 use crate::domain::diagnosis::aws::LogTemplate;
 
@@ -17,15 +17,15 @@ const REST_WRAPPER: &str = "Lambda execution failed with status ";
 const REST_WRAPPER_MIDDLE: &str = " due to customer function error: ";
 /// The text after an exception's message in the log of a REST API (captured).
 const REST_WRAPPER_END: &str = ". Lambda request id: ";
-/// The start of Lambda's message about a function timeout.
+/// The text before the seconds in Lambda's message about a function timeout.
 const TIMED_OUT: &str = "Task timed out after ";
 /// The text before the reason of a configuration error in the log of a REST API (captured).
 const CONFIGURATION: &str = "Execution failed due to configuration error: ";
 /// The text before the status of a rejected invocation in the log of a REST API (captured).
 const INVOCATION_FAILED: &str = "Lambda invocation failed with status: ";
 
-/// The API's phrases for a failed call or an unusable response. Each one counts only at the start
-/// of a text.
+/// The API's phrases for a failed call or an unusable response. Each phrase counts only at the
+/// start of a text.
 const GATEWAY: &[(&str, LogTemplate)] = &[
     (
         "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration",
@@ -84,10 +84,10 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
 }
 
 /// Returns the meaning of the API's message about its authorizer. A message of the authorizer
-/// itself is an ordinary denial and has no template.
+/// itself is an ordinary denial, for which `None` is returned.
 pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
-    // The source of this phrase is a translated page. It begins like the phrase about the
-    // integration, whose English text is captured.
+    // The English text is inferred from a translated page and from the phrase about the
+    // integration, which is captured and begins in the same way.
     text.trim()
         .starts_with("The IAM role configured on the authorizer")
         .then_some(LogTemplate::AuthorizerFailure)
@@ -106,18 +106,21 @@ pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
     }
 }
 
-/// Returns the meaning of an execution log message, and the status of the Lambda service in it.
+/// Returns the meaning of an execution log message, and the status of the Lambda service that the
+/// message contains.
 pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
     let line = line.trim();
     if let Some(template) = of_function(line) {
         return Some((template, rest_wrapper(line).map(|(status, _)| status)));
     }
-    // `Endpoint request timed out` is the body of a response, which a function may send too.
+    // `Endpoint request timed out` does not count here: it is a response body, which a function may
+    // also return.
     let own = line.starts_with("Execution failed due to") || line.starts_with(INVOCATION_FAILED);
     own.then(|| Some((of_gateway(line)?, invocation_failed(line))))?
 }
 
-/// Returns the status and the exception's message inside a REST API's wrapper.
+/// Returns the status and the exception's message inside a REST API's wrapper; `None` if the text
+/// is not wrapped.
 fn rest_wrapper(text: &str) -> Option<(u16, &str)> {
     let (status, message) = text
         .strip_prefix(REST_WRAPPER)?
@@ -134,7 +137,7 @@ fn invocation_failed(text: &str) -> Option<u16> {
 
 /// Returns whether a message has the form
 /// `RequestId: <uuid> Error: Task timed out after 5.00 seconds`, or the older form with a timestamp
-/// before the id. An exception may contain the same words, but not this id before them.
+/// before the id. An exception may contain the same words, but not the id before them.
 fn is_timeout(message: &str) -> bool {
     let Some((before, after)) = message.trim().split_once(TIMED_OUT) else {
         return false;

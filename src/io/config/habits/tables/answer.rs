@@ -1,4 +1,4 @@
-//! Habits of TLS, credentials, expectations and notifications.
+//! Lists the keys of other tools for TLS, credentials, expectations and notifications.
 
 use super::{Advice, Habit, key, table, text};
 use crate::io::config::habits::{condition, form, header, status, times};
@@ -10,9 +10,9 @@ const BASIC: &str = "write `basic = { username = \"USER\", password = { env = \"
 const SECRET_HEADER: &str = "write `headers = { \"X-Api-Key\" = { env = \"NAME\" } }` in \
      [{t}.request], or `{ file = \"PATH\" }`";
 
-/// Habits of the TLS settings, credentials and expectations of a target.
+/// The keys of other tools for the TLS settings, credentials and expectations of a target.
 pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
-    // TLS.
+    // Keys for TLS settings.
     key(
         "insecureskipverify insecure ignoretls skipssl skipsslverify skiptlsverify noverify \
          disablesslvalidation allowinsecure skipverify ignoressl sslnoverify nocheckcertificate k \
@@ -75,7 +75,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
         "write `url = \"http://…\"` in [[target]], and `max_redirects = 0` in \
          [{t}.request] if no redirect may lead to https",
     ),
-    // Credentials.
+    // Keys for credentials.
     key(
         "basicauth httpauth digestauth",
         "auth",
@@ -95,8 +95,8 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     text("apikey xapikey secret", SECRET_HEADER),
     text(
         "oauth2 oauth tokenurl clientid clientsecret oidc",
-        "tokens are not requested here; let another program write the token to a file, and write \
-         `bearer = { file = \"PATH\" }` in [{t}.auth]; a reload reads it again",
+        "the daemon does not request tokens; let another program write the token to a file, and \
+         write `bearer = { file = \"PATH\" }` in [{t}.auth]; a reload reads it again",
     ),
     text(
         "awssigv4 sigv4auth awsauth",
@@ -106,7 +106,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
         "ntlm digest kerberos negotiate",
         "this authentication is not supported; write `basic`, `bearer` or `sigv4` in [{t}.auth]",
     ),
-    // The response.
+    // Keys for the expected response.
     table(
         "response assertion expected expectation expects assert validate validation",
         "its keys belong in [{t}.expect]",
@@ -192,7 +192,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
         "certificate_days",
         times::day_switch,
     ),
-    // Notifications.
+    // Keys for notifications.
     text(
         "alerts alerting notify notifications notification alertchannels alertsettings \
          receivers contacts webhook slack email alertmanager notificationids",

@@ -1,8 +1,8 @@
-//! Habits of the top level of a file and of the tables of the daemon.
+//! Lists the keys of other tools for the top level of a file and for the tables of the daemon.
 
 use super::{Habit, table, text};
 
-/// Habits of the top level of a file.
+/// The keys of other tools for the top level of a file.
 pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     text(
         "targets endpoints monitors endpoint monitor checks check urls sites services \
@@ -60,7 +60,7 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
 ];
 
-/// Habits of the tables of the daemon, by table.
+/// The keys of other tools for the tables of the daemon, by table.
 pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
     (
         "server",

@@ -1,7 +1,7 @@
-//! The keys of other tools, and what to write here instead.
+//! Lists the keys of other tools, and what to write instead.
 //!
 //! The tools are blackbox_exporter, Prometheus, Gatus, Uptime Kuma, Checkly, Telegraf, Heartbeat,
-//! the Datadog agent, Kubernetes probes, curl, and the words that people try first.
+//! the Datadog agent, Kubernetes probes and curl. The lists also contain common guesses of users.
 
 mod answer;
 mod daemon;
@@ -13,27 +13,28 @@ pub(super) use answer::ANSWER;
 pub(super) use daemon::{OF_DAEMON, OF_ROOT};
 pub(super) use request::REQUEST;
 
-/// Names of a key in other tools, and what to write here.
+/// The names of a key in other tools, with advice on what to write instead.
 pub(super) struct Habit {
     /// The names in lower case, separated by spaces and without `_`, `-` and `.`.
     pub(super) names: &'static str,
     pub(super) advice: Advice,
 }
 
-/// What to write instead of a key.
+/// Advice on what to write instead of a key of another tool.
 pub(super) enum Advice {
-    /// A key in a table of the target; the empty name is the target itself.
+    /// Write a key in a table of the target. An empty `table` means the target itself.
     Key {
         table: &'static str,
         key: &'static str,
-        /// Returns the value to write for the value that was written.
+        /// Converts the value as it was written to the value to write.
         value: fn(&Json) -> String,
     },
-    /// Several keys of `expect`, as a function of the value that was written.
+    /// Write several keys of `expect`. The function returns these keys for the value as it was
+    /// written.
     Expectations(fn(&Json) -> String),
-    /// What to do, as text. `{t}` stands for `target` or `defaults`.
+    /// An instruction. `{t}` is replaced by `target` or `defaults`.
     Text(&'static str),
-    /// What to do with a table, as text. Its keys have advice of their own.
+    /// An instruction for a table. The keys in the table get separate advice.
     Table(&'static str),
 }
 

@@ -1,14 +1,14 @@
-//! Habits of the endpoint, its times, its health and its request.
+//! Lists the keys of other tools for the endpoint, its times, its health and its request.
 
 use super::{Habit, key, table, text};
 use crate::io::config::habits::{form, header, times};
 
-const NO_SWITCH: &str = "remove it; a table [[target]] that exists is probed, and [[maintenance]] \
+const NO_SWITCH: &str = "remove it; every [[target]] is probed, and [[maintenance]] \
      suppresses notifications for a time";
 
-/// Habits of the endpoint, its times, its health and its request.
+/// The keys of other tools for the endpoint, its times, its health and its request.
 pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
-    // The endpoint and its name.
+    // Keys for the endpoint and its name.
     key(
         "uri endpoint address hostname websiteurl link href urlstring",
         "",
@@ -51,7 +51,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
         "locations regions privatelocations runfrom",
         "run one daemon in each place, with its `location = \"NAME\"` at the top of its file",
     ),
-    // Times.
+    // Keys for times.
     key(
         "every frequencyseconds period periodseconds schedule scrapeinterval \
          checkinterval intervalseconds collectioninterval mincollectioninterval cron \
@@ -92,7 +92,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
         "write `confirm_after = \"10s\"` in [[target]] or [defaults]: the time until a failed \
          probe is repeated; \"0s\" turns it off",
     ),
-    // Health.
+    // Keys for health thresholds.
     key(
         "retries maxretries maxcheckattempts retrycount",
         "health",
@@ -112,7 +112,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
         "consecutive_successes",
         form::count,
     ),
-    // The request.
+    // Keys for the request.
     table(
         "http https client httpget check request options settings",
         "its keys belong in [[target]], [{t}.request], [{t}.expect] and [{t}.tls]",
@@ -209,8 +209,8 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "resolve connectto connecthost connectip resolveto ipaddress targetip dial overrideip",
-        "write `connect_to = \"HOST:PORT\"` in [{t}.request]; Host, server name and path stay those \
-         of the URL",
+        "write `connect_to = \"HOST:PORT\"` in [{t}.request]; Host, server name and path are still \
+         taken from the URL",
     ),
     key(
         "dnsresolver dnsserver dnsservers nameserver nameservers dns dnsresolveserver resolvers \
@@ -249,7 +249,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "compression compressed acceptencoding encoding gzip",
-        "remove it, because compressed responses are always decoded; to ask for one encoding, \
+        "remove it, because compressed responses are always decoded; to request one encoding, \
          write `headers = { \"Accept-Encoding\" = \"gzip\" }` in [{t}.request]",
     ),
     key(

@@ -1,8 +1,9 @@
-//! Aggregates reports into datapoints: one datapoint per series and period, and an
-//! immediate one for each change of state.
+//! Aggregates reports into datapoints: one datapoint per series and period, and an immediate
+//! datapoint for each change of state.
 //!
-//! A change of state gets a datapoint of its own, because waiting for the end of an open window
-//! would delay the change by up to a minute. This module keeps no queue and sends nothing.
+//! A window collects the values of one series in one period. A change of state has its own
+//! datapoint, because waiting for the end of a window would delay the change by up to a minute.
+//! This module keeps no queue and sends nothing.
 
 mod window;
 
@@ -22,16 +23,17 @@ use crate::io::sink::cloudwatch::datapoint::{Datapoint, Saved, Series};
 use crate::model::cause::CauseId;
 use crate::model::target::{CloudWatchMetric, MissingData, Target, TargetName};
 
-/// Datapoints that are sent before their window closes.
+/// Datapoints that are sent immediately, without waiting for the end of a window.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Immediate {
-    /// Datapoints that raise an alarm. They are sent once the alarm names the cause.
+    /// Datapoints that raise an alarm. They are held until the alarm names the cause.
     pub(super) breaching: Vec<Datapoint>,
     /// All other datapoints.
     pub(super) other: Vec<Datapoint>,
 }
 
-/// The open windows of all targets.
+/// The open windows of all targets, and the last published values, which decide whether a datapoint
+/// is immediate.
 #[derive(Debug, Default)]
 pub(super) struct Aggregation {
     /// Open windows by start and series.
@@ -90,8 +92,8 @@ impl Aggregation {
         immediate
     }
 
-    /// Records a revised cause of a target that is down, and returns the datapoints that
-    /// publish it.
+    /// Records a revised cause of a target that is down, and returns the datapoints that publish
+    /// the cause.
     pub(super) fn revise(&mut self, target: &Target, cause: &CauseId, at: Timestamp) -> Immediate {
         let mut immediate = Immediate::default();
         if self.is_down(&target.name) && self.cause.get(&target.name) != Some(cause) {
@@ -100,7 +102,7 @@ impl Aggregation {
         immediate
     }
 
-    /// Returns a heartbeat datapoint at the first call in each period, and `None` at later calls.
+    /// Returns a heartbeat datapoint for the first call in each period, and `None` for later calls.
     pub(super) fn heartbeat(&mut self, now: Timestamp, resolution: Duration) -> Option<Datapoint> {
         let current = Some(window_start(now, resolution));
         let before = std::mem::replace(&mut self.heartbeat, current);
@@ -120,7 +122,8 @@ impl Aggregation {
         datapoints(std::mem::take(&mut self.open))
     }
 
-    /// Returns the datapoints of open windows that are not saved, and marks them as pending.
+    /// Returns the datapoints of the open windows that are not saved, and marks these windows as
+    /// pending.
     pub(super) fn unsaved(&mut self) -> Vec<Datapoint> {
         let unsaved = self
             .open
@@ -157,8 +160,8 @@ impl Aggregation {
         self.cause.retain(|target, _| known(target));
     }
 
-    /// Adds the values of the per-cause series: 1 for the cause that is shown, 0 for the cause that
-    /// was shown before.
+    /// Adds the values of the per-cause series: 1 for the cause that is shown now, and 0 for
+    /// another cause that was shown before.
     fn add_by_cause(
         &mut self,
         target: &Target,
@@ -212,7 +215,7 @@ fn datapoints(windows: BTreeMap<(Timestamp, Series), Window>) -> Vec<Datapoint> 
         .collect()
 }
 
-/// Returns the value of a metric for a report; `None` if the report has none.
+/// Returns the value of a metric for a report; `None` if the report has no value for the metric.
 fn value(report: &Report, metric: CloudWatchMetric) -> Option<f64> {
     let failed = report.diagnosis.outcome == Outcome::Failed;
     match metric {
@@ -227,8 +230,9 @@ fn value(report: &Report, metric: CloudWatchMetric) -> Option<f64> {
     }
 }
 
-/// Returns the value of `Down` for a report. An outage during maintenance must not page: it gets no
-/// value, which leaves the alarm unchanged, or 0 if missing data would raise the alarm.
+/// Returns the value of the metric `Down` for a report; `None` if no value is published. An outage
+/// during maintenance must not raise the alarm. Its value is therefore `None`, or 0 if missing data
+/// would raise the alarm.
 fn down(report: &Report) -> Option<f64> {
     match report.health {
         HealthState::Unknown => None,

@@ -69,8 +69,9 @@ fn report(target: &Arc<Target>, second: i64, health: HealthState) -> Report {
     }
 }
 
-/// Adds reports (second, health) and returns the immediate datapoints as `second=value`,
-/// with a `!` after breaching ones.
+/// Adds a report for each step (second and health). Returns the immediate datapoints as
+/// `second=value`, followed by `!` for a breaching datapoint and by the cause of a per-cause
+/// series.
 fn check(
     aggregation: &mut Aggregation,
     target: &Arc<Target>,
@@ -161,7 +162,7 @@ fn each_enabled_metric_has_its_own_series_and_failures_have_a_cause() {
         .map(|point| point.datum(&view(MINUTE)))
         .collect();
     let names: Vec<_> = data.iter().filter_map(MetricDatum::metric_name).collect();
-    // No Processing: the probe failed before that phase.
+    // `Processing` is missing, because the probe failed before that phase.
     assert_eq!(names, ["Down", "Failed", "Duration", "Failures"]);
     let failures = closed[3].datum(&view(Duration::from_secs(10)));
     let dimensions: Vec<_> = failures
@@ -236,7 +237,7 @@ fn a_window_counts_as_saved_only_in_the_form_that_was_saved() {
         (second[0].row, &second[0].values[..]),
         (first[0].row, &[(0.0, 2.0)][..])
     );
-    // The window closes before the outcome is known.
+    // The window closes before the result of the save is known.
     assert_eq!(aggregation.close_all()[0].saved, Saved::Pending);
     check(&mut aggregation, &target, &[(3, HealthState::Up)]);
     aggregation.unsaved();

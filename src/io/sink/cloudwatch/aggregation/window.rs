@@ -15,8 +15,8 @@ pub(super) struct Window {
     pub(super) saved: Saved,
 }
 
-/// Maximum number of distinct values that CloudWatch accepts per datapoint. Further values are
-/// counted under the nearest value that the window already has.
+/// Maximum number of distinct values that CloudWatch accepts per datapoint. A further value is
+/// counted as the nearest value that the window already has.
 pub(super) const MAX_VALUES: usize = 150;
 
 impl Window {
@@ -43,7 +43,7 @@ impl Window {
         }
     }
 
-    /// Returns the datapoint that holds the values so far.
+    /// Returns a datapoint of `series` with the values that were added so far.
     pub(super) fn datapoint(&self, series: Series) -> Datapoint {
         Datapoint {
             row: self.row,

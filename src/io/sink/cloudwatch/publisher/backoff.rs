@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::domain::retry::Backoff;
 
-/// Counts consecutive failed requests and delays the next one.
+/// Counts consecutive failed requests and delays the next request.
 #[derive(Debug, Default)]
 pub(super) struct SendBackoff {
     failures_in_a_row: u32,
@@ -24,7 +24,8 @@ impl SendBackoff {
         self.failures_in_a_row == 0
     }
 
-    /// Returns the earliest time of the next request; `None` means now.
+    /// Returns the earliest time of the next request; `None` means that the next request is not
+    /// delayed.
     pub(super) const fn not_before(&self) -> Option<Instant> {
         self.not_before
     }

@@ -1,7 +1,7 @@
 //! Handles the outcome of a request.
 //!
-//! The datapoints of the request are removed if they have arrived, or else queued for another
-//! attempt, or dropped and counted.
+//! Datapoints that have arrived are removed. Other datapoints are queued for another attempt, or
+//! dropped and counted.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -21,7 +21,8 @@ impl Publisher {
         self.count_dropped(unreadable as u64, "written by another release");
         let batch = &outcome.batch;
         match outcome.result {
-            // The spool could not be read, or has fewer datapoints than expected.
+            // The backlog is counted again, because the spool could not be read or contains fewer
+            // datapoints than were counted.
             Ok(()) if batch.is_empty() && unreadable == 0 => self.spool.recount(),
             Ok(()) => {
                 self.arrived(batch);
@@ -47,13 +48,14 @@ impl Publisher {
         self.series.extend(series);
     }
 
-    /// Queues a failed batch for another attempt. A rejected batch is halved until the single
-    /// datapoint that CloudWatch rejects is found and dropped. A batch without a response is halved
-    /// too, because it may be too large for CloudWatch to respond in time.
+    /// Queues a failed batch for another attempt. A rejected batch is halved until the datapoint
+    /// that CloudWatch rejects is found and dropped. A batch without a response is halved too,
+    /// because it may be too large for CloudWatch to respond in time.
     fn failed(&mut self, failure: &CallError, lane: Lane, batch: &[Datapoint], from_spool: bool) {
         let rejected = failure.kind == FailureKind::Rejected;
         if !rejected || batch.len() <= 1 {
-            // The error of a rejected batch does not say which of its datapoints is wrong.
+            // The rejection of a larger batch is not logged, because its error does not say which
+            // datapoint is invalid.
             self.connection.failed(failure);
         }
         if rejected && batch.len() <= 1 {

@@ -1,8 +1,8 @@
-//! Publishes the datapoints of one destination to CloudWatch, at least once.
+//! Publishes each datapoint of one destination to CloudWatch at least once.
 //!
-//! Two lanes send one request at a time each: fresh datapoints, and the backlog. Fresh datapoints
-//! never wait for the backlog, which is sent oldest first, at a limited rate, and only while
-//! CloudWatch accepts requests. A datapoint is kept until CloudWatch has confirmed it. If a
+//! Fresh datapoints and the backlog are sent in two lanes, each with one request at a time. Fresh
+//! datapoints never wait for the backlog, which is sent oldest first, at a limited rate, and only
+//! while CloudWatch accepts requests. A datapoint is kept until CloudWatch has confirmed it. If a
 //! response is lost, the datapoint is sent again and the possible duplicate is counted.
 
 mod backoff;
@@ -43,28 +43,29 @@ pub(super) struct Publisher {
     /// The state of each [`Lane`].
     lanes: [LaneState; 2],
     backoff: SendBackoff,
-    /// For each series, the hour in which it was last sent, as a number since 1970.
+    /// For each series, the hour in which the series was last sent, in hours since the Unix epoch.
     series: HashMap<Series, i64>,
 }
 
 /// The state of one lane.
 struct LaneState {
-    /// The lane's request in progress.
+    /// The lane's request in progress; `None` if no request is in progress.
     request: Option<InProgress<Outcome>>,
     /// The earliest time of the lane's next request.
     due: Instant,
-    /// Maximum number of datapoints in the lane's next request; lower after a rejected batch.
+    /// Maximum number of datapoints in the lane's next request; lower after a rejected batch or a
+    /// lost response.
     limit: usize,
 }
 
-/// A completed request to CloudWatch or operation of the store.
+/// A completed request to CloudWatch, or a completed operation of the store.
 pub(super) enum Event {
     Request(Outcome),
     Store(SpoolResult),
 }
 
-/// Time for which the first fresh datapoint waits for others, so that targets that change state
-/// together share a request.
+/// Time for which the first fresh datapoint waits for further datapoints, so that targets that
+/// change state together share a request.
 const LINGER: Duration = Duration::from_millis(100);
 
 /// Minimum time between two requests of the backlog. Four requests a second send a day of
@@ -72,11 +73,11 @@ const LINGER: Duration = Duration::from_millis(100);
 /// requests a second to other callers.
 const BACKLOG_SPACING: Duration = Duration::from_millis(250);
 
-/// Minimum age of saved datapoints that move from memory to the spool while CloudWatch accepts
-/// nothing. Younger datapoints are sent first when CloudWatch recovers.
+/// Minimum age of saved datapoints that move from memory to the spool while requests fail. Younger
+/// datapoints are sent first when CloudWatch recovers.
 const MIN_RELEASE_AGE: SignedDuration = SignedDuration::from_secs(60);
 
-/// The period in which CloudWatch bills a metric once, in seconds.
+/// The length of an hour in seconds. CloudWatch bills a metric once per hour.
 const HOUR: i64 = 3600;
 
 impl Publisher {
@@ -111,20 +112,20 @@ impl Publisher {
         self.settings = settings;
     }
 
-    /// Queues a datapoint.
+    /// Queues a fresh datapoint.
     pub(super) fn push(&mut self, datapoint: Datapoint) {
         self.linger();
         let dropped = self.queue.push(datapoint);
         self.drop_surplus(&dropped);
     }
 
-    /// Adds a datapoint that must not be sent before [`Publisher::resume`]. Until then it is
-    /// saved but not counted as waiting.
+    /// Adds a datapoint that must not be sent before [`Publisher::resume`]. Until then, the
+    /// datapoint is saved but not counted as waiting.
     pub(super) fn hold(&mut self, datapoint: Datapoint) {
         self.queue.hold(datapoint);
     }
 
-    /// Queues a held datapoint, given by its row id.
+    /// Queues the held datapoint with the row id `row`.
     pub(super) fn resume(&mut self, row: u64) {
         self.linger();
         let dropped = self.queue.put_back([row], Lane::Fresh, false);
@@ -163,8 +164,9 @@ impl Publisher {
         }
     }
 
-    /// Starts a request with the next batch of a lane. The backlog in the spool is sent before the
-    /// backlog in memory, because it is older: datapoints stay in memory only until they are saved.
+    /// Returns a request that sends the next batch of a lane. The backlog in the spool is sent
+    /// before the backlog in memory, because it is older: datapoints stay in memory only until they
+    /// are saved.
     fn request(&mut self, lane: Lane) -> InProgress<Outcome> {
         let limit = self.lanes[lane as usize].limit;
         if lane == Lane::Backlog && self.spool.has_backlog() {
@@ -268,7 +270,7 @@ impl Publisher {
     }
 
     /// Returns whether shutdown can end: all datapoints are sent, or a usable store keeps the
-    /// unsent ones. Fresh datapoints are left unsent only if CloudWatch accepts nothing.
+    /// unsent datapoints. Fresh datapoints are left unsent only while requests fail.
     pub(super) fn is_done(&self) -> bool {
         let is_idle = self.lanes[Lane::Fresh as usize].request.is_none();
         let has_nothing = !self.queue.has(Lane::Fresh) && !self.queue.has(Lane::Backlog);
@@ -307,14 +309,15 @@ impl Publisher {
         }
     }
 
-    /// Delays the next request by [`LINGER`] if no fresh datapoint waits yet.
+    /// Delays the next request with fresh datapoints by [`LINGER`], unless fresh datapoints already
+    /// wait.
     fn linger(&mut self) {
         if !self.queue.has(Lane::Fresh) {
             self.lanes[Lane::Fresh as usize].due = Instant::now() + LINGER;
         }
     }
 
-    /// Moves saved datapoints that need not wait in memory to the spool.
+    /// Moves saved datapoints that need not stay in memory to the spool.
     fn release(&mut self) {
         if self.spool.is_healthy() {
             let old = if self.backoff.is_healthy() {

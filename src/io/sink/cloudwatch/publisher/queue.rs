@@ -1,9 +1,9 @@
-//! The datapoints in memory on their way to CloudWatch.
+//! The datapoints in memory that CloudWatch has not confirmed.
 //!
 //! Each datapoint is fresh, in the backlog, or taken. A taken datapoint is part of a request, or
 //! held until its alarm names the cause. The queue is bounded and returns the datapoints that it
-//! drops, so that the caller can count them. It records which datapoints have a copy in the state
-//! directory, but neither sends nor saves datapoints.
+//! drops, so that the caller can count them. The queue records which datapoints have a copy in the
+//! state directory, but neither sends nor saves datapoints.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Queue {
     waiting: [BTreeMap<u64, Datapoint>; 2],
     /// The datapoints that are part of a request or held.
     taken: BTreeMap<u64, Datapoint>,
-    /// Maximum number of datapoints that may wait.
+    /// Maximum number of waiting datapoints.
     capacity: usize,
 }
 
@@ -30,11 +30,12 @@ pub(super) enum Lane {
     Backlog,
 }
 
-/// Maximum number of datapoints in memory while CloudWatch is unreachable and no spool is usable:
-/// those of 1,000 targets in one and a half hours, at about 200 bytes per datapoint.
+/// Maximum number of waiting datapoints, reached only while CloudWatch is unreachable and no spool
+/// is usable. The limit corresponds to the datapoints of 1,000 targets in one and a half hours. A
+/// datapoint takes about 200 bytes.
 pub(super) const CAPACITY: usize = 100_000;
 
-/// Maximum number of datapoints in one request, which is the limit of CloudWatch.
+/// Maximum number of datapoints in one request, which is CloudWatch's limit.
 pub(super) const MAX_BATCH: usize = 1000;
 
 /// Maximum estimated size of a request in bytes. CloudWatch accepts 1 MB; the margin allows for an
@@ -66,7 +67,8 @@ impl Queue {
         !self.waiting[lane as usize].is_empty()
     }
 
-    /// Adds a new datapoint. Returns the oldest datapoints if they had to be dropped to make room.
+    /// Adds a fresh datapoint. Returns the datapoints that were dropped to make room: the oldest
+    /// waiting datapoints.
     pub(super) fn push(&mut self, datapoint: Datapoint) -> Vec<Datapoint> {
         self.waiting[Lane::Fresh as usize].insert(datapoint.row, datapoint);
         self.trim()
@@ -77,7 +79,7 @@ impl Queue {
         self.taken.insert(datapoint.row, datapoint);
     }
 
-    /// Marks the next batch of a lane as taken and returns it, oldest first.
+    /// Marks the next batch of a lane as taken and returns the batch, oldest datapoint first.
     pub(super) fn take(&mut self, lane: Lane, limit: usize, location: &str) -> Vec<Datapoint> {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -95,9 +97,9 @@ impl Queue {
         batch
     }
 
-    /// Moves taken datapoints back to a lane. Returns the oldest datapoints if they had to be
-    /// dropped to make room. `maybe_arrived` says whether CloudWatch may already have the moved
-    /// datapoints.
+    /// Moves taken datapoints back to a lane. Returns the datapoints that were dropped to make
+    /// room: the oldest waiting datapoints. `maybe_arrived` says whether CloudWatch may already
+    /// have the moved datapoints.
     pub(super) fn put_back(
         &mut self,
         rows: impl IntoIterator<Item = u64>,
@@ -120,7 +122,7 @@ impl Queue {
         }
     }
 
-    /// Returns the datapoints that are not saved, and marks them as pending.
+    /// Returns the datapoints that are not saved, and marks these datapoints as pending.
     pub(super) fn unsaved(&mut self) -> Vec<Datapoint> {
         let unsaved = self.all().filter(|point| point.saved == Saved::No);
         unsaved
@@ -136,8 +138,8 @@ impl Queue {
         self.all().for_each(|point| point.saved.settle(saved));
     }
 
-    /// Removes and returns the saved datapoints that need not wait in memory: saved datapoints of
-    /// the backlog, and saved fresh datapoints from before `old`.
+    /// Removes and returns the datapoints that need not stay in memory: saved datapoints of the
+    /// backlog, and saved fresh datapoints from before `old`.
     pub(super) fn release(&mut self, old: Timestamp) -> Vec<Datapoint> {
         let is_saved = |point: &Datapoint| point.saved == Saved::Yes;
         let [fresh, backlog] = &mut self.waiting;
@@ -165,7 +167,7 @@ mod tests {
     use super::*;
     use crate::io::sink::cloudwatch::datapoint::Series;
 
-    /// Returns a datapoint at this second of 1970, which is also its row id.
+    /// Returns a datapoint whose Unix time in seconds and row id are `second`.
     fn at(second: i64) -> Datapoint {
         let row = second.unsigned_abs();
         let at = Timestamp::from_second(second).unwrap();
@@ -187,7 +189,7 @@ mod tests {
         seconds(&queue.take(lane, MAX_BATCH, "here"))
     }
 
-    /// Returns a queue with these datapoints in the backlog.
+    /// Returns a queue with `points` in the backlog.
     fn failed(capacity: usize, points: impl IntoIterator<Item = Datapoint>) -> Queue {
         let mut queue = Queue::new(capacity);
         for point in points {

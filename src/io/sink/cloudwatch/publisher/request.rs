@@ -19,7 +19,7 @@ pub(in crate::io::sink::cloudwatch) struct Outcome {
     pub(super) result: Result<(), CallError>,
 }
 
-/// An operation in progress.
+/// A request or an operation of the store in progress.
 pub(super) type InProgress<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Sends a batch of datapoints in one `PutMetricData` request.
@@ -41,7 +41,8 @@ pub(super) async fn put(
     api.settle("PutMetricData", request.send().await).map(drop)
 }
 
-/// Waits for an operation to complete; waits forever if there is none.
+/// Waits for an operation to complete and returns its result. Waits forever if `operation` is
+/// `None`.
 pub(super) async fn completed<T>(operation: &mut Option<InProgress<T>>) -> T {
     match operation {
         Some(future) => {

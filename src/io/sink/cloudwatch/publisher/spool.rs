@@ -1,7 +1,7 @@
-//! The datapoints of one destination in the state directory.
+//! The spool: the datapoints of one destination in the state directory.
 //!
-//! Saves copies of datapoints in memory, and reads the backlog: datapoints that CloudWatch
-//! did not accept or that an earlier process left. Without a usable state directory no
+//! The spool saves copies of the datapoints in memory, and reads the backlog: datapoints that
+//! CloudWatch did not accept or that an earlier process left. Without a usable state directory, no
 //! operation has an effect. The publisher decides what is sent.
 
 use std::sync::Arc;
@@ -16,16 +16,18 @@ use crate::io::store::Store;
 /// The spool of one destination.
 pub(super) struct Spool {
     store: Store,
-    /// The key of this location's and destination's rows in the store.
+    /// The key of the destination's rows in the store: `LOCATION/DESTINATION`.
     key: Arc<str>,
-    /// The write of copies in progress.
+    /// The save in progress; `None` if no save is in progress.
     saving: Option<InProgress<SpoolResult>>,
-    /// The trim and count of the backlog in progress. They are separate from the write, because
-    /// under load a write is always in progress.
+    /// The trim and count of the backlog in progress. This field is separate from `saving`, because
+    /// under load a save is always in progress.
     query: Option<InProgress<SpoolResult>>,
-    /// The number of datapoints in the backlog, exact at the last [`SpoolResult::Trimmed`].
+    /// The number of datapoints in the backlog. It is exact after each [`SpoolResult::Trimmed`] and
+    /// estimated in between.
     backlog: u64,
-    /// The time at which the backlog was last trimmed and counted; `None` if that must happen next.
+    /// The time at which the backlog was last trimmed and counted; `None` if the backlog must be
+    /// trimmed and counted next.
     trimmed: Option<Timestamp>,
     /// Whether the store was usable at the last call of [`Spool::has_recovered`].
     was_healthy: bool,
@@ -33,10 +35,10 @@ pub(super) struct Spool {
 
 /// The result of an operation of the store.
 pub(in crate::io::sink::cloudwatch) enum SpoolResult {
-    /// Whether the datapoints of the last [`Spool::save`] were saved.
+    /// The result of [`Spool::save`]: whether the datapoints were saved.
     Saved(bool),
-    /// How many datapoints were removed from the backlog, and how many are left; `None` if
-    /// the store failed.
+    /// The number of datapoints that were removed from the backlog, and the number that are left in
+    /// it; each is `None` if the store failed.
     Trimmed {
         removed: Option<u64>,
         left: Option<u64>,
@@ -63,7 +65,7 @@ impl Spool {
         }
     }
 
-    /// Returns whether the store accepts work.
+    /// Returns whether the store can currently save data.
     pub(super) fn is_healthy(&self) -> bool {
         self.store.is_healthy()
     }
@@ -81,9 +83,9 @@ impl Spool {
         }
     }
 
-    /// Saves the last datapoints of the process. Waits for the write in progress, passes the result
-    /// of that write to `unsaved`, and saves the datapoints that `unsaved` returns. Returns whether
-    /// all of them are saved.
+    /// Saves the last datapoints of the process. Waits for the save in progress, passes its result
+    /// to `unsaved`, and saves the datapoints that `unsaved` returns. Returns whether these
+    /// datapoints are saved.
     pub(super) async fn save_last(&mut self, unsaved: impl FnOnce(bool) -> Vec<Datapoint>) -> bool {
         let saved = match self.saving.take() {
             Some(saving) => matches!(saving.await, SpoolResult::Saved(true)),
@@ -105,15 +107,17 @@ impl Spool {
         is_healthy && !was_healthy
     }
 
-    /// Moves all rows except `known` to the backlog after the store has recovered. While the store
-    /// was unusable, the store could not record which datapoints were sent.
+    /// Moves the rows of a recovered store to the backlog, except the rows whose ids are in
+    /// `known`, whose datapoints are still in memory. Datapoints that were sent while the store was
+    /// unusable are sent again, since the store could not record this.
     pub(super) fn reconcile(&mut self, known: Vec<u64>) {
         self.store.reconcile_datapoints(&self.key, known);
         self.recount();
     }
 
-    /// Removes datapoints older than `max_age` from the backlog and counts the rest, at the start
-    /// and once per minute. [`Spool::result`] then returns [`SpoolResult::Trimmed`].
+    /// Removes datapoints older than `max_age` from the backlog and counts the rest: at the first
+    /// call, once per minute, and after [`Spool::recount`]. [`Spool::result`] then returns
+    /// [`SpoolResult::Trimmed`].
     pub(super) fn maintain(&mut self, now: Timestamp, max_age: Duration) {
         let is_due = |last: Timestamp| now.duration_since(last) >= TRIM_EVERY;
         if self.query.is_some() || !self.is_healthy() || !self.trimmed.is_none_or(is_due) {
@@ -158,15 +162,15 @@ impl Spool {
         }
     }
 
-    /// Makes the next [`Spool::maintain`] count the backlog, and assumes an empty backlog until
-    /// then.
+    /// Makes the next [`Spool::maintain`] count the backlog. Until then, the backlog counts as
+    /// empty.
     pub(super) const fn recount(&mut self) {
         self.trimmed = None;
         self.backlog = 0;
     }
 
-    /// Reads the oldest datapoints of the backlog and marks them as being sent. Also returns
-    /// the ids of rows that this release cannot read.
+    /// Reads at most `limit` datapoints of the backlog, oldest first, and marks the datapoints as
+    /// being sent. Also returns the ids of rows that this release cannot read.
     pub(super) fn take_oldest(
         &self,
         limit: usize,
@@ -244,7 +248,7 @@ mod tests {
         let mut spool = Spool::new(store, "here/".into());
         let now = Timestamp::now();
         for row in 0..3 {
-            // Each attempt needs new datapoints to save.
+            // A new datapoint in each round keeps a save in progress.
             if spool.can_save() {
                 spool.save(&[Datapoint::new(row, Series::Heartbeat, now, 1.0)]);
             }
@@ -259,6 +263,6 @@ mod tests {
                 }
             }
         }
-        panic!("never counted");
+        panic!("the backlog was not counted");
     }
 }

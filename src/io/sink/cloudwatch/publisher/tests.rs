@@ -8,7 +8,7 @@ fn publisher(store: Store, metrics: &DaemonMetrics) -> Publisher {
     Publisher::new(connection, view, metrics.clone(), store, "here/".into())
 }
 
-/// Returns a datapoint whose row id and value are this number.
+/// Returns a datapoint whose row id and value are `number`.
 fn datapoint(number: u32) -> Datapoint {
     let row = u64::from(number);
     Datapoint::new(row, Series::Heartbeat, Timestamp::now(), f64::from(number))

@@ -11,7 +11,7 @@ fn address(last: u8) -> std::net::SocketAddr {
     format!("192.0.2.{last}:443").parse().unwrap()
 }
 
-/// An answer of the server with this address, at `second`.
+/// Creates an observation of a response from the address `192.0.2.{last}` at the time `second`.
 fn answer(last: u8, second: i64) -> Observation {
     let mut observation = Observation::begun(at(second), "https://a.example/");
     observation.remote = Some(address(last));
@@ -28,9 +28,9 @@ fn answer(last: u8, second: i64) -> Observation {
     observation
 }
 
-/// Good answers of these servers at these seconds.
-fn good(answers: &[(u8, i64)]) -> GoodAnswers {
-    let mut good = GoodAnswers::default();
+/// Records good responses, given as (last byte of the address, time in seconds).
+fn good(answers: &[(u8, i64)]) -> GoodResponses {
+    let mut good = GoodResponses::default();
     for (last, second) in answers {
         good.observe_good(&answer(*last, *second), at(*second));
     }
@@ -50,7 +50,8 @@ fn changed(was: &str, now: &str, seconds_before: Option<f64>) -> Comparison {
     }
 }
 
-/// Compares the address of a failure, the first one unless `first_failure` is given.
+/// Checks the comparison of a failure's address with those of good responses. `first_failure` is
+/// the time of an earlier failure in seconds.
 #[track_caller]
 fn check(
     answers: &[(u8, i64)],
@@ -150,7 +151,7 @@ fn certificate_server_protocol_redirects_and_size_are_compared() {
         observation.response.as_mut().unwrap().body_bytes = size;
         observation
     };
-    let mut good = GoodAnswers::default();
+    let mut good = GoodResponses::default();
     good.observe_good(&with("01", 100), at(0));
     good.observe_good(&with("01", 140), at(1));
     let same = good.compare(&with("01", 60));

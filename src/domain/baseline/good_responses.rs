@@ -1,8 +1,8 @@
-//! What the last good answers of a target looked like, to tell what changed before a failure.
+//! Records the properties of the last good responses of a target, and compares a failure with them.
 //!
-//! A property may have several values at the same time, such as the addresses of a name, so the
-//! latest values are kept, each with the times of its first and last good answer. A property with
-//! too many of them changes all the time and is not compared.
+//! A property may have several values at the same time, such as the addresses of a host name. The
+//! latest values are therefore kept, each with the times of its first and last good response. A
+//! property with too many values changes too often and is not compared.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,19 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::diagnosis::changes::{Comparison, Property};
 use crate::model::observation::Observation;
 
-/// The properties of the last good answers.
+/// The properties of the last good responses.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct GoodAnswers {
-    /// The values of every property except the size of the body.
+pub struct GoodResponses {
+    /// The latest values of every property except the body size.
     pub known: BTreeMap<Property, KnownValues>,
-    /// The sizes of the bodies.
+    /// The range of the body sizes; `None` before the first good response.
     pub sizes: Option<BodySizes>,
-    /// The first failed probe since the last good answer.
+    /// The first failed probe since the last good response; `None` if no probe has failed since
+    /// then.
     first_failure: Option<FirstFailure>,
 }
 
-/// The first failed probe after a good answer.
+/// The first failed probe after a good response.
 #[derive(Clone, Debug, PartialEq)]
 struct FirstFailure {
     began: Timestamp,
@@ -32,9 +33,10 @@ struct FirstFailure {
 /// The latest values of one property.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KnownValues {
-    /// The values in the order of their first good answer; at most [`MAX_VALUES`].
+    /// The values in the order of their first good response; at most `MAX_VALUES`.
     pub values: Vec<KnownValue>,
-    /// When there were last too many values.
+    /// The time when a recently seen value was last dropped because there were too many; `None` if
+    /// never.
     pub overflowed: Option<Timestamp>,
 }
 
@@ -43,16 +45,16 @@ pub struct KnownValues {
 pub struct KnownValue {
     /// The value as text.
     pub value: String,
-    /// When the first good answer with it was received.
+    /// The time when the first good response with this value was received.
     pub first: Timestamp,
-    /// When the last good answer with it was received.
+    /// The time when the last good response with this value was received.
     pub last: Timestamp,
 }
 
-/// The sizes of the bodies of good answers with the same status.
+/// The range of the body sizes of good responses with the same status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodySizes {
-    /// The status of the answers.
+    /// The status of the responses.
     pub status: u16,
     /// The size of the shortest body in bytes.
     pub least: u64,
@@ -60,24 +62,24 @@ pub struct BodySizes {
     pub most: u64,
 }
 
-/// Maximum number of values per property.
+/// Maximum number of values that are kept per property.
 const MAX_VALUES: usize = 8;
 
-/// Maximum length of a value in characters.
+/// Maximum length of the value of a property in characters.
 const MAX_LENGTH: usize = 160;
 
 /// Time for which a property is not compared after it had too many values.
 const UNSTABLE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Maximum time between a change and the first failure for the change to count.
+/// Maximum time between a change and the first failure at which the change is reported.
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
-/// Factor by which a body must be shorter or longer than those of all good answers. Sizes of
-/// bodies vary.
+/// Factor by which a body must be shorter or longer than the bodies of all good responses to count
+/// as changed. Good bodies vary in size.
 const SIZE_FACTOR: u64 = 2;
 
-impl GoodAnswers {
-    /// Records a good answer.
+impl GoodResponses {
+    /// Records the properties of a good response.
     pub(super) fn observe_good(&mut self, observation: &Observation, now: Timestamp) {
         self.first_failure = None;
         for (property, value) in values(observation, |_| false) {
@@ -95,7 +97,7 @@ impl GoodAnswers {
         }
     }
 
-    /// Records a failed probe.
+    /// Records a failed probe if it is the first since the last good response.
     pub(super) fn observe_failure(&mut self, observation: &Observation) {
         if self.first_failure.is_none() {
             self.first_failure = Some(FirstFailure {
@@ -105,7 +107,7 @@ impl GoodAnswers {
         }
     }
 
-    /// Compares a failed probe with the good answers before it.
+    /// Compares a failed probe with the last good responses.
     pub(super) fn compare(&self, observation: &Observation) -> Vec<(Property, Comparison)> {
         let mut compared = Vec::new();
         for (property, value) in self.values(observation) {
@@ -117,7 +119,8 @@ impl GoodAnswers {
         compared
     }
 
-    /// The values of a failed probe. Of several attempted addresses, a known one counts.
+    /// Returns the property values of a failed probe. Of several attempted addresses, a known
+    /// address is preferred.
     fn values(&self, observation: &Observation) -> Vec<(Property, String)> {
         let addresses = self.known.get(&Property::Address);
         let is_known = |address: &str| {
@@ -163,7 +166,8 @@ impl GoodAnswers {
         }
     }
 
-    /// Compares the size of the body, if the answer is complete and has the status of good ones.
+    /// Compares the body size with that of good responses. `None` if the response is not complete,
+    /// or if its status is not that of the last good response.
     fn compare_size(&self, observation: &Observation) -> Option<Comparison> {
         let response = observation.response.as_ref()?;
         let sizes = self.sizes.filter(|sizes| sizes.status == response.status)?;
@@ -212,8 +216,8 @@ impl KnownValues {
     }
 }
 
-/// The values of an observation, as far as they are known. Of the addresses to which no
-/// connection succeeded, one for which `prefer` is true comes first.
+/// Returns the known property values of an observation. If there are several addresses, the first
+/// address for which `prefer` returns `true` is used, or else the first address.
 fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<(Property, String)> {
     let mut values = Vec::new();
     let attempted = observation.attempted.iter();
@@ -243,7 +247,7 @@ fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<(Prop
     values
 }
 
-/// The beginning of a text without control characters.
+/// Returns the beginning of a text, without control characters.
 fn short(text: &str) -> String {
     let printable = text.chars().filter(|letter| !letter.is_control());
     printable.take(MAX_LENGTH).collect()
