@@ -9,24 +9,31 @@ use super::times::{duration, shown};
 /// The comparison operators in the conditions of Gatus.
 const OPERATORS: [&str; 6] = ["==", "!=", "<=", ">=", "<", ">"];
 
-/// Returns the keys of `expect` to write for a list of conditions, such as `status = [200]`.
-pub(super) fn list(value: &Json) -> String {
+/// Returns what to write in `table`, the name of the `expect` table, for a list of conditions.
+pub(super) fn list(value: &Json, table: &str) -> String {
     let items = match value {
         Json::Array(items) => items.as_slice(),
         one => std::slice::from_ref(one),
     };
     let mut keys: Vec<String> = Vec::new();
+    let mut without_key = String::new();
     for item in items.iter().filter_map(Json::as_str) {
-        let key = translate(item).unwrap_or_else(|| "nothing for the other conditions".to_owned());
-        if !keys.contains(&key) {
-            keys.push(key);
+        match translate(item) {
+            Some(key) if !keys.contains(&key) => keys.push(key),
+            Some(_) => {}
+            None if item.contains("[CONNECTED]") => {
+                without_key += "; [CONNECTED] needs no key, because every probe checks it";
+            }
+            None => {
+                let name = item.split_whitespace().next().unwrap_or_default();
+                without_key += &format!("; no key corresponds to the condition on {name}");
+            }
         }
     }
     if keys.is_empty() {
-        "status = [200]".to_owned()
-    } else {
-        keys.join(", ")
+        keys.push("status = [200]".to_owned());
     }
+    format!("write `{}` in {table}{without_key}", keys.join(", "))
 }
 
 /// Converts one condition to a key of `expect`. Returns `None` if no key corresponds to the
@@ -55,7 +62,6 @@ fn translate(condition: &str) -> Option<String> {
             let days = duration(right, 86_400.0)?.as_secs() / 86_400;
             Some(format!("certificate_days = {days}"))
         }
-        "[CONNECTED]" => Some("nothing for [CONNECTED], which every probe checks".to_owned()),
         "[BODY]" => body(operator, right),
         _ => length(left, operator, right)
             .or_else(|| presence(left, operator, right))
@@ -89,7 +95,8 @@ fn body(operator: &str, right: &str) -> Option<String> {
     }
 }
 
-/// Converts a condition on a value of a JSON body.
+/// Converts a condition on a value of a JSON body, such as `[BODY].status == UP`. Returns `None`
+/// for any other condition.
 fn json(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left
         .strip_prefix("[BODY]")
@@ -102,24 +109,17 @@ fn json(left: &str, operator: &str, right: &str) -> Option<String> {
     Some(format!("body.json.{} = {test}", quoted(path)))
 }
 
-/// Converts a condition on a length, such as `len([BODY].data) > 0`.
+/// Converts a condition on a length, such as `len([BODY].data) > 0`. Returns `None` for any other
+/// condition.
 fn length(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left.strip_prefix("len([BODY].")?.strip_suffix(')')?;
-    let (parent, name) = path
-        .rsplit_once('.')
-        .map_or(("$", path), |(parent, name)| (parent, name));
-    let parent = if parent == "$" {
-        "$".to_owned()
-    } else {
-        format!("$.{parent}")
-    };
     let count: u64 = right.parse().ok()?;
-    // A filter in a JSON path selects the children of a node, so the path needs a parent.
     match (operator, count) {
         (">", count) => exists(path, count),
         (">=", count) => exists(path, count.checked_sub(1)?),
         _ => {
-            let filter = format!("{parent}[?length(@.{name}) {operator} {count}]");
+            // A filter selects children, so this selects every child of the root or none.
+            let filter = format!("$[?length($.{path}) {operator} {count}]");
             Some(format!(
                 "body.json.{} = {{ exists = true }}",
                 quoted(&filter)
@@ -134,7 +134,8 @@ fn exists(path: &str, index: u64) -> Option<String> {
     Some(format!("body.json.{path} = {{ exists = true }}"))
 }
 
-/// Converts a condition on the presence of a value, such as `has([BODY].data) == true`.
+/// Converts a condition on the presence of a value, such as `has([BODY].data) == true`. Returns
+/// `None` for any other condition.
 fn presence(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left.strip_prefix("has([BODY].")?.strip_suffix(')')?;
     let is_present = (operator == "==") == (right == "true");
@@ -183,7 +184,7 @@ mod tests {
             ),
             (
                 "len([BODY].data) < 5",
-                Some("body.json.\"$[?length(@.data) < 5]\" = { exists = true }"),
+                Some("body.json.\"$[?length($.data) < 5]\" = { exists = true }"),
             ),
             (
                 "has([BODY].data) == false",
@@ -198,5 +199,31 @@ mod tests {
         ] {
             assert_eq!(translate(written).as_deref(), expected, "{written}");
         }
+    }
+
+    #[test]
+    fn a_condition_on_a_length_selects_something_only_if_it_holds() {
+        for (path, body) in [
+            ("data", r#"{"data": ITEMS}"#),
+            ("page.items", r#"{"page": {"items": ITEMS, "next": null}}"#),
+        ] {
+            let key = translate(&format!("len([BODY].{path}) < 3")).unwrap();
+            let query = key.split('"').nth(1).unwrap();
+            let query = serde_json_path::JsonPath::parse(query).unwrap();
+            for (items, holds) in [("[]", true), ("[1, 2]", true), ("[1, 2, 3]", false)] {
+                let body: Json = serde_json::from_str(&body.replace("ITEMS", items)).unwrap();
+                assert_eq!(!query.query(&body).is_empty(), holds, "{path}: {items}");
+            }
+        }
+    }
+
+    #[test]
+    fn conditions_without_a_key_are_named() {
+        let conditions = ["[CONNECTED] == true", "[DNS_RCODE] == NOERROR"];
+        assert_eq!(
+            list(&conditions.as_slice().into(), "[target.expect]"),
+            "write `status = [200]` in [target.expect]; [CONNECTED] needs no key, because every \
+             probe checks it; no key corresponds to the condition on [DNS_RCODE]"
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Converts values written for another tool to values of this configuration, as TOML.
 //!
 //! Each function receives the value as it was written and returns what to write instead, or an
-//! example if the value cannot be converted. A text is repeated only if its form shows that it is
-//! not a secret.
+//! example if the value cannot be converted. A value that may be a secret, such as a password or a
+//! request body, is not repeated.
 
 use serde_json::Value as Json;
 
@@ -86,7 +86,8 @@ pub(super) fn no_redirects(value: &Json) -> String {
     if stops { "0" } else { "5" }.to_owned()
 }
 
-/// Returns the value of `ip` for a word or number that names an IP version.
+/// Returns the value of `ip` for a word or number that names an IP version; `None` for any other
+/// value.
 pub(in crate::io::config) fn ip_version(value: &Json) -> Option<&'static str> {
     let text = match value {
         Json::String(text) => text.to_ascii_lowercase(),
@@ -113,7 +114,8 @@ pub(super) fn method(value: &Json) -> String {
     quoted(if valid { &text } else { "GET" })
 }
 
-/// Formats a whole number from 1 to 100. Returns an example if the value is not a number.
+/// Formats a whole number, limited to the range from 1 to 100. Returns an example if the value is
+/// not a number.
 pub(super) fn count(value: &Json) -> String {
     let number = value
         .as_u64()
@@ -121,7 +123,7 @@ pub(super) fn count(value: &Json) -> String {
     number.map_or(2, |number| number.clamp(1, 100)).to_string()
 }
 
-/// Converts a number of retries to a number of consecutive failures.
+/// Returns the value of `consecutive_failures` for a number of retries: one failure more.
 pub(super) fn retries(value: &Json) -> String {
     let number = value
         .as_u64()
@@ -151,7 +153,7 @@ pub(super) fn size(value: &Json) -> String {
     }
 }
 
-/// Formats the path of a file, or a placeholder.
+/// Formats the path of a file. Returns a placeholder if the value is not a path.
 pub(super) fn file(value: &Json) -> String {
     match value.as_str() {
         // A key or certificate that was written instead of a path is not repeated.
@@ -160,8 +162,8 @@ pub(super) fn file(value: &Json) -> String {
     }
 }
 
-/// Formats a URL, or a placeholder. A URL with credentials or a query is not repeated, because it
-/// may contain a secret.
+/// Formats a URL. Returns a placeholder if the value is not an HTTP URL, is long, or contains
+/// credentials or a query, which may be secrets.
 pub(in crate::io::config) fn url(value: &Json) -> String {
     let Some(text) = value.as_str() else {
         return "\"https://example.com/health\"".to_owned();
@@ -188,7 +190,7 @@ pub(in crate::io::config) fn url(value: &Json) -> String {
     )
 }
 
-/// Formats a `labels` table with the value as its only label.
+/// Formats a `labels` table in which the value is the label `group`.
 pub(super) fn label(value: &Json) -> String {
     format!("{{ group = {} }}", text(value))
 }

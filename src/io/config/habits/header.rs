@@ -101,8 +101,8 @@ fn is_pair(value: &Json) -> bool {
         .any(|key| value.get(key).is_some_and(Json::is_string))
 }
 
-/// Reads one header, written as `"Name: value"` or as a table such as `{ name = "…", value = "…" }`
-/// or `{ header = "…", regexp = "…" }`.
+/// Returns the name and the value of one header, written as `"Name: value"` or as a table such as
+/// `{ name = "…", value = "…" }` or `{ header = "…", regexp = "…" }`.
 fn entry(item: &Json) -> Option<(String, Json)> {
     match item {
         Json::String(line) => {

@@ -212,10 +212,7 @@ fn normal(key: &str) -> String {
 fn apply(habit: &Habit, written: Written<'_>) -> Remedy {
     let text = match &habit.advice {
         Advice::Key { table, key, value } => written.instruction(table, key, &value(written.value)),
-        Advice::Expectations(keys) => {
-            let keys = keys(written.value);
-            format!("write `{keys}` in {}", written.table("expect"))
-        }
+        Advice::Expectations(instruction) => instruction(written.value, &written.table("expect")),
         Advice::Text(text) | Advice::Table(text) => text.replace("{t}", written.owner()),
     };
     let is_table = matches!(habit.advice, Advice::Table(_)) && written.value.is_object();

@@ -40,8 +40,9 @@ fn collect(value: &Json, found: &mut Vec<String>) -> Option<()> {
     Some(())
 }
 
-/// Reads one part of a text, such as `200`, `2XX`, `200..299`, `200 OK`, `< 400`, `!= 500` or
-/// several codes with spaces.
+/// Converts one part of a text, such as `200`, `2XX`, `200..299`, `200 OK`, `< 400`, `!= 500` or
+/// several codes with spaces, to the items of a TOML list. Returns `None` if a part is not a status
+/// code.
 fn part_of(text: &str) -> Option<Vec<String>> {
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     if let Some(class) = class(&compact) {
@@ -90,7 +91,8 @@ fn class(text: &str) -> Option<char> {
     forms.contains(&rest.as_str()).then_some(first)
 }
 
-/// Returns the status ranges that satisfy a comparison, such as `< 400` or `!= 500`.
+/// Returns the status ranges that satisfy a comparison, such as `< 400` or `!= 500`. Returns `None`
+/// if the text is not a comparison.
 fn comparison(text: &str) -> Option<Vec<String>> {
     let operators = ["==", "!=", "<=", ">=", "<", ">", "=", "!", "not"];
     let operator = operators

@@ -1,20 +1,24 @@
-//! Reads durations and numbers of days in the syntax of other tools.
+//! Reads durations and numbers of days in the syntax of other tools, and formats them in the syntax
+//! of this configuration.
 
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-/// Formats a duration. A number without a unit is in seconds.
+/// Formats a duration as TOML. A number without a unit is in seconds. Returns an example if the
+/// value is not a duration.
 pub(super) fn seconds(value: &Json) -> String {
     duration_or(value, 1.0, "30s")
 }
 
-/// Formats a duration. A number without a unit is in milliseconds.
+/// Formats a duration as TOML. A number without a unit is in milliseconds. Returns an example if
+/// the value is not a duration.
 pub(super) fn milliseconds(value: &Json) -> String {
     duration_or(value, 0.001, "2s")
 }
 
-/// Formats a duration. A number without a unit is in minutes.
+/// Formats a duration as TOML. A number without a unit is in minutes. Returns an example if the
+/// value is not a duration.
 pub(super) fn minutes(value: &Json) -> String {
     duration_or(value, 60.0, "5m")
 }
@@ -33,16 +37,16 @@ fn duration_or(value: &Json, unit: f64, example: &str) -> String {
 
 /// Formats a duration in the syntax of this configuration.
 pub(in crate::io::config) fn shown(duration: Duration) -> String {
-    // The `humantime` library formats 1500 ms as "1s 500ms", which is harder to read.
+    // The `humantime` library formats 1500 ms as "1s 500ms", which is harder to read than "1500ms".
     if duration < Duration::from_secs(10) && duration.subsec_millis() != 0 {
         return format!("{}ms", duration.as_millis());
     }
     humantime::format_duration(duration).to_string()
 }
 
-/// Reads a duration in the syntax of other tools, such as ISO 8601, `HH:MM:SS`, `@every 30s`, a
-/// cron step of minutes, a comparison, or a unit in upper case. A number without a unit is
-/// multiplied by `unit` seconds.
+/// Reads a duration in the syntax of other tools, such as ISO 8601, `HH:MM:SS`, `@every 30s`,
+/// `*/5 * * * *`, `<= 2s` or `30S`. A number without a unit is multiplied by `unit` seconds.
+/// Returns `None` for other texts.
 pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim().trim_start_matches(['<', '>', '=']).trim();
     let text = text.strip_prefix("@every").unwrap_or(text).trim();
@@ -66,7 +70,7 @@ pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration>
     parsed.ok().filter(|duration| !duration.is_zero())
 }
 
-/// Reads a duration in the form `MM:SS` or `HH:MM:SS`.
+/// Reads a duration in the form `MM:SS` or `HH:MM:SS`. Returns `None` for zero and other texts.
 fn clock(text: &str) -> Option<Duration> {
     let parts: Option<Vec<u64>> = text.split(':').map(|part| part.parse().ok()).collect();
     let seconds = match parts?.as_slice() {
@@ -86,7 +90,8 @@ fn whole(seconds: f64) -> Option<Duration> {
     valid.then(|| Duration::from_millis((seconds * 1000.0).round() as u64))
 }
 
-/// Reads a number of days, written as a number or as a duration such as `14d` or `336h`.
+/// Reads a number of days, written as a number or as a duration such as `14d` or `336h`, and rounds
+/// it down. Returns `None` for other values.
 pub(in crate::io::config) fn days(value: &Json) -> Option<u64> {
     match value {
         Json::Number(number) => Some(number.as_f64()?.max(0.0).floor() as u64),
@@ -100,7 +105,7 @@ pub(super) fn day_count(value: &Json) -> String {
     days(value).unwrap_or(14).to_string()
 }
 
-/// Formats a number of days, which may be written as a switch: `false` means 0 days.
+/// Formats a number of days, or 0 if the value is `false`. Returns an example for other values.
 pub(super) fn day_switch(value: &Json) -> String {
     match value {
         Json::Bool(false) => "0".to_owned(),

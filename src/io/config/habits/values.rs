@@ -8,7 +8,8 @@ use super::placeholder::{placeholder, placeholder_in_url};
 use super::status::statuses;
 use super::times::days;
 
-/// Ends of the paths of keys whose text may contain anything, even an expression such as `${NAME}`.
+/// Ends of the paths of keys that [`replaced_nowhere`] accepts unchecked, because their text may
+/// contain anything, even an expression such as `${NAME}`.
 const FREE_TEXT: [&str; 1] = ["request.body"];
 
 /// Returns what to write for a value of the wrong type, or `None` if the value cannot be converted.

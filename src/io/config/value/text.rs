@@ -30,8 +30,8 @@ checked! {
         _ => Err("the value of a label is text; write \"text\"".to_owned()),
     };
 
-    /// The name of a layer: at most 32 letters, digits, hyphens and underscores. The names of facts
-    /// contain this name.
+    /// The name of a layer: at most 32 letters, digits, hyphens and underscores. Other characters
+    /// are not allowed, because the names of facts contain this name.
     LayerName(String) from String, |text: String| {
         let text = name(text, 32)?;
         if RESERVED_LAYERS.contains(&text.as_str()) {
@@ -43,7 +43,8 @@ checked! {
         valid_or(valid, text, "a layer name", example)
     };
 
-    /// The name of a maintenance window, at most 128 characters. The page shows this name.
+    /// The name of a maintenance window, at most 128 characters. Error messages about the window
+    /// contain this name.
     WindowName(String) from String, |text| name(text, 128);
 
     /// The identifier of an AWS resource, such as an API id or the name of a function or log group.
@@ -285,6 +286,10 @@ pub(in crate::io::config) fn check_target_name(text: String) -> Result<String, S
     if text.starts_with('(') {
         let message = "starts with a parenthesis, which is reserved; choose another name";
         return Err(message.to_owned());
+    }
+    // Browsers remove such a segment from a URL, even a percent-encoded one.
+    if matches!(text.as_str(), "." | "..") {
+        return Err("is a relative path in URLs; choose another name".to_owned());
     }
     name(text, 128)
 }

@@ -1,4 +1,5 @@
-//! Lists the keys of other tools for TLS, credentials, expectations and notifications.
+//! Lists the keys of other tools for TLS, credentials, expectations and notifications. `request`
+//! lists their other keys for a target.
 
 use super::{Advice, Habit, key, table, text};
 use crate::io::config::habits::{condition, form, header, status, times};
@@ -68,7 +69,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     text(
         "failifnotssl requiretls requirehttps httpsonly",
         "write `url = \"https://…\"` in [[target]], which always uses TLS, and \
-         `max_redirects = 0` in [{t}.request] if no redirect may leave it",
+         `max_redirects = 0` in [{t}.request] if no redirect may lead to http",
     ),
     text(
         "failifssl",

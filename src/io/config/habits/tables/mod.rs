@@ -26,15 +26,16 @@ pub(super) enum Advice {
     Key {
         table: &'static str,
         key: &'static str,
-        /// Converts the value as it was written to the value to write.
+        /// Returns the value to write instead of the given value.
         value: fn(&Json) -> String,
     },
-    /// Write several keys of `expect`. The function returns these keys for the value as it was
-    /// written.
-    Expectations(fn(&Json) -> String),
+    /// Write one or more keys of `expect`. The function converts the value of the other tool's key,
+    /// and the name of the `expect` table, to the instruction.
+    Expectations(fn(&Json, &str) -> String),
     /// An instruction. `{t}` is replaced by `target` or `defaults`.
     Text(&'static str),
-    /// An instruction for a table. The keys in the table get separate advice.
+    /// An instruction for a key that is a table in other tools. Each key in that table is then
+    /// reported with its own advice.
     Table(&'static str),
 }
 

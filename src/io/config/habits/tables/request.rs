@@ -1,4 +1,5 @@
-//! Lists the keys of other tools for the endpoint, its times, its health and its request.
+//! Lists the keys of other tools for the endpoint, times, health thresholds and request of a
+//! target, with what to write instead. `answer` lists the keys for the response.
 
 use super::{Habit, key, table, text};
 use crate::io::config::habits::{form, header, times};
@@ -6,7 +7,7 @@ use crate::io::config::habits::{form, header, times};
 const NO_SWITCH: &str = "remove it; every [[target]] is probed, and [[maintenance]] \
      suppresses notifications for a time";
 
-/// The keys of other tools for the endpoint, its times, its health and its request.
+/// The keys of other tools for the endpoint, times, health thresholds and request of a target.
 pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     // Keys for the endpoint and its name.
     key(
