@@ -111,9 +111,9 @@ fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, Con
     })
 }
 
-/// Returns a summary with the number of targets that this shard probes. If the index of the shard
-/// is unknown on this machine, the summary contains the range over all shards, and the error is
-/// returned too. If the targets are not sharded, returns `None` twice.
+/// Returns a summary with the number of targets that this machine's shard probes. If the index of
+/// this shard is unknown, the summary contains the smallest and the largest number of all shards,
+/// and the error is returned too. If the targets are not sharded, returns `None` twice.
 fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     let total = settings.shards.total;
     if total <= 1 {

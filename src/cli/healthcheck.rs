@@ -65,8 +65,8 @@ async fn check(url: &Url) -> Result<(), String> {
     }
 }
 
-/// Returns the innermost source of an error, such as `Connection refused (os error 111)`. The outer
-/// errors only repeat that the request failed.
+/// Returns the innermost source of an error, such as `Connection refused (os error 111)`, because
+/// the outer errors only say that the request failed.
 fn reason(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

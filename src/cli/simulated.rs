@@ -17,11 +17,12 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const CONFIRM_AFTER: Duration = Duration::from_secs(2);
 
 /// Timeout of a probe. The simulator responds within a quarter of a second, except for
-/// [`RouteFault::Timeout`]. The timeout must be shorter than the interval.
+/// [`RouteFault::Timeout`]. The timeout is shorter than the interval, so that a slow probe does not
+/// cause the next probe to be missed.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Interval between two probes of a route that responds after the integration timeout of 30 s.
-/// It is longer than [`SLOW_TIMEOUT`].
+/// Interval between two probes of a route that responds after the integration timeout of 30 s:
+/// longer than [`SLOW_TIMEOUT`], so that no probe is missed.
 const SLOW_INTERVAL: Duration = Duration::from_secs(40);
 
 /// Timeout of a probe of a route that responds after the integration timeout of 30 s: long

@@ -21,7 +21,7 @@ use crate::model::target::Target;
 /// The evidence requests of one target.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceRequests {
-    /// The start times of the latest probes, oldest first.
+    /// The start times of the last probes, oldest first, to count the probes in a metric window.
     sent: VecDeque<Timestamp>,
     pending: VecDeque<Pending>,
 }
@@ -38,8 +38,8 @@ struct Pending {
 const MAX_PENDING: usize = 2;
 
 /// Maximum number of probe start times kept per target. With one probe per second, 300 start times
-/// cover five minutes. The metric window around a request of 30 s, the longest integration timeout
-/// of an HTTP API, covers at most two minutes.
+/// cover five minutes. This is enough, because the metric window around a request of 30 s, the
+/// longest integration timeout of an HTTP API, covers at most two minutes.
 const MAX_SENT: usize = 300;
 
 impl EvidenceRequests {
@@ -68,8 +68,8 @@ impl EvidenceRequests {
             .iter()
             .any(|candidate| candidate.cause == incident.verdict.cause);
         let settled = explained && incident.verdict.certainty == Certainty::Proven;
-        // Without a response there is no request id, and the request may not have reached a
-        // gateway.
+        // No evidence is requested for a failure without a response, because it has no request id
+        // and may not have reached a gateway.
         let has_response = observation.response.is_some();
         if settled
             || !has_response

@@ -130,7 +130,7 @@ fn check_status(expected: &[(u16, u16)], status: u16) -> Option<Unmet> {
 fn check_body(expected: &BodyMatch, response: &Response) -> Option<Unmet> {
     let text = String::from_utf8_lossy(&response.body);
     let problem = body_problem(expected, &text)?;
-    // The expected text may be in the part of the body that was discarded.
+    // The discarded part of the body may meet the condition, so the message names the checked part.
     let kept = if response.body_truncated {
         format!(
             " (only the first {} bytes of the body were checked)",

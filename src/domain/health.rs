@@ -1,6 +1,6 @@
 //! Determines the health of a target from the outcomes of its probes.
 //!
-//! The health changes only after a configured number of consecutive outcomes, so that it does not
+//! The health changes only after a configured number of consecutive results, so that it does not
 //! flap. The functions are pure: the current time is an argument. `diagnosis` determines why a
 //! probe failed.
 
@@ -17,7 +17,8 @@ text_enum! {
     pub enum HealthState {
         /// The target responds as expected.
         Up = "up",
-        /// The target responds, but slowly, or its certificate expires soon.
+        /// The target responds slowly, its certificate expires soon, or failed and degraded results
+        /// alternate.
         Degraded = "degraded",
         /// Probes of the target fail.
         Down = "down",

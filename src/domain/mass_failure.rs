@@ -57,8 +57,8 @@ const MIN_OPENED: usize = 100;
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
 /// Minimum number of members of a group; a group with fewer members dissolves. The number is half
-/// of [`MIN_OPENED`], so that a group does not flap. Updating 50 alarms takes about a quarter of a
-/// minute.
+/// of [`MIN_OPENED`], so that a group does not flap. The remaining 50 alarms need no group, because
+/// updating them takes only about a quarter of a minute.
 const MIN_MEMBERS: usize = MIN_OPENED / 2;
 
 /// Maximum duration of a group. A longer group would hide unrelated targets that fail in the

@@ -45,7 +45,7 @@ pub fn start(settings: &LogSettings, color: bool) -> Result<(), LoggingError> {
     Ok(())
 }
 
-/// Parses a log filter.
+/// Parses a log filter, and adds levels for the AWS SDK unless the filter names `aws_config`.
 ///
 /// # Errors
 /// Returns [`LoggingError::Level`] if the filter is invalid.

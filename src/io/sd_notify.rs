@@ -42,8 +42,9 @@ const MAX_STATUS_LENGTH: usize = 200;
 impl SdNotify {
     /// Connects to the service manager that the environment names, if any.
     ///
-    /// `variable` looks up an environment variable. `process` is the daemon's process id: child
-    /// processes inherit the watchdog variables but must ignore them.
+    /// `variable` looks up an environment variable. `process` is the daemon's process id. If
+    /// `WATCHDOG_PID` names another process, the daemon inherited the watchdog variables and
+    /// ignores them.
     ///
     /// # Errors
     /// Returns an error if the named socket cannot be reached, since the service manager would wait
@@ -75,7 +76,8 @@ impl SdNotify {
             .map(|timeout| timeout / HEARTBEATS_PER_TIMEOUT)
     }
 
-    /// Reports that the daemon is ready, with a status. Called after startup and after each reload.
+    /// Reports that the daemon is ready after startup or a reload. `systemctl status` shows
+    /// `status`.
     pub fn ready(&self, status: &str) {
         self.send(&format!("READY=1\n{}", status_line(status)));
     }

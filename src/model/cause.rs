@@ -1,8 +1,8 @@
 //! Cause ids, owners, hops and certainties.
 //!
-//! A cause is an id with a stable meaning, such as `lambda-throttled`. The rulebook defines the
-//! causes and when they apply, so that custom rules can add causes. This module defines only the
-//! cause `unexplained`.
+//! A cause is an id with a stable meaning, such as `lambda-throttled`. The rulebook in
+//! `domain::diagnosis` defines the causes and when they apply, so that custom rules can add causes.
+//! This module defines only `unexplained`, the cause of a failure that no rule matches.
 
 use std::fmt;
 use std::sync::Arc;

@@ -54,7 +54,8 @@ pub struct Certificate {
 
 impl TlsFacts {
     /// Returns when clients stop accepting the server's certificate: the expiry of the verified
-    /// path or, if the path is unknown, the earliest expiry in the presented chain.
+    /// path or, if the path is unknown, the earliest expiry in the presented chain. Returns `None`
+    /// if no certificate was presented.
     #[must_use]
     pub fn expiry(&self) -> Option<Timestamp> {
         let presented = self.chain.iter().map(|certificate| certificate.not_after);

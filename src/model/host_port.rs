@@ -1,8 +1,8 @@
 //! A host with a port, and the layers of a target.
 //!
-//! A layer is a hop of a target with an address of its own, such as the load balancer behind a
-//! CDN. A request through a layer connects to this address and thereby bypasses the hops in front.
-//! The `Host` header, TLS server name, path, headers and expectations do not change.
+//! A layer is a hop of a target with an address of its own, such as the load balancer behind a CDN.
+//! A request through a layer connects to this address and thereby bypasses the hops in front of the
+//! layer. The `Host` header, TLS server name, path, headers and expectations do not change.
 
 use std::fmt;
 

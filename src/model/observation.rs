@@ -1,7 +1,7 @@
 //! The result of one HTTP request, before diagnosis.
 //!
 //! An `Observation` comes from a probe or from a transcript of another client's request. Many
-//! fields are optional, since a transcript may not contain their values. The module `diagnosis`
+//! fields are optional, since a transcript may not contain their values. `domain::diagnosis`
 //! decides whether the result is good or bad.
 
 use std::net::SocketAddr;
@@ -33,9 +33,9 @@ pub struct Observation {
     pub redirects: u32,
     /// The URL of the last hop, without credentials, fragment and the text of the query.
     pub final_url: String,
-    /// The address that the last hop connected to.
+    /// The address that the last hop connected to; `None` if it has no connection.
     pub remote: Option<SocketAddr>,
-    /// TLS details of the last hop that reached the handshake.
+    /// TLS details of the last hop; `None` if this hop did not reach the TLS handshake.
     pub tls: Option<TlsFacts>,
     /// TLS details of the hops before the last one, in order.
     pub earlier_tls: Vec<EarlierTls>,
@@ -304,7 +304,8 @@ impl Observation {
             .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
     }
 
-    /// Returns the earliest expiry of the certificates that the last hop presented.
+    /// Returns the earliest expiry of the certificates that the server of the last hop presented;
+    /// `None` without certificates.
     #[must_use]
     pub fn earliest_expiry(&self) -> Option<Timestamp> {
         let chain = &self.tls.as_ref()?.chain;
@@ -312,8 +313,9 @@ impl Observation {
     }
 }
 
-/// Divisor of a probe's deadline. If this process was delayed by at least a quarter of the
-/// deadline, the delay may have caused the timeout.
+/// Divisor of a probe's deadline. The result, a quarter of the deadline, is the delay of this
+/// process from which a timeout counts as a local fault, because the delay may have caused the
+/// timeout.
 const LOCAL_LAG_DIVISOR: u32 = 4;
 
 /// Maximum length of a request id in bytes: about twice the length of CloudFront's ids, the longest

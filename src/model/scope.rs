@@ -1,7 +1,7 @@
 //! The scope of an incident: one target, the prober itself, or a group of targets.
 //!
-//! The two scopes that are not targets appear as `(prober)` and `(group)` in JSON, in the
-//! store and on the page. The configuration rejects target names that start with `(`.
+//! The two scopes that are not targets appear as `(prober)` and `(group)` in JSON, in the store and
+//! in the log. The configuration rejects target names that start with `(`.
 
 use std::fmt;
 

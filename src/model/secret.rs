@@ -18,7 +18,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// Returns the secret's text, for the code that sends it.
+    /// Returns the secret's text, for the code that sends or verifies it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()

@@ -21,7 +21,8 @@ use self::web::WebSettings;
 /// A validated configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The location of this daemon: a label and a CloudWatch dimension of all published metrics.
+    /// The location of this daemon: a Prometheus label of the targets' metrics, and a dimension of
+    /// all CloudWatch metrics.
     pub location: String,
     /// Settings of the daemon's own HTTP endpoint.
     pub server: ServerSettings,
@@ -39,8 +40,8 @@ pub struct Settings {
     pub rules: Arc<[RuleFile]>,
     /// Settings that select the part of the targets that this daemon probes.
     pub shards: ShardSettings,
-    /// The targets of this daemon's shard, or all targets if the shard is not yet selected, in the
-    /// order of the configuration files.
+    /// The targets of this daemon's shard, or all targets of the location until the shard's index
+    /// is resolved, in the order of the configuration files.
     pub targets: Vec<Arc<Target>>,
     /// Targets of this location that only other shards probe.
     pub elsewhere: Vec<Arc<Target>>,
@@ -67,7 +68,7 @@ pub struct ShardSettings {
     /// The configured index of this daemon.
     pub index: ShardIndex,
     /// The resolved index of this daemon; `None` until it is resolved at the start of the daemon.
-    /// The settings then still contain all targets of the location.
+    /// Until then, `targets` contains all targets of the location.
     pub own: Option<u32>,
 }
 
@@ -225,7 +226,7 @@ pub struct EvidenceSettings {
 /// A window in which probes continue but no incident opens and no notification is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaintenanceWindow {
-    /// Name of the window, shown on the page.
+    /// Name of the window, for the readers of the configuration.
     pub name: String,
     /// Globs for target names (`*` matches any characters). If empty, the window applies to all
     /// targets.

@@ -1,7 +1,7 @@
 //! A target: one endpoint with its settings.
 //!
-//! A target is plain data that the configuration layer has validated; no other module validates it
-//! again. A reload compares targets to find changed targets, so equality includes every field.
+//! A target is plain data that `io::config` has validated; no other module validates it again. A
+//! reload compares targets to find changed targets, so equality includes every field.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -243,7 +243,8 @@ impl Target {
             url,
             labels: BTreeMap::new(),
             interval: Duration::from_secs(60),
-            // API Gateway times out after 30 s. A longer timeout receives the gateway's response.
+            // API Gateway times out after 29 s or 30 s. The probe's timeout is longer, so that the
+            // probe receives the gateway's error response.
             timeout: Duration::from_secs(35),
             confirm_after: Duration::from_secs(10),
             request: RequestSettings::default(),

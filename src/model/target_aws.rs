@@ -15,9 +15,9 @@ pub struct AwsDeclarations {
     pub role_arn: Option<String>,
     /// External id that the trust policy of `role_arn` may require.
     pub external_id: Option<String>,
-    /// Id of the HTTP API.
+    /// Id of the HTTP API: the value of the dimension `ApiId` of its CloudWatch metrics.
     pub api_id: Option<String>,
-    /// Name of the REST API, which is the dimension of its metrics.
+    /// Name of the REST API: the value of the dimension `ApiName` of its CloudWatch metrics.
     pub api_name: Option<String>,
     /// Stage of the API.
     pub stage: Option<String>,

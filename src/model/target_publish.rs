@@ -18,8 +18,8 @@ pub struct AlarmSettings {
     pub datapoints: u32,
     /// How missing datapoints are treated.
     pub missing: MissingData,
-    /// ARNs to notify instead of the global ARNs. If empty, no ARN is notified; `None` means the
-    /// global ARNs.
+    /// ARNs to notify instead of the `alarm_actions` of the target's destination. If empty, no ARN
+    /// is notified; `None` means the `alarm_actions` of the destination.
     pub actions: Option<Vec<String>>,
     /// Per-cause alarms, at most one per cause.
     pub causes: Vec<CauseAlarm>,
@@ -58,8 +58,7 @@ pub struct TargetCloudWatch {
     pub enabled: bool,
     /// The metrics to publish. CloudWatch charges for each of them.
     pub metrics: BTreeSet<CloudWatchMetric>,
-    /// Name of the configured destination (account and region); `None` means the default
-    /// destination.
+    /// Name of the configured destination (account and region); `None` means the main destination.
     pub destination: Option<String>,
 }
 
@@ -68,7 +67,7 @@ text_enum! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum CloudWatchMetric {
         /// 1 if the target's health is `down`, otherwise 0. The health changes only after the
-        /// configured number of equal results.
+        /// configured number of consecutive equal results.
         Down = "Down",
         /// 1 for each failed probe, 0 for each other probe.
         Failed = "Failed",

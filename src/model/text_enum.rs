@@ -1,8 +1,8 @@
 //! A macro for enums in which each variant has a fixed text.
 //!
-//! The texts are contracts (label values, JSON, rules, the store), so they are written next to
-//! the variants. The macro generates the list of variants and the conversions. Unlike the crate
-//! `strum`, it generates an array `ALL` and a `const fn` `as_str`.
+//! The texts are contracts (label values, JSON, rules, the store), so they are written out and do
+//! not change when a variant is renamed. The macro generates the list of variants and the
+//! conversions. Unlike the crate `strum`, it generates an array `ALL` and a `const fn` `as_str`.
 
 /// Declares an enum with `ALL`, `as_str`, `parse` and `Display`.
 ///

@@ -23,7 +23,7 @@ pub(super) struct DestinationState {
     pub(super) found: Result<AccountPlan, String>,
 }
 
-/// The connection to an account that was read, and the plan for it.
+/// The connection to an account whose alarms were read, and the plan for these alarms.
 pub(super) struct AccountPlan {
     /// The clients for the AWS APIs of the account.
     pub(super) api: Api,

@@ -77,7 +77,8 @@ pub struct Common {
     pub json: bool,
 }
 
-/// Runs `probecause alarms`.
+/// Runs `probecause alarms`. Returns [`Exit::Bad`] if `plan --detailed-exitcode` finds changes, or
+/// if `apply` finds conflicts.
 ///
 /// # Errors
 /// Returns a message about the configuration or the calls to CloudWatch that failed.
@@ -218,7 +219,7 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
     for spec in plan.conflicts() {
         eprintln!(
             "error: an alarm named `{}` exists without the tag {MANAGED_TAG} and was left \
-             unchanged; rename or delete that alarm",
+             unchanged; delete that alarm, or add the tag",
             spec.name
         );
     }

@@ -1,4 +1,5 @@
-//! Runs the demo's daemon. The other modules of the demo do not use the engine.
+//! Starts and stops the demo's daemon, and converts the states of its targets to table rows. Only
+//! this module of the demo depends on `engine`.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

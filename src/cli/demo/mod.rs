@@ -1,7 +1,7 @@
 //! `probecause demo`: a simulated API Gateway with failing routes, monitored by the daemon.
 //!
 //! The simulator and the daemon run in this process on loopback and need no AWS account or
-//! network. `plan` defines the routes and the correct causes, `daemon` starts the engine,
+//! network. `plan` defines the routes and the correct causes, `daemon` runs the daemon,
 //! `reporter` prints changes, and `view` formats the changes.
 
 mod daemon;

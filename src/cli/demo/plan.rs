@@ -21,8 +21,8 @@ pub(super) struct Route {
     pub(super) name: &'static str,
     /// The fault of the route, as shown to the user.
     pub(super) wrong: &'static str,
-    /// The causes that are correct until one is proven, starting with the true cause. Empty if the
-    /// route is healthy.
+    /// The causes that count as correct, starting with the true cause. If the certainty is
+    /// `proven`, only the true cause is correct. Empty if the route is healthy.
     pub(super) expected: &'static [&'static str],
     endpoint: Endpoint,
 }
@@ -64,8 +64,9 @@ pub(super) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// timeout of 30 s, up to 5 s until the first probe, and a margin of one second.
 const SLOW_ROUTE_NAMED_AFTER: Duration = Duration::from_secs(36);
 
-/// Delay before evidence is requested. It is short, since the simulated logs and metrics have no
-/// delay. In AWS, a log line takes seconds, and a metric takes up to ten minutes.
+/// Time from the end of a failed request until its logs and metrics are read. One second is enough,
+/// because the simulated logs and metrics have no delay. In AWS, logs are complete after about a
+/// minute, and metrics after about ten minutes.
 pub(super) const EVIDENCE_DELAY: Duration = Duration::from_secs(1);
 
 /// Every route, in the order of the table.
@@ -157,7 +158,8 @@ pub(super) fn settings(
         evidence: EvidenceSettings {
             first_look: EVIDENCE_DELAY,
             settle: EVIDENCE_DELAY,
-            // The limit is above the default, since all routes fail within seconds of the start.
+            // All routes fail within seconds of the start, so much evidence is requested at the
+            // same time, which needs a limit above the default.
             max_requests_per_second: 20,
             ..EvidenceSettings::default()
         },

@@ -42,7 +42,8 @@ pub(super) fn table(rows: &[Row], elapsed: Duration, color: bool) -> String {
     out
 }
 
-/// Returns the hint that is shown until the slow route's cause is named, and `None` afterwards.
+/// Returns the hint that the slow route responds only after the gateway's timeout; `None` once the
+/// cause of this route is named.
 pub(super) fn hint(rows: &[Row], elapsed: Duration) -> Option<String> {
     let waiting = rows
         .iter()

@@ -7,7 +7,8 @@ use crate::domain::diagnosis::rule::Rule;
 use crate::domain::diagnosis::rulebook::{Rulebook, unexplained};
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 
-/// A cause with all its rules.
+/// A cause with all its rules. One rule represents the cause: the rule whose id is the cause, or
+/// else the first rule that names the cause.
 pub(super) struct CauseSummary<'a> {
     pub(super) cause: CauseId,
     pub(super) title: String,

@@ -8,8 +8,7 @@ use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
 use crate::model::cause::{Hop, Owner};
 
-/// Minimum total length of a fact's name and value, in bytes, for which a line may break between
-/// them.
+/// Total length of a fact's name and value, in bytes, below which both are kept on the same line.
 const MAX_UNBROKEN: usize = 60;
 
 /// Lists every cause with its title, grouped by owner.

@@ -1,8 +1,8 @@
-//! Creates the card of a target and marks it. A card contains the injected cause, the named cause
-//! and the history of the diagnosis.
+//! Creates a card for each target and marks the card. A card contains the true cause, the named
+//! cause and the history of the diagnosis.
 //!
 //! A diagnosis must name the true cause. A diagnosis with the certainty `possible` also passes if
-//! the true cause is another leading candidate.
+//! the share of the true cause is at least half the share of the named cause.
 
 use jiff::Timestamp;
 
@@ -74,7 +74,7 @@ impl Card {
         }
     }
 
-    /// Returns the mark of the card by comparing the named cause with the injected cause.
+    /// Returns the mark of the card by comparing the named cause with the true cause.
     pub(super) fn mark(&self) -> Mark {
         match (&self.injected, &self.named) {
             _ if !self.probed => Mark::Unprobed,

@@ -47,7 +47,8 @@ pub struct Args {
     /// overrides the label.
     #[arg(long, value_name = "TARGET=CAUSE", value_parser = truth::expectation)]
     expect: Vec<truth::Expectation>,
-    /// Probe for this long. AWS delays log lines by minutes, and metrics by ten minutes or more.
+    /// Probe for this long. In AWS, log lines are complete after about a minute, and metrics after
+    /// ten minutes or more.
     /// Use 15m to let a diagnosis reach its highest certainty.
     /// [default: 2m; simulated: 1m]
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]

@@ -18,9 +18,9 @@ use crate::model::cause::Certainty;
 pub struct Annotation {
     /// The value of the tag `probecause:cause`: a cause id, or `none`.
     pub cause: String,
-    /// The value of the tag `probecause:certainty`, or `none`.
+    /// The value of the tag `probecause:certainty`: a certainty such as `likely`, or `none`.
     pub certainty: String,
-    /// The value of the tag `probecause:owner`, or `none`.
+    /// The value of the tag `probecause:owner`: an owner such as `service`, or `none`.
     pub owner: String,
     /// The alarm's description; at most 1,024 characters.
     pub description: String,

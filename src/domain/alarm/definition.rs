@@ -10,7 +10,8 @@ use crate::model::target::MissingData;
 /// The definition of an alarm: the fields that CloudWatch returns.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Definition {
-    /// The metric that the alarm watches; `None` if the alarm does not watch a single metric.
+    /// The metric that the alarm watches; `None` if the alarm watches something else, such as a
+    /// metric math expression.
     pub metric: Option<MetricId>,
     /// The statistic, such as `Maximum`.
     pub statistic: String,

@@ -24,12 +24,12 @@ const CAUSE: &str = "Cause";
 /// Maximum number of actions per alarm state (CloudWatch's limit).
 pub const MAX_ACTIONS: usize = 5;
 
-/// Number of consecutive periods without a heartbeat after which the heartbeat alarm fires. A
-/// single lost request or a restart must not page.
+/// Number of consecutive periods without a heartbeat after which the heartbeat alarm fires: more
+/// than one, because a single lost request or a restart must not page.
 const HEARTBEATS_MISSED: u32 = 3;
 
-/// Period of the heartbeat alarm with high-resolution metrics, in seconds. A restart takes less
-/// than three such periods, but may take longer than three periods of 10 s.
+/// Period of the heartbeat alarm with high-resolution metrics, in seconds. With a period of 10 s, a
+/// restart could page, because it may take longer than three such periods.
 const FAST_HEARTBEAT_PERIOD: u32 = 30;
 
 /// Returns every alarm of a configuration in the order of [`alarms_of`], as if all targets belonged
@@ -195,7 +195,8 @@ fn cause_alarm(of_target: &AlarmSpec, target: &Target, one: &CauseAlarm) -> Alar
     };
     let cause = one.cause.as_str().to_owned();
     spec.metric.dimensions.push((CAUSE.to_owned(), cause));
-    // The series has datapoints only while its cause occurs, and a single 0 when the cause ends.
+    // The series has datapoints only while its cause occurs, and a single 0 when the cause ends, so
+    // missing datapoints mean that the cause does not occur.
     spec.missing = MissingData::NotBreaching;
     spec.actions.clone_from(&one.actions);
     spec.actions.truncate(MAX_ACTIONS);

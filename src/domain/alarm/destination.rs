@@ -61,7 +61,8 @@ impl DestinationView {
         view.cloudwatch.destinations.clear();
         let Some(name) = name else { return view };
         view.name = Some(name.to_owned());
-        // Targets that only other shards probe count too, because their alarms are not orphans.
+        // Targets that only other shards probe also make the destination active, because an
+        // inactive destination has no desired alarms, not even those of other shards.
         let mut all = view.targets.iter().chain(&view.elsewhere);
         view.active &= all.any(|target| target.cloudwatch.enabled);
         if let Some(own) = settings.cloudwatch.destinations.get(name).cloned() {

@@ -1,7 +1,8 @@
 //! Builds the names of alarms from location, target and cause, within CloudWatch's limits.
 //!
-//! A target may have the same name as a per-cause alarm of another target. Validation of the
-//! configuration rejects such names, so that alarm names are unique.
+//! A target named like `orders (forbidden)` and the per-cause alarm of the target `orders` would
+//! have the same alarm name. Validation of the configuration rejects such target names, so that
+//! alarm names are unique.
 
 use crate::model::cause::CauseId;
 use crate::model::hash::fnv1a;

@@ -1,10 +1,11 @@
 //! Decides which of several daemons manages a target's alarms: the first running daemon among the
 //! shards that probe the target.
 //!
-//! A daemon counts as running while its heartbeat alarm is in state OK. Clocks are not compared,
-//! and daemons share no other state. A daemon that cannot reach its targets stops its heartbeat,
-//! so it counts as stopped. Two daemons may manage the same alarm for a moment, which is
-//! harmless, because both write the same values. Times are durations since this daemon started.
+//! A daemon counts as stopped once its heartbeat alarm has been in another state than OK for some
+//! time. Clocks are not compared, and daemons share no other state. A daemon that cannot reach its
+//! targets stops its heartbeat, so it counts as stopped too. Two daemons may manage the same alarm
+//! for a moment, which is harmless, because both write the same values. Times are durations since
+//! this daemon started.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

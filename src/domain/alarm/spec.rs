@@ -1,8 +1,9 @@
-//! Keys and definitions of alarms.
+//! Defines alarms: what an alarm watches, and the fields with which it is created.
 //!
-//! A key identifies what an alarm watches. A definition contains every field that is compared and
-//! written, except the description and the tags that name a cause (see `annotation`). `definition`
-//! converts the fields to CloudWatch's names and values.
+//! An [`AlarmKey`] identifies what an alarm watches. An [`AlarmSpec`] contains every field that is
+//! compared with the existing alarm and written to it. The description and the tags that name a
+//! cause are built by `annotation`. `definition` converts the fields to CloudWatch's names and
+//! values.
 
 use std::fmt;
 
@@ -102,8 +103,8 @@ impl fmt::Display for AlarmKey {
 }
 
 impl AlarmSpec {
-    /// Returns a hash that changes whenever the definition changes. The hash is stored as a tag,
-    /// because CloudWatch does not return every field that is written.
+    /// Returns a hash that changes whenever a field that is written to CloudWatch changes. The hash
+    /// is stored as a tag of the alarm to detect changes of fields that CloudWatch does not return.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         // The hashed text begins with a version number. A release that writes more fields uses a
@@ -123,7 +124,7 @@ impl AlarmSpec {
         format!("{:016x}", fnv1a(&text))
     }
 
-    /// Returns the location in the dimensions of the alarm's metric.
+    /// Returns the location in the dimensions of the alarm's metric; empty if the metric has none.
     #[must_use]
     pub fn location(&self) -> &str {
         let mut dimensions = self.metric.dimensions.iter();

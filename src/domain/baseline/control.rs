@@ -1,9 +1,11 @@
 //! Decides which responses to control requests count for the floor.
 //!
-//! Only the gateway's own response to an unknown path counts, compared byte for byte. The response
-//! of a `$default` or `{proxy+}` route, a mock, a cache or an intermediary would not show the time
-//! of the gateway. A function may return the same bytes, so `floor` also compares the times. If in
-//! doubt, a response does not count.
+//! A control request has a path that does not reach the function. The floor is the response time
+//! without the function; `floor` derives it from the responses that count. Only the gateway's own
+//! response to an unknown path counts, compared byte for byte. The response of a `$default` or
+//! `{proxy+}` route, a mock, a cache or an intermediary would not show the time of the gateway. A
+//! function may return the same bytes, so `floor` also compares the times. If in doubt, a response
+//! does not count.
 
 use std::time::Duration;
 
@@ -68,7 +70,7 @@ const CLOUDFRONT_HEADERS: &[&str] = &["via", "x-cache", "x-amz-cf-pop", "x-amz-c
 /// response may count for a floor.
 const ABOVE_ROUND_TRIP: Duration = Duration::from_millis(50);
 
-/// Evaluates the response to one control request that was sent to `host`.
+/// Returns the result of one control request that was sent to `host`.
 pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
     let (Some(response), None) = (&observation.response, &observation.fault) else {
         return ControlResult::Inconclusive;
@@ -79,15 +81,15 @@ pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
     if observation.redirects > 0 || !is_from_gateway(response, host) {
         return ControlResult::NotGateway;
     }
-    // If there is no connect time, the connection was reused, so the response time is not
-    // comparable.
+    // Without a connect time, the connection was reused, so there is no round trip to compare the
+    // response time with.
     let (Some(processing), Some(round_trip)) =
         (observation.phases.processing, observation.phases.connect)
     else {
         return ControlResult::Inconclusive;
     };
     // Behind a CDN, the connection ends at the CDN's edge, so the connect time does not cover the
-    // whole path.
+    // whole path and the limit does not apply.
     if processing > round_trip + ABOVE_ROUND_TRIP && !through_intermediary(observation) {
         return ControlResult::Inconclusive;
     }
@@ -102,7 +104,8 @@ fn is_from_gateway(response: &Response, host: &str) -> bool {
     };
     let named = |name: &str| headers.contains(&name) || CLOUDFRONT_HEADERS.contains(&name);
     let is_exact = response.status == status && !response.body_truncated && response.body == body;
-    // An HTTP API sends `text/plain` for a function that returns no content type.
+    // The type excludes a function that returns the same body without a content type, because an
+    // HTTP API then sends `text/plain`.
     let is_json = response.header("content-type") == Some("application/json");
     let error = response.header("x-amzn-errortype");
     let has_error = status != REST_API.0 || error == Some(REST_API_ERROR);

@@ -1,5 +1,5 @@
 //! Derives the floor, which is the response time without the function, from the responses to
-//! control requests.
+//! control requests, whose path does not reach the function.
 //!
 //! A floor requires at least three responses with similar times, all faster than every healthy
 //! response of the target. The second condition distinguishes the gateway from a route whose
@@ -60,8 +60,8 @@ const LATER_SPACING: SignedDuration = SignedDuration::from_hours(1);
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(4);
 
 /// Time without control requests after a response that the gateway did not generate. On such a
-/// path, each control request may reach a function in production. After a day, the route may have
-/// been removed.
+/// path, each control request may reach a function in production. After a day, the path is tried
+/// again, because the route may have been removed.
 const PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Maximum difference between the slowest and the fastest response of a floor. In the captures,
@@ -107,7 +107,8 @@ impl ControlSamples {
     }
 
     /// Returns the measured floor. `healthy` is the time of the fastest response while the target
-    /// was healthy; without this time, there is no floor.
+    /// was healthy. `None` if there are too few similar times, or if `healthy` is unknown or not
+    /// above all of them.
     pub(super) fn floor(&self, healthy: Option<Duration>, now: Timestamp) -> Option<Floor> {
         let (low, high, count) = self.interval(now)?;
         healthy.filter(|fastest| high < *fastest)?;
@@ -119,7 +120,7 @@ impl ControlSamples {
     }
 
     /// Returns the time until the next control request in an incident that opened at `since`;
-    /// `None` if no control request is needed.
+    /// `None` if no control request is due before the next probe.
     pub(super) fn next_request(
         &self,
         since: Timestamp,

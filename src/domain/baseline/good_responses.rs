@@ -68,14 +68,15 @@ const MAX_VALUES: usize = 8;
 /// Maximum length of the value of a property in characters.
 const MAX_LENGTH: usize = 160;
 
-/// Time for which a property is not compared after it had too many values.
+/// Time for which a property is not compared after it had more than [`MAX_VALUES`] values within
+/// the same time.
 const UNSTABLE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Maximum time between a change and the first failure at which the change is reported.
+/// Maximum time from a change to the first failure. An earlier change is not reported.
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
 /// Factor by which a body must be shorter or longer than the bodies of all good responses to count
-/// as changed. Good bodies vary in size.
+/// as changed. Smaller differences do not count, because good bodies vary in size.
 const SIZE_FACTOR: u64 = 2;
 
 impl GoodResponses {
@@ -107,7 +108,8 @@ impl GoodResponses {
         }
     }
 
-    /// Compares a failed probe with the last good responses.
+    /// Compares a failed probe with the last good responses. Returns a result for each property
+    /// that can be compared.
     pub(super) fn compare(&self, observation: &Observation) -> Vec<(Property, Comparison)> {
         let mut compared = Vec::new();
         for (property, value) in self.values(observation) {
@@ -216,8 +218,8 @@ impl KnownValues {
     }
 }
 
-/// Returns the known property values of an observation. If there are several addresses, the first
-/// address for which `prefer` returns `true` is used, or else the first address.
+/// Returns the property values that an observation contains. If there are several addresses, the
+/// first address for which `prefer` returns `true` is used, or else the first address.
 fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<(Property, String)> {
     let mut values = Vec::new();
     let attempted = observation.attempted.iter();
@@ -247,7 +249,7 @@ fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<(Prop
     values
 }
 
-/// Returns the beginning of a text, without control characters.
+/// Returns a text without control characters, truncated to [`MAX_LENGTH`].
 fn short(text: &str) -> String {
     let printable = text.chars().filter(|letter| !letter.is_control());
     printable.take(MAX_LENGTH).collect()

@@ -35,12 +35,13 @@ struct Sample {
 /// less than 1 KB. With more samples, the fastest one could be an old outlier.
 const MAX_SAMPLES: usize = 64;
 
-/// Minimum number of samples for a comparison. If control requests reached the function too, three
-/// of them would all be faster than sixteen healthy responses with a probability of only 1 in 969
-/// (3! 16! / 19!).
+/// Minimum number of samples for a comparison with control requests. If control requests reached
+/// the function too, three of them would all be faster than sixteen healthy responses with a
+/// probability of only 1 in 969 (3! 16! / 19!).
 const MIN_SAMPLES: usize = 16;
 
-/// Maximum age of the newest sample. Older samples may be from another deployment or network.
+/// Maximum age of the newest sample. If it is older, no sample is used, because all may be from
+/// another deployment or network.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl History {

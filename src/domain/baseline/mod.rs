@@ -55,9 +55,9 @@ pub struct BaselineSnapshot {
     pub good: GoodResponses,
 }
 
-/// Upper bound (exclusive) of the prober's own lag in a probe whose times count for the baseline.
-/// The times of a denied call and of a call that reaches the function may differ by as little as 25
-/// ms.
+/// Upper bound (exclusive) of the prober's own lag in a probe whose times count for the baseline. A
+/// larger lag could hide the difference between a denied call and a call that reaches the function,
+/// which may be as small as 25 ms.
 const MAX_OWN_LAG: Duration = Duration::from_millis(25);
 
 impl Baseline {
@@ -91,7 +91,8 @@ impl Baseline {
     pub fn observe(&mut self, observation: &Observation, diagnosis: &Diagnosis, now: Timestamp) {
         let exact = observation.own_lag < MAX_OWN_LAG;
         match diagnosis.outcome {
-            // A degraded response, such as a slow response, is also from the function.
+            // A degraded response, such as a slow response, is also from the function, so it counts
+            // as good.
             Outcome::Passed | Outcome::Degraded => {
                 if exact {
                     self.healthy.add(observation, now);
@@ -122,8 +123,8 @@ impl Baseline {
         self.controls.add(control::measure(observation, host), now);
     }
 
-    /// Returns the time until the next control request; `None` if no control request is needed.
-    /// Must be called after each probe and each response to a control request.
+    /// Returns the time until the next control request; `None` if none is due before the next
+    /// probe. Must be called after each probe and each response to a control request.
     ///
     /// `incident_open_since` is the time when the current incident opened; without an incident, no
     /// control request is needed. `failing` is whether the newest probe failed with a response,

@@ -1,7 +1,8 @@
 //! Detects an undeclared timeout from failures that take the same time.
 //!
 //! The time does not show which component timed out, so a learned timeout only changes the ranking
-//! of causes. Fast failures are ignored.
+//! of causes. Fast failures are ignored. `diagnosis::plateau` compares response times with the
+//! learned timeout.
 
 use std::time::Duration;
 

@@ -3,6 +3,8 @@
 //!
 //! Fallback rules test the result to suggest where to look next. A proxy may relay or generate any
 //! response, so the result is `unknown` unless a header or the body shows who generated it.
+//! `gateway_made` decides whether the recognized front door generated the response; its result is
+//! an input of this module.
 
 use crate::domain::diagnosis::error_page;
 use crate::domain::diagnosis::front_door::FrontDoor;
@@ -17,11 +19,12 @@ text_enum! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum AnsweredBy {
         /// The application generated the response: it has a header of a framework or application
-        /// server, or a body that no proxy is known to write and no header of a proxy.
+        /// server; or, behind an AWS API, a header that the API does not add; or a body that no
+        /// proxy is known to write and no header of a proxy.
         Application = "application",
         /// A gateway or proxy generated the response.
         Proxy = "proxy",
-        /// The response does not show what generated it.
+        /// The response does not show who generated it.
         Unknown = "unknown",
     }
 }
@@ -86,17 +89,18 @@ const PROXY_HEADERS: &[&str] = &[
     "x-timer",
 ];
 
-/// Statuses that proxies generate, not only applications.
+/// Statuses that proxies generate too. For these, only a JSON object counts as a body that no proxy
+/// writes.
 const STATUSES_OF_PROXIES: &[u16] = &[
     400, 401, 403, 404, 405, 407, 408, 411, 413, 414, 421, 426, 429, 431, 499, 500, 502, 503, 504,
 ];
 
-/// Statuses for which any body may be from a gateway.
+/// Statuses for which even a JSON object may be from a gateway.
 const STATUSES_OF_GATEWAYS: std::ops::RangeInclusive<u16> = 502..=504;
 
 impl AnsweredBy {
-    /// Decides who generated a response that came through `door`. `is_object` is whether the body
-    /// is a JSON object.
+    /// Decides who generated a response that came through `door`. `made` is whether `door`
+    /// generated the response. `is_object` is whether the body is a JSON object.
     pub(super) fn judge(
         door: FrontDoor,
         made: GatewayMade,
@@ -110,8 +114,8 @@ impl AnsweredBy {
             door,
             FrontDoor::HttpApi | FrontDoor::RestApi | FrontDoor::FunctionUrl
         );
-        // API Gateway and function URLs add few headers, so any other header is from the
-        // application.
+        // `No` means that the response has a header that API Gateway and function URLs do not add.
+        // Such a header is from the application.
         let relayed_by_api = behind_api && made == GatewayMade::No;
         if relayed_by_api || has_application_header(response) {
             return Self::Application;

@@ -1,7 +1,9 @@
-//! Converts the first part of a body to text with uniform line endings.
+//! Converts the first part of a body to text with uniform line endings, so that `error_page`,
+//! `gateway_made` and the rules compare bodies in the same form.
 
 /// Maximum number of bytes of a body that are converted. The error pages of proxies are shorter,
-/// except for pages with large style sheets, whose title describes the error.
+/// except for pages with large style sheets; of these, the title at the beginning describes the
+/// error.
 const MAX_BODY_TEXT: usize = 8 * 1024;
 
 /// Returns the first part of a body as text without surrounding whitespace. Invalid UTF-8 is

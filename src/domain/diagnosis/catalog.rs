@@ -100,7 +100,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
-        "component that generated the response, for fallback rules: `application` if the response has a header of a framework or application server, or a body that no proxy is known to write and no header of a proxy; `proxy` if a gateway or proxy generated the response";
+        "component that generated the response, for fallback rules: `application` if the response has a header of a framework or application server; or, behind an AWS API, a header that the API does not add; or a body that no proxy is known to write and no header of a proxy; `proxy` if a gateway or proxy generated the response";
     "body.message": Text => "string `message` of a JSON body";
     "body.Message": Text => "string `Message` of a JSON body";
     "body.Reason": Text => "string `Reason` of a JSON body";
@@ -241,7 +241,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "layer.*": Word(&["ok", "failing", "not-testable"]) =>
         "result of the requests through a layer, by the layer's name; `layer.front` is the path through the target's own URL";
     "asked.answered": Word(&["yes"]) =>
-        "`yes` if the facts are from the front door's response to a request for the cause";
+        "`yes` if all facts are from the front door's response to the follow-up request for the cause, not from the failed probe";
     "asked.error_code": Text => "error code in Cloudflare's response to a request for the cause";
     "asked.error_category": Text => "error category in Cloudflare's response to a request for the cause";
     "asked.azure_error": Text => "error in Azure Front Door's response to a request for the cause";

@@ -16,8 +16,9 @@ use crate::domain::diagnosis::aws::AwsEvidence;
 pub struct Context {
     /// The current time.
     pub now: Timestamp,
-    /// A measured floor, which is the same kind of time as the response time and does not include
-    /// redirects. If this is `None`, the floor is estimated from the connect time.
+    /// A measured floor. Like the fact `answer_time`, it is a processing time or a total time, and
+    /// it does not include redirects. If this is `None`, the floor is estimated from the connect
+    /// time.
     pub floor: Option<Floor>,
     /// The response times of the target while it was healthy; `None` if there are too few recent
     /// responses.

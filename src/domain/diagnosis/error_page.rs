@@ -87,7 +87,8 @@ const BEGINNINGS: &[(&str, FrontDoor)] = &[
     ("response 404 (backend NotFound)", FrontDoor::GkeIngress),
 ];
 
-/// The character that a shell prints after output without a final line break.
+/// The character that a shell prints after output without a final line break. It is ignored at the
+/// end of a body, because a transcript may contain it.
 const NO_LINE_END: char = '%';
 
 /// Returns the program that wrote the error page or text in the body; `None` if it is not
@@ -111,7 +112,8 @@ pub(super) fn author(response: &Response) -> Option<FrontDoor> {
 }
 
 /// Returns the program that wrote a page in nginx's format, which contains
-/// `<center><h1>502 Bad Gateway</h1></center>` and `<hr><center>nginx</center>`.
+/// `<center><h1>502 Bad Gateway</h1></center>` and `<hr><center>nginx</center>`. `None` if the page
+/// has another format, another status, or an unknown signature.
 fn nginx_form(page: &str, status: u16) -> Option<FrontDoor> {
     let heading = page.split_once("<center><h1>")?.1;
     let signature = heading.split_once("<hr><center>")?.1;

@@ -1,10 +1,13 @@
-//! Adds the facts from the requests through the layers of a target.
+//! Adds the facts about the layers of a target, such as a CDN and a load balancer.
+//!
+//! After a confirmed failure, follow-up requests are sent through each layer. `layers` evaluates
+//! their responses; this module only turns the findings into facts.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::layers::LayerFindings;
 
 impl Facts {
-    /// Adds the results of the requests through the layers of a target.
+    /// Adds the state of each layer, and the facts about the layer that is broken, if there is one.
     pub fn add_layers(&mut self, findings: &LayerFindings) {
         for result in &findings.results {
             self.set_text(&format!("layer.{}", result.name), result.state.as_str());

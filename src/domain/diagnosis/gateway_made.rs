@@ -1,8 +1,8 @@
 //! Decides whether a front door generated a response itself.
 //!
-//! A known body of an AWS API must match byte for byte, and the response must have no header of the
-//! service. A customized gateway response therefore counts as `unclear` or `no`. `recognition`
-//! determines the front door.
+//! For an AWS API, `yes` requires a known body, compared byte for byte except for the line breaks
+//! of a reformatting client, and no header that gateways do not add. A customized gateway response
+//! therefore counts as `unclear` or `no`. `recognition` determines the front door.
 
 use crate::domain::diagnosis::body_text;
 use crate::domain::diagnosis::error_page;
@@ -16,8 +16,8 @@ text_enum! {
     /// The texts are the values of the fact `gateway_made`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum GatewayMade {
-        /// The gateway generated the response: the body is a known one, and every header is one
-        /// that gateways add.
+        /// The gateway generated the response: the body is one that it is known to write, and, for
+        /// an AWS API, every header is one that gateways add.
         Yes = "yes",
         /// The response does not show who generated it. For example, every header is one that
         /// gateways add, but the body is unknown or empty.
@@ -131,13 +131,15 @@ impl GatewayMade {
             FrontDoor::FunctionUrl => {
                 is_one_of(FUNCTION_URL_BODIES, response) || is_throttle(response)
             }
-            // A listener's fixed response has the same `server` header; only the page differs.
+            // A fixed-response action has the same `server` header; only the page shows that the
+            // load balancer generated an error.
             FrontDoor::Alb if is_load_balancer_page(response) => return Self::Yes,
             FrontDoor::Alb => return Self::Unclear,
             // CloudFront is recognized only by its own error page.
             FrontDoor::CloudFront => return Self::Yes,
             FrontDoor::Unknown => return Self::No,
-            // Headers of other front doors do not show who generated the response.
+            // For the other front doors, only a known error page shows that they generated the
+            // response; their headers do not.
             _ if error_page::author(response) == Some(door) => return Self::Yes,
             _ => return Self::Unclear,
         };
@@ -161,8 +163,8 @@ fn is_one_of(bodies: &[(u16, &str)], response: &Response) -> bool {
     })
 }
 
-/// Returns whether the response's body is `body` as reformatted JSON. Some clients print JSON with
-/// line breaks, but the announced length is still that of `body`.
+/// Returns whether the response's body is `body` as reformatted JSON. A transcript may be from a
+/// client that prints JSON with line breaks, but the announced length is still that of `body`.
 fn is_reformatted(body: &str, response: &Response) -> bool {
     let length = u64::try_from(body.len()).ok();
     let without_space = |text: &[u8]| -> Vec<u8> {

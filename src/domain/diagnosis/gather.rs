@@ -1,8 +1,9 @@
 //! Computes the facts of one observation.
 //!
-//! Everything that a rule may test is computed here or in the modules called from here, so that
-//! rules need no arithmetic. Facts state what was observed, declared, or derived; the rules name
-//! the cause.
+//! Rules have no arithmetic, so everything that they test about an observation is computed here or
+//! in the modules called from here. The callers add the facts that need more than the observation
+//! and its context: `changed.*`, `layer.*`, `asked.*` and the health of the prober. Facts state
+//! what was observed, declared, or derived; the rules name the cause.
 
 mod body;
 mod markup;
@@ -19,8 +20,8 @@ use crate::domain::expectation;
 use crate::model::observation::{Observation, Phase, Response};
 use crate::model::target::{Authorizer, AwsDeclarations, Integration, Target};
 
-/// Maximum length of a header or body fact in characters. Rules test only short values, so longer
-/// values are truncated.
+/// Maximum length of a fact about a header or a body in characters, except `body.text`. Rules test
+/// only short values, so longer values are truncated.
 const MAX_TEXT: usize = 256;
 
 /// Maximum number of header facts per response; further headers are ignored.

@@ -1,8 +1,9 @@
 //! Decides whether the response time suggests that the function ran.
 //!
-//! Compares the time with the floor and with the fastest healthy response. The result only ranks
-//! candidates and never proves a cause: a fast function responds within milliseconds of the floor,
-//! and a denied call also makes the round trip to Lambda. If in doubt, the result is `unclear`.
+//! Compares the time with the floor (the response time without the function) and with the fastest
+//! healthy response. The result only ranks candidates and never proves a cause: a fast function
+//! responds within milliseconds of the floor, and a denied call also makes the round trip to
+//! Lambda. If in doubt, the result is `unclear`.
 
 use std::time::Duration;
 
@@ -96,8 +97,8 @@ impl Invoked {
             // The floor and the history contradict each other. A slow function may have failed
             // early, or the function may be as fast as the gateway.
             (Some(Self::Yes), Some(true)) | (Some(Self::No), Some(false)) => Self::Unclear,
-            // An unclear distance from a measured floor outweighs the history. An estimated
-            // floor may be too low.
+            // An unclear distance from a measured floor outweighs the history. An estimated floor
+            // may be too low, so the history outweighs it.
             (Some(Self::Unclear), Some(true)) if measured => Self::Unclear,
             (_, Some(true)) => Self::No,
             (Some(Self::Yes), Some(false)) => Self::Yes,

@@ -57,8 +57,9 @@ pub struct Diagnosis {
     pub outcome: Outcome,
     /// The probable cause; `None` if the outcome is [`Outcome::Passed`].
     pub verdict: Option<Arc<Verdict>>,
-    /// The facts that the matching rules test, in the order tested, followed by the facts from
-    /// which these are derived.
+    /// The facts on which the diagnosis is based: those that the matching rules test, in the order
+    /// tested; those from which they are derived; and facts that are always reported, such as dead
+    /// addresses.
     pub evidence: Vec<Evidence>,
     /// The error in one line of text: the fault, or the most severe unmet expectation. `None` if
     /// the probe passed.

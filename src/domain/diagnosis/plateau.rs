@@ -3,8 +3,8 @@
 //! A limit fires at its value, and the response arrives a little later. Two captures show the
 //! delay, including connection setup: 30.163 s for the 30 s limit of HTTP APIs, and 29.230 s for
 //! the 29 s limit of REST APIs. The candidates are the declared limits, the documented defaults,
-//! and a limit learned from the target's failures. The time alone does not show which component has
-//! a learned limit.
+//! and a limit that `baseline::plateau` learned from the target's failures. The time alone does not
+//! show which component has a learned limit.
 
 use std::time::Duration;
 
@@ -140,8 +140,8 @@ fn integration_limit(
     }
 }
 
-/// Returns the function's own timeout. `None` if there is no function, or if the API itself timed
-/// out according to the response.
+/// Returns the function's own timeout. `None` if it is not declared, if there is no function, or
+/// if, according to the response, the API timed out or CloudFront generated the response.
 fn function_limit(
     door: FrontDoor,
     declared: &AwsDeclarations,

@@ -15,7 +15,8 @@ use crate::model::cause::Certainty;
 /// Minimum share (0 to 1) of the most probable cause for a certainty above `possible`.
 const LIKELY_FROM: f64 = 0.9;
 
-/// Pairs of lists: derived facts, and the facts from which they are derived.
+/// Pairs of lists: derived facts, and the facts from which they are derived. If the evidence
+/// contains one of the derived facts, the facts in the second list are added to it.
 const DERIVED_FROM: &[(&[&str], &[&str])] = &[
     (
         &["invoked"],

@@ -72,7 +72,8 @@ const VIAS: &[(&str, FrontDoor)] = &[
 ];
 
 impl FrontDoor {
-    /// Recognizes the front door of a response from `host`.
+    /// Recognizes the front door of a response from `host`; returns `Unknown` if nothing identifies
+    /// it.
     #[must_use]
     pub fn recognize(response: &Response, host: &str) -> Self {
         let aws = Self::of_aws(response, host);
@@ -93,7 +94,8 @@ impl FrontDoor {
     }
 
     /// Recognizes only the front doors of AWS, which take precedence over others; returns `Unknown`
-    /// for any other. This is sufficient for a probe that passed.
+    /// for any other. This is sufficient for the baseline, which measures floors of AWS gateways
+    /// only.
     #[must_use]
     pub fn of_aws(response: &Response, host: &str) -> Self {
         let has = |name: &str| response.header(name).is_some();
@@ -118,8 +120,8 @@ impl FrontDoor {
     }
 }
 
-/// Returns the first front door in `list` whose text matches a header value, ignoring case. `has`
-/// compares the value with the text.
+/// Returns the front door of the first entry in `list` whose text matches a header value, ignoring
+/// case; `None` if no entry matches. `has` returns whether the value matches the text.
 fn listed(
     list: &[(&'static str, FrontDoor)],
     value: &str,

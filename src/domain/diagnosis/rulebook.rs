@@ -33,7 +33,7 @@ const UNEXPLAINED_TITLE: &str = "No rule explains this failure";
 const UNEXPLAINED_NEXT: &[&str] = &[
     "Read the evidence: status, headers, and phase times are all that was seen from outside.",
     "Search the logs of the service and of its gateway for the request id and the time.",
-    "If you find the cause, write a rule for it: `probecause explain --facts` lists the facts that it may test.",
+    "If you find the cause, write a rule for it: `probecause explain --facts` lists the facts that the rule may test.",
 ];
 
 /// The names of the facts that are the evidence of the verdict `unexplained`, which has no rule

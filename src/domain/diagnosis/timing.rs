@@ -1,9 +1,10 @@
-//! Computes the facts about the response time: the matching limit, the floor, and the excess over
-//! the floor.
+//! Computes the facts about the response time: the time limit that it matches (`plateau`), the
+//! floor, and the excess over the floor. The floor is the time that a front door needs to respond
+//! without invoking the function.
 //!
-//! The floor is measured by control requests, or else estimated from the connect time. The response
-//! times of the healthy target complement the floor. Time ranks candidates and never proves a
-//! cause; `invoked` decides whether the function probably ran.
+//! The floor is measured by control requests, or else estimated from the connect time. `invoked`
+//! compares the response time with the floor and with the fastest healthy response, and decides
+//! whether the function probably ran. These facts only rank candidates; they never prove a cause.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ const INTERMEDIARY_HEADERS: &[&str] = &[
 ];
 
 impl Facts {
-    /// Adds the facts about the response time.
+    /// Adds the facts about the response time; adds none if the time is unknown.
     pub(super) fn add_timing(
         &mut self,
         target: &Target,
@@ -151,9 +152,10 @@ fn estimated_floor(target: &Target, observation: &Observation) -> Option<Floor> 
     })
 }
 
-/// Returns the time of the fastest healthy response, adjusted to the current network: if the round
-/// trip has become shorter, the function's responses have become faster too. A longer round trip is
-/// not corrected, because it only makes fewer responses look faster than the function.
+/// Returns the time of the fastest healthy response. If the round trip is shorter now, the
+/// difference is subtracted, because healthy responses would now be faster by this time. If it is
+/// longer, nothing is added: a result that is too low only makes fewer responses count as faster
+/// than the healthy ones.
 fn fastest_healthy(healthy: HealthyTimes, observation: &Observation) -> Duration {
     let shorter = healthy
         .connect

@@ -17,7 +17,8 @@ pub fn days(observation: &Observation, now: Timestamp) -> Option<i64> {
     first_expiry(observation, now).map(|(_, days)| days)
 }
 
-/// Returns the host whose certificate chain expires first, and the number of days until then.
+/// Returns the host whose certificate chain expires first, and the number of days until then,
+/// rounded down; `None` if no hop has a certificate chain.
 fn first_expiry(observation: &Observation, now: Timestamp) -> Option<(String, i64)> {
     let url = url::Url::parse(&observation.final_url).ok();
     let last = url

@@ -35,8 +35,8 @@ const SAFE_METHODS: [&str; 2] = ["GET", "HEAD"];
 /// The request headers that make front doors name the cause.
 const HEADERS: [(&str, &str); 2] = [("accept", "application/json"), ("x-azure-debuginfo", "1")];
 
-/// Facts of the front door's response that name the cause, each with the fact as which it is added
-/// to the evidence. These facts are evidence even if no rule tests them.
+/// Facts of the front door's response that name the cause, each with the name under which the
+/// evidence lists its value, even if no rule tests the fact.
 const CAUSE_FACTS: [(&str, &str); 4] = [
     ("body.json.error_code", "asked.error_code"),
     ("body.json.error_category", "asked.error_category"),

@@ -13,8 +13,8 @@ pub struct FollowUpBudget {
     at: Option<Timestamp>,
 }
 
-/// Maximum number of follow-up requests per minute on average, and in one burst. Thirty targets
-/// with one layer each can be examined in one minute.
+/// Maximum number of follow-up requests per minute on average, and in one burst. The examination of
+/// a target with one layer takes four requests, so thirty such targets can be examined per minute.
 const MAX_PER_MINUTE: f64 = 120.0;
 
 impl FollowUpBudget {

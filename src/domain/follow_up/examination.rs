@@ -58,7 +58,7 @@ pub struct Examined {
 /// Number of rounds of one examination.
 const ROUNDS: u8 = 2;
 
-/// Maximum pause before the second round.
+/// Maximum pause before the second round. The pause is otherwise the target's `confirm_after`.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 impl Examination {
@@ -98,8 +98,8 @@ impl Examination {
         self.began == began && self.round == round
     }
 
-    /// Applies the result of the request with this index. `observation` is `None` if the request
-    /// produced no result.
+    /// Applies the result of the request with this index, and returns the next step. `observation`
+    /// is `None` if the request produced no result; the examination then ends.
     pub(super) fn apply(
         &mut self,
         target: &Arc<Target>,

@@ -1,10 +1,11 @@
-//! Decides which requests are made after a confirmed failure, and evaluates their results.
+//! Decides which follow-up requests are made after a confirmed failure, and evaluates their
+//! results.
 //!
-//! There are two kinds of follow-up requests: a request to the front door for the cause (`ask`),
-//! and requests through each layer of the target and to its own URL, made twice (`examination`).
-//! Follow-up requests are not probes and change neither health nor baseline. `budget` limits them
-//! for the whole daemon. `verdict` adds their results to the diagnosis. The caller sends the
-//! requests.
+//! This module decides about two kinds: a request to the front door for the cause (`ask`), and
+//! requests through each layer of the target and to its own URL, made twice (`examination`).
+//! `baseline` decides about the third kind, control requests. Requests of the first two kinds are
+//! not probes, so they change neither health nor baseline; `budget` limits them for the whole
+//! daemon, and `verdict` adds their results to the diagnosis. The caller sends the requests.
 
 pub mod ask;
 mod budget;
@@ -96,14 +97,16 @@ struct LastExamination {
     complete: bool,
 }
 
-/// Minimum time between two requests for the cause to the front door of one target.
+/// Minimum time between two requests for the cause about one target. Each incident has at most one
+/// such request.
 const ASK_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
-/// Minimum time between two complete examinations of one target in the same incident.
+/// Minimum time between two examinations of one target in the same incident, if the earlier one had
+/// findings or is in progress.
 const EXAMINE_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
-/// Minimum time between two examinations of one target, if the incidents differ or the earlier
-/// examination had no findings.
+/// Minimum time between two examinations of one target in all other cases: the incidents differ, or
+/// the earlier examination had no findings.
 const EXAMINE_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl FollowUps {

@@ -14,10 +14,10 @@ const ADDED: [&str; 2] = ["layer.", "asked."];
 
 /// Diagnoses a failure from the facts of the probe and the findings about the target's layers.
 ///
-/// The layers show where a failure is, and the rules show why. If an ordinary rule explains the
-/// response, its cause is kept when it is at least likely or when the fault is at the innermost
-/// layer. Otherwise the failing layer, if one was found, is the cause. The layers are always part
-/// of the evidence.
+/// The layers show where a failure is, and the rules show why. If a rule other than a fallback
+/// matches the probe's facts, its cause is kept if the cause is at least likely or the innermost
+/// layer fails. Otherwise the failing layer, if one was found, is the cause. The findings are
+/// always part of the evidence.
 #[must_use]
 pub fn with_layers(rulebook: &Rulebook, facts: &Facts, findings: &LayerFindings) -> LayerDiagnosis {
     let outside = rulebook.diagnose(facts);

@@ -21,9 +21,9 @@ pub(super) struct Attribution {
     /// The signature of a failure about which AWS or a follow-up request provided evidence, and the
     /// verdict with this evidence. Other failures with the same signature get the same verdict.
     known: Option<(Signature, Arc<Verdict>)>,
-    /// The verdict with evidence from AWS that was known before a restart. The signature of its
-    /// failure is not stored, so the first new failure that allows the cause provides the
-    /// signature.
+    /// The corroborated or proven verdict that was known before a restart. The signature of its
+    /// failure is not stored, so the first new failure whose signature contains the cause provides
+    /// it.
     before: Option<Arc<Verdict>>,
 }
 
@@ -34,7 +34,8 @@ struct Failure {
     verdict: Arc<Verdict>,
 }
 
-/// The causes that the rules allow for a failure, without evidence from AWS.
+/// The candidates of a failure before AWS or a follow-up request provides evidence. Failures with
+/// equal signatures probably have the same cause.
 type Signature = Vec<CauseId>;
 
 /// Maximum number of recent failures that are considered. Older failures hardly count: the eighth
@@ -46,12 +47,12 @@ const MAX_FAILURES: usize = 8;
 /// failures do (1.6 against 0.9).
 const DECAY: f64 = 0.6;
 
-/// Likelihood of a cause that the rules do not allow for a failure. The value is clearly lower than
-/// a share of 10 %, but does not exclude the cause.
+/// Likelihood of a failure under a cause that is not one of its candidates. The value is lower than
+/// the usual share of a candidate, but one such failure does not exclude the cause.
 const NOT_ALLOWED: f64 = 0.02;
 
-/// Returns the weight of a failure by the certainty of its verdict. Evidence from AWS about one
-/// request outweighs several failures that were only observed from outside.
+/// Returns the weight of a failure by the certainty of its verdict. One failure with a corroborated
+/// or proven cause outweighs several failures with inferred causes.
 const fn weight_of(certainty: Certainty) -> f64 {
     match certainty {
         Certainty::Proven => 10.0,

@@ -127,8 +127,9 @@ impl Incidents {
     }
 
     /// Applies evidence from AWS, described by `summary`, about the probe that started at `began`.
-    /// Such evidence concerns the probe's request or the metrics around it, so it revises the
-    /// incident at once. Returns the change of the incident, if any.
+    /// Such evidence is about this request or its metric window, so one update can change the
+    /// cause, without waiting for `OUTCOMES_TO_CHANGE` failures. Returns the change of the
+    /// incident, if any.
     pub fn revise_with(
         &mut self,
         began: Timestamp,
@@ -152,9 +153,10 @@ impl Incidents {
     }
 
     /// Applies the response to a follow-up request about the failed probe that started at `began`
-    /// and had the verdict `previous`. If `diagnosis` is more certain than `previous`, failures of
-    /// the same kind get its cause. Otherwise `evidence`, the facts in the response, is added to the
-    /// incident. Returns the change of the incident, if any.
+    /// and had the verdict `previous`. If `diagnosis` is more certain than `previous`, its verdict
+    /// revises the incident and applies to all failures with the same signature. Otherwise
+    /// `evidence`, the facts in the response, is added to the incident. Returns the change of the
+    /// incident, if any.
     pub fn revise_with_response(
         &mut self,
         (began, previous): (Timestamp, &Verdict),
@@ -177,8 +179,9 @@ impl Incidents {
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
-    /// Applies findings about the target's layers. If the findings did not change the verdict, the
-    /// cause changes only if it was a layer cause. Returns the change of the incident, if any.
+    /// Applies findings about the target's layers. If the findings did not change the verdict, they
+    /// change the incident's cause only if this cause is a layer cause (see [`is_layer_cause`]).
+    /// Returns the change of the incident, if any.
     pub fn revise_with_layers(
         &mut self,
         shown: &LayerDiagnosis,
@@ -197,7 +200,7 @@ impl Incidents {
             (true, true) => moved || verdict.certainty > known.certainty,
             (true, false) => true,
             (false, true) if is_layer_cause(&verdict.cause) => {
-                // A follow-up request may have made another cause likely in the meantime.
+                // If later evidence made another cause at least likely, this cause is kept.
                 known.cause == outside.cause || known.certainty < Certainty::Likely
             }
             (false, true) => !is_same(&known, verdict) && !is_weaker(&known, verdict),
@@ -258,7 +261,7 @@ impl Incidents {
     }
 
     /// Resolves the open incident, for example because its target was removed. `note` is the
-    /// reason.
+    /// reason. Returns the change; `None` if no incident is open.
     pub fn close(&mut self, now: Timestamp, note: &str) -> Option<IncidentEvent> {
         let mut incident = self.open.take()?;
         self.rival = None;
@@ -275,7 +278,7 @@ impl Incidents {
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
         let cause = self.attribution.leader()?;
         // A cause may explain all failures best although it is not the probable cause of any single
-        // failure.
+        // failure. In this case, the rule book provides the verdict.
         let named = || {
             rulebook
                 .verdict_of(cause, self.attribution.candidates())
@@ -325,8 +328,8 @@ impl Incidents {
     }
 }
 
-/// Returns whether `verdict` is too uncertain to replace `known`, which is corroborated. A cause
-/// that only names a layer is replaced by any cause that is at least likely.
+/// Returns whether `known` is corroborated or proven and `verdict` is less certain, so that it must
+/// not replace `known`. As an exception, any cause that is at least likely replaces a layer cause.
 fn is_weaker(known: &Verdict, verdict: &Verdict) -> bool {
     let names_reason = is_layer_cause(&known.cause) && verdict.certainty >= Certainty::Likely;
     known.certainty >= Certainty::Corroborated

@@ -1,4 +1,5 @@
-//! Collects JSON documents from the lines of a text.
+//! Collects the lines of JSON documents in a text, and adds the documents to the transcripts.
+//! `json_doc` parses a document.
 
 use super::Transcript;
 use super::exchange::{Exchange, Section};

@@ -18,7 +18,8 @@ use crate::model::observation::{FaultKind, Phase, Phases};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchange {
     pub(super) command: Option<Command>,
-    /// The number of the line on which the response or failure starts; zero until it is known.
+    /// The number of the line on which the command, response or failure starts; zero until the line
+    /// is known.
     pub(super) line: usize,
     pub(super) request: Request,
     pub(super) progress: Progress,
@@ -145,7 +146,8 @@ impl Exchange {
             })
     }
 
-    /// Records the line on which the response or failure starts, unless this line is already known.
+    /// Records the line on which the command, response or failure starts, unless an earlier line is
+    /// recorded.
     pub(super) fn begin(&mut self, line: usize) {
         if self.line == 0 {
             self.line = line;
@@ -194,7 +196,7 @@ impl Exchange {
         }
     }
 
-    /// Records a status line. `marked` is whether curl marked it as received.
+    /// Records a status line. `marked` is whether curl marked the line as received.
     pub(super) fn status(&mut self, status: StatusLine, marked: bool, line: usize) {
         self.begin(line);
         let is_repeated = self.response.as_ref().is_some_and(|response| {
@@ -216,13 +218,13 @@ impl Exchange {
         self.section = Section::Headers;
     }
 
-    /// Records a header line. `marked` is whether curl marked it as received.
+    /// Records a header line. `marked` is whether curl marked the line as received.
     pub(super) fn header(&mut self, line: &str, marked: bool) {
         let Some(response) = &mut self.response else {
             return;
         };
         if line.trim().is_empty() {
-            // Some texts have an empty line after every line, so an empty line may not end the
+            // Some texts have an empty line after every line, so not every empty line ends the
             // headers.
             let is_end = marked || !self.is_marked || self.is_echo;
             if is_end && !response.is_spaced_out() {

@@ -1,9 +1,9 @@
 //! Diagnoses the transcripts of one text.
 //!
-//! A transcript has no durations of phases, so the time taken by the network alone is unknown. The
-//! floor for a response is therefore the duration of another response of the same host whose cause
-//! implies that the function was not invoked. No other response serves as a floor. Information that
-//! is missing from the text lowers the certainty.
+//! Most transcripts have no durations of phases, so the time taken by the network alone is unknown.
+//! The floor for a response is therefore the duration of another response of the same host whose
+//! cause implies that the function was not invoked. No other response serves as a floor.
+//! Information that is missing from the text lowers the certainty.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,8 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
 
 /// Lowers the certainty of a verdict to the maximum that the text supports.
 fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
-    // This program's own output contains facts from a complete observation.
+    // The certainty for this program's own output is not lowered, because its facts come from a
+    // complete observation.
     let most = if !transcript.facts.is_empty() {
         Certainty::Proven
     } else if !transcript.fault_stated || !transcript.headers_known {

@@ -73,7 +73,8 @@ pub(super) fn read(line: &str) -> Option<Message> {
     let is_error = ERROR.as_ref()?.is_match(line);
     let found = STATUS.iter().enumerate().find_map(|(index, expression)| {
         let found = expression.captures(line)?;
-        // The expressions 2 to 4 of `STATUS` match only error messages, so `ERROR` need not match.
+        // The expressions of `STATUS` with the indexes 2 to 4 are specific enough to count even if
+        // `ERROR` does not match.
         (is_error || (2..=4).contains(&index)).then_some((found, index))
     });
     // The number in `ClientPayloadError: … <ContentLengthError: 400 …>` is not the response's
@@ -89,7 +90,8 @@ pub(super) fn read(line: &str) -> Option<Message> {
         ..Message::default()
     };
     if line.contains("FileNotFoundException: http") {
-        // Java's HttpURLConnection throws this exception for status 404 and 410.
+        // Java's HttpURLConnection throws this exception for the statuses 404 and 410. The more
+        // common 404 is assumed.
         message.status = Some(404);
     }
     if let Some((found, _)) = found {

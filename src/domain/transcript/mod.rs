@@ -44,7 +44,8 @@ pub struct Transcript {
     pub url: Option<Url>,
     /// The method of the request; `GET` if the text does not show it.
     pub method: String,
-    /// The observation. The durations of most phases are unknown.
+    /// The observation. The durations of its phases are known only from HAR files and this
+    /// program's own output.
     pub observation: Observation,
     /// Whether `observation.started` is known (from the `date` header).
     pub dated: bool,

@@ -1,4 +1,5 @@
-//! Adds the response in the dump of an object to the current exchange.
+//! Adds the response in the dump of an object to the current exchange. `object` parses the lines of
+//! the dump.
 
 use super::exchange::{Exchange, Section, Source};
 use super::json_doc;

@@ -167,7 +167,8 @@ impl Reader {
         self.dispatch(rest, line.stamp, number);
     }
 
-    /// Recognizes a line that is part of neither a command nor a JSON document.
+    /// Passes a line that is part of neither a command nor a JSON document to the first parser that
+    /// recognizes it, or adds it to the current section.
     pub(super) fn dispatch(&mut self, line: &str, stamp: Option<f64>, number: usize) {
         if self.traced(line, stamp, number) || self.timed(line) {
             return;
@@ -255,7 +256,7 @@ impl Reader {
         };
         self.boundary();
         let last = std::mem::take(&mut self.current);
-        // A duration before the command belongs to no exchange.
+        // The exchange is dropped with its duration, because it has neither a response nor a fault.
         drop(last);
         self.is_separated = true;
         let end = command.len().min(MAX_COMMAND);
@@ -277,8 +278,9 @@ impl Reader {
     }
 }
 
-/// Splits a line in which a message of curl and a body follow each other without a line end.
-/// Returns the first part, if there is one, and the rest of the line.
+/// Splits a line in which a body and a message of curl follow each other, in either order, without
+/// a line end. Returns the first part, if any, and the second part. Other text before an error
+/// message of curl is discarded.
 fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) {
     const GLUED: [&str; 6] = [
         "* Connection #",

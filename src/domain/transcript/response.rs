@@ -20,7 +20,8 @@ pub(super) struct RawResponse {
     pub(super) body: String,
     /// Whether the body was printed as an object, so that its white space is lost.
     pub(super) is_reformatted: bool,
-    /// Whether the text states that a part of the response was left out.
+    /// Whether a part of the response is missing: the source does not show it, or it exceeds a
+    /// limit.
     pub(super) is_cut: bool,
     /// Number of empty lines among the headers.
     spaces: usize,
@@ -45,7 +46,7 @@ const WRAPPED: usize = 70;
 impl RawResponse {
     pub(super) fn new(line: StatusLine) -> Self {
         let reason = line.reason.as_deref().unwrap_or_default();
-        // A proxy's response to CONNECT is not the response to the request.
+        // After a proxy's response to CONNECT, the response to the request follows.
         let is_interim = line.status < 200 || reason.eq_ignore_ascii_case("connection established");
         Self {
             is_interim,

@@ -1,4 +1,4 @@
-//! Turns the collected lines about one request into a transcript.
+//! Turns the lines about one request, which `exchange` has collected, into a transcript.
 
 use std::time::Duration;
 
@@ -195,7 +195,8 @@ impl FoundFault {
     }
 }
 
-/// Returns a fault that does not come from an error message of the text.
+/// Returns a certain fault with a message of this program, because the text has no error message;
+/// always `Some`.
 fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
     Some(FoundFault {
         found: Found {

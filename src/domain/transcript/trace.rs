@@ -23,7 +23,7 @@ pub(super) struct Dump {
     is_hex: Option<bool>,
 }
 
-/// Maximum length of a section in bytes.
+/// Maximum length in bytes of the data kept for a section. Further lines are ignored.
 const MAX_SECTION: usize = 1 << 20;
 
 impl Dump {
@@ -74,7 +74,8 @@ impl Dump {
             self.text.extend(bytes);
             return true;
         }
-        // A trace does not show the line end of two bytes before this offset.
+        // If the offset is two bytes larger than the data so far, the previous line ended with a
+        // line break, which a trace does not show.
         if offset == self.text.len() + 2 {
             self.text.extend(b"\r\n");
         }

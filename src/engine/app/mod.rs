@@ -123,8 +123,9 @@ const EMISSION_QUEUE: usize = 1024;
 /// of a few thousand targets that fail at the same time.
 const COMMAND_QUEUE: usize = 4096;
 
-/// Maximum number of control and follow-up requests that run or wait for their delay. This allows a
-/// few requests per incident, for as many incidents as people can handle at the same time.
+/// Maximum number of control and follow-up requests that run or wait until their delay has passed.
+/// This allows a few requests per incident, for as many incidents as people can handle at the same
+/// time.
 const MAX_FOLLOW_UPS: usize = 64;
 
 /// Capacity, in updates, of the queue of evidence updates for the monitor. This is one update for

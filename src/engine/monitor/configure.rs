@@ -59,7 +59,7 @@ impl Monitor {
         for target in &settings.targets {
             let state = match old.remove(&target.name) {
                 Some(kept) if kept.target == *target => TargetState {
-                    // The scheduler uses the same `Arc`, so targets can be compared by pointer.
+                    // The scheduler gets the same `Arc`, so `find` can compare targets by pointer.
                     target: Arc::clone(target),
                     ..kept
                 },
@@ -155,7 +155,8 @@ impl Monitor {
         }
     }
 
-    /// Restores baselines. Deletes baselines that match no current target from the store.
+    /// Restores the baselines of the previous run. Deletes a baseline from the store if its target
+    /// was removed or if it was learned with other settings.
     fn restore_baselines(&mut self, baselines: &[StoredBaseline], now: Timestamp) {
         let mut stale = Vec::new();
         for kept in baselines {
@@ -167,7 +168,7 @@ impl Monitor {
         self.persistence.store.delete_baselines(stale);
     }
 
-    /// Closes a restored incident that matches no current target.
+    /// Closes an incident of the previous run that is not resumed.
     fn close_restored(&mut self, kept: &StoredIncident, reason: &str, now: Timestamp) {
         let mut incidents = Incidents::resumed(Arc::clone(&kept.incident));
         if let Some(event) = incidents.close(now, reason) {

@@ -1,8 +1,9 @@
 //! Sends the requests that follow a confirmed failure, and revises the incident with their results.
 //!
 //! One request asks the front door for the cause, and others go through the layers of the target.
-//! `domain::follow_up` decides which requests are sent and interprets the results. The requests are
-//! not probes and do not change health, baseline or metrics.
+//! `domain::follow_up` decides which requests are sent and interprets the results. These requests
+//! are not probes and do not change health, baseline or metrics. Results of control requests are
+//! passed to `requests`, which adds them to the baseline.
 
 use std::sync::Arc;
 
@@ -52,7 +53,8 @@ impl TargetState {
         for request in requests {
             let (target, kind) = (Arc::clone(&request.target), request.kind);
             if !outbox.follow_ups.send(request) {
-                // Without the result of this request, an examination of the layers ends.
+                // The request was dropped. If it was part of an examination of the layers, the
+                // examination cannot be completed and ends.
                 self.follow_ups.apply_layer_result(&target, kind, None, now);
             }
         }

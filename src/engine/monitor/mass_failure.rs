@@ -2,8 +2,8 @@
 //! time.
 //!
 //! If the prober itself has a problem (`prober-local`), the failures are not counted for any
-//! target. If a group of targets fails, each target keeps its own incident, and the annotation of
-//! the group replaces the annotations of the targets' alarms.
+//! target. If a group of targets fails, each target keeps its own incident, and the heartbeat alarm
+//! is annotated instead of the targets' alarms.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ use crate::model::observation::Phase;
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
-/// Maximum number of target names in a group's annotation. More names do not fit in the
-/// description of an alarm.
+/// Maximum number of target names in a group's annotation. More names of usual length do not fit in
+/// the description of an alarm.
 const MAX_NAMES: usize = 100;
 
 impl Monitor {

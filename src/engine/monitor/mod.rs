@@ -122,7 +122,8 @@ pub struct Monitor {
 }
 
 /// Maximum number of events per batch. The store commits once per batch, so large batches save
-/// commits. The limit delays the first event of a batch by at most a millisecond.
+/// commits. The output of the first event waits for the other events of its batch; with this limit,
+/// for at most a millisecond.
 const BATCH: usize = 64;
 
 /// Interval at which the group's incident is updated and changed baselines are saved.
@@ -224,7 +225,8 @@ impl Monitor {
         };
         if let Some(change) = self.prober_health.observe(target, &observation, now) {
             self.apply_prober_transition(&change, now);
-            // Applying the change borrows all targets, so this target is looked up again.
+            // `apply_prober_transition` borrows the whole monitor, so the target is looked up
+            // again.
             let Some(again) = target_state::find(&mut self.targets, target) else {
                 return;
             };

@@ -32,8 +32,8 @@ pub(super) enum Notification {
     RestoredResolved(Vec<Arc<Incident>>),
     /// The start (`true`) or the end (`false`) of a problem of the prober itself.
     ProberProblem(bool),
-    /// The annotation that replaces the annotations of the targets' alarms. `None` restores the
-    /// original annotation of each alarm.
+    /// The annotation of the heartbeat alarm while the prober or a group has an open incident. The
+    /// alarms of targets are not updated during this time. `None` if no such incident is open.
     Group(Option<Annotation>),
     /// The owner, title and next steps of every known cause.
     Causes(Arc<[CauseInfo]>),

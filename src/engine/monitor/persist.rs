@@ -20,8 +20,8 @@ pub(super) struct Persistence {
     unsaved: HashMap<IncidentId, StoredIncident>,
 }
 
-/// Number of unsaved incidents in memory above which resolved incidents are dropped. The store
-/// keeps about as many resolved incidents.
+/// Number of unsaved incidents above which resolved incidents are dropped, to limit memory. The
+/// store would not keep more resolved incidents than this number either.
 const MAX_UNSAVED: usize = 10_000;
 
 /// Maximum number of baselines saved per tick. Collecting this many baselines delays a result by at
@@ -36,8 +36,8 @@ impl Persistence {
         }
     }
 
-    /// Saves these incidents and earlier incidents that could not be saved. Returns once all of
-    /// them are on disk or the store has failed.
+    /// Saves `incidents`, and earlier incidents that could not be saved. Returns once all of them
+    /// are on disk or the store has failed.
     pub(super) async fn save_incidents(&mut self, incidents: Vec<StoredIncident>) {
         if !self.store.is_enabled() {
             return;

@@ -24,7 +24,7 @@ pub(super) struct TargetState {
     /// The fingerprint of the settings with which the baseline was learned.
     pub(super) fingerprint: u64,
     pub(super) baseline: Baseline,
-    /// The state of the baseline in the store.
+    /// Whether the baseline has unsaved changes, and when it was last saved.
     pub(super) save_state: SaveState,
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
@@ -145,7 +145,8 @@ impl SaveState {
         }
     }
 
-    /// Returns whether the baseline has changed and was not saved within the last [`SAVE_INTERVAL`].
+    /// Returns whether the baseline has changed and was not saved within the last
+    /// [`SAVE_INTERVAL`].
     pub(super) fn is_due(self, now: Timestamp) -> bool {
         let outdated = |saved| now.duration_since(saved) >= SAVE_INTERVAL;
         self.changed && self.saved.is_none_or(outdated)

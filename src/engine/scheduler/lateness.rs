@@ -1,8 +1,8 @@
 //! Measures how late the daemon's own tasks run, so that delays are not attributed to targets.
 //!
 //! A task sleeps repeatedly for a short time and records how late it wakes, because other tasks are
-//! delayed by up to the same time. The observation of a probe contains the longest stall during the
-//! probe. The measurement does not show which phase of the probe was delayed.
+//! delayed by up to the same time. A long delay is called a stall. The observation of a probe
+//! contains the longest stall during the probe, but not the phase of the probe that was delayed.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,15 +11,15 @@ use std::time::Duration;
 use prometheus::Histogram;
 use tokio::time::{Instant, sleep_until};
 
-/// Length of each sleep of the measuring task. A stall of half this length is detected in half of
-/// the cases.
+/// Length of each sleep of the measuring task. A stall of this length is detected in half of the
+/// cases, because only the part of the stall after the end of a sleep is measured.
 const STEP: Duration = Duration::from_millis(20);
 
 /// Minimum delay that counts as a stall. Shorter delays are the normal inaccuracy of timers,
 /// which have a resolution of a millisecond.
 const MIN_STALL: Duration = Duration::from_millis(10);
 
-/// Time for which a stall is kept. No probe runs longer than this time.
+/// Time for which a stall is kept. Probes with the usual timeouts are much shorter.
 const RETENTION: Duration = Duration::from_secs(3600);
 
 /// Maximum number of stalls that are kept, to limit memory. The oldest stalls are dropped first.

@@ -100,8 +100,8 @@ impl<P: Probe> Scheduler<P> {
     /// emissions is closed.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let lateness = Arc::clone(&self.lateness);
-        // Lag is measured in a separate task, so that time spent in this loop is not measured as
-        // lag.
+        // A separate task measures the lateness, so that the time that this loop spends on its own
+        // work is not included.
         let mut lateness_task = JoinSet::new();
         lateness_task.spawn(async move { lateness.measure().await });
         loop {
@@ -139,8 +139,8 @@ impl<P: Probe> Scheduler<P> {
         self.origin.elapsed()
     }
 
-    /// Aborts the running probes of targets whose URL has changed. A probe of the old URL would
-    /// delay the first probe of the new URL.
+    /// Aborts the running probes of targets whose URL has changed, because a probe of the old URL
+    /// would delay the first probe of the new URL.
     fn abort_moved(&self, targets: &[Arc<Target>]) {
         if self.probes.is_empty() {
             return;

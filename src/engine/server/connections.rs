@@ -24,8 +24,8 @@ use super::ServerState;
 /// many connections use less than 50 MB.
 const MAX_CONNECTIONS: usize = 512;
 
-/// Time limit for a TLS handshake and for receiving a request header, so that a silent client does
-/// not occupy a connection indefinitely.
+/// Time limit for a TLS handshake, for receiving a request header and for the response to an HTTP/2
+/// ping, so that a silent client does not occupy a connection indefinitely.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum age of a connection. Older connections are closed and clients reconnect, so that changed
@@ -35,7 +35,7 @@ const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
 /// Time limit for finishing the responses of a connection that is being closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum size of a request header in bytes. The headers of browsers and scrapers are smaller.
+/// Maximum total size in bytes of the header fields of a request. Browsers and scrapers send less.
 const MAX_HEADER_BYTES: u16 = 16 * 1024;
 
 /// Delay after a connection could not be accepted, for example because too many files are open. The

@@ -31,8 +31,8 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
     response
 }
 
-/// Returns whether a browser sent this request from a page of another site. A browser sends
-/// `Origin` with every POST, but programs such as curl do not.
+/// Returns whether a browser sent this POST request from a page of another site. A request without
+/// `Origin` comes from a program such as curl, because browsers send `Origin` with every POST.
 pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return false;

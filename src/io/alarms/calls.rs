@@ -1,4 +1,5 @@
-//! Makes one call for the alarm reconciler. The daemon and `probecause alarms` share this code.
+//! Makes one call for the alarm reconciler. A call consists of one or more operations of the
+//! CloudWatch API, which `account` carries out. The daemon and `probecause alarms` share this code.
 
 use crate::domain::alarm::reconciler::call::{
     Call, CallFailure, CallFailureKind, Outcome, PeerAlarm, ReadData, Write, WriteFailure,

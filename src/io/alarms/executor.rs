@@ -34,8 +34,8 @@ pub struct Executor {
     view: Arc<DestinationView>,
     reconciler: Reconciler,
     started: Instant,
-    /// The time from `started` to the last step of the reconciler. Work that became due after the
-    /// last step is still pending.
+    /// The time of the reconciler's last step, measured from `started`. The next wakeup is computed
+    /// from this time, so that work that has become due since then is not skipped.
     stepped: Duration,
     pace: Arc<Pace>,
     running: FuturesUnordered<Running>,
@@ -88,7 +88,8 @@ impl Executor {
         self.step(Event::Timer);
         loop {
             let is_closed = self.views.has_changed().is_err();
-            // `has_changed` does not report the last change before the channel was closed.
+            // The settings are always compared, because `has_changed` does not report the last
+            // change before the channel was closed.
             let view = self.views.borrow_and_update().clone();
             if !Arc::ptr_eq(&view, &self.view) {
                 self.view = Arc::clone(&view);
@@ -158,8 +159,8 @@ impl Executor {
                 Output::Call(call) => self.running.push(self.perform(call)),
                 Output::Settled(ticket, result) => {
                     if let Some(waiting) = self.tickets.remove(&ticket) {
-                        // Sending fails if the requester no longer waits, because its datapoint was
-                        // already sent.
+                        // Sending fails if the requester has reached its time limit. It then sends
+                        // its datapoint without waiting for the alarm.
                         let _ = waiting.send(result);
                     }
                 }
@@ -198,7 +199,7 @@ fn log(notice: Notice) {
         Notice::Conflict(alarm) => error!(
             alarm,
             "cloudwatch: existing alarm lacks the tag `probecause:managed` and was left unchanged; \
-             rename or delete the alarm, or add the tag"
+             delete the alarm, or add the tag"
         ),
         Notice::ChangedByHand(alarm, differs, policy) => {
             let action = match policy {

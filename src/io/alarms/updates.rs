@@ -30,7 +30,7 @@ pub(super) enum Request {
         target: TargetName,
         result: oneshot::Sender<UpdateResult>,
     },
-    /// Sets the annotation of a group incident; see [`AlarmUpdates::group`].
+    /// Sets the annotation of the heartbeat alarm; see [`AlarmUpdates::group`].
     Group(Option<Annotation>),
 }
 
@@ -62,9 +62,9 @@ impl AlarmUpdates {
         });
     }
 
-    /// Moves the pending update of a target ahead of updates that are not urgent, because the
-    /// target's alarm is about to fire. The returned receiver gets the result, or is closed if the
-    /// executor has ended.
+    /// Moves the pending update of a target ahead of updates that are not urgent. The caller holds
+    /// back a datapoint that makes the target's alarm fire until the returned receiver gets the
+    /// result. The receiver is closed if the executor has ended.
     #[must_use]
     pub fn mark_urgent(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
         let (result, receiver) = oneshot::channel();
@@ -75,9 +75,9 @@ impl AlarmUpdates {
         receiver
     }
 
-    /// Sets the annotation of a group incident; `None` closes the incident. The heartbeat alarm is
-    /// written first and shows the annotation. While the incident is open, the alarms of targets
-    /// are not updated.
+    /// Sets the annotation of the heartbeat alarm, which names the cause of the open incident of a
+    /// group or of the prober. The heartbeat alarm is written first. The alarms of targets are not
+    /// updated until `None` reports that the incident was closed.
     pub fn group(&self, annotation: Option<Annotation>) {
         self.send(Request::Group(annotation));
     }

@@ -86,7 +86,7 @@ mod tests {
             ),
         ] {
             let text = describe_clock_skew(code, message).unwrap_or_default();
-            assert_eq!(text.split(": ").next(), Some(expected), "{message}");
+            assert_eq!(text.split("; ").next(), Some(expected), "{message}");
         }
     }
 

@@ -2,8 +2,8 @@
 //! classification of failed calls.
 //!
 //! This module does not depend on a service: alarms are in `alarms`, datapoints in
-//! `sink::cloudwatch`, and evidence in `evidence`. It does not retry calls, because each caller has
-//! a queue that retries.
+//! `sink::cloudwatch`, and evidence in `evidence`. Each caller decides whether and how to retry a
+//! failed call.
 
 mod arrival;
 mod clock_skew;

@@ -15,7 +15,7 @@ use super::schema;
 /// how to write the rest.
 const MAX_KEYS: usize = 60;
 
-/// Maximum nesting depth of the values that are read.
+/// Maximum nesting depth at which keys and targets are searched. Deeper values are ignored.
 const MAX_DEPTH: usize = 12;
 
 /// Returns the problems of a file in a known format other than TOML, or `None` if the format is

@@ -52,8 +52,8 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Returns a copy with newly allocated targets. Data behind an inner [`Arc`], such as request
-    /// bodies, remains shared with the original.
+    /// Returns a copy with newly allocated targets, so that the memory of the original targets can
+    /// be freed. Data behind an inner [`Arc`], such as request bodies, remains shared.
     fn deep_copy(&self) -> Self {
         let mut copy = self.clone();
         for target in &mut copy.settings.targets {

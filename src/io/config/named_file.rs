@@ -1,4 +1,5 @@
-//! Reads request bodies, secrets and certificates from the files that a configuration names.
+//! Reads the files that a configuration names: request bodies, secrets, certificates and the web
+//! configuration.
 //!
 //! Only regular files up to a given size are read, so that a wrong path neither blocks the daemon
 //! nor exhausts its memory.

@@ -31,7 +31,7 @@ pub struct ConfigError {
 
 /// Collects errors and warnings while a configuration is read.
 ///
-/// The methods take `&self`, so that all locations in a file can share the collector.
+/// The methods take `&self`, because all `KeyLocation` values share one collector.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     /// Whether sources of secrets are checked without reading the secrets.

@@ -23,7 +23,8 @@ pub(super) const MAIN: &[&str] = &[
 /// The keys of the top level of an included file.
 pub(super) const INCLUDED: &[&str] = &["target", "maintenance"];
 
-/// The keys of `[[target]]`. All keys except the first three are also valid in `[defaults]`.
+/// The keys of `[[target]]`. All keys except the first three (`name`, `url` and `urls`) are also
+/// valid in `[defaults]`.
 pub(super) const TARGET: &[&str] = &[
     "name",
     "url",
@@ -190,8 +191,8 @@ pub(super) fn defaults() -> &'static [&'static str] {
     TARGET.get(3..).unwrap_or_default()
 }
 
-/// The tables of `[[target]]` and of `[defaults]`, with their keys. An empty name means the target
-/// or `[defaults]` itself.
+/// The tables of `[[target]]` and of `[defaults]`, with their keys. Omits `[[target.layer]]` and
+/// tables with arbitrary keys. An empty name means the target or `[defaults]` itself.
 pub(super) const OF_TARGET: &[(&str, &[&str])] = &[
     ("", TARGET),
     ("request", REQUEST),
@@ -208,7 +209,8 @@ pub(super) const OF_TARGET: &[(&str, &[&str])] = &[
 ];
 
 /// Returns the keys of the table `section`, such as `target.request` or `server`. An empty
-/// `section` means the top level. Returns `None` if the table has no fixed keys.
+/// `section` means the top level. Returns `None` for a table that neither [`OF_TARGET`] nor
+/// [`OF_DAEMON`] contains, except `maintenance`.
 pub(super) fn keys(section: &str) -> Option<&'static [&'static str]> {
     let (first, rest) = section.split_once('.').unwrap_or((section, ""));
     match first {

@@ -1,4 +1,5 @@
-//! Reads the configuration on a separate thread, so that its memory is returned to the system.
+//! Reads the configuration on a separate thread, so that the memory used for parsing is returned to
+//! the operating system.
 //!
 //! Parsed files need several times the memory of the settings read from them. If one thread
 //! allocated both, most pages would contain parts of both, and the allocator could return hardly

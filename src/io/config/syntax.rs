@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use super::habits;
 use super::problem::Problem;
 
-/// Maximum number of lines reported for one file. One mistake, such as a missing closing quote, can
-/// make all following lines invalid.
+/// Maximum number of invalid lines reported for one file. The number is limited because one
+/// mistake, such as a missing closing quote, can make all following lines invalid.
 const MAX_LINES: usize = 20;
 
 /// An error reported by the TOML parser.

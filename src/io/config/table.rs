@@ -204,7 +204,8 @@ impl<'a> Value<'a> {
     }
 
     /// Returns an error message if `text` contains a variable, such as `${HOST}`, because variables
-    /// are not replaced. Returns `None` for keys whose text may contain anything, such as a body.
+    /// are not replaced. Returns `None` for other texts and for keys whose text may contain
+    /// anything, such as a body.
     fn placeholder(&self, text: &str) -> Option<String> {
         // Almost all texts contain none of these characters, so this check avoids the slower
         // search.

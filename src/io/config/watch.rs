@@ -44,9 +44,10 @@ impl Watch {
         }
     }
 
-    /// Waits until the files have changed since this method last returned, and two consecutive
-    /// polls find the same state. Several files can therefore be copied without a reload in
-    /// between. Cancel safe: the next call detects the same change.
+    /// Waits until the files have changed since this method last returned (at first, since
+    /// [`new`](Self::new)), and two consecutive polls find the same state. Several files can
+    /// therefore be copied without a reload in between. Cancel safe: the next call detects the same
+    /// change.
     pub async fn changed(&mut self) {
         let mut before = self.seen.clone();
         loop {
@@ -98,7 +99,8 @@ fn files(path: &Path) -> Vec<PathBuf> {
         files.extend(include::matching(&source.relative(&rules), "*.toml"));
     }
     if let Some(web) = main.table("server", &[]).get::<String>("web_config") {
-        // Certificates are watched because they change more often than the configuration.
+        // The web configuration names certificates, which are replaced more often than the
+        // configuration changes.
         let web = super::web::read(&source.relative(&web), &problems);
         files.extend(web.files);
     }

@@ -2,8 +2,8 @@
 //! endpoint in the format of Prometheus exporters.
 //!
 //! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md> defines
-//! the format. All of its keys are accepted. Keys that could only weaken TLS have no effect and
-//! cause a warning. Messages never contain a secret.
+//! the format. All keys of the format are accepted. Keys that could only weaken TLS have no effect
+//! and cause a warning. Messages never contain a secret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -283,7 +283,9 @@ impl Reader<'_> {
         ClientAuth::None
     }
 
-    /// Reads a required PEM text from the web configuration or from the file that it names.
+    /// Returns a required PEM text: `text` from the web configuration, or the content of `file`.
+    /// If both or neither are given, or the file cannot be read, reports an error and returns
+    /// `None`.
     fn pem(&mut self, key: &str, text: Option<&String>, file: Option<&String>) -> Option<Vec<u8>> {
         if text.is_none() && file.is_none() {
             let key = format!("tls_server_config.{key}_file");

@@ -1,4 +1,5 @@
-//! Schedules retries of failed AWS operations, and logs the failures.
+//! Determines when a failed AWS operation may be called again, and logs the failures. `pending`
+//! schedules the retries.
 //!
 //! A daemon that lacks a permission must not fill its log or repeat calls at a high rate, and a
 //! throttled daemon must leave capacity to other callers. Each kind of failure is logged once until
@@ -42,15 +43,16 @@ pub(super) struct FailingOperation {
     failures: u32,
 }
 
-/// The backoff after failures that usually end within seconds, such as throttling. The longest
-/// delay is five minutes, because later evidence no longer helps with the incident.
+/// The backoff after failures that usually end within seconds, such as throttling. The delay is at
+/// most five minutes, because evidence that arrives later no longer helps with the incident.
 const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
 
 /// The backoff after failures that people must fix, such as missing permissions. The first delay is
 /// one minute, because credentials may be unavailable for only a short time.
 const PERSISTENT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(1800));
 
-/// Returns whether a failure of this kind may end within minutes without human action.
+/// Returns whether a failure of this kind usually ends without human action, so that the failed
+/// call is retried. Other failed calls are abandoned.
 pub(super) const fn is_transient(kind: FailureKind) -> bool {
     match kind {
         FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => true,
@@ -65,8 +67,8 @@ impl OperationBackoff {
         failing.filter(|failing| now < failing.retry_at)
     }
 
-    /// Records a failure, logs it unless it was logged before, and returns when to retry. `jitter`
-    /// is between 0 and 1.
+    /// Records a failure, and logs it unless it was logged before. Returns the time from which the
+    /// operation may be called again. `jitter`, from 0 to 1, shortens the delay by up to half.
     pub(super) fn record_failure(
         &mut self,
         key: &OperationKey,
@@ -117,8 +119,8 @@ impl OperationBackoff {
     fn log_once(&mut self, key: &OperationKey, failure: &CallError) {
         let mut key = key.clone();
         if failure.kind == FailureKind::Denied {
-            // A missing permission affects all log groups, so the failure is logged without a
-            // group.
+            // A missing permission usually affects all log groups, so the failure is logged only
+            // once, without a group.
             key.log_group = None;
         }
         if self.logged.contains(&(key.clone(), failure.kind)) {

@@ -70,8 +70,8 @@ impl EvidenceCollector {
         first_log_search: Duration,
     ) -> Self {
         let (requests, requested) = mpsc::channel(QUEUE);
-        // The channel is unbounded because no command may be lost. There is about one command per
-        // resolved incident.
+        // The channel is unbounded because no command may be lost. It stays short, because there is
+        // only about one command per resolved incident.
         let (commands, commanded) = mpsc::unbounded_channel();
         let (settings, new_settings) = watch::channel(Arc::new(settings.clone()));
         let worker = Worker::new(

@@ -36,7 +36,8 @@ impl PendingLookups {
         }
     }
 
-    /// Adds a lookup for a request. If there is nothing to look up, returns the last update.
+    /// Adds a lookup for a request, unless the lookup is already pending. Returns the last update
+    /// if there is nothing to look up, otherwise `None`.
     ///
     /// # Errors
     /// Returns an empty last update if too many lookups are pending.

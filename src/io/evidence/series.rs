@@ -154,7 +154,8 @@ fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
                 ("Method", method.to_owned()),
                 ("Resource", resource.to_owned()),
             ],
-            // Only HTTP APIs have a route without a method (`$default`).
+            // Only HTTP APIs have a route without a method (`$default`), so this route has no
+            // series of its own.
             (GatewayType::Rest, None) => return all,
         };
         all.push((Coverage::Route, api_type, [stage, own].concat()));
@@ -189,7 +190,7 @@ impl WindowAggregator<'_> {
     }
 
     /// Returns the metrics of the route if it has datapoints, otherwise of the stage. Returns
-    /// `None` if one of the series of the stage was not read.
+    /// `None` if the stage is needed but one of its series was not read.
     pub(super) fn api(&self, series: &[MetricSeries]) -> Option<ApiMetrics> {
         self.api_part(series, Coverage::Route)
             .filter(|route| route.count.is_some())

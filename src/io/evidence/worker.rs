@@ -63,8 +63,8 @@ pub(super) struct Worker {
 type FinishedCall = (AwsCall, Timestamp, Result<CallOutput, CallError>);
 type RunningCall = Pin<Box<dyn Future<Output = FinishedCall> + Send>>;
 
-/// Maximum number of concurrent AWS calls. With more than one, a call that hangs does not delay the
-/// other calls.
+/// Maximum number of concurrent AWS calls. Calls run concurrently, so that a call that hangs does
+/// not delay the other calls.
 const MAX_IN_FLIGHT: usize = 4;
 
 /// Maximum time between two iterations of the task's loop. A change of the wall clock takes effect
@@ -155,8 +155,8 @@ impl Worker {
         }
     }
 
-    /// Returns the time at which the next call may start or is due, at most [`MAX_SLEEP`] after
-    /// `now`.
+    /// Returns when the loop must continue: when the next queued call may start or, if no queued
+    /// call can start, when the next call is due. At most [`MAX_SLEEP`] after `now`.
     fn next_wake(&self, now: Timestamp) -> Instant {
         let latest = Instant::now() + MAX_SLEEP;
         if !self.queue.is_empty() && self.in_flight.len() < MAX_IN_FLIGHT {
@@ -271,7 +271,8 @@ impl Worker {
     }
 }
 
-/// Makes an AWS call. `interval` is the delay before each page of a log search after the first.
+/// Makes an AWS call and returns its result, with the call and the time `started` at which it was
+/// started. `interval` is the delay before each page of a log search after the first.
 async fn run_call(
     clients: Arc<ClientCache>,
     call: AwsCall,

@@ -71,8 +71,8 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// Converts the octets of a subject alternative name to an IP address. Returns `None` unless there
-/// are 4 or 16 octets.
+/// Converts the octets of an IP address in a certificate's subject alternative name to an
+/// [`IpAddr`]. Returns `None` unless there are 4 or 16 octets.
 #[must_use]
 pub fn ip_address(octets: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(octets) {

@@ -13,18 +13,19 @@ use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 use super::stopwatch::Handshake;
 use crate::model::observation::{Fault, FaultKind, Phase};
 
-/// The bytes and errors that a connection received since the last request was sent.
+/// What a connection received since the last request was sent, used to classify an error.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Received {
     /// The first bytes that were received, enough to recognize a protocol.
     pub(super) first: Vec<u8>,
     /// The TLS error that ended the connection, if any.
     pub(super) tls_error: Option<rustls::Error>,
-    /// Whether the server requested a client certificate.
+    /// Whether the server requested a client certificate in the TLS handshake.
     pub(super) client_certificate_requested: bool,
 }
 
-/// Classifies a failed name resolution. If `proxied` is true, the name is that of the proxy.
+/// Classifies a failed name resolution. If `proxied` is true, the name is that of the proxy, so the
+/// fault is [`FaultKind::Proxy`] unless this host caused it.
 pub(super) fn resolve(kind: FaultKind, detail: String, proxied: bool) -> Fault {
     let is_own = matches!(kind, FaultKind::Local | FaultKind::AddressRefused);
     if proxied && !is_own {
@@ -33,7 +34,8 @@ pub(super) fn resolve(kind: FaultKind, detail: String, proxied: bool) -> Fault {
     fault(Phase::Resolve, kind, detail)
 }
 
-/// Classifies a failed TCP connection. If `proxied` is true, the connection leads to the proxy.
+/// Classifies a failed TCP connection. If `proxied` is true, the connection leads to the proxy, so
+/// the fault is [`FaultKind::Proxy`] unless this host caused it.
 pub(super) fn connect(error: &io::Error, proxied: bool) -> Fault {
     let kind = io_fault(error, Phase::Connect).unwrap_or(FaultKind::Unreachable);
     let detail = error.to_string();
@@ -74,7 +76,7 @@ pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fa
     let inner = error.get_ref();
     if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         let requested = seen.client_certificate_requested;
-        // The server sent this alert before its certificate, so it supports no TLS version or
+        // A server that sends `handshake_failure` before its certificate supports no TLS version or
         // cipher suite that the client offers.
         let kind = match error {
             rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)
@@ -95,9 +97,9 @@ pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fa
 
 /// Classifies an error that occurred while a request was sent or its response was read.
 pub(super) fn exchange(error: &hyper::Error, phase: Phase, received: &Received) -> Fault {
-    // hyper's HTTP/2 error contains only the kind of a transport error, so the stream records the
-    // TLS error. A TLS 1.3 client finishes the handshake before the server has checked the client
-    // certificate, so the alert of the server may arrive in the processing phase.
+    // The TLS error is taken from `received`, because hyper's HTTP/2 error contains only the kind
+    // of a transport error. A TLS 1.3 client finishes the handshake before the server has checked
+    // the client certificate, so the alert of the server may arrive in the processing phase.
     if let Some(error) = &received.tls_error {
         let kind = tls_fault(error, received.client_certificate_requested);
         return fault(Phase::Tls, kind, tls_message(error));

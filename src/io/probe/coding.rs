@@ -25,13 +25,13 @@ pub(super) struct BodyDecoder {
 /// The decoded bytes that were not taken yet, and the limits for further bytes.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// The decoded bytes that are kept.
+    /// The decoded bytes that were kept and not taken yet.
     pub(super) bytes: Vec<u8>,
     /// The number of decoded bytes, including bytes that are not kept.
     pub(super) count: u64,
-    /// Number of decoded bytes that may still be kept.
+    /// Number of further decoded bytes that may be kept.
     room: usize,
-    /// Number of bytes that may still be decoded.
+    /// Number of further decoded bytes that may be produced, kept or not.
     left: u64,
 }
 
@@ -49,13 +49,13 @@ trait Stage: Write + Send {
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// Maximum number of codings of one body.
+/// Maximum number of codings of one body. A body with more codings is not decoded.
 const MAX_STAGES: usize = 4;
 
 /// Maximum window size of a zstd frame, as the base-2 logarithm of bytes: 8 MiB (RFC 9659).
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
-/// Size of a decoder's buffer in bytes.
+/// Size of the output buffer of a Brotli or zstd decoder, in bytes.
 const BUFFER: usize = 8 * 1024;
 
 impl BodyDecoder {
@@ -113,7 +113,8 @@ impl BodyDecoder {
     /// Returns an error if the body ended within its encoded data.
     pub(super) fn finish(&mut self) -> Result<(), DecodeError> {
         let finished = match &mut self.stages {
-            // A response without a body, such as a response to HEAD, may have a `Content-Encoding`.
+            // A response without a body, such as a response to HEAD, may have a `Content-Encoding`,
+            // so an empty body is complete.
             Some(stages) if !self.is_empty => stages.finish(),
             _ => Ok(()),
         };
@@ -213,8 +214,8 @@ impl Stage for DecompressorWriter<Box<dyn Stage>> {
     }
 }
 
-/// A decoder for the coding `deflate`. By the standard, the data is a zlib stream, but some servers
-/// send raw deflate data.
+/// A decoder for the coding `deflate`. RFC 9110 defines the data as a zlib stream, but some servers
+/// send raw deflate data. The decoder accepts both formats.
 enum Deflate {
     /// The first two bytes, which decide the format, have not arrived yet.
     Undecided(Vec<u8>, Option<Box<dyn Stage>>),

@@ -160,7 +160,8 @@ fn set_domain(cookie: &mut Cookie, url: &Url, value: &str) -> Option<()> {
     if domain.is_empty() || domain == cookie.domain {
         return Some(());
     }
-    // A name without a dot is a top-level domain, which unrelated hosts share.
+    // A name without a dot is a top-level domain. Unrelated hosts share it, so the cookie is
+    // ignored.
     let is_name = matches!(url.host(), Some(Host::Domain(_)));
     if !is_name || !domain.contains('.') || !is_within(&cookie.domain, &domain) {
         return None;

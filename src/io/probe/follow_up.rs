@@ -14,7 +14,7 @@ use crate::model::target::{HeaderText, Target};
 /// The user agent suffix of a request with headers that make a front door state the cause.
 const ASK_SUFFIX: &str = " (probecause-ask)";
 
-/// The user agent suffix of a request through a layer.
+/// The user agent suffix of a request through one of the target's layers.
 const LAYER_SUFFIX: &str = " (probecause-layer)";
 
 impl Prober {
@@ -45,8 +45,8 @@ fn asking(target: &Target) -> Target {
     request
 }
 
-/// Returns `target` with connections to one of its layers. `index` is one for the first layer, and
-/// zero for the target's own URL. Returns `None` if there is no such layer.
+/// Returns a copy of `target` whose request is sent to one of its layers. `index` is one for the
+/// first layer, and zero for the target's own URL. Returns `None` if there is no such layer.
 fn through_layer(target: &Target, index: usize) -> Option<Target> {
     let mut request = target.clone();
     if let Some(inner) = index.checked_sub(1) {

@@ -36,7 +36,7 @@ const MAX_KEPT_HEADERS: usize = 200;
 
 /// Runs one probe, hop by hop.
 ///
-/// Writes the results to `seen`, and the secrets that were sent to `sent`.
+/// Writes the results to `seen`. Adds the secrets of each request to `sent`.
 ///
 /// # Errors
 /// Returns the fault that ended the probe. `seen` contains the results before the fault.
@@ -189,7 +189,7 @@ async fn read_response(
 }
 
 /// Returns the reason phrase of an HTTP/1 response. hyper keeps the phrase only if it differs from
-/// the standard one.
+/// the standard phrase, so the standard phrase is the default. HTTP/2 has no reason phrase.
 fn reason(head: &http::response::Parts) -> Option<String> {
     if head.version > Version::HTTP_11 {
         return None;
@@ -235,8 +235,8 @@ fn version(version: Version) -> HttpVersion {
     }
 }
 
-/// Converts the first [`MAX_KEPT_HEADERS`] headers to text. The names are already lowercase.
-/// Replaces invalid UTF-8 in the values.
+/// Converts the first [`MAX_KEPT_HEADERS`] headers to pairs of lowercase name and value. Replaces
+/// invalid UTF-8 in the values.
 fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

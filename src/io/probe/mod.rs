@@ -113,8 +113,8 @@ impl Prober {
             Ok(Err(fault)) => Some(fault),
             Err(_) => Some(self.timed_out(target, running, watch)),
         };
-        // Record the handshake of a failed hop. A successful hop has already recorded its
-        // handshake.
+        // `http` records the handshake of a hop only when its response arrives, so the handshake of
+        // a failed hop is recorded here.
         if let Some(handshake) = watch.handshake().filter(|_| fault.is_some()) {
             seen.tls = Some(certificate::facts(&handshake));
         }
@@ -189,8 +189,8 @@ impl Prober {
     }
 }
 
-/// Returns the addresses that failed or were slower than another address. Returns an empty list if
-/// no address was connected.
+/// Returns the addresses whose attempts failed, or were overtaken by a later attempt. Returns an
+/// empty list if no attempt succeeded, because the fault then covers all addresses.
 fn dead_addresses(attempts: Vec<Attempt>) -> Vec<DeadAddress> {
     let is_connected = |attempt: &Attempt| attempt.state == AttemptState::Connected;
     if !attempts.iter().any(is_connected) {

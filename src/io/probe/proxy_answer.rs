@@ -72,7 +72,8 @@ fn is_own(response: &Response) -> bool {
     if is_proxy || is_marked || reports_error {
         return true;
     }
-    // A proxy adds `Via` to a response that it forwards, and most servers add `Server`.
+    // A proxy adds `Via` to a response that it forwards, and most servers add `Server`. A gateway
+    // error with neither header is therefore attributed to the proxy.
     let is_forwarded = server.is_some() || response.header("via").is_some();
     response.status != 500 && !is_forwarded
 }

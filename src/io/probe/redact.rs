@@ -1,4 +1,4 @@
-//! Redacts the credentials of a target from a response before other modules read the response.
+//! Redacts the credentials that a probe has sent from the observation that the probe returns.
 //!
 //! Otherwise the page, logs and alarms would show a token if an endpoint echoes its request. Only
 //! the exact bytes of a secret are found, not the secret in another encoding.
@@ -16,7 +16,7 @@ use crate::model::target::{Auth, Target};
 pub(super) struct SentSecrets(Vec<Vec<u8>>);
 
 /// Minimum length in bytes of a secret that is redacted. The bytes of a shorter secret occur in
-/// responses by chance, and redacting them would reveal the secret.
+/// responses by chance, so a gap in known text would reveal the secret.
 const MIN_LENGTH: usize = 6;
 
 /// The text that replaces a secret.

@@ -27,7 +27,7 @@ pub(super) enum RedirectError {
     Missing,
     #[error("the Location header of the redirect is not a URL ({0}); correct the endpoint")]
     Malformed(url::ParseError),
-    #[error("the redirect leads to the scheme `{0}`; only http and https are followed")]
+    #[error("the redirect leads to the scheme `{0}`, not http or https; correct the endpoint")]
     Scheme(String),
 }
 

@@ -192,6 +192,8 @@ fn add_configured_headers(
 }
 
 /// Returns whether a configured header may be sent to an origin other than the target's.
+/// `with_body` says whether the configured body is sent too; without it, headers that describe the
+/// body are not sent.
 fn may_leave(name: &HeaderName, text: &HeaderText, with_body: bool) -> bool {
     let is_plain = matches!(text, HeaderText::Plain(_));
     let names_origin = [HOST, http::header::ORIGIN, http::header::REFERER].contains(name);

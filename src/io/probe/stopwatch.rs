@@ -80,8 +80,8 @@ impl Stopwatch {
         Some((phase, since.elapsed()))
     }
 
-    /// Ends the current phase, and discards the facts of the previous connection. Called before
-    /// each connection.
+    /// Ends the current phase, and discards the facts of the previous connection. `exchange` calls
+    /// this method before it reuses or opens a connection.
     pub(super) fn begin_connection(&self) {
         self.with(|state| {
             state.stop(Instant::now());
@@ -115,7 +115,8 @@ impl Stopwatch {
         self.with(|state| change(state.handshake.get_or_insert_default()));
     }
 
-    /// Discards the facts of a handshake with a proxy.
+    /// Discards the facts of a handshake with a proxy, because only the handshake with the endpoint
+    /// is reported.
     pub(super) fn forget_handshake(&self) {
         self.with(|state| state.handshake = None);
     }

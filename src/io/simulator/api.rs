@@ -1,9 +1,8 @@
 //! Defines the two simulated API types, and the response of each to the outcome of a request.
 //!
-//! HTTP APIs and REST APIs respond to the same five faults with different statuses, bodies and
-//! headers. Several faults have the same response, and which faults these are depends on the API
-//! type. All responses are from captures unless a comment states otherwise. `gateway` handles
-//! requests.
+//! HTTP APIs and REST APIs respond to the same faults with different statuses, bodies and headers.
+//! In each API type, several faults have the same response, but not the same faults in both. All
+//! responses are from captures unless a comment states otherwise. `gateway` handles requests.
 
 use std::time::Duration;
 

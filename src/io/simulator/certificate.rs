@@ -27,8 +27,8 @@ pub(super) struct Certificates {
 /// The first and the last day of a certificate's validity, in days from today.
 type Days = (i64, i64);
 
-/// The validity of the valid leaf: ninety days, as in most public certificates. With this validity,
-/// no expiry warning appears.
+/// The validity of the valid leaf: ninety days, as in most public certificates. This is more than
+/// the default of `certificate_days`, so a target does not become degraded.
 const VALID: Days = (-1, 90);
 
 /// The validity of the expired leaf. It expired a month ago, so that no clock skew makes it valid.

@@ -39,20 +39,22 @@ const HEALTHY_BODY: &str = r#"{"status":"ok","orders":3}"#;
 /// detects the fault.
 const DEGRADED_BODY: &str = r#"{"status":"degraded","orders":0}"#;
 
-/// The minimum and the maximum jitter of the duration of a warm function that reads one record.
+/// The minimum duration of a warm function that reads one record, and the maximum jitter that is
+/// added.
 const QUICK: (Duration, Duration) = (Duration::from_millis(12), Duration::from_millis(8));
 
-/// The minimum and the maximum jitter of the duration of a function that returns a malformed
-/// response. The captured response took 213 ms longer than the gateway's response to a throttled
-/// call.
+/// The minimum duration of a function that returns a malformed response, and the maximum jitter
+/// that is added. The captured response took 213 ms longer than the gateway's response to a
+/// throttled call.
 const BEFORE_MALFORMED: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_millis(25));
 
-/// The minimum and the maximum jitter of the duration of a function that raises an error. The
-/// captured response took 233 ms longer than the gateway's response to a throttled call.
+/// The minimum duration of a function that raises an error, and the maximum jitter that is added.
+/// The captured response took 233 ms longer than the gateway's response to a throttled call.
 const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration::from_millis(25));
 
-/// The maximum timeout of a Lambda function: 15 minutes, longer than every integration timeout.
+/// The duration of a function that hangs: the maximum timeout of a Lambda function, 15 minutes,
+/// which is longer than every integration timeout.
 pub(super) const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
 
 /// Simulates one invocation of a function and returns its result.

@@ -1,8 +1,8 @@
 //! Simulates the API in front of the functions: routing, permission, throttling and timeout.
 //!
-//! Responses are exactly as captured. As in AWS, several faults have the same response and differ
-//! only in the response time, in whether the function ran, and in the telemetry. Because the fault
-//! of a route is known, a diagnosis can be scored against it.
+//! `api` defines the responses, and `function` simulates the functions. As in AWS, several faults
+//! have the same response and differ only in the response time, in whether the function ran, and in
+//! the telemetry. Because the fault of a route is known, a diagnosis can be scored against it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,12 +60,13 @@ struct Route {
     invocations: u64,
 }
 
-/// The minimum and the maximum jitter of the time that the gateway itself needs, including its call
-/// to Lambda's front end. Real gateways take a little longer, which would only slow down the tests.
+/// The minimum time that the gateway itself needs, including its call to Lambda's front end, and
+/// the maximum jitter that is added. Real gateways need a little longer, but the tests are faster
+/// with this time.
 const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(4));
 
-/// The minimum and the maximum jitter of the time from the integration timeout to the response. The
-/// captured response took 30.163 s in total.
+/// The minimum time from the integration timeout to the response, and the maximum jitter that is
+/// added. The captured response took 30.163 s in total.
 const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
 
 impl Gateway {
@@ -149,6 +150,7 @@ impl Gateway {
     }
 
     /// Returns the response headers of this API type. The first header is the request id.
+    /// `short_id` is the id of API Gateway, and `error_type` the value of `x-amzn-errortype`.
     fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
         match self.api {
             ApiType::HttpApi => vec![("apigw-requestid", short_id)],
@@ -173,8 +175,8 @@ impl Gateway {
             return self.run_default_route(called).await;
         };
         let outcome = self.invoke(path, fault).await;
-        // For a rejected call, the gateway waits only for Lambda's front end. The overhead
-        // simulates this wait.
+        // For a rejected call, the gateway waits only for Lambda's front end. The overhead since
+        // the arrival simulates this wait, so it counts as integration time.
         let from = if outcome.invoked() { called } else { arrived };
         RoutedRequest {
             route: Some(path),

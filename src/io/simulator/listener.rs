@@ -1,6 +1,6 @@
 //! Serves a simulated gateway over TLS with HTTP/1.1 or HTTP/2, as ALPN negotiates.
 //!
-//! Every response has the captured headers in the captured order and no others.
+//! Every response has the captured headers in the captured order, and no other headers.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,9 +1,10 @@
 //! Simulates API Gateway with Lambda functions on loopback, and the telemetry that AWS publishes.
 //!
 //! The demo, the scorecard and the tests use the simulator. The simulator runs an HTTP API and a
-//! REST API with the same routes, over TLS with HTTP/1.1 and HTTP/2, and with the bodies, headers
-//! and times of real captures. As in AWS, the fault of a request often appears only in the
-//! telemetry. Other features of API Gateway are not simulated. `gateway` handles the requests.
+//! REST API with the same routes, over TLS with HTTP/1.1 and HTTP/2, with the bodies and headers of
+//! real captures, and with similar response times. As in AWS, the fault of a request often appears
+//! only in the telemetry. Other features of API Gateway are not simulated. `gateway` handles the
+//! requests.
 
 mod accept;
 mod api;

@@ -64,7 +64,8 @@ impl SeededRng {
 
     /// Returns a duration between `min` and `min + spread`.
     pub(super) fn between(&self, min: Duration, spread: Duration) -> Duration {
-        // A step of `spread` / 1,024 is shorter than a millisecond for every spread in use.
+        // Steps of `spread` / 1,024 are fine enough: each is shorter than a millisecond for every
+        // `spread` that the simulator uses.
         let step = u32::try_from(self.draw() >> 54).unwrap_or(0);
         min + spread * step / 1024
     }
@@ -75,7 +76,7 @@ impl SeededRng {
     }
 }
 
-/// Applies the finalizer of `SplitMix64`, which is a bijection on 64 bits.
+/// Returns the output of `SplitMix64` for a state. This function is a bijection on 64 bits.
 const fn mix(state: u64) -> u64 {
     let state = state.wrapping_add(GOLDEN);
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -62,7 +62,7 @@ daemon_metrics! {
         "probecause_cloudwatch_maybe_duplicates_total",
         "Datapoints sent again because the response to the first request was lost."
     );
-    // The period is an hour, because CloudWatch bills metrics by the hour.
+    // Metrics are counted per hour, because CloudWatch bills metrics per hour.
     cloudwatch_series: IntGauge = gauge(
         "probecause_cloudwatch_series",
         "Metrics sent to CloudWatch in the current or the previous hour."
@@ -113,12 +113,12 @@ daemon_metrics! {
     );
 }
 
-/// Upper bounds of the buckets of the lag histograms in seconds. The goal is a lag below 10 ms at
-/// the 99th percentile.
+/// Upper bounds of the buckets of the lag histograms in seconds. One of the bounds is 10 ms,
+/// because the goal is a lag below 10 ms at the 99th percentile.
 const LAG_BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0];
 
-/// Label names of the metrics that count requests. The values of `outcome` are `ok`, `throttled`,
-/// `denied` and `failed`.
+/// Label names of the metrics that count requests to AWS. The values of `outcome` are `ok`,
+/// `throttled`, `denied` and `failed`.
 const OUTCOME_LABELS: &[&str] = &["operation", "outcome"];
 
 /// Values of the label `reason` of `probecause_evidence_dropped_total`.
@@ -141,8 +141,8 @@ impl DaemonMetrics {
         let build = Opts::new("probecause_build_info", "The running version; always 1.");
         let build = register(&metrics.registry, IntGaugeVec::new(build, &["version"])?)?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        // The counters are initialized to zero, because `rate()` misses the first increase of a
-        // series that appears with that increase.
+        // These counters are initialized to zero, because Prometheus's `rate()` ignores the first
+        // value of a series: without the zero, the first increase would be missed.
         metrics
             .sink_dropped
             .with_label_values(&["cloudwatch"])

@@ -21,7 +21,7 @@ use crate::model::settings::Settings;
 pub struct Sinks {
     /// The sink that renders `/metrics`.
     pub prometheus: Arc<PrometheusSink>,
-    /// The state of the pages and the JSON API.
+    /// The sink that keeps the state shown on the pages and in the JSON API.
     pub board: Arc<StatusBoard>,
     /// The sink that publishes metrics and alarms to CloudWatch.
     pub cloudwatch: Arc<CloudWatchSink>,
@@ -44,8 +44,8 @@ impl Sinks {
         self.board.update(update);
     }
 
-    /// Passes an incident that was open before a restart to Prometheus and the pages. CloudWatch is
-    /// omitted, because its alarms already name the cause of the incident.
+    /// Restores, in Prometheus and on the pages, an incident that was open before a restart.
+    /// CloudWatch is omitted, because its alarms kept the cause of the incident during the restart.
     pub fn resume(&self, kept: &Arc<StoredIncident>) {
         self.prometheus.resume(kept);
         self.board.resume(kept);

@@ -1,4 +1,5 @@
-//! The SQLite database: its schema, and the statements on incidents and baselines.
+//! The SQLite database: its schema, and the statements on incidents and baselines. `spool` has the
+//! statements on datapoints.
 //!
 //! The database uses a write-ahead log that is not flushed on every commit. Committed data survives
 //! a crash of the process. A crash of the machine may lose the data of the last seconds but does
@@ -27,7 +28,7 @@ pub(super) struct Database {
 /// targets.
 pub(super) const MAX_BYTES: u64 = 2 << 30;
 
-/// SQLite's default page size in bytes.
+/// SQLite's default page size in bytes, which converts the maximum size of the database to pages.
 const PAGE_BYTES: u64 = 4096;
 
 /// Version of the schema, which is stored in the file. A release that changes the tables increments
@@ -87,8 +88,8 @@ impl Database {
         let size = std::fs::metadata(&path).map_or(0, |file| file.len());
         let connection = Connection::open(&path)?;
         connection.busy_timeout(LOCK_TIMEOUT)?;
-        // The locking mode must be set before the first read, because reading the write-ahead log
-        // already takes the lock.
+        // The locking mode must be set before the first read, because the first read of the
+        // write-ahead log locks the database in the mode that is set at that time.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -85,8 +85,8 @@ enum ValueDocument {
     Number(f64),
 }
 
-/// The JSON document of a baseline. Times are integers in microseconds, which keeps the document
-/// short: a baseline contains the times of up to 64 responses.
+/// The JSON document of a baseline. Response times are integers in microseconds, which keeps the
+/// document short: a baseline contains the times of up to 64 healthy responses.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]

@@ -17,7 +17,7 @@ pub(super) struct StoreError {
 pub(super) enum StoreErrorKind {
     /// The disk has no space, or the database has reached its maximum size.
     Full,
-    /// The daemon has no permission to write.
+    /// The database cannot be opened or written: no permission, or a read-only file system.
     ReadOnly,
     /// Another process has locked the database.
     Locked,
@@ -68,7 +68,10 @@ impl From<std::io::Error> for StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problem = match self.kind {
-            StoreErrorKind::Full => "the disk is full; free some space",
+            StoreErrorKind::Full => {
+                "the disk is full or the database has reached its maximum size; free some disk \
+                 space"
+            }
             StoreErrorKind::ReadOnly => {
                 "cannot write to the state directory; make it writable for the daemon's user, or \
                  choose another one with --state"

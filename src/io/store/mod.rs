@@ -34,7 +34,7 @@ use crate::model::target::TargetName;
 /// method by at most three seconds.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The queue of jobs for the store's thread; `None` if there is no state directory.
+    /// The queue of jobs for the store's thread; `None` if the store is disabled.
     jobs: Option<SyncSender<Job>>,
     ids: Arc<AtomicU64>,
     metrics: StoreMetrics,
@@ -83,11 +83,12 @@ const MAX_JOB_WAIT: Duration = Duration::from_millis(500);
 /// delay the shutdown any longer.
 const MAX_CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// Maximum time that startup waits for the saved state. The first probe is due within five seconds.
+/// Maximum time that startup waits for the saved state, so that a slow disk delays the first probes
+/// by at most this time.
 const MAX_OPEN_WAIT: Duration = Duration::from_secs(3);
 
 impl Store {
-    /// Creates a store without a state directory. The store saves nothing.
+    /// Creates a disabled store, which has no state directory and saves nothing.
     #[must_use]
     pub fn disabled(metrics: StoreMetrics) -> Self {
         let (_, ended) = watch::channel(());
@@ -159,7 +160,8 @@ impl Store {
         (store, state)
     }
 
-    /// Returns whether a state directory is configured, even if it cannot be used.
+    /// Returns whether a state directory is configured and the store's thread was started, even if
+    /// the directory cannot be used.
     #[must_use]
     pub const fn is_enabled(&self) -> bool {
         self.jobs.is_some()
@@ -202,14 +204,14 @@ impl Store {
         }
     }
 
-    /// Saves datapoints. A row with a known id replaces the earlier row. Returns whether all
+    /// Saves datapoints. A row replaces the stored row with the same id. Returns whether all
     /// datapoints are saved.
     pub async fn save_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
         rows.is_empty() || self.run(|done| Job::SaveDatapoints(rows, done)).await == Some(true)
     }
 
-    /// Marks datapoints as being sent. If the process ends before [`Store::delete_datapoints`], the
-    /// next process treats them as datapoints that may have arrived.
+    /// Marks datapoints as being sent. If the process ends while datapoints are marked, the next
+    /// process treats these datapoints as possibly arrived.
     pub fn mark_datapoints_sending(&self, ids: Vec<u64>) {
         self.enqueue(Job::MarkSending(ids));
     }
@@ -229,9 +231,9 @@ impl Store {
         }
     }
 
-    /// Moves a destination's datapoints to the backlog, except the datapoints with `known` ids.
-    /// Callers use this method after the store has recovered, because failed jobs may have left
-    /// rows of datapoints that are no longer in memory.
+    /// Moves a destination's datapoints to the backlog, except those that the caller still has in
+    /// memory and whose ids are in `known`. Callers use this method after the store has recovered,
+    /// because failed jobs may have left rows of datapoints that the caller no longer has.
     pub fn reconcile_datapoints(&self, destination: &str, known: Vec<u64>) {
         self.enqueue(Job::Reconcile(destination.to_owned(), known));
     }

@@ -43,7 +43,7 @@ pub struct SpoolRow {
     /// The key of the location and the destination that the datapoint belongs to:
     /// `LOCATION/DESTINATION`, where the main destination has an empty name.
     pub destination: Arc<str>,
-    /// The series of the datapoint, as the publisher encodes it.
+    /// The CloudWatch metric of the datapoint, encoded by `Series::encode` in `sink::cloudwatch`.
     pub series: String,
     /// The timestamp of the datapoint.
     pub at: Timestamp,

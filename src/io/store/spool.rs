@@ -1,7 +1,8 @@
 //! SQL statements on unsent datapoints.
 //!
-//! The backlog consists of the rows that were returned to it or left by an earlier process. A row
-//! that this process also holds in memory is not part of the backlog, so that no row is sent twice.
+//! The backlog consists of the rows that an earlier process left and the rows that this process
+//! moved to the backlog. The other rows are copies of datapoints that this process has in memory
+//! and sends from there, so they are not in the backlog and not sent twice.
 
 use std::collections::HashSet;
 
@@ -83,8 +84,9 @@ pub(super) fn for_each(
     Ok(())
 }
 
-/// Moves a destination's datapoints to the backlog, except the datapoints with `known` ids. The
-/// moved datapoints may have been sent, so they are marked as possibly arrived.
+/// Moves a destination's datapoints to the backlog, except those that the process still has in
+/// memory and whose ids are in `known`. The moved datapoints may have been sent, so they are marked
+/// as possibly arrived.
 pub(super) fn reconcile(
     transaction: &Transaction<'_>,
     destination: &str,

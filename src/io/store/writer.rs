@@ -21,8 +21,8 @@ use crate::io::store::spool;
 use crate::io::store::{RestoredState, StoreMetrics};
 use crate::model::target::TargetName;
 
-/// A read or write of the database, with the channel for its result. If a job fails, its channel is
-/// closed without a result.
+/// A job of the thread: a read or write of the database, with a channel for the result if the
+/// caller waits for it. If a job fails, the channel is closed without a result.
 #[derive(Debug)]
 pub(super) enum Job {
     SaveIncidents(Vec<StoredIncident>, oneshot::Sender<bool>),
@@ -33,7 +33,8 @@ pub(super) enum Job {
     DeleteDatapoints(Vec<u64>),
     /// Moves datapoints to the backlog. The flag says whether the datapoints may have arrived.
     ReturnToBacklog(Vec<u64>, bool),
-    /// Moves a destination's datapoints to the backlog, except the datapoints with these ids.
+    /// Moves a destination's datapoints to the backlog, except those with these ids, which are
+    /// still in memory.
     Reconcile(String, Vec<u64>),
     ReadOldest(String, usize, oneshot::Sender<Vec<SpoolRow>>),
     CountBacklog(String, oneshot::Sender<u64>),
@@ -116,7 +117,7 @@ impl Writer {
     }
 
     /// Opens the database, unless it is already open or the next attempt is not yet due. Returns
-    /// the saved state, which is used only at startup.
+    /// the saved state, which is used only at startup; `None` if the database was not opened.
     fn open(&mut self) -> Option<RestoredState> {
         if self.database.is_some() || Instant::now() < self.reopen_at {
             return None;
@@ -145,7 +146,7 @@ impl Writer {
         Ok((database, state))
     }
 
-    /// Moves a corrupt database aside and creates a new one.
+    /// Moves a corrupt database aside, and returns a new database with its empty state.
     fn replace(&self, error: &StoreError) -> Result<(Database, RestoredState), StoreError> {
         let moved_to = Database::move_aside(&self.directory)?;
         tracing::error!(
@@ -183,8 +184,8 @@ impl Writer {
             }
         };
         if let Err(error) = result {
-            // The database is closed, so that jobs fail immediately until the next attempt to open
-            // it. On a full disk, reading would still succeed.
+            // The database is closed, so that all jobs fail immediately until the next attempt to
+            // open it, even jobs that only read and would succeed on a full disk.
             self.database = None;
             self.reopen_at = Instant::now();
             if error.kind != StoreErrorKind::Corrupt {

@@ -1,7 +1,9 @@
 //! Controls access to the daemon's HTTP endpoint: TLS, client certificates, passwords and the
 //! rate limit.
 //!
-//! `engine::server` applies these checks to each request before it routes the request.
+//! `engine::server` applies these checks: TLS and client certificates to each connection, the rate
+//! limit and passwords to each request before it is routed. `no_verification` is for the client of
+//! the endpoint, the daemon's own health check.
 
 mod no_verification;
 mod passwords;

@@ -1,8 +1,8 @@
 //! Creates the TLS client configuration of the health check, which accepts any certificate.
 //!
 //! The certificate contains the daemon's public name, but the health check connects to a loopback
-//! address, so names and issuers are not verified. The health check sends no secrets. Do not use
-//! this configuration for anything else.
+//! address, so names and issuers are not verified. This is safe only because the health check sends
+//! no secrets, so do not use this configuration for anything else.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Checks passwords against bcrypt hashes, without revealing by timing which users exist.
 //!
 //! By design, a bcrypt check takes about 0.1 s of CPU time. Checks therefore run one at a time, and
-//! correct passwords are cached. A check for an unknown user takes as long as a check for a known
-//! user.
+//! correct passwords are cached. For an unknown user, the password is checked against a placeholder
+//! hash of cost 10, so that the check takes as long as for a known user with a hash of this cost.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -27,13 +27,16 @@ pub struct Passwords {
     hash_keys: RandomState,
 }
 
-/// Maximum number of running and waiting checks. This number of checks takes one to two seconds.
+/// Maximum number of running and waiting checks, so that a request waits at most one to two seconds
+/// for its check.
 const MAX_PENDING: usize = 16;
 
-/// Maximum number of cached passwords, which is more than the expected number of users.
+/// Maximum number of cached passwords, which is more than the expected number of users. A full
+/// cache is cleared.
 const MAX_VERIFIED: usize = 1000;
 
-/// The bcrypt hash that is checked for an unknown user. Its random password was discarded.
+/// The placeholder hash that is checked for an unknown user. Nobody knows its password, which was
+/// random and was discarded.
 const UNKNOWN_USER_HASH: &str = "$2b$10$2dGDFCLU7MvFjCI9fXCXNejSUTb063Sw0PhHZc7ZL9VoPObCZR8Wm";
 
 impl Passwords {

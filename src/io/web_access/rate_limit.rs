@@ -14,8 +14,9 @@ pub struct TokenBucket {
     empty_at: Mutex<Instant>,
 }
 
-/// The default rate limit, which is far above the needs of ten scrapers, dashboards and users, and
-/// low enough that a flood of requests does not delay probes.
+/// The default rate limit: 100 requests per second, with bursts of 200. The limit is far above the
+/// needs of ten scrapers, dashboards and users, and low enough that a flood of requests does not
+/// delay probes.
 const DEFAULT_LIMIT: RateLimit = RateLimit {
     interval: Duration::from_millis(10),
     burst: 200,
@@ -37,7 +38,7 @@ impl TokenBucket {
     /// Removes a token from the bucket. Returns false if the bucket is empty.
     pub fn take(&self, now: Instant) -> bool {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // The bucket never contains more tokens than a burst.
+        // The bucket contains at most `burst` tokens, so it counts as empty at this time or later.
         let full = now.checked_sub(self.limit.interval * self.limit.burst);
         let since = full.map_or(*empty_at, |full| full.max(*empty_at));
         if now.saturating_duration_since(since) < self.limit.interval {

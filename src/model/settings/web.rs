@@ -21,7 +21,8 @@ pub struct WebSettings {
     pub headers: Vec<(String, String)>,
     /// Whether HTTP/2 is offered with TLS.
     pub http2: bool,
-    /// The files that were read, starting with the web configuration file.
+    /// The files that were read, starting with the web configuration file. With `--watch`, the
+    /// daemon watches these files for changes.
     pub files: Vec<PathBuf>,
 }
 

@@ -47,7 +47,8 @@ impl PageTimes {
                 let target = targets.get(name)?;
                 Some((name.clone(), time_to_page(target, spec)))
             }
-            // A per-cause alarm never fires before the target's alarm.
+            // The heartbeat alarm belongs to no target, and a per-cause alarm never fires before
+            // the target's alarm.
             AlarmKey::Heartbeat | AlarmKey::Cause { .. } => None,
         });
         Self(times.collect())

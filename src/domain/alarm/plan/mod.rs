@@ -191,8 +191,8 @@ impl ActualAlarm {
         self.tags.contains_key(MANAGED_TAG)
     }
 
-    /// Returns whether the alarm's metric belongs to `location`. The alarm's name is ambiguous:
-    /// `probecause eu west orders` may belong to the location `eu` or `eu west`.
+    /// Returns whether the alarm belongs to `location`, as shown by its metric. The name does not
+    /// show this: `probecause eu west orders` may belong to the location `eu` or `eu west`.
     fn is_at(&self, location: &str) -> bool {
         self.definition
             .as_ref()
@@ -215,7 +215,8 @@ fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> S
     let fingerprint = spec.fingerprint();
     let by_hand = stored == Some(&fingerprint);
     let mut changes = changes(spec, definition);
-    // The fingerprint detects changes of fields that CloudWatch does not return.
+    // The alarm is updated even if only the fingerprint differs, because a field that CloudWatch
+    // does not return may have changed.
     if changes.is_empty() && !by_hand {
         changes.push(FieldDiff {
             field: DEFINITION_TAG,
@@ -304,9 +305,9 @@ pub(crate) mod tests {
             .collect()
     }
 
-    /// Compares the planned actions for the settings `wanted`, except `leave`, with `expected`; `!`
-    /// marks a change by hand. The account contains the applied alarms of `orders` and of one of
-    /// its causes, modified by `change`.
+    /// Compares the planned actions with `expected`, in which `!` marks a change by hand and
+    /// unchanged alarms are omitted. `wanted` modifies the settings. The account contains the
+    /// applied alarms of `orders` and of one of its causes, modified by `change`.
     fn check(
         wanted: impl FnOnce(&mut Settings, &mut Target),
         change: impl FnOnce(&mut Vec<ActualAlarm>),

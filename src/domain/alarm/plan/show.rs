@@ -49,7 +49,7 @@ impl fmt::Display for Plan {
                 Step::Unchanged { .. } => {}
                 Step::Conflict(spec) => writeln!(
                     f,
-                    "! {}\n    an alarm of this name exists without the tag {MANAGED_TAG}; rename or delete it, or add the tag to have it managed",
+                    "! {}\n    an alarm of this name exists without the tag {MANAGED_TAG}; delete it, or add the tag to have it managed",
                     spec.name
                 )?,
                 Step::Orphan(alarm) => writeln!(
@@ -176,7 +176,7 @@ mod tests {
     fn an_alarm_without_the_managed_tag_is_a_conflict_and_is_left() {
         assert_snapshot!(check(|actual| actual[1].tags.clear()), @r"
         ! probecause local orders
-            an alarm of this name exists without the tag probecause:managed; rename or delete it, or add the tag to have it managed
+            an alarm of this name exists without the tag probecause:managed; delete it, or add the tag to have it managed
         nothing to do
         0 to create, 0 to update, 1 as desired, 1 in conflict, 0 no longer configured
         ");

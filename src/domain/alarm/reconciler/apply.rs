@@ -99,8 +99,8 @@ impl Reconciler {
         }
     }
 
-    /// Returns the write that annotates an alarm; `None` if the alarm already has this annotation
-    /// or must not be written.
+    /// Returns the write that annotates an alarm; `None` if the alarm already has this annotation,
+    /// is not managed, or was deleted by hand.
     fn write_of_annotation(&self, spec: &AlarmSpec, annotation: &Annotation) -> Option<Write> {
         let arn = match self.known.get(&spec.name) {
             Some(KnownAlarm::Foreign | KnownAlarm::Deleted { .. }) => return None,
@@ -260,9 +260,9 @@ impl Reconciler {
         true
     }
 
-    /// Returns the annotation of an alarm that is about to be created. A deleted alarm keeps its
-    /// last annotation. A per-cause alarm gets the annotation of the target's alarm if that
-    /// annotation names the same cause.
+    /// Returns the annotation with which an alarm is created. An alarm that was deleted by hand
+    /// gets its last annotation. A per-cause alarm gets the annotation of the target's alarm if
+    /// that annotation names the same cause.
     fn first_annotation(&self, spec: &AlarmSpec) -> Annotation {
         if let Some(annotation) = self.known.annotation(&spec.name) {
             return annotation.clone();

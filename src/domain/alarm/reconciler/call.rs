@@ -186,7 +186,7 @@ pub enum Output {
     Call(Call),
     /// Report the result of an update to the requester with this ticket.
     Settled(Ticket, UpdateResult),
-    /// Add this number to the count of alarms that were changed by hand.
+    /// Add this number, which may be negative, to the count of alarms that were changed by hand.
     Drifted(i64),
     /// Log this event.
     Log(Notice),
@@ -199,7 +199,7 @@ pub struct Ticket(pub u64);
 /// The result of an urgent update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateResult {
-    /// The alarm names the requested cause.
+    /// The alarm names the requested cause, or needs no write.
     Written,
     /// The update was not written, because another alarm or another daemon names the cause.
     Suppressed,
@@ -233,7 +233,8 @@ pub enum Notice {
 }
 
 impl UpdateResult {
-    /// Returns whether a notification that is sent now contains the expected cause.
+    /// Returns whether the cause is named before the alarm fires: in this alarm, in another alarm,
+    /// or by another daemon.
     #[must_use]
     pub const fn is_in_time(self) -> bool {
         matches!(self, Self::Written | Self::Suppressed)

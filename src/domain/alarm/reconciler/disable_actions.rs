@@ -43,8 +43,8 @@ pub(super) struct DisableActions {
     not_before: Duration,
 }
 
-/// The delay after a denied or rejected call. Permissions that were just granted take effect within
-/// a minute.
+/// The delay after a denied or rejected call: a minute, within which newly granted permissions take
+/// effect.
 const RETRY: Duration = Duration::from_secs(60);
 
 impl Default for DisableActions {
@@ -103,8 +103,8 @@ impl DisableActions {
             && self.unmarked.is_empty()
     }
 
-    /// Returns whether a call is in progress or may be made now, so that reads of the account must
-    /// wait.
+    /// Returns whether a read or a mark is outstanding, or a call may be made now. Until
+    /// this is false, no full read of the account begins.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
         let waits = now < self.not_before;
         !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())

@@ -70,8 +70,8 @@ impl Reading {
         self.retry_at = Duration::ZERO;
     }
 
-    /// Returns whether the last full read failed, so that new alarms cannot be identified as
-    /// managed.
+    /// Returns whether the last full read failed. Until a full read succeeds, alarms that are not
+    /// known as managed cannot be written.
     pub(super) const fn is_failing(&self) -> bool {
         self.is_stale && self.failures > 0
     }
@@ -189,9 +189,9 @@ impl Reconciler {
         }
     }
 
-    /// Adopts the plan for the alarms of a review. Reads the tags of alarms that seem to have
-    /// changed first: such an alarm may be a foreign alarm of the same name, which must not be
-    /// overwritten.
+    /// Adopts the plan for the alarms of a review. If alarms seem to have changed, their tags are
+    /// read before the plan is adopted, because such an alarm may be a foreign alarm of the same
+    /// name, which must not be overwritten.
     fn check_changed(&mut self, actual: Vec<ActualAlarm>) {
         let plan = self.plan(&actual);
         let changed = plan.steps.iter().filter(|step| step.drift().is_some());

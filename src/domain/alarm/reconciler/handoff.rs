@@ -2,8 +2,8 @@
 //!
 //! The other daemon may probe a minute later, not see the failure, or have stopped, so this daemon
 //! names the cause before the alarm fires. This daemon updates the cause until the alarm names a
-//! cause that it did not write, which shows that the other daemon has taken over. The alarm's
-//! definition is not changed.
+//! cause that this daemon did not write, which shows that the other daemon has taken over. The
+//! alarm's definition is not changed.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ struct Current<'a> {
     /// tag.
     cause: Option<&'a str>,
     firing: bool,
-    /// The cause that this daemon last wrote to the alarm; `None` if it has not written any cause.
+    /// The cause that this daemon last wrote to the alarm; `None` if this daemon wrote no cause.
     handed: Option<&'a str>,
 }
 

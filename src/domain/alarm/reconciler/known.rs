@@ -1,8 +1,8 @@
 //! Stores the known state of the alarms in the account.
 //!
-//! The state combines the result of the last read with the writes since then. Alarms that were
-//! written after a read began keep their known state, because the read may have returned the state
-//! before the write.
+//! The state combines the result of the last read with the writes since then. Definitions and
+//! annotations that were written after a read began are kept, because the read may have returned
+//! the state before the write.
 
 use std::collections::{HashMap, HashSet};
 
@@ -38,7 +38,7 @@ pub(super) enum KnownAlarm {
 #[derive(Debug, Default)]
 pub(super) struct KnownAlarms {
     by_name: HashMap<String, KnownAlarm>,
-    /// Names of alarms that were written after the read in progress began.
+    /// Names of alarms whose definition was written after the read in progress began.
     written: HashSet<String>,
     /// Annotations that were written without a definition after the read in progress began, by
     /// alarm name.
@@ -120,7 +120,7 @@ impl KnownAlarms {
         self.annotated.clear();
     }
 
-    /// Returns whether an alarm was written after the read in progress began.
+    /// Returns whether the definition of an alarm was written after the read in progress began.
     pub(super) fn is_newer(&self, name: &str) -> bool {
         self.written.contains(name)
     }

@@ -163,7 +163,7 @@ impl Reconciler {
             } => {
                 let key = AlarmKey::Target(target);
                 self.updates.add(key, annotation, not_before);
-                // The new update cannot be written before the write in progress ends.
+                // The new update waits for the end of the task in progress: nothing is scheduled.
                 only_added = self.task.is_some();
             }
             Event::BecameUrgent { target, ticket } => self.mark_urgent(&target, ticket),
@@ -238,7 +238,7 @@ impl Reconciler {
                     let arn = arn.clone();
                     self.disable.add([AlarmRef { name, arn }]);
                 }
-                // A write that creates this alarm again may be in progress.
+                // A write that creates this alarm again may be in progress, so the alarm may exist.
                 Some(KnownAlarm::Deleted { .. }) => self.disable.add_unknown(name),
                 None if managed.contains(&name) => self.disable.add_unknown(name),
                 Some(KnownAlarm::Foreign) | None => {}

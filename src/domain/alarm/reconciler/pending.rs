@@ -23,7 +23,7 @@ pub(super) struct PendingUpdates {
     /// unless they are urgent.
     elsewhere: HashSet<TargetName>,
     /// The sequence number of the newest update. An update gets a new number when it becomes
-    /// urgent, and updates are written in the order of their numbers.
+    /// urgent. Updates of the same urgency are written in the order of their numbers.
     last_order: u64,
     settled: Vec<(Ticket, UpdateResult)>,
 }
@@ -33,7 +33,8 @@ pub(super) struct PendingUpdates {
 pub(super) struct AlarmUpdate {
     /// The annotation to write; `None` if no failure is known.
     pub(super) annotation: Option<Annotation>,
-    /// Whether the alarm is about to fire, or is the heartbeat alarm.
+    /// Whether the update is written before planned steps and other updates, because the alarm is
+    /// about to fire or is the heartbeat alarm.
     pub(super) urgent: bool,
     /// The earliest time to write the update.
     pub(super) not_before: Duration,
@@ -108,7 +109,7 @@ impl PendingUpdates {
     }
 
     /// Removes and returns the update of the alarm `key` if the update is due, even if it is
-    /// suppressed: the caller writes this alarm in any case.
+    /// suppressed, because the caller writes this alarm for a planned step.
     pub(super) fn take_of(&mut self, key: &AlarmKey, now: Duration) -> Option<AlarmUpdate> {
         let is_due = self.updates.get(key)?.not_before <= now;
         is_due.then(|| self.updates.remove(key)).flatten()
@@ -132,8 +133,8 @@ impl PendingUpdates {
         self.settle(&mut update, result);
     }
 
-    /// Settles the tickets of updates that cannot be written at present as failed. The updates are
-    /// kept.
+    /// Settles tickets as failed if `cannot` returns true for their alarm, which means that the
+    /// alarm cannot be written at present. The updates are kept.
     pub(super) fn fail_where(&mut self, cannot: impl Fn(&AlarmKey) -> bool) {
         for (key, update) in &mut self.updates {
             if !update.waiting.is_empty() && cannot(key) {

@@ -22,8 +22,8 @@ struct Entry {
     failures: u32,
 }
 
-/// Time in quarantine after an alarm's first failure; each further failure doubles the time. New
-/// permissions take effect within a minute.
+/// Time in quarantine after an alarm's first failure; each further failure doubles the time. The
+/// time is short, because a missing permission takes effect within a minute of being granted.
 const FIRST: Duration = Duration::from_secs(30);
 
 /// Maximum time in quarantine after a failure, so that an alarm is written at most ten minutes

@@ -9,8 +9,8 @@ use crate::domain::alarm::reconciler::task::Task;
 use crate::domain::alarm::spec::AlarmKey;
 use crate::domain::retry::Backoff;
 
-/// Delays after consecutive failures that concern the account as a whole, from 1 s to 60 s. New
-/// permissions take effect within a minute.
+/// Delays after consecutive failures that concern the account as a whole: from 1 s to 60 s, within
+/// which new permissions take effect.
 pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 impl Reconciler {
@@ -47,7 +47,8 @@ impl Reconciler {
         self.begin_review(now);
     }
 
-    /// Begins to disable the actions of alarms, and to read alarms that may not exist.
+    /// Begins to disable the actions of alarms whose targets were removed. Alarms that may
+    /// not exist or may not be managed are read first.
     fn begin_disable(&mut self, now: Duration) {
         let read = self.next_read();
         let names = self.disable.begin_lookup(read, now);
@@ -99,7 +100,8 @@ impl Reconciler {
         taken
     }
 
-    /// Settles the tickets of updates that cannot be written at present as failed.
+    /// Settles tickets as failed if their alarm is in quarantine, or if reads of the account fail
+    /// and the alarm is not known as managed.
     fn fail_impossible(&mut self, now: Duration) {
         if self.quarantine.is_empty() && !self.reading.is_failing() {
             return;
@@ -112,8 +114,8 @@ impl Reconciler {
         self.updates = updates;
     }
 
-    /// Returns whether an alarm may be written now. The alarm must not be in quarantine. Before the
-    /// account has been read, the alarm must be known as managed.
+    /// Returns whether an alarm may be written now. The alarm must not be in quarantine. While a
+    /// full read of the account is due or in progress, the alarm must be known as managed.
     fn can_write(&self, key: &AlarmKey, now: Duration) -> bool {
         match self.managed.by_key.get(key) {
             Some(spec) => {

@@ -1,9 +1,10 @@
 //! Turns the evidence from AWS into facts that rules may test.
 //!
-//! The rules combine these facts with the response as in this table. If the function also
-//! serves other traffic, no row proves what happened to the prober's request:
+//! The rules combine these facts with the response as in this table. The second column is the value
+//! of `lambda.seen` in a settled window, unless it names another fact. If the function also serves
+//! other traffic, no row proves what happened to the prober's request:
 //!
-//! | response | settled `lambda.seen`, unless named otherwise | cause | maximum certainty |
+//! | response | `lambda.seen` | cause | maximum certainty |
 //! | --- | --- | --- | --- |
 //! | immediate 503 (HTTP), 500 (REST) | throttled | throttled | corroborated |
 //! | immediate 503 (HTTP) | mixed, including throttles | throttled | corroborated |
@@ -15,9 +16,9 @@
 //! | any of these | as above, confirmed by `window.every` | the same | proven |
 //! | any 5xx | `api.seen` is `none` | outside this stage | possible |
 //!
-//! The value `no` of a fact means that the event did not occur in a settled window; rules lower the
-//! weight of causes that require the event. If a number is absent, it was not requested, access was
-//! denied, or it may still arrive.
+//! The value `no` of `lambda.ran`, `lambda.failed` and `lambda.throttled` means that the event did
+//! not occur in a settled window; rules lower the weight of causes that require the event. If a
+//! number is absent, it was not requested, access was denied, or it may still arrive.
 
 use crate::domain::diagnosis::aws::sums::{self, InvocationOutcome, Limits};
 use crate::domain::diagnosis::aws::{

@@ -58,7 +58,8 @@ pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
 #[must_use]
 pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
     // An event begins with the request id in parentheses. A line without an id continues a split
-    // event, such as a body, and may contain anything.
+    // event, such as a body, and may contain anything. Such a line is therefore skipped if another
+    // line has an id.
     let has_ids = lines.iter().any(|line| event_message(line).is_some());
     let messages: Vec<&str> = lines
         .iter()
@@ -174,7 +175,8 @@ fn refused_without_error(
 
 /// Returns whether the integration was called, according to the template. If the template does not
 /// show this, `request` decides: whether the id of the integration request is set (`None` if the id
-/// is not logged). Returns `None` if the result is unknown.
+/// is not logged). An id that is missing after a timeout, a network failure, or a `latency` of at
+/// least [`CALLED_FROM`] proves nothing. Returns `None` if the result is unknown.
 fn invoked(
     template: LogTemplate,
     request: Option<bool>,

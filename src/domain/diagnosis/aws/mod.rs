@@ -47,7 +47,8 @@ pub struct EvidenceUpdate {
     pub began: Timestamp,
     /// All evidence found so far.
     pub evidence: Arc<AwsEvidence>,
-    /// Whether this is the last update: the window is settled, or the queries were abandoned.
+    /// Whether this is the last update: the metric window is settled, or the queries were
+    /// abandoned.
     pub last: bool,
 }
 
@@ -88,7 +89,8 @@ pub enum LogSource {
 }
 
 text_enum! {
-    /// The meaning of a log line, recognized by one of AWS's stable phrases.
+    /// The meaning of a log line, recognized by one of AWS's stable phrases or by the logged
+    /// statuses.
     ///
     /// The texts are the values of the fact `log.template`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +112,8 @@ text_enum! {
         /// The API could not reach the backend over the network.
         NetworkFailure = "network-failure",
         /// Lambda returned 200, the API logged no integration error, and the API generated an error
-        /// itself. AWS logs no phrase in this case, which indicates a malformed response.
+        /// itself. This combination indicates a malformed response, for which AWS may log no
+        /// phrase.
         RefusedWithoutError = "refused-without-error",
         /// The line contains no known phrase, or phrases that contradict each other.
         Unknown = "unknown",

@@ -1,22 +1,24 @@
 //! Interprets the metric sums of a window.
 //!
-//! Rules have no arithmetic, so this module reduces the sums to one outcome by this table. `zero`
-//! requires a settled window; in an open window, a missing datapoint may still arrive.
+//! Rules have no arithmetic, so this module reduces the sums to one outcome, the first that matches
+//! in this table. `zero` requires a settled window; in an open window, a missing datapoint may
+//! still arrive.
 //!
 //! | throttles | invocations | errors | also | [`InvocationOutcome`] |
 //! | --- | --- | --- | --- | --- |
-//! | some | none (settled: fewer than own requests) | none | | `Throttled` |
 //! | any | some | any | longest run ≥ the API's limit | `OutlastedApi` |
+//! | some | none (settled: fewer than own requests) | none | | `Throttled` |
 //! | none | some | all, at least the own requests | longest run at the function's timeout | `TimedOut` |
 //! | none | some | all, at least the own requests | | `Failed` |
 //! | zero | at least the own requests | zero | | `RanWithoutErrors` |
 //! | zero | zero | zero | | `NotInvoked` |
 //! | otherwise | | | | `Mixed`; `None` while it may still change |
 //!
-//! The outcome describes the invocations of the function. It applies to the prober's own request
-//! only together with the response. It is proof only if `of_every_failure` accounts for each failed
-//! request of a window without other callers. API Gateway does not retry invocations (Lambda's page
-//! on its errors), so invocations and throttles then add up to the requests.
+//! The outcome describes all invocations of the function in the window. Whether it applies to the
+//! prober's own request depends on the response too, which the rules test. It is proof only if
+//! `of_every_failure` accounts for each failed request of a window without other callers. API
+//! Gateway does not retry invocations (Lambda's page on its errors), so invocations and throttles
+//! then add up to the requests.
 
 use std::time::Duration;
 
@@ -45,12 +47,12 @@ pub(super) struct Limits {
     pub(super) shared: bool,
 }
 
-/// Maximum time by which the reported duration of a run that hits a limit may exceed the limit. For
-/// a run that it ends at 3 s, Lambda reports a few milliseconds more. Declared timeouts rarely
-/// differ by less than one second.
+/// Maximum time by which a time that AWS measured may exceed the limit that it matches. For a run
+/// that ends at its timeout of 3 s, Lambda reports a few milliseconds more. A tolerance of one
+/// second does no harm, because two declared timeouts rarely differ by less.
 const LATE: Duration = Duration::from_secs(1);
-/// Maximum time by which the reported duration of a run that hits a limit may be below the limit,
-/// because of rounding.
+/// Maximum time by which a time that AWS measured may be below the limit that it matches, because
+/// of rounding.
 const EARLY: Duration = Duration::from_millis(20);
 
 impl InvocationOutcome {
@@ -142,8 +144,8 @@ impl InvocationOutcome {
 }
 
 /// Returns whether the window counts only the prober's own requests: API Gateway counted as many
-/// requests on the route as the prober sent, and Lambda counted no more than that. `None` if
-/// unknown.
+/// requests on the route as the prober sent, and the invocations and throttles of Lambda are not
+/// more. `shared` is whether other callers use the function. `None` if unknown.
 pub(super) fn counts_only_own_requests(window: &MetricWindow, shared: bool) -> Option<bool> {
     let counted = window.api.and_then(|api| api.count);
     let own_requests = f64::from(window.own_requests);
@@ -181,7 +183,8 @@ pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
     limits.integration.is_some_and(at_limit)
 }
 
-/// Returns whether a time that AWS measured matches a limit.
+/// Returns whether a time that AWS measured matches a limit, within [`EARLY`] and [`LATE`]; `false`
+/// without a time.
 pub(super) fn matches_limit(limit: Duration, time: Option<Duration>) -> bool {
     time.is_some_and(|time| {
         (limit.saturating_sub(EARLY)..=limit.saturating_add(LATE)).contains(&time)

@@ -1,10 +1,11 @@
 //! Computes the minutes for which metrics are requested, and the time at which this window is
 //! settled.
 //!
-//! Lambda stamps a datapoint with the minute in which the invocation began and emits it after the
-//! invocation ended; AWS advises looking back further than the function's timeout. The window
-//! therefore depends on the time of the request, not of the query. The window is settled when every
-//! datapoint has had enough time to arrive. Until then, a missing datapoint does not mean zero.
+//! Lambda stamps a datapoint with the minute in which the invocation began, but emits it only after
+//! the invocation ended. The window is therefore computed from the time of the request, not of the
+//! query; AWS advises looking back further than the function's timeout. The window is settled when
+//! every datapoint has had enough time to arrive. Until then, a missing datapoint does not mean
+//! zero.
 
 use std::time::Duration;
 
@@ -18,8 +19,9 @@ const MINUTE: i64 = 60;
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// Returns the minutes that contain a request's datapoints: start (inclusive) and end (exclusive),
-/// both whole minutes. An invocation begins after its request, so the start covers any timeout. The
-/// end covers the response, because the API may stamp its datapoints with the time of the response.
+/// both whole minutes. Lambda stamps its datapoints with the start of the invocation, which is
+/// between `began` and `ended` even if the function runs longer. The API may stamp its datapoints
+/// with the time of the response, which is not after `ended`.
 #[must_use]
 pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) {
     let first = minute_of(began.checked_sub(SKEW).unwrap_or(began));

@@ -137,8 +137,9 @@ fn fact(scalar: &Value) -> FactValue {
     }
 }
 
-/// Returns the value of the fact `body.seen`: `missing` if the response announces a body that is
-/// not there, as in a response to HEAD or in a transcript without bodies.
+/// Returns the value of the fact `body.seen`: `yes`; `empty` if the response has no body; `missing`
+/// if the response announces a body that is not there, as in a response to HEAD or in a transcript
+/// without bodies.
 fn seen(response: &Response) -> &'static str {
     let announced = response.content_length.unwrap_or(response.body_bytes);
     match (response.body.is_empty(), announced) {

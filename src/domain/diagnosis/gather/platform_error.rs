@@ -1,8 +1,8 @@
 //! Reads the error code that a platform reports in a header or on its error page.
 //!
-//! A platform shows the same code in several places, and a transcript may lack some of them.
-//! Cloudflare adds its headers to the responses of the service too. A Cloudflare code therefore
-//! counts only if the response shows that Cloudflare generated it.
+//! A platform shows the same code in several places, and a transcript may lack some of them, so
+//! each place is read. Cloudflare adds its headers to the responses of the service too. A
+//! Cloudflare code therefore counts only if the response shows that Cloudflare generated it.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::Response;
@@ -44,7 +44,8 @@ impl Facts {
     }
 
     /// Returns Cloudflare's error code and the value of `cloudflare.stated`: `yes` for a header or
-    /// JSON that only Cloudflare writes, `page` for text that looks like a Cloudflare page.
+    /// JSON that only Cloudflare writes, `page` for text that looks like a Cloudflare page. `None`
+    /// if the response contains no such code.
     fn cloudflare_error(&self, response: &Response) -> Option<(u32, &'static str)> {
         let status = u32::from(response.status);
         let is_code =
@@ -82,7 +83,7 @@ fn number(text: &str) -> Option<u32> {
 }
 
 /// Returns the code on Vercel's plain-text page: a line in capitals, followed by a line with the
-/// request id, such as `fra1::abcde-1700000000000-0123456789ab`.
+/// request id, such as `fra1::abcde-1700000000000-0123456789ab`. `None` for any other text.
 fn vercel_code(text: &str) -> Option<&str> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let is_code = |line: &str| {
@@ -95,7 +96,7 @@ fn vercel_code(text: &str) -> Option<&str> {
     (id.contains("::") && id.len() <= 128).then_some(code)
 }
 
-/// Returns the first ngrok error code in a body.
+/// Returns the first ngrok error code in a body; `None` if there is none.
 fn ngrok_code(text: &str) -> Option<&str> {
     let from = &text[text.find(NGROK)?..];
     let digits = from[NGROK.len()..].find(|c: char| !c.is_ascii_digit());

@@ -24,7 +24,8 @@ impl Facts {
     }
 }
 
-/// Returns the name and the error of the first proxy in a header value that reports an error.
+/// Returns the name and the error of the first proxy in a header value that reports an error;
+/// `None` if no proxy reports one.
 fn error(value: &str) -> Option<(&str, &str)> {
     let value = value.get(..MAX_VALUE).unwrap_or(value);
     split(value, ',').find_map(|member| {

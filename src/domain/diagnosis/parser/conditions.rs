@@ -10,7 +10,8 @@ use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::nearest::nearest;
 
 impl Parser<'_> {
-    /// Parses the facts of an example, including the `phase` of the file.
+    /// Parses the facts of an example. `phase` is the `phase` at the top of the file, which is a
+    /// fact of every example.
     pub(super) fn given(&mut self, given: &Value<'_>, phase: Option<&Condition>) -> Facts {
         let mut facts = Facts::defaults();
         let start = given.span().start;

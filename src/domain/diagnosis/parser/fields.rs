@@ -1,6 +1,7 @@
 //! Parses single keys of rules: text, enumerated values, numbers, and lists.
 //!
-//! Each function parses one key and reports a problem with the position of its value.
+//! Each function parses one key. If the value is invalid, the function reports a problem at the
+//! line of the value.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

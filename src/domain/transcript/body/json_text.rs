@@ -27,14 +27,14 @@ pub(in crate::domain::transcript) struct Depth {
 }
 
 impl Depth {
-    /// Records the end of a line. It also ends a string, because a JSON string does not continue on
-    /// the next line.
+    /// Records the end of a line, which also ends an unterminated string, because a JSON string
+    /// does not continue on the next line.
     pub(in crate::domain::transcript) fn end_line(&mut self) {
         self.in_string = false;
         self.is_escaped = false;
     }
 
-    /// Adds a byte. Returns whether it closes the last open bracket.
+    /// Adds a byte. Returns whether the byte closes the last open bracket.
     pub(in crate::domain::transcript) fn add(&mut self, byte: u8) -> bool {
         if self.in_string {
             match byte {

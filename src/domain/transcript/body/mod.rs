@@ -18,13 +18,13 @@ pub(super) struct Announced<'a> {
     pub(super) is_empty: bool,
     /// Whether the body was printed as an object, so that its white space is lost.
     pub(super) is_reformatted: bool,
-    /// Whether the text states that a part of the response was left out.
+    /// Whether a part of the response is missing (see `RawResponse::is_cut`).
     pub(super) is_cut: bool,
     /// The format of curl's option `-w`.
     pub(super) write_out: Option<&'a str>,
 }
 
-/// A body and the values in the text after it.
+/// A body, and the values that curl's `-w` printed after the body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Body {
     pub(super) text: String,
@@ -177,7 +177,7 @@ fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a s
 /// of the text. Returns `None` if no form or more than one form has this length.
 fn json_of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     let end = json_text::end_of_value(raw)?;
-    // A form adds at most one blank after each colon and comma.
+    // A form adds at most one space after each colon and comma, so no form is longer than this.
     if length > end.saturating_mul(2) {
         return None;
     }
@@ -195,13 +195,14 @@ fn json_of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     })
 }
 
-/// Splits off the lines at the end of a text that curl's `-w` printed.
+/// Splits off the labeled output of curl's `-w` at the end of a text. Returns the text before the
+/// output, and the output.
 fn without_labels(text: &str) -> (&str, &str) {
     let mut end = text.len();
     for line in text.rsplit('\n').take(MAX_LABELS) {
         let is_label = line.trim().is_empty() || trailer::is_labeled(line);
         if !is_label {
-            // A label may follow the body on its last line.
+            // The first label may be on the last line of the body.
             if let Some(at) = line.find("time_total").filter(|_| line.len() < MAX_LINE) {
                 let start = end - line.len() + at;
                 return text.split_at(start.min(text.len()));
@@ -213,14 +214,14 @@ fn without_labels(text: &str) -> (&str, &str) {
     text.split_at(end.min(text.len()))
 }
 
-/// Maximum number of lines at the end of a text that may be output of `-w`.
+/// Maximum number of lines at the end of a text that are treated as output of `-w`.
 const MAX_LABELS: usize = 30;
 
-/// Maximum length in bytes of a last line that is searched for a label.
+/// Maximum length in bytes of a body's last line that is searched for a label of `-w`.
 const MAX_LINE: usize = 100_000;
 
-/// Returns whether a text ends like JSON or markup. A `%` after such a text is the mark of zsh for
-/// a missing line end.
+/// Returns whether a text may be a whole body: it ends like JSON, markup or a sentence, or has no
+/// white space. A `%` after such a text is the mark that zsh prints for a missing line end.
 fn ends_markup(text: &str) -> bool {
     text.ends_with(['}', ']', '>', '"', '.']) || !text.contains(char::is_whitespace)
 }

@@ -35,8 +35,8 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// Replaces the URL by that of the next transfer and returns it. Returns `None` if there is no
-    /// further URL.
+    /// Replaces the URL by the URL of the next transfer, and returns the new URL. Returns `None` if
+    /// there is no further URL.
     pub(super) fn next_url(&mut self) -> Option<Url> {
         if self.more.is_empty() {
             return None;
@@ -78,7 +78,8 @@ const PROMPT: &[char] = &[
     '+', '(', '{', '|', ';', '&', '=', '"', '\'',
 ];
 
-/// Words directly before a program, such as the commands that run it.
+/// Words that may precede the name of a program on a command line: commands that run the program,
+/// their options, keywords of shells, and prefixes of build logs.
 const RUNNERS: &[&str] = &[
     "time",
     "sudo",

@@ -4,9 +4,9 @@ use url::Url;
 
 use super::{Command, url_of};
 
-/// Short options of curl that have a value. The value is not the URL of the request.
+/// Short options of curl that have a value, which must not be taken for the URL.
 const CURL_SHORT: &str = "AbcCdDeEFHKmoPQrtTuUwxXyYz";
-/// Long options of curl that have a value. The value is not the URL of the request.
+/// Long options of curl that have a value, which must not be taken for the URL.
 const CURL_LONG: &[&str] = &[
     "header",
     "data",

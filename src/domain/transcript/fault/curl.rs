@@ -1,7 +1,7 @@
 //! Maps curl's exit codes and error messages to faults.
 //!
 //! The codes are listed in curl's manual, "EXIT CODES". If one code stands for several faults, the
-//! text of the message decides, because a transcript has no error type.
+//! text of the message decides.
 
 use super::{Found, Progress, of_message, phrase};
 use crate::domain::transcript::status;
@@ -14,7 +14,8 @@ pub(in crate::domain::transcript) struct CurlError {
     pub(in crate::domain::transcript) message: String,
 }
 
-/// The rank of a fault that only the exit code names.
+/// The rank of a fault that only the exit code names. It is higher than every rank of a phrase, so
+/// that a fault that a message names takes precedence.
 const BY_CODE: usize = 10_000;
 
 /// Returns the error in a line such as `curl: (28) Operation timed out …` or, for libcurl,
@@ -116,7 +117,8 @@ impl CurlError {
         } else if says("bytes received") || says("out of") || says("too slow") {
             progress.waiting()
         } else if says("connect") {
-            // Curl counts the TLS handshake as part of connecting.
+            // Curl counts the TLS handshake as part of connecting, so the connection may be
+            // established.
             if progress.is_connected {
                 progress.phase()
             } else {
@@ -133,7 +135,7 @@ impl CurlError {
 }
 
 /// Returns the fault of a failed name resolution. Curl does not distinguish a name that does not
-/// exist from a failed resolver, but the message of c-ares does.
+/// exist from a failed resolver, unless its resolver library c-ares provides the message.
 fn resolve(kind: Option<FaultKind>, by_code: impl Fn(Phase, FaultKind) -> Found) -> Found {
     let kind = kind.filter(|kind| matches!(kind, FaultKind::NameNotFound | FaultKind::Timeout));
     by_code(Phase::Resolve, kind.unwrap_or(FaultKind::ResolverFailure))
@@ -228,7 +230,8 @@ pub(in crate::domain::transcript) fn is_failure(text: &str) -> bool {
         && phrase::said(text).is_some()
 }
 
-/// The starts of information lines that report a failure.
+/// The starts of information lines that may report a failure. A line reports one only if it also
+/// contains a phrase of `phrases.txt`.
 const FAILURES: &[&str] = &[
     "Trying",
     "connect to",

@@ -1,4 +1,5 @@
-//! Determines the fault of a request from error messages, exit codes and durations.
+//! Determines the fault of a request from error messages, exit codes and durations. `curl`
+//! interprets curl's errors, and `phrase` finds known phrases in the messages of any program.
 
 pub(super) mod curl;
 pub(super) mod phrase;
@@ -85,7 +86,8 @@ impl Progress {
     /// Returns the fault of a failed connection attempt whose reason is not stated.
     ///
     /// The duration shows the reason. A refusal arrives at once. An unanswered SYN times out after
-    /// 21 s on Windows, 75 s on macOS and 127 to 135 s on Linux.
+    /// 21 s on Windows, 75 s on macOS and 127 to 135 s on Linux. Without a duration, a refusal is
+    /// assumed.
     pub(super) fn unconnected(&self, rank: usize) -> Found {
         let (kind, is_stated) = match self.time {
             None => (FaultKind::ConnectionRefused, false),

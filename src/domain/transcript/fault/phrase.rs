@@ -22,7 +22,7 @@ pub(in crate::domain::transcript) struct Said {
     pub(in crate::domain::transcript) rank: usize,
 }
 
-/// The expressions of the list, and what a message that matches each of them states.
+/// The expressions of the list, and for each expression what a matching message states.
 struct Phrases {
     set: RegexSet,
     says: Vec<Said>,

@@ -15,7 +15,7 @@ const MAX_DOCUMENT: usize = 16 << 20;
 /// Maximum depth at which a JSON document is searched for responses.
 const MAX_DEPTH: usize = 6;
 
-/// Maximum number of exchanges read from one JSON document.
+/// Maximum number of exchanges, or of strings with output of programs, read from one JSON document.
 const MAX_EXCHANGES: usize = 10_000;
 
 /// A recognized part of a JSON document.

@@ -1,7 +1,8 @@
 //! Reads responses that programs print as objects: Node, Python, .NET, `PowerShell`, browsers.
 //!
 //! Such an object has members for the status, the headers and the body, in many spellings. The
-//! members about the request (`config`, `request`) are skipped, because they contain headers too.
+//! members about the request (`config`, `request`) are skipped, because their headers are not those
+//! of the response.
 
 mod member;
 mod pairs;

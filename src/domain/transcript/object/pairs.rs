@@ -95,7 +95,7 @@ fn quoted(text: &str) -> Vec<(String, String)> {
                     .count();
                 (rest[..length].to_owned(), &rest[length..])
             }
-            // The value is a nested object, or a nested object ends.
+            // A nested object starts or ends, so no value follows for the current name.
             '{' | '}' | ')' => {
                 name = None;
                 rest = &rest[1..];

@@ -1,5 +1,5 @@
 //! Finds the anchor of a line: the position at which a part starts that certainly belongs to a
-//! transcript, such as `< HTTP/1.1 503`.
+//! transcript, such as `< HTTP/1.1 503`. `prefix` removes the text before the anchor.
 
 use crate::domain::transcript::command;
 use crate::domain::transcript::status;
@@ -110,7 +110,7 @@ fn request_line(head: &str) -> Option<usize> {
     Some(at)
 }
 
-/// Returns the byte offset of a mark that occurs only in transcripts.
+/// Returns the byte offset of a mark that occurs only in transcripts; `None` if there is none.
 fn fixed(head: &str) -> Option<usize> {
     ["== Info: ", "=> Send ", "<= Recv ", "curl: ("]
         .iter()

@@ -35,7 +35,7 @@ pub(super) fn removed(line: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Skips the part of an escape sequence after the escape character.
+/// Returns the text after an escape sequence. `rest` starts after the escape character.
 fn skip_sequence(rest: &str) -> &str {
     match rest.as_bytes() {
         [b'[', ..] => skip_control_sequence(&rest[1..]),
@@ -47,7 +47,8 @@ fn skip_sequence(rest: &str) -> &str {
     }
 }
 
-/// Skips parameters and the final character of a control sequence, such as `1;31m`.
+/// Returns the text after the parameters and the final character of a control sequence, such as
+/// `1;31m`.
 fn skip_control_sequence(rest: &str) -> &str {
     let length = rest
         .bytes()
@@ -60,7 +61,8 @@ fn skip_control_sequence(rest: &str) -> &str {
     }
 }
 
-/// Skips an operating system command, up to BEL or `ESC \`. An unterminated command is kept.
+/// Returns the text after a control string, such as an operating system command, which ends at BEL,
+/// ST or `ESC \`. Returns the whole text if the end is missing.
 fn skip_command(rest: &str) -> &str {
     let end = rest
         .char_indices()

@@ -49,7 +49,7 @@ pub(super) fn is_escaped(text: &str) -> bool {
         })
 }
 
-/// Maximum number of possible marks that are examined.
+/// Maximum number of possible marks (`&gt; ` and `&lt; `) that are examined in a text.
 const MAX_MARKS: usize = 1_000;
 
 /// Maximum length in bytes of the text before an escaped mark on its line.

@@ -1,7 +1,7 @@
 //! Removes from the lines of a text what does not belong to a transcript: terminal escapes, HTML,
 //! the prefixes of logs and quotes, and curl's progress meter.
 //!
-//! The parsers of the formats interpret the cleaned lines.
+//! The parsers of the transcript formats, such as `wget`, interpret the cleaned lines.
 
 mod anchor;
 mod escapes;
@@ -16,11 +16,12 @@ use self::prefix::Prefix;
 use super::json_doc;
 use super::time::meter;
 
-/// Cleans the lines of one text, in order.
+/// Cleans the lines of one text. The lines must be passed in order, because the prefix of a line is
+/// learned from earlier lines.
 #[derive(Debug)]
 pub(super) struct Cleaner {
     prefix: Prefix,
-    /// Whether the text is HTML source, so that its marks are written as entities.
+    /// Whether the text is HTML source, in which characters such as `<` are written as entities.
     escaped: bool,
 }
 
@@ -30,7 +31,7 @@ pub(super) struct Line<'a> {
     pub(super) text: Cow<'a, str>,
     /// The time of day in the prefix, in seconds since midnight.
     pub(super) stamp: Option<f64>,
-    /// The time that curl's progress meter shows at the start of the line.
+    /// The duration of the request so far, from curl's progress meter at the start of the line.
     pub(super) spent: Option<Duration>,
     /// Whether the line starts or ends a code block in Markdown, or ends one in HTML.
     pub(super) is_fence: bool,
@@ -57,13 +58,14 @@ impl Cleaner {
         } else {
             plain
         };
-        // The progress meter may precede the line but is not part of its prefix.
+        // The progress meter is removed before the prefix, because it may precede the whole line
+        // but is not part of the prefix.
         let (shown, spent) = meter::removed(&plain);
         let (before, rest) = self.prefix.split(shown);
         let stamp = prefix::time_of_day(before).or_else(|| leading_stamp(rest));
         let rest = without_stream_id(html::without_opening(rest));
         let is_fence = is_fence(rest) || is_fence(&plain) || html::is_closing(rest);
-        // Chat programs put code on the line of the fence.
+        // Some chat programs put code on the same line, directly after the opening fence.
         let rest = if is_fence {
             code_behind_fence(rest)
         } else {

@@ -11,7 +11,8 @@ use super::anchor;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prefix {
     parts: Vec<Part>,
-    /// The column of the anchor, for lines that are indented instead of prefixed.
+    /// The byte offset of the anchor in its line. Lines without the prefix may be indented by this
+    /// number of blanks instead.
     column: usize,
 }
 
@@ -33,10 +34,12 @@ const MAX_PREFIX: usize = 160;
 /// Maximum number of words of a prefix that are not typical of logs.
 const MAX_WORDS: usize = 3;
 
-/// The names of the output streams, of equal length.
+/// The names of the output streams. Both must have the same length, because the code skips a name
+/// by the length of the first one.
 const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
-/// Words that logs put before a line.
+/// Words that are typical of the prefixes of logs, in lower case. Kubernetes marks full and partial
+/// lines with `F` and `P`.
 const LOG_WORDS: &[&str] = &["stdout", "stderr", "f", "p", "am", "pm", "utc", "at", "on"];
 
 impl Prefix {

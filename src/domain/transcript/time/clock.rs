@@ -41,7 +41,8 @@ pub(in crate::domain::transcript) fn elapsed(line: &str) -> Option<Duration> {
     }
 }
 
-/// Returns whether a line is another line of a `time` program's output, such as `user 0m0.016s`.
+/// Returns whether a line is output of a `time` program but does not contain the elapsed time, such
+/// as `user 0m0.016s`.
 pub(in crate::domain::transcript) fn is_other(line: &str) -> bool {
     let mut words = line.split_whitespace();
     let (first, second, third) = (words.next(), words.next(), words.next());

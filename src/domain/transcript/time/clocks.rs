@@ -33,8 +33,8 @@ const DAY: f64 = 86_400.0;
 const MIN_STAMPS: f64 = 0.01;
 
 impl Times {
-    /// Records a duration, unless a more exact one is known. Of two durations by the same clock,
-    /// the later one counts.
+    /// Records a duration, unless it is zero or a duration from a more exact clock is known.
+    /// Replaces an earlier duration from the same clock.
     pub(in crate::domain::transcript) fn set(&mut self, clock: Clock, time: Duration) {
         if self.best.is_none_or(|(best, _)| clock >= best) && !time.is_zero() {
             self.best = Some((clock, time));

@@ -35,8 +35,8 @@ enum Column {
     Speed,
 }
 
-/// Removes the progress meter from the start of a line. Returns the rest of the line and the last
-/// time that the meter shows.
+/// Removes the progress meter from the start of a line. Returns the rest of the line, and the time
+/// spent according to the last row of the meter.
 pub(in crate::domain::transcript) fn removed(line: &str) -> (&str, Option<Duration>) {
     if is_head(line) {
         return ("", None);

@@ -19,7 +19,7 @@ pub(in crate::domain::transcript) struct Trailer {
     pub(in crate::domain::transcript) status: Option<u16>,
 }
 
-/// Maximum length in bytes of a line that is searched for labels.
+/// Maximum length in bytes of a line that is searched for labels, and of a variable's value.
 const MAX_LINE: usize = 2_000;
 
 /// The expressions for labeled durations, from the most to the least specific label.
@@ -35,7 +35,8 @@ static TIMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Matches words that show that a duration belongs to one phase only.
+/// Matches words that name one phase of a request. A duration with such a label is not the total
+/// duration.
 static PHASE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?i)look ?up|connect|pre ?transfer|start ?transfer|redirect|first byte|ttfb|handshake|dns",
@@ -76,7 +77,8 @@ pub(in crate::domain::transcript) fn is_labeled(line: &str) -> bool {
         || line.trim_start().starts_with('{') && line.contains("\"time_total\":")
 }
 
-/// Maximum number of words of a line that `-w` printed with labels other than `time_total`.
+/// Maximum number of words of a line with labels other than `time_total`. A line with more words is
+/// text of the body and not output of `-w`.
 const MAX_LABEL_WORDS: usize = 12;
 
 /// Returns the duration in a line with the label `time_total`.
@@ -103,8 +105,7 @@ fn time_in(line: &str) -> Option<(usize, Duration)> {
     })
 }
 
-/// Returns the number of seconds at the start of a value that other characters follow instead of a
-/// unit, as in `0.123}`.
+/// Parses a number of seconds that other characters follow instead of a unit, as in `0.123}`.
 fn number_alone(value: &str) -> Option<Duration> {
     let number = value.trim_end_matches(|c: char| !c.is_ascii_digit());
     seconds(super::number(number.split_whitespace().next()?)?)
@@ -196,8 +197,8 @@ impl Trailer {
     }
 }
 
-/// Returns the length of a variable's value at the end of a text, if the format has no text before
-/// the variable.
+/// Returns the length in bytes of the value of the variable `name` at the end of `text`. Needed if
+/// no fixed text before the variable marks the start of the value.
 fn value_length(name: &str, text: &str) -> usize {
     let fits: fn(char) -> bool = match name {
         "http_code" | "response_code" => return text.len().min(3),

@@ -23,8 +23,8 @@ const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 /// reference of PutMetricAlarm).
 const MAX_SPAN_OF_HOURS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Maximum number of evaluation periods of an alarm: the number of minutes in a day. A minute is
-/// the shortest period of standard metrics.
+/// Maximum value of `periods` and `datapoints`: the number of one-minute periods in a day, which is
+/// the most that CloudWatch evaluates for metrics with the standard resolution.
 const MAX_PERIODS: u32 = 1440;
 
 /// Reads the `alarm` and `cloudwatch` tables of a target or of `[defaults]`.

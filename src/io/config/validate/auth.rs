@@ -8,7 +8,7 @@ use crate::io::config::value::text::{Identifier, UserName};
 use crate::model::target::Auth;
 
 /// Reads the `auth` table of a target or of `[defaults]`. The table of a target replaces the whole
-/// table of `[defaults]`.
+/// table of `[defaults]`. Returns `None` after reporting an error.
 pub(super) fn read(auth: &Value<'_>) -> Option<Auth> {
     let errors = auth.place.problems().error_count();
     let table = auth.table(schema::AUTH)?;
@@ -21,7 +21,7 @@ pub(super) fn read(auth: &Value<'_>) -> Option<Auth> {
     let mut kinds = kinds.into_iter().flatten();
     match (kinds.next(), kinds.next()) {
         (Some(one), None) => one,
-        // The error about the unknown key already says what to write.
+        // The error about the unknown key says what to write, so no second error is reported.
         (None, None) if has_unknown_key => None,
         _ => {
             auth.place
@@ -42,7 +42,7 @@ fn basic(value: &Value<'_>) -> Option<Auth> {
     let username = table.required::<UserName>("username", "username = \"probe\"");
     let source = table.required::<SecretText>("password", PASSWORD);
     let place = table.place_of("password");
-    // A password is sent in Base64, so it may contain any character.
+    // Unlike a bearer token, a password is sent in Base64, so it may contain any character.
     let password = source.and_then(|source| place.check(secret::read(&source, &place)));
     Some(Auth::Basic {
         username: username?,

@@ -1,9 +1,9 @@
 //! Reads the settings of per-cause alarms: the causes that have an alarm, and the actions of each
 //! alarm.
 //!
-//! The rulebook, including the custom rules, defines the causes and their owners. One target may
-//! use an entry of an action table that another target does not use, so unused entries are reported
-//! after all targets have been read.
+//! The rulebook, including the custom rules, defines the causes and their owners. Several targets
+//! can inherit `cause_actions` and `owner_actions` from `[defaults]`, so the entries that no alarm
+//! uses are reported only after all targets have been read.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub(in crate::io::config) struct KnownCauses(BTreeMap<String, Owner>);
 /// alarm uses it.
 #[derive(Debug, Default)]
 pub(super) struct Routes<'a> {
-    /// The entries of the action tables, by file and key path.
+    /// The entries of `cause_actions` and `owner_actions`, by file and key path.
     entries: BTreeMap<(PathBuf, String), Route<'a>>,
 }
 
@@ -172,7 +172,7 @@ pub(super) fn report_clashes<'p, 'a: 'p>(
             seen.insert(spec.name, spec.key);
             continue;
         };
-        // `report_duplicates` reports two targets with the same name.
+        // Other clashes are between targets with the same name, which `report_duplicates` reports.
         let ((AlarmKey::Target(name), AlarmKey::Cause { target, cause, .. })
         | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.key)
         else {

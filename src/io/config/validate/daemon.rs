@@ -22,7 +22,7 @@ const MAX_IN_FLIGHT: u32 = 100_000;
 /// longer than a typical probe timeout.
 const MAX_ATTEMPTS: u32 = 10;
 
-/// Reads all settings of the main file, except targets and maintenance windows.
+/// Reads the location and the tables of the daemon from the main file into `settings`.
 pub(super) fn read(root: &Table<'_>, settings: &mut Settings) {
     root.set::<Location>("location", &mut settings.location);
     server(&root.table("server", schema::SERVER), &mut settings.server);

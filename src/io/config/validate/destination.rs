@@ -55,7 +55,7 @@ pub(super) fn choose(
     if cloudwatch.destinations.contains_key(&name) {
         target.destination = Some(name);
     } else if name == MAIN {
-        // With "main", a target overrides the destination of `[defaults]`.
+        // "main" selects `[cloudwatch]` itself, even if `[defaults]` contains another destination.
         target.destination = None;
     } else {
         let names = cloudwatch.destinations.keys().map(String::as_str);

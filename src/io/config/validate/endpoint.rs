@@ -66,12 +66,14 @@ pub(super) fn read<'a>(table: &Table<'a>, cloudwatch: &CloudWatchSettings) -> Ve
     endpoints
 }
 
-/// Returns a placeholder for a missing or invalid URL. The placeholder is never probed.
+/// Returns a placeholder for a missing or invalid URL, which is never probed. The result is never
+/// `None`, because the placeholder is a valid URL.
 pub(super) fn any_url() -> Option<Url> {
     Url::parse("http://localhost/").ok()
 }
 
-/// Reads a URL, written as text or as the name of a file or variable that contains the URL.
+/// Reads a URL, written as text or as the name of a file or variable that contains the URL. If the
+/// URL is invalid, reports an error and returns `None`.
 pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
     if !value.is_table() {
         return value.read::<HttpUrl>();
@@ -91,7 +93,8 @@ pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
 
 type Named<'a> = (Option<String>, Option<Url>, KeyLocation<'a>);
 
-/// Reads `urls` and derives a name from each URL.
+/// Reads `urls` and derives a name from each URL. Returns the name, the URL and the location of
+/// each item. An invalid name or URL is reported and is `None` in the result.
 fn several<'a>(table: &Table<'a>, urls: &Value<'a>) -> Vec<Named<'a>> {
     let prefix = table.get::<TargetNameText>("name");
     if urls.is_empty() {

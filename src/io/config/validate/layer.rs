@@ -8,8 +8,8 @@ use crate::io::config::value::text::LayerName;
 use crate::model::host_port::Layer;
 use crate::model::target::Target;
 
-/// Maximum number of layers of a target. During an incident, the daemon sends two requests to each
-/// layer.
+/// Maximum number of layers of a target. The number is limited because the daemon sends two
+/// requests to each layer during an incident.
 const MAX_LAYERS: usize = 8;
 
 /// Reads the layers of a target. The outermost layer is listed first.

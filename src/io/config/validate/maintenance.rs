@@ -12,7 +12,8 @@ use crate::io::config::value::time::{DayName, PointInTime, TimeOfDay, WindowLeng
 use crate::model::settings::{MaintenanceTime, MaintenanceWindow};
 use crate::model::target::Target;
 
-/// Reads one `[[maintenance]]` table. Warns about a pattern that matches no target.
+/// Reads one `[[maintenance]]` table. Warns about a pattern that matches no target. If the table is
+/// invalid, reports an error and returns `None`.
 pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceWindow> {
     let table = item.table(schema::MAINTENANCE)?;
     let name = table.required::<WindowName>("name", "name = \"deployment\"");

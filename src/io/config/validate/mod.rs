@@ -1,6 +1,6 @@
 //! Converts the tables of a configuration to [`Settings`].
 //!
-//! Each submodule reads one table. It reports an invalid value and continues with the default
+//! The submodules read the tables. They report an invalid value and continue with the default
 //! value, so that all problems are reported at once. The settings are used only if there is no
 //! error. [`Settings`] and [`Target`] define the defaults.
 
@@ -66,7 +66,8 @@ pub(super) fn settings(
         if !may_lack_targets && !is_malformed {
             main.place().error(NO_TARGET);
         }
-        // If there are targets, `[defaults]` is instead read together with each target.
+        // Without targets, `[defaults]` is read only to report its problems. Otherwise, it is read
+        // together with each target.
         target::read_defaults(&defaults, &settings.cloudwatch);
     }
     let known = LazyCell::new(known);
@@ -100,7 +101,8 @@ pub(super) fn settings(
 }
 
 /// Returns the targets of a file that are not written as `[[target]]` but, for example, as
-/// `[target]`, `[[targets]]` or `[targets.orders]`. Other checks report the wrong form.
+/// `[target]`, `[[targets]]` or `[targets.orders]`, so that problems in them are reported too. The
+/// wrong form itself is reported as an unknown key or as a value that is not a list.
 fn misnamed_targets<'a>(file: &Table<'a>) -> Vec<Value<'a>> {
     let others = file.others(schema::MAIN).into_iter();
     let misnamed = others.filter(|(key, _)| habits::names_targets(key));

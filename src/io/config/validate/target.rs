@@ -71,7 +71,8 @@ fn read_tables(table: &Table<'_>, mut target: Target, cloudwatch: &CloudWatchSet
     tls::read(&table.table("tls", schema::TLS), &mut target.tls);
     let expect = table.table("expect", schema::EXPECT);
     if target.tls.accept_any_certificate && !expect.has("certificate_days") {
-        // An expired certificate is also accepted, so its expiry is not checked by default.
+        // With `tls.verify = false`, even an expired certificate is accepted, so the remaining
+        // lifetime is not checked by default.
         target.expect.certificate_days = None;
     }
     expect::read(&expect, &mut target.expect);

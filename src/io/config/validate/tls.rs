@@ -58,8 +58,8 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
     }
 }
 
-/// Reads a PEM file and parses it with `parse`. The error of `parse` says what the file lacks and
-/// what to do.
+/// Reads a PEM file and parses it with `parse`, whose error says what the file lacks and what to
+/// do. If reading or parsing fails, reports an error and returns `None`.
 fn pem<T>(file: &Value<'_>, parse: fn(Vec<u8>) -> Result<T, &'static str>) -> Option<T> {
     let path = file.place.relative(&file.read::<String>()?);
     let parsed = read_file(&path, MAX_PEM).and_then(|bytes| {

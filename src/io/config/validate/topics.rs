@@ -6,7 +6,8 @@ use crate::io::config::value::text::Arn;
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
-/// Reads a list of alarm actions. Each item is an ARN.
+/// Returns the ARNs in a list of alarm actions. Reports items that are not ARNs, and a list that is
+/// too long for CloudWatch.
 pub(super) fn actions(list: &Value<'_>) -> Vec<String> {
     let items = list.items();
     if items.len() > MAX_ACTIONS {
@@ -31,7 +32,8 @@ pub(super) fn region_of<'a>(
     }
 }
 
-/// Reports SNS topics in a different region than the alarm. PutMetricAlarm rejects these topics.
+/// Reports SNS topics in a different region than the alarm, because PutMetricAlarm rejects them.
+/// `region` is the region of the alarm. If it is `None`, nothing is reported.
 pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     for item in list.items() {
         if let Some(topic) = item.text()

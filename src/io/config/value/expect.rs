@@ -63,7 +63,8 @@ fn text_test(value: Value) -> Result<TextMatch, String> {
     }
 }
 
-/// The operators in conditions on a value in a JSON body. The first six compare two values.
+/// The operators in conditions on a value in a JSON body. The first six are comparisons, which
+/// [`written_comparison`] recognizes at the start of a text.
 const OPERATORS: [&str; 9] = [
     "==", "!=", "<=", ">=", "<", ">", "contains", "regex", "exists",
 ];
@@ -105,7 +106,7 @@ fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
         }
         text_test => {
             let text = value.as_str();
-            let text = text.ok_or_else(|| format!("`{text_test}` needs text in quotes; add it"))?;
+            let text = text.ok_or_else(|| format!("`{text_test}` needs text; put it in quotes"))?;
             return match text_test {
                 "contains" => Ok(JsonTest::Contains(text.to_owned())),
                 _ => pattern(text).map(JsonTest::Regex),
@@ -146,8 +147,8 @@ fn written_comparison(text: &str) -> Option<String> {
     ))
 }
 
-/// The flags that are recognized after a pattern between slashes, such as `/pattern/i`. Other text
-/// after the last slash is part of a path.
+/// The flags that are recognized after a pattern between slashes, such as `/pattern/i`. With any
+/// other text after the last slash, the value is a path, such as `/health/ready`.
 const FLAGS: [&str; 15] = [
     "i", "g", "m", "s", "x", "u", "gi", "ig", "gm", "im", "mi", "is", "si", "iu", "ims",
 ];
@@ -185,7 +186,7 @@ fn pattern(source: &str) -> Result<Pattern, String> {
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
         if reason.starts_with("look-around") {
             return format!(
-                "not a regular expression of this program ({reason}); write a pattern without it"
+                "not a regular expression ({reason}); write a pattern without look-around"
             );
         }
         if source.starts_with('*') {

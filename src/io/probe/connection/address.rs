@@ -8,10 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Url;
 
-/// The IPv6 address of the EC2 metadata service. It is a unique local address and not link-local.
+/// The IPv6 address of the EC2 metadata service. The check for link-local addresses does not cover
+/// it, because it is a unique local address.
 const EC2_METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
-/// The address of the Alibaba Cloud metadata service. It is in the shared address space and not
-/// link-local.
+/// The address of the Alibaba Cloud metadata service. The check for link-local addresses does not
+/// cover it, because it is in the shared address space.
 const ALIBABA_METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
 /// The well-known NAT64 prefix (RFC 6052). An address with this prefix ends with an IPv4 address.
 const NAT64: [u16; 6] = [0x0064, 0xff9b, 0, 0, 0, 0];
@@ -23,8 +24,8 @@ const NAT64: [u16; 6] = [0x0064, 0xff9b, 0, 0, 0, 0];
 )]
 pub(in super::super) struct AddressRefused(IpAddr);
 
-/// Checks that an address is neither a link-local nor a metadata address, or that it is in
-/// `allowed`.
+/// Checks that a probe may connect to an address: the address is neither a link-local nor a
+/// metadata address, or the target lists it in `allowed`.
 pub(in super::super) fn check_allowed(
     address: IpAddr,
     allowed: &[IpAddr],

@@ -1,8 +1,9 @@
 //! Builds and shares clients, one for each distinct set of connection settings, and opens their
 //! connections.
 //!
-//! Building a client uses as much CPU time as eight HTTPS probes, because it reads the platform's
-//! root certificates. Idle connections are kept only if the target reuses connections.
+//! Clients are shared because building a client reads the platform's root certificates, which uses
+//! as much CPU time as eight HTTPS probes. Idle connections are kept only if the target reuses
+//! connections.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -29,8 +30,8 @@ use crate::model::host_port::HostPort;
 use crate::model::observation::{Fault, FaultKind, Phase};
 use crate::model::target::{HttpChoice, IpVersion, ProxyAuth, Target, TlsSettings};
 
-/// The clients that were built so far. Unused clients are dropped when the number of clients
-/// reaches [`MAX_CLIENTS`].
+/// The clients by their settings. When their number reaches [`MAX_CLIENTS`], the clients that no
+/// probe is using are dropped.
 #[derive(Default)]
 pub(in super::super) struct Clients {
     built: Mutex<HashMap<ClientKey, Arc<Client>>>,
@@ -65,9 +66,9 @@ struct ClientKey {
     dns_servers: Vec<SocketAddr>,
 }
 
-/// Number of clients at which unused clients are dropped before a new one is built. It limits
-/// memory if reloads keep changing TLS files. It is far more than a configuration needs, because a
-/// dropped client must be rebuilt.
+/// Number of clients at which the clients that no probe is using are dropped before a new client is
+/// built. The limit bounds memory if reloads keep changing TLS files. It is far above the needs of
+/// a configuration, because dropped clients that are needed again must be rebuilt.
 const MAX_CLIENTS: usize = 1024;
 
 /// Idle time of a reusable connection before the first TCP keepalive packet, and the interval

@@ -2,7 +2,8 @@
 //! target's `connect_to` setting.
 //!
 //! The setting does not change the `Host` header, the TLS server name or the rest of the request.
-//! It does not apply to connections to another host or port, such as after a redirect.
+//! It applies only to URLs with the host and port of the target's URL, so it does not apply after a
+//! redirect to another host or port.
 
 use url::{Host, Url};
 
@@ -19,8 +20,8 @@ pub(super) struct ConnectTo {
 }
 
 impl ConnectTo {
-    /// Creates the override from the `connect_to` setting of a target. Returns `None` if it is not
-    /// set.
+    /// Creates the override from the `connect_to` setting of a target. Returns `None` if the target
+    /// does not set `connect_to`.
     pub(super) fn of(target: &Target) -> Option<Self> {
         Some(Self {
             own: of_url(&target.url)?,
@@ -29,7 +30,8 @@ impl ConnectTo {
     }
 }
 
-/// Returns the host and port to connect to for a URL, or `None` if the URL has no host or port.
+/// Returns the host and port to connect to for a URL, or `None` if the URL has no host or port. The
+/// override applies only to URLs with the host and port of the target's URL.
 pub(super) fn endpoint(url: &Url, connect_to: Option<&ConnectTo>) -> Option<HostPort> {
     let own = of_url(url)?;
     match connect_to {

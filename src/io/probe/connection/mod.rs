@@ -35,9 +35,10 @@ use super::stopwatch::Handshake;
 
 pub(super) use self::client::{Client, Clients};
 
-/// Maximum number of response headers that are parsed, to limit memory.
+/// Maximum number of headers of an HTTP/1 response, to limit memory. A response with more headers
+/// is an error.
 const MAX_HEADERS: usize = 1000;
-/// Maximum size of an HTTP/2 header list, in bytes.
+/// Maximum size of the header list of an HTTP/2 response in bytes, to limit memory.
 const MAX_HEADER_LIST: u32 = 256 * 1024;
 
 /// The body of a request.
@@ -48,8 +49,8 @@ pub(super) struct Connection {
     sender: Sender,
     /// The address of the peer, which is the origin or a proxy.
     pub(super) remote: SocketAddr,
-    /// The facts of the TLS handshake; `None` without TLS. They are kept for reused connections,
-    /// whose certificate can still expire.
+    /// The facts of the TLS handshake; `None` without TLS. They are kept so that each probe on a
+    /// reused connection can check the expiry of the certificate.
     pub(super) handshake: Option<Handshake>,
     /// The record of what was received on the connection.
     record: Arc<StreamRecord>,
@@ -61,7 +62,7 @@ enum Sender {
 }
 
 impl Connection {
-    /// Starts HTTP/1.1 or HTTP/2 on a stream.
+    /// Starts HTTP/1.1 or HTTP/2 on a stream, and returns the connection.
     ///
     /// # Errors
     /// Returns an error if the peer violates the protocol or closed the connection.

@@ -59,7 +59,7 @@ fn statuses(response: &[u8]) -> Option<Vec<(&[u8], u8)>> {
     Some(statuses)
 }
 
-/// Returns a number without its leading zero bytes.
+/// Returns the bytes of a serial number without leading zero bytes, for comparisons.
 fn significant(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
@@ -90,7 +90,8 @@ impl<'a> Reader<'a> {
         Some((*tag, content))
     }
 
-    /// Returns the content of the next element, or `None` if the element has another tag.
+    /// Returns the content of the next element, or `None` if the element has another tag or is
+    /// malformed.
     fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.next()
             .filter(|(found, _)| *found == tag)

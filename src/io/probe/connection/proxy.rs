@@ -1,5 +1,5 @@
-//! Sends requests through a proxy: plain HTTP with an absolute URL, HTTPS through a CONNECT tunnel,
-//! and both through SOCKS.
+//! Represents the proxy of a target, and opens CONNECT tunnels (for HTTPS) and SOCKS connections
+//! through it. `socks` implements SOCKS, and `request` builds the plain HTTP requests to a proxy.
 
 use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -43,7 +43,7 @@ impl Proxy {
         self.url.scheme().starts_with("socks")
     }
 
-    /// Returns whether the proxy resolves host names.
+    /// Returns whether the proxy resolves host names. Otherwise, the prober resolves them.
     pub(super) fn resolves(&self) -> bool {
         self.url.scheme() != "socks5"
     }

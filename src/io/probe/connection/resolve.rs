@@ -44,7 +44,7 @@ pub(super) enum ResolveError {
     /// The records of the name, or the name servers of its zone, are faulty.
     #[error("{0}")]
     Failed(String),
-    /// No server of the resolver could be reached.
+    /// No DNS server could be reached.
     #[error("{0}")]
     Unreachable(String),
     /// This host ran out of file descriptors, ports or memory.
@@ -150,8 +150,8 @@ impl Resolvers {
         Ok(allowed_addresses(found, allowed)?)
     }
 
-    /// Queries each record type of the name itself, without search domains. Returns addresses if
-    /// one of these queries finds some.
+    /// Queries each address record type of a name without search domains. Returns the addresses of
+    /// the first query that finds any, or the reason why no query finds any.
     async fn look_closer(&self, name: Name, ip: IpVersion) -> Result<Vec<IpAddr>, ResolveError> {
         let mut absolute = name;
         absolute.set_fqdn(true);
@@ -219,8 +219,8 @@ impl Resolvers {
         }
     }
 
-    /// Determines whether the resolver is unreachable or only did not answer the query for this
-    /// name.
+    /// Returns the reason why the query for a name got no answer: either the resolver is
+    /// unreachable, or it answers other queries.
     async fn explain_silence(&self, name: &str) -> ResolveError {
         let servers = self.servers();
         let checks = self

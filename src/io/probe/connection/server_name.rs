@@ -1,6 +1,7 @@
 //! Decides the TLS server name (SNI): the host of the URL, or the target's `server_name` setting.
 //!
-//! The setting does not apply to connections to another host, such as after a redirect.
+//! The setting applies only to URLs with the host of the target's URL, so it does not apply after a
+//! redirect to another host.
 
 use url::Url;
 
@@ -16,8 +17,8 @@ pub(super) struct ServerName {
 }
 
 impl ServerName {
-    /// Creates the override from the `server_name` setting of a target. Returns `None` if it is not
-    /// set.
+    /// Creates the override from the `server_name` setting of a target. Returns `None` if the
+    /// target does not set `server_name`.
     pub(super) fn of(target: &Target) -> Option<Self> {
         Some(Self {
             own: bare_host(&target.url).to_owned(),
@@ -26,7 +27,8 @@ impl ServerName {
     }
 }
 
-/// Returns the server name that a handshake for a URL sends and verifies.
+/// Returns the server name that a TLS handshake for a URL sends and verifies. The override applies
+/// only to URLs with the host of the target's URL.
 pub(super) fn of<'a>(url: &'a Url, server_name: Option<&'a ServerName>) -> &'a str {
     let host = bare_host(url);
     match server_name {

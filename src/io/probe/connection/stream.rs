@@ -18,7 +18,7 @@ pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
-/// A stream that records the first bytes and the TLS error that it receives.
+/// A stream that records the first bytes that it receives, and the TLS error that ends it.
 pub(super) struct RecordedStream {
     inner: Box<dyn ByteStream>,
     record: Arc<StreamRecord>,
@@ -32,7 +32,7 @@ pub(super) struct StreamRecord(Mutex<Received>);
 const FIRST: usize = 32;
 
 impl StreamRecord {
-    /// Clears the record. Called before each request.
+    /// Clears the record. `Connection::send` calls this method before each request.
     pub(super) fn clear(&self) {
         self.with(|received| *received = Received::default());
     }

@@ -169,8 +169,8 @@ impl ResolvesClientCert for RecordingIdentity {
 }
 
 /// Returns the default provider of rustls, but with AES-128 and SHA-256 as the first cipher suite,
-/// as in browsers. Many processors accelerate SHA-256 but not SHA-384. The server still chooses the
-/// cipher suite.
+/// as in browsers, because many processors accelerate SHA-256 but not SHA-384. The server still
+/// chooses the cipher suite.
 fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let first = CipherSuite::TLS13_AES_128_GCM_SHA256;

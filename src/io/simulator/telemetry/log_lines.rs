@@ -1,8 +1,8 @@
 //! Formats the log lines that each API type writes about one request.
 //!
-//! The texts for the five faults are those of AWS if a source documents them. No source documents
-//! the text of an HTTP API for a malformed response, a throttled call or a timeout. The substitutes
-//! are marked as UNVERIFIED, and no rule may rely on them alone.
+//! The texts about faults are those of AWS if a source documents them. No source documents the text
+//! of an HTTP API for a malformed response, a throttled call or a timeout. The substitutes for
+//! these texts are marked as UNVERIFIED, and no rule may rely on them alone.
 
 use std::time::Duration;
 

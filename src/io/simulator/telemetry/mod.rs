@@ -157,8 +157,9 @@ fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
             ("Throttles", 0.0),
             ("ConcurrentExecutions", 1.0),
         ]);
-        // Lambda publishes the duration of an invocation when it ends, which can be after the
-        // timeout of the gateway. Here, it is published at once, as the time until that timeout.
+        // Lambda publishes the duration of an invocation when the invocation ends, which can be
+        // after the integration timeout. Here, the published duration is the time that the gateway
+        // waited.
         values.extend(record.integration.map(|time| ("Duration", millis(time))));
     }
     let name = record.api.function_of(route);

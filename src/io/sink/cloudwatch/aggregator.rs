@@ -201,8 +201,8 @@ impl Aggregator {
         let verdict = report.showing.as_deref();
         let mut not_before = Instant::now();
         if verdict.is_none() && was_down {
-            // An outage shorter than a period raises the alarm only after the period ends.
-            // The alarm must still name the cause then.
+            // An outage shorter than a period raises the alarm only after the period ends. The
+            // alarm must still name the cause then, so the cause is removed only after two periods.
             let resolution = self.current.cloudwatch.resolution;
             let period = alarm::period(report.target.interval, resolution);
             not_before += Duration::from_secs(u64::from(period)) * 2;
@@ -283,7 +283,7 @@ impl Aggregator {
             .collect();
         self.aggregation
             .retain_targets(|target| alarmed.contains_key(target));
-        // The requests for targets without an alarm are removed, because an alarm that is created
+        // The entries of targets without an alarm are removed, because an alarm that is created
         // again must be annotated again.
         self.requested
             .retain(|target, _| alarmed.get(target).copied().unwrap_or(false));

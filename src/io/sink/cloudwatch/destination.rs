@@ -31,7 +31,7 @@ use crate::io::store::Store;
 /// The review interval and the update wait of the sink. The daemon uses the default values.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Interval at which the alarms are reviewed for changes by hand.
+    /// Interval at which the alarms are reviewed for manual changes.
     pub review_every: Duration,
     /// Maximum time for which a datapoint is held until its alarm names the cause.
     pub update_wait: Duration,
@@ -96,8 +96,8 @@ const FLUSH: Duration = Duration::from_secs(30);
 const DISABLE: Duration = Duration::from_secs(600);
 
 /// Maximum time that a new destination waits for a removed destination of the same name to end.
-/// Actions are disabled for a hundred alarms per call, so in a longer wait the removed destination
-/// would only tag more alarms as disabled.
+/// This is enough to disable the actions, for a hundred alarms per call. In a longer wait, the
+/// removed destination would only tag more alarms as disabled.
 const HANDOVER: Duration = Duration::from_secs(30);
 
 impl Default for Timing {
@@ -200,8 +200,8 @@ impl Destination {
         });
     }
 
-    /// Removes the destination: sends its queued datapoints, disables the actions of all its
-    /// alarms, and ends its task.
+    /// Starts the removal of the destination, and returns a handle to wait for the end of its task.
+    /// The task first sends the queued datapoints and disables the actions of all alarms.
     pub(super) fn remove(self) -> Removed {
         // In an inactive destination no alarm is desired, so the executor disables the actions of
         // all alarms.

@@ -108,8 +108,8 @@ impl CloudWatchSink {
     }
 
     /// Sets the annotation of a group incident ([`Annotation::group`]); `None` closes the incident.
-    /// The heartbeat alarms are written first and show the annotation. Alarms of targets are not
-    /// updated while the incident is open.
+    /// The heartbeat alarms show the annotation, and are updated before other alarms. While the
+    /// incident is open, the alarms of targets are not updated.
     pub fn group(&self, annotation: Option<Annotation>) {
         self.routing().group(annotation);
     }

@@ -64,8 +64,8 @@ impl Routing {
         }
     }
 
-    /// Sends a command to the destination of a target. `command` is called only if that
-    /// destination is running.
+    /// Sends a command to the destination of a target, if the destination is running. Otherwise,
+    /// `command` is not called.
     pub(super) fn send(&self, target: &Target, command: impl FnOnce() -> Command) {
         if !self.is_on() {
             return;
@@ -74,7 +74,7 @@ impl Routing {
         if let Some(destination) = self.running.get(name) {
             destination.send(command());
         } else if target.cloudwatch.enabled {
-            // The destination was removed, and this is a late report of one of its targets.
+            // The destination was removed, so this late report of one of its targets is dropped.
             let dropped = &self.context.metrics.sink_dropped;
             dropped.with_label_values(&[SINK]).inc();
         }
@@ -88,7 +88,8 @@ impl Routing {
         }
     }
 
-    /// Sets the annotation of a group incident in all destinations; `None` closes the incident.
+    /// Sets the annotation of the open group incident in all destinations; `None` means that the
+    /// incident has ended.
     pub(super) fn group(&mut self, annotation: Option<Annotation>) {
         for destination in self.running.values() {
             destination.group(annotation.clone());

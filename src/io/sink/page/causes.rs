@@ -1,7 +1,7 @@
 //! Renders the page of all causes, which the links in alerts point to.
 //!
 //! Each cause is shown with its meaning, its owner, the next steps and the targets that currently
-//! have this cause. `probecause explain CAUSE` and the rules' documentation describe how a cause is
+//! have this cause. `config/rules/README.md` and `probecause explain CAUSE` describe how a cause is
 //! distinguished from other causes.
 
 use std::collections::BTreeMap;
@@ -71,7 +71,8 @@ fn entry(info: &CauseInfo, targets: &[&TargetView]) -> Markup {
                 }
             }
             ol { @for step in &info.next { li { (step) } } }
-            // A custom rule may contain any text here. Only an `https` URL becomes a link.
+            // A custom rule may contain any text here, such as a `javascript:` URL, so only an
+            // `https` URL becomes a link.
             @if info.see.starts_with("https://") {
                 p { a href=(info.see) rel="noreferrer" { (info.see) } }
             } @else {

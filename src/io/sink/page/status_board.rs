@@ -1,8 +1,8 @@
 //! Keeps the current state of every target, its recent results and the incidents.
 //!
 //! The state is bounded and is kept only in memory. Monitoring does not depend on this state.
-//! Bodies and headers of responses are not kept, because they may be private and those of ten
-//! thousand targets exceed the memory budget.
+//! Bodies and headers of responses are not kept, because they may be private, and because those of
+//! ten thousand targets would exceed the memory budget.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,7 +44,7 @@ pub struct TargetView {
 /// The summary of one recent probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeSample {
-    /// The time at which the probe ended.
+    /// The time at which the probe's result was processed, just after the end of the probe.
     pub at: Timestamp,
     /// The probe's outcome.
     pub outcome: Outcome,
@@ -68,14 +68,16 @@ impl TargetView {
         }
     }
 
-    /// Returns the time at which the current health began; `None` if the health is unknown.
+    /// Returns the time at which the current health began; `None` before the first probe, unless an
+    /// incident was open before the restart.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         let reported = self.report.as_ref().map(|report| report.since);
         reported.or_else(|| self.resumed.as_ref().map(|kept| kept.since))
     }
 
-    /// Returns the probable cause to show; `None` if no cause is to be shown.
+    /// Returns the probable cause to show, from the first failed probe until the target is up
+    /// again; otherwise `None`.
     #[must_use]
     pub fn probable_cause(&self) -> Option<&Arc<Verdict>> {
         match (&self.report, &self.resumed) {
@@ -181,8 +183,8 @@ impl StatusBoard {
         }
     }
 
-    /// Records the end of an incident that no report contains, because its target was removed or
-    /// the prober recovered.
+    /// Records a resolved incident that is in no report, for example because its target was
+    /// removed, the prober recovered, or the incident ended before the restart.
     pub fn resolved(&self, incident: &Arc<Incident>) {
         self.lock().resolve(incident);
     }
@@ -252,8 +254,8 @@ impl StatusBoard {
     #[must_use]
     pub fn incidents(&self) -> Vec<Arc<Incident>> {
         let state = self.lock();
-        // Reports with the prober's incident are excluded, because many targets have such a report,
-        // some even after the incident has ended.
+        // Reports with the prober's incident are excluded: the incident is in `declared` while it
+        // is open, and the reports of many targets contain it, some even after it has ended.
         let reports = state
             .targets
             .values()

@@ -31,7 +31,8 @@ impl<'a> SampleWriter<'a> {
         self.sample_part("", labels, more, value);
     }
 
-    /// Writes a sample of a part of a histogram, such as `_sum`.
+    /// Writes a sample with `suffix` appended to the family's name, such as `_sum` for the sum of a
+    /// histogram.
     pub(super) fn sample_part(
         &mut self,
         suffix: &str,
@@ -56,7 +57,8 @@ impl<'a> SampleWriter<'a> {
     }
 }
 
-/// Renders a target's labels without braces: `target`, `location`, then `names` in order.
+/// Renders a target's labels without braces: `target`, `location`, then the configured labels
+/// `names` in order. A label that the target does not set has an empty value.
 pub(super) fn label_block(target: &Target, location: &str, names: &BTreeSet<&str>) -> Box<str> {
     let mut out = String::new();
     pair_into(&mut out, "target", target.name.as_str());

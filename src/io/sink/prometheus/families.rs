@@ -1,6 +1,6 @@
 //! Declares every per-target metric: name, type, labels and help.
 //!
-//! Dashboards and alerts depend on these names: metrics are added but never renamed. The
+//! Dashboards and alerts depend on these names, so metrics are added but never renamed. The
 //! `probe_*` metrics are those of `blackbox_exporter`, so that its dashboards work. Each family
 //! contains the function that writes it, so that every declared family is written.
 
@@ -46,7 +46,8 @@ pub(super) enum Body {
     Causes(fn(&mut SampleWriter<'_>, &CauseInfo)),
 }
 
-/// Returns every family that this sink renders itself, in the order of the output.
+/// Returns the families of this sink, which do not include the daemon's metrics about itself, in
+/// the order of the output.
 #[must_use]
 pub const fn families() -> &'static [Family] {
     FAMILIES

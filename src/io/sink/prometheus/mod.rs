@@ -143,9 +143,9 @@ impl PrometheusSink {
     }
 
     fn expected_size(&self) -> usize {
-        // The output has about 50 lines per target, each with a name (30 bytes on average), labels
-        // and a value. Without this capacity, growing a string of many megabytes would copy it
-        // repeatedly.
+        // This is an estimate: about 50 lines per target, each with the target's labels and about
+        // 64 bytes for the name and the value. The capacity is reserved at once, because a growing
+        // string of many megabytes would be copied repeatedly.
         const LINES: usize = 50;
         const NAME_AND_VALUE: usize = 64;
         let labels: usize = self

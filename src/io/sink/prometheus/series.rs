@@ -16,8 +16,8 @@ use crate::model::observation::Phases;
 use crate::model::target::Target;
 
 /// Upper bounds of the buckets of the processing histogram in seconds, without the implicit `+Inf`.
-/// A gateway that responds without its backend does so within a quarter of a second. The last bound
-/// is below the 29 s and 30 s after which gateways time out.
+/// A gateway that responds without its backend does so within 0.25 s, so 0.25 s is a bound. The
+/// last bound separates slow responses from the timeouts of gateways after 29 s or 30 s.
 pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
     (0.05, "0.05"),
     (0.1, "0.1"),
@@ -34,7 +34,8 @@ pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
 #[derive(Debug)]
 pub(super) struct TargetSeries {
     labels: Box<str>,
-    /// The probed URL. The values of different URLs are not comparable.
+    /// The probed URL. If a reload changes the URL, the values are discarded, because the values of
+    /// different URLs are not comparable.
     pub(super) url: Url,
     pub(super) interval: Duration,
     pub(super) health: HealthState,
@@ -156,12 +157,13 @@ impl TargetSeries {
 
 impl LatestProbe {
     /// Returns the earliest expiry in the presented certificate chain, as a Unix timestamp in
-    /// seconds.
+    /// seconds; `None` without a certificate.
     pub(super) fn expiry_seconds(&self) -> Option<i64> {
         self.expiry.map(Timestamp::as_second)
     }
 
-    /// Returns the expiry of the verified certificate path, as a Unix timestamp in seconds.
+    /// Returns the expiry of the verified certificate path, as a Unix timestamp in seconds; `None`
+    /// if no path was verified.
     pub(super) fn path_expiry_seconds(&self) -> Option<i64> {
         self.path_expiry.map(Timestamp::as_second)
     }

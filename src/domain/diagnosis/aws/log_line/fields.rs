@@ -49,13 +49,15 @@ impl Fields {
         Some(first || known.any(Option::is_some))
     }
 
-    /// Returns the value of the first field in `names` that is set, as an HTTP status.
+    /// Returns the value of the first field in `names` that is set, as an HTTP status; `None` if no
+    /// field is set or the value is not a valid status.
     pub(super) fn status(&self, names: &[&str]) -> Option<u16> {
         let status = self.text(names)?.parse().ok()?;
         (100..600).contains(&status).then_some(status)
     }
 
-    /// Returns the value of the first field in `names` that is set, as a number of milliseconds.
+    /// Returns the value of the first field in `names` that is set, in milliseconds, as a duration;
+    /// `None` if no field is set or the value is not a whole number.
     pub(super) fn milliseconds(&self, names: &[&str]) -> Option<Duration> {
         self.text(names)?.parse().ok().map(Duration::from_millis)
     }

@@ -1,8 +1,9 @@
 //! Recognizes the phrases that AWS writes in log lines.
 //!
 //! Every phrase is from an AWS page or a captured log. A phrase counts only where AWS writes it: at
-//! the start of the text, or after a known prefix. The wrapper around an exception is checked
-//! first. In the exception's own text, only the exact form of Lambda's timeout message counts.
+//! the start of the text, or after a known prefix. If a function raises an exception, AWS writes
+//! its message inside a fixed sentence, the wrapper. The wrapper is checked first, and inside it,
+//! only the exact form of Lambda's timeout message counts.
 
 use crate::domain::diagnosis::aws::LogTemplate;
 
@@ -106,8 +107,8 @@ pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
     }
 }
 
-/// Returns the meaning of an execution log message, and the status of the Lambda service that the
-/// message contains.
+/// Returns the meaning of an execution log message, and the status of the Lambda service if the
+/// message contains it. `None` without a known phrase.
 pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
     let line = line.trim();
     if let Some(template) = of_function(line) {

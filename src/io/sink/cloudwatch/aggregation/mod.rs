@@ -123,7 +123,7 @@ impl Aggregation {
     }
 
     /// Returns the datapoints of the open windows that are not saved, and marks these windows as
-    /// pending.
+    /// [`Saved::Pending`].
     pub(super) fn unsaved(&mut self) -> Vec<Datapoint> {
         let unsaved = self
             .open
@@ -137,7 +137,7 @@ impl Aggregation {
             .collect()
     }
 
-    /// Records whether the pending windows were saved.
+    /// Records whether the windows that are [`Saved::Pending`] were saved.
     pub(super) fn settle(&mut self, saved: bool) {
         for window in self.open.values_mut() {
             window.saved.settle(saved);
@@ -161,7 +161,8 @@ impl Aggregation {
     }
 
     /// Adds the values of the per-cause series: 1 for the cause that is shown now, and 0 for
-    /// another cause that was shown before.
+    /// another cause that was shown before. A changed value is added to `immediate`, an unchanged
+    /// value to the window that begins at `start`.
     fn add_by_cause(
         &mut self,
         target: &Target,

@@ -77,7 +77,8 @@ const BACKLOG_SPACING: Duration = Duration::from_millis(250);
 /// datapoints are sent first when CloudWatch recovers.
 const MIN_RELEASE_AGE: SignedDuration = SignedDuration::from_secs(60);
 
-/// The length of an hour in seconds. CloudWatch bills a metric once per hour.
+/// The length of an hour in seconds. Series are counted per hour, because CloudWatch bills a metric
+/// for each hour in which datapoints are sent.
 const HOUR: i64 = 3600;
 
 impl Publisher {

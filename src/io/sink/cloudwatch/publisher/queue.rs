@@ -16,7 +16,7 @@ use crate::io::sink::cloudwatch::datapoint::{Datapoint, Saved};
 pub(super) struct Queue {
     /// The waiting datapoints of each [`Lane`].
     waiting: [BTreeMap<u64, Datapoint>; 2],
-    /// The datapoints that are part of a request or held.
+    /// The datapoints that are part of a request, or that are held.
     taken: BTreeMap<u64, Datapoint>,
     /// Maximum number of waiting datapoints.
     capacity: usize,
@@ -67,8 +67,8 @@ impl Queue {
         !self.waiting[lane as usize].is_empty()
     }
 
-    /// Adds a fresh datapoint. Returns the datapoints that were dropped to make room: the oldest
-    /// waiting datapoints.
+    /// Adds a fresh datapoint. Returns the datapoints that were dropped to make room: the oldest of
+    /// the backlog or, if the backlog is empty, the oldest fresh datapoints.
     pub(super) fn push(&mut self, datapoint: Datapoint) -> Vec<Datapoint> {
         self.waiting[Lane::Fresh as usize].insert(datapoint.row, datapoint);
         self.trim()
@@ -79,7 +79,9 @@ impl Queue {
         self.taken.insert(datapoint.row, datapoint);
     }
 
-    /// Marks the next batch of a lane as taken and returns the batch, oldest datapoint first.
+    /// Marks the next batch of a lane as taken and returns the batch, oldest datapoint first: at
+    /// most `limit` datapoints, and about [`MAX_BATCH_BYTES`]. `location` is a dimension of the
+    /// datapoints, whose length affects their size.
     pub(super) fn take(&mut self, lane: Lane, limit: usize, location: &str) -> Vec<Datapoint> {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -98,8 +100,8 @@ impl Queue {
     }
 
     /// Moves taken datapoints back to a lane. Returns the datapoints that were dropped to make
-    /// room: the oldest waiting datapoints. `maybe_arrived` says whether CloudWatch may already
-    /// have the moved datapoints.
+    /// room, as in [`Queue::push`]. `maybe_arrived` says whether CloudWatch may already have the
+    /// moved datapoints.
     pub(super) fn put_back(
         &mut self,
         rows: impl IntoIterator<Item = u64>,
@@ -122,7 +124,7 @@ impl Queue {
         }
     }
 
-    /// Returns the datapoints that are not saved, and marks these datapoints as pending.
+    /// Returns the datapoints that are not saved, and marks these datapoints as [`Saved::Pending`].
     pub(super) fn unsaved(&mut self) -> Vec<Datapoint> {
         let unsaved = self.all().filter(|point| point.saved == Saved::No);
         unsaved
@@ -133,7 +135,7 @@ impl Queue {
             .collect()
     }
 
-    /// Records whether the pending datapoints were saved.
+    /// Records whether the datapoints that are [`Saved::Pending`] were saved.
     pub(super) fn settle(&mut self, saved: bool) {
         self.all().for_each(|point| point.saved.settle(saved));
     }

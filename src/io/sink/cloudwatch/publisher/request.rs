@@ -1,4 +1,4 @@
-//! One `PutMetricData` request and its outcome.
+//! Sends one `PutMetricData` request, and defines the outcome of a request, which `finish` handles.
 
 use std::pin::Pin;
 
@@ -19,7 +19,7 @@ pub(in crate::io::sink::cloudwatch) struct Outcome {
     pub(super) result: Result<(), CallError>,
 }
 
-/// A request or an operation of the store in progress.
+/// A request to CloudWatch, or an operation of the store, that is in progress.
 pub(super) type InProgress<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Sends a batch of datapoints in one `PutMetricData` request.

@@ -70,7 +70,8 @@ impl Spool {
         self.store.is_healthy()
     }
 
-    /// Returns whether [`Spool::save`] may be called.
+    /// Returns whether [`Spool::save`] may be called: no save is in progress, and the store can
+    /// save.
     pub(super) fn can_save(&self) -> bool {
         self.saving.is_none() && self.is_healthy()
     }
@@ -107,9 +108,9 @@ impl Spool {
         is_healthy && !was_healthy
     }
 
-    /// Moves the rows of a recovered store to the backlog, except the rows whose ids are in
-    /// `known`, whose datapoints are still in memory. Datapoints that were sent while the store was
-    /// unusable are sent again, since the store could not record this.
+    /// Moves the rows of a recovered store to the backlog, except the rows with the ids `known`,
+    /// which are those of the datapoints in memory. Datapoints that were sent while the store was
+    /// unusable are sent again, because their rows could not be deleted.
     pub(super) fn reconcile(&mut self, known: Vec<u64>) {
         self.store.reconcile_datapoints(&self.key, known);
         self.recount();
@@ -162,8 +163,8 @@ impl Spool {
         }
     }
 
-    /// Makes the next [`Spool::maintain`] count the backlog. Until then, the backlog counts as
-    /// empty.
+    /// Makes the next [`Spool::maintain`] trim and count the backlog. Until the count completes,
+    /// the backlog is treated as empty.
     pub(super) const fn recount(&mut self) {
         self.trimmed = None;
         self.backlog = 0;
