@@ -13,7 +13,7 @@ use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 use super::stopwatch::Handshake;
 use crate::model::observation::{Fault, FaultKind, Phase};
 
-/// What a connection received since the request was sent.
+/// What a connection received since it was opened or taken from the pool.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Received {
     /// The first bytes.

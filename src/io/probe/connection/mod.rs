@@ -65,12 +65,15 @@ impl Connection {
     /// # Errors
     /// The peer violates the protocol or closed the connection.
     async fn begin(
-        stream: RecordedStream,
+        mut stream: RecordedStream,
         is_http2: bool,
         remote: SocketAddr,
         handshake: Option<Handshake>,
     ) -> Result<Self, hyper::Error> {
         let record = stream.record();
+        if is_http2 {
+            stream.end_with_reads();
+        }
         let io = TokioIo::new(stream);
         let sender = if is_http2 {
             let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -104,7 +107,9 @@ impl Connection {
         matches!(self.sender, Sender::Http2(_))
     }
 
-    /// What was received since the request was sent, to classify an error.
+    /// What was received since the connection was opened or taken from the pool, to classify an
+    /// error. A server may end a new connection before the request is sent: in TLS 1.3, its alert
+    /// about a client certificate arrives after the handshake.
     pub(super) fn received(&self) -> Received {
         let handshake = self.handshake.as_ref();
         Received {
@@ -122,7 +127,6 @@ impl Connection {
         &mut self,
         request: http::Request<RequestBody>,
     ) -> Result<http::Response<Incoming>, hyper::Error> {
-        self.record.clear();
         match &mut self.sender {
             Sender::Http1(sender) => sender.send_request(request).await,
             Sender::Http2(sender) => sender.send_request(request).await,
