@@ -181,6 +181,12 @@ fn constant_fields(kind: Kind, rest: bool) -> ConstantFields {
             "AUTHORIZER_CONFIGURATION_ERROR",
             "The IAM role configured on the authorizer or API Gateway doesn't have permissions",
         ),
+        Kind::Deleted if rest => (
+            "Execution failed due to configuration error: Function not found: arn:aws:lambda:eu-west-1:123456789012:function:orders:live",
+            "404",
+            FAILURE,
+            "",
+        ),
         Kind::Deleted => (
             "Lambda invocation failed with status: 404. Function not found",
             "404",
@@ -194,6 +200,10 @@ fn constant_fields(kind: Kind, rest: bool) -> ConstantFields {
             "",
         ),
         Kind::Imitation | Kind::ImitationWithHeader => ("", "200", "", ""),
+        Kind::ApiThrottled => ("", "", "THROTTLED", ""),
+        Kind::Unauthorized => ("", "", "UNAUTHORIZED", ""),
+        Kind::RouteNotFound if rest => ("", "", "MISSING_AUTHENTICATION_TOKEN", ""),
+        Kind::RouteNotFound => ("", "", "", ""),
         _ => ("", "", "ACCESS_DENIED", ""),
     }
 }
