@@ -177,7 +177,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(Door::RestApi, "unauthorized", Kind::Unauthorized, 0.3),
     fault(Door::RestApi, "forbidden", Kind::Forbidden, 0.2),
     fault(Door::RestApi, "route-not-found", Kind::RouteNotFound, 0.3),
-    fault(Door::RestApi, "unexplained", Kind::Deleted, 0.05),
+    fault(Door::RestApi, "function-missing", Kind::Deleted, 0.05),
     fault(Door::RestApi, "unexplained", Kind::Kms, 0.01),
     fault(Door::RestApi, "unexplained", Kind::GatewayFailure, 0.01),
     fault(Door::RestApi, "unexpected-status", Kind::Imitation, 0.05),
@@ -400,7 +400,8 @@ fn rest_api(kind: Kind, random: &mut Random) -> Parts {
         Kind::IntegrationTimeout => (504, TIMED_OUT, Some(SERVER)),
         // A connection attempt that hangs runs into the API's limit; a refused one does not.
         Kind::Unreachable if random.chance(0.3) => (504, TIMED_OUT, Some(SERVER)),
-        Kind::Throttled | Kind::Permission | Kind::Unreachable | Kind::Deleted | Kind::Kms => {
+        Kind::Deleted => (502, INTERNAL, Some(SERVER)),
+        Kind::Throttled | Kind::Permission | Kind::Unreachable | Kind::Kms => {
             (500, INTERNAL, Some(SERVER))
         }
         Kind::Authorizer => (

@@ -24,6 +24,10 @@ const EXECUTION_LOG: f64 = 0.5;
 const MALFORMED: &str =
     "Execution failed due to configuration error: Malformed Lambda proxy response";
 
+/// A REST API's phrase for a function or alias that does not exist.
+const NOT_FOUND: &str = "Execution failed due to configuration error: Function not found: \
+     arn:aws:lambda:eu-west-1:123456789012:function:orders:live";
+
 /// The gateway response type of a failed integration.
 const FAILURE: &str = "INTEGRATION_FAILURE";
 
@@ -181,6 +185,7 @@ fn constant_fields(kind: Kind, rest: bool) -> ConstantFields {
             "AUTHORIZER_CONFIGURATION_ERROR",
             "The IAM role configured on the authorizer or API Gateway doesn't have permissions",
         ),
+        Kind::Deleted if rest => (NOT_FOUND, "404", FAILURE, ""),
         Kind::Deleted => (
             "Lambda invocation failed with status: 404. Function not found",
             "404",
@@ -194,6 +199,17 @@ fn constant_fields(kind: Kind, rest: bool) -> ConstantFields {
             "",
         ),
         Kind::Imitation | Kind::ImitationWithHeader => ("", "200", "", ""),
-        _ => ("", "", "ACCESS_DENIED", ""),
+        kind => ("", "", rejection(kind, rest), ""),
+    }
+}
+
+/// The gateway response type of a request that the API rejects before it calls its integration.
+fn rejection(kind: Kind, rest: bool) -> &'static str {
+    match kind {
+        Kind::ApiThrottled => "THROTTLED",
+        Kind::Unauthorized => "UNAUTHORIZED",
+        Kind::RouteNotFound if rest => "MISSING_AUTHENTICATION_TOKEN",
+        Kind::RouteNotFound => "",
+        _ => "ACCESS_DENIED",
     }
 }

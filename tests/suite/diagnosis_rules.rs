@@ -23,7 +23,8 @@ const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission
     tls-client-certificate-required tls-plain-http response-malformed \
     upstream-refused upstream-timeout upstream-reset upstream-unhealthy upstream-name-not-found \
     upstream-tls-failed upstream-overloaded edge-function-error probe-blocked function-not-ready \
-    object-not-found dns-no-address layer-failing innermost-layer-failing";
+    object-not-found dns-no-address layer-failing innermost-layer-failing function-missing \
+    waf-unavailable";
 
 /// Causes that no hop can be given for: the response does not tell who broke it.
 const WITHOUT_HOP: &str = "layer-failing innermost-layer-failing connection-reset response-timeout response-truncated response-malformed \

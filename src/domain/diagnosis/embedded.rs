@@ -23,6 +23,8 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "aws-error-type.toml",
     "proxy-status.toml",
     "cloudflare.toml",
+    "cloudfront-page.toml",
+    "aws-waf.toml",
     "envoy.toml",
     "nginx.toml",
     "apache.toml",

@@ -39,11 +39,18 @@ const HTTP_API_BODIES: &[(u16, &str)] = &[
 ];
 
 /// Status and exact body of the responses that a REST API generates. The bodies of 5xx responses
-/// have a space after the colon and are in sentence case.
+/// have a space after the colon and are in sentence case, except the body for a failed authorizer
+/// (captured in 2023).
 const REST_API_BODIES: &[(u16, &str)] = &[
     (500, r#"{"message": "Internal server error"}"#),
     (502, r#"{"message": "Internal server error"}"#),
+    (500, r#"{"message":null}"#),
     (504, r#"{"message": "Endpoint request timed out"}"#),
+    // A VPC link that cannot reach its target (captured in 2020).
+    (
+        504,
+        r#"{"message": "Network error communicating with endpoint"}"#,
+    ),
     (429, r#"{"message":"Too Many Requests"}"#),
     (429, r#"{"message":"Limit Exceeded"}"#),
     (403, r#"{"message":"Missing Authentication Token"}"#),
@@ -55,15 +62,18 @@ const REST_API_BODIES: &[(u16, &str)] = &[
     (413, r#"{"message":"Request Too Long"}"#),
 ];
 
-/// Status and exact body of the responses that a function URL generates: the long 403 from a
-/// capture, the short 403 of older accounts and the 502 from issue threads. A throttle response
-/// contains one of several reasons, so [`THROTTLE`] describes its form instead.
+/// Status and exact body of the responses that a function URL generates: the long 403 and the 400
+/// from captures, the short 403 of older accounts from issue threads, the 403 of a URL that does
+/// not exist and the 502 from tests that were recorded at AWS (localstack/localstack). A throttle
+/// response contains one of several reasons, so [`THROTTLE`] describes its form instead.
 const FUNCTION_URL_BODIES: &[(u16, &str)] = &[
     (
         403,
         r#"{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}"#,
     ),
     (403, r#"{"Message":"Forbidden"}"#),
+    (403, r#"{"Message":null}"#),
+    (400, r#"{"message":"Rate Exceeded."}"#),
     (502, "Internal Server Error"),
 ];
 

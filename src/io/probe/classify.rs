@@ -13,7 +13,8 @@ use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 use super::stopwatch::Handshake;
 use crate::model::observation::{Fault, FaultKind, Phase};
 
-/// What a connection received since the last request was sent, used to classify an error.
+/// What a connection received since it was opened or taken from the pool, used to classify an
+/// error.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Received {
     /// The first bytes that were received, enough to recognize a protocol.

@@ -110,6 +110,50 @@ fn each_log_template_of_a_rest_api_proves_its_cause() {
         "lambda-malformed-response",
     );
     check_proven((Rest, 502, 0.2), T::FunctionError, "lambda-function-error");
+    check_proven((Rest, 502, 0.0003), T::FunctionMissing, "function-missing");
+    check_proven((Rest, 500, 0.2), T::TlsFailed, "upstream-tls-failed");
+    check_proven(
+        (Rest, 504, 0.2),
+        T::NetworkFailure,
+        "integration-unreachable",
+    );
+    check_proven((Rest, 403, 0.2), T::WafBlocked, "probe-blocked");
+    check_proven((Rest, 403, 0.2), T::AccessDenied, "forbidden");
+    check_proven((Http, 403, 0.2), T::AccessDenied, "forbidden");
+    check_proven((Http, 403, 0.2), T::Unsigned, "unauthorized");
+    check_proven((Rest, 500, 0.2), T::WafFailed, "waf-unavailable");
+}
+
+#[test]
+fn a_call_that_lambda_refused_has_several_possible_causes() {
+    let refused = LogFinding {
+        invoked: Some(false),
+        ..log_finding(LogTemplate::RefusedByLambda)
+    };
+    let diagnosis = diagnose(
+        &target(true),
+        &observation(Http, 500, 0.14),
+        evidence_from(refused),
+    );
+    assert_eq!(
+        certainty_and_cause(&diagnosis),
+        "possible function-not-ready"
+    );
+    let verdict = diagnosis.verdict.unwrap();
+    let mut causes = verdict.candidates.iter();
+    for cause in ["function-not-ready", "lambda-throttled", "function-missing"] {
+        assert_eq!(causes.next().unwrap().cause.as_str(), cause);
+    }
+}
+
+#[test]
+fn a_response_that_is_too_large_is_not_an_error_of_the_function() {
+    check(
+        &target(true),
+        (Rest, 502, 1.4),
+        log_finding(LogTemplate::ResponseTooLarge),
+        "likely lambda-malformed-response",
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! metrics of a failed request.
 
 mod log_lines;
+mod log_phrases;
 mod log_verdicts;
 mod metric_verdicts;
 mod support;

@@ -54,7 +54,7 @@ fn graphql(body: &str) -> Recorded {
 #[tokio::test]
 async fn a_rest_api_distinguishes_denied_and_failed_invocations() {
     let failed = rest(502, "InternalServerErrorException", INTERNAL);
-    let expected = "possible lambda-function-error lambda-malformed-response";
+    let expected = "possible lambda-function-error lambda-malformed-response function-missing";
     check(API, failed.clone(), unchanged, expected).await;
     let through_edge = failed
         .with("x-cache", "Error from cloudfront")
@@ -195,7 +195,7 @@ async fn an_error_type_keeps_its_meaning_with_a_customized_body() {
         (
             500,
             "InternalServerErrorException",
-            "possible lambda-permission-denied lambda-throttled",
+            "possible lambda-permission-denied lambda-throttled lambda-function-error",
         ),
         (
             502,
@@ -356,14 +356,14 @@ async fn a_function_url_shows_why_lambda_rejected_the_call() {
         URL,
         denied.clone(),
         unchanged,
-        "possible lambda-permission-denied unauthorized",
+        "possible lambda-permission-denied unauthorized function-missing",
     )
     .await;
     check(
         URL,
         denied,
         |target| target.aws.authorizer = Some(Authorizer::None),
-        "likely lambda-permission-denied",
+        "likely lambda-permission-denied function-missing",
     )
     .await;
 }

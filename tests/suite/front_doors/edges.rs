@@ -155,6 +155,14 @@ async fn a_cloudfront_page_names_its_origin_or_its_function() {
         ),
         (
             cloudfront(503, "LambdaExecutionError from cloudfront"),
+            "likely cloudfront-function-error",
+        ),
+        (
+            cloudfront(503, "FunctionThrottledError from cloudfront"),
+            "likely cloudfront-function-error",
+        ),
+        (
+            cloudfront(503, "FunctionExecutionError from cloudfront"),
             "possible cloudfront-function-error",
         ),
         (

@@ -42,7 +42,7 @@ pub(crate) const fn only_over(fault: &str) -> Option<Protocol> {
 }
 
 /// Faults whose answer depends on which of two events reaches the proxy or the prober first.
-pub(crate) const RACY: [&str; 2] = ["backend-truncated", "client-certificate-missing"];
+pub(crate) const RACY: [&str; 1] = ["backend-truncated"];
 
 const UPSTREAM: &[&str] = &["upstream"];
 

@@ -67,7 +67,7 @@ fn the_failures_of_a_rest_api_are_named_with_their_rivals() {
     let output = diagnose(&[REST, "--json"]);
     assert_eq!(output.status.code(), Some(0));
     let expected = [
-        "possible lambda-function-error lambda-malformed-response",
+        "possible lambda-function-error lambda-malformed-response function-missing",
         "possible lambda-permission-denied lambda-throttled",
         "likely integration-timeout integration-unreachable",
         "proven api-throttled",

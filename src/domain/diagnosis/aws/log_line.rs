@@ -23,14 +23,14 @@ const CALLED_FROM: Duration = Duration::from_secs(1);
 const EXECUTION_LINE: char = '(';
 
 /// Parses a JSON line of an access log into the request id and the finding. The keys are `$context`
-/// variable names in dotted, nested, or camel-case form; `-` means unset. `None` if the text is not
-/// a JSON object or has no request id.
+/// variable names in dotted, nested, camel-case or underscore form; `-` means unset. `None` if the
+/// text is not a JSON object or has no request id.
 #[must_use]
 pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     let fields = Fields::read(text)?;
     let id = fields
-        .text(&["requestid"])
-        .or_else(|| fields.text(&["extendedrequestid"]))?;
+        .text(&["requestid", "request.id"])
+        .or_else(|| fields.text(&["extendedrequestid", "extended.request.id"]))?;
     let status = fields.status(&["status"]);
     let service_status = fields.status(SERVICE_STATUS);
     let latency = fields.milliseconds(&["integrationlatency", "integration.latency"]);
@@ -47,7 +47,11 @@ pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
         template,
         status,
         integration_status: service_status.or_else(|| fields.status(CODE_STATUS)),
-        invoked: invoked(template, fields.logged(INTEGRATION_REQUEST), latency),
+        invoked: if refused_by_service(status, service_status) {
+            Some(false)
+        } else {
+            invoked(template, fields.logged(INTEGRATION_REQUEST), latency)
+        },
         integration_latency: latency,
     };
     Some((id.to_owned(), finding))
@@ -105,16 +109,26 @@ const INTEGRATION_ERROR: &[&str] = &[
     "integrationerrormessage",
     "integration.error",
     "integrationerror",
+    "integration.error.message",
 ];
 /// Names of the field with the id of the request to the integration, which is Lambda's request id
 /// if Lambda was reached.
-const INTEGRATION_REQUEST: &[&str] = &["integrationrequestid", "integration.requestid"];
+const INTEGRATION_REQUEST: &[&str] = &[
+    "integrationrequestid",
+    "integration.requestid",
+    "integration.request.id",
+];
 /// Names of the field with the API's own error message, which is set only if the API generated the
 /// response.
 const API_ERROR: &[&str] = &["error.message", "errormessage"];
 /// Names of the field with the type of gateway response, which is set only if the API generated the
 /// response.
-const RESPONSE_TYPE: &[&str] = &["error.responsetype", "errorresponsetype", "responsetype"];
+const RESPONSE_TYPE: &[&str] = &[
+    "error.responsetype",
+    "errorresponsetype",
+    "responsetype",
+    "error.response.type",
+];
 /// Names of the field with AWS's description of an authorizer error.
 const AUTHORIZER_ERROR: &[&str] = &["authorizer.error", "authorizererror", "authorize.error"];
 
@@ -138,7 +152,9 @@ fn access_template(
             .and_then(phrase::of_response_type),
         throttled(status, service_status),
     ];
-    match agreed(templates.into_iter().flatten()) {
+    let found = || templates.into_iter().flatten();
+    let is_specific = found().any(|template| !is_vague(template));
+    match agreed(found().filter(|template| !is_specific || !is_vague(*template))) {
         LogTemplate::Unknown
             if templates.iter().all(Option::is_none)
                 && refused_without_error(fields, status, service_status) =>
@@ -149,11 +165,29 @@ fn access_template(
     }
 }
 
+/// Returns whether a template has several possible causes, so that a second template in the same
+/// line is more informative.
+fn is_vague(template: LogTemplate) -> bool {
+    matches!(
+        template,
+        LogTemplate::RefusedByLambda | LogTemplate::AccessDenied
+    )
+}
+
 /// Returns `Throttled` if the Lambda service returned 429 and the API returned 5xx. If the function
 /// itself had returned 429, the API would have relayed that status.
 fn throttled(status: Option<u16>, service_status: Option<u16>) -> Option<LogTemplate> {
     let own_error = status.is_some_and(|status| status >= 500);
     (own_error && service_status == Some(429)).then_some(LogTemplate::Throttled)
+}
+
+/// Returns whether the Lambda service refused the call: Lambda returned an error status, and the API
+/// returned a different one. The id of the integration request is set even then, because Lambda
+/// assigns an id to a refused call too.
+fn refused_by_service(status: Option<u16>, service_status: Option<u16>) -> bool {
+    status.is_some_and(|status| status >= 500)
+        && service_status.is_some_and(|service| service >= 400)
+        && service_status != status
 }
 
 /// Returns whether the API rejected a response of Lambda without logging an error: Lambda returned
@@ -186,21 +220,29 @@ fn invoked(
         LogTemplate::FunctionError
         | LogTemplate::FunctionTimedOut
         | LogTemplate::MalformedResponse
+        | LogTemplate::ResponseTooLarge
         | LogTemplate::RefusedWithoutError => Some(true),
-        LogTemplate::Throttled | LogTemplate::PermissionDenied | LogTemplate::AuthorizerFailure => {
+        LogTemplate::Throttled
+        | LogTemplate::PermissionDenied
+        | LogTemplate::AuthorizerFailure
+        | LogTemplate::FunctionMissing
+        | LogTemplate::RefusedByLambda
+        | LogTemplate::Unsigned
+        | LogTemplate::AccessDenied
+        | LogTemplate::WafBlocked
+        | LogTemplate::WafFailed => Some(false),
+        LogTemplate::IntegrationTimeout
+        | LogTemplate::NetworkFailure
+        | LogTemplate::TlsFailed
+        | LogTemplate::Unknown => match request {
             Some(false)
-        }
-        LogTemplate::IntegrationTimeout | LogTemplate::NetworkFailure | LogTemplate::Unknown => {
-            match request {
-                Some(false)
-                    if template != LogTemplate::Unknown
-                        || latency.is_some_and(|latency| latency >= CALLED_FROM) =>
-                {
-                    None
-                }
-                known => known,
+                if template != LogTemplate::Unknown
+                    || latency.is_some_and(|latency| latency >= CALLED_FROM) =>
+            {
+                None
             }
-        }
+            known => known,
+        },
     }
 }
 

@@ -111,6 +111,22 @@ text_enum! {
         AuthorizerFailure = "authorizer-failure",
         /// The API could not reach the backend over the network.
         NetworkFailure = "network-failure",
+        /// The TLS handshake of the API with the backend failed.
+        TlsFailed = "tls-failed",
+        /// The function, version, or alias of the integration does not exist.
+        FunctionMissing = "function-missing",
+        /// Lambda refused the call with a 4xx status. The phrase does not contain the reason.
+        RefusedByLambda = "refused-by-lambda",
+        /// Lambda rejected the response of the function because it is too large.
+        ResponseTooLarge = "response-too-large",
+        /// The request is not signed, but the route requires a signature.
+        Unsigned = "unsigned",
+        /// An authorizer or a policy denied the request.
+        AccessDenied = "access-denied",
+        /// A rule of AWS WAF blocked the request.
+        WafBlocked = "waf-blocked",
+        /// The API could not evaluate the rules of AWS WAF.
+        WafFailed = "waf-failed",
         /// Lambda returned 200, the API logged no integration error, and the API generated an error
         /// itself. This combination indicates a malformed response, for which AWS may log no
         /// phrase.

@@ -146,6 +146,59 @@ fn a_rest_api_body_without_the_error_type_is_unclear() {
 }
 
 #[test]
+fn captured_bodies_of_rest_apis_are_their_own() {
+    let api = |error| {
+        [
+            ("x-amzn-requestid", "u"),
+            ("x-amz-apigw-id", "i="),
+            ("x-amzn-errortype", error),
+        ]
+    };
+    let network = r#"{"message": "Network error communicating with endpoint"}"#;
+    let internal = api("InternalServerErrorException");
+    let authorizer = api("AuthorizerConfigurationException");
+    for (headers, status, body, made) in [
+        (internal, 504, network, GatewayMade::Yes),
+        (
+            internal,
+            504,
+            r#"{"message":"Network error communicating with endpoint"}"#,
+            GatewayMade::Unclear,
+        ),
+        (internal, 502, network, GatewayMade::Unclear),
+        (authorizer, 500, r#"{"message":null}"#, GatewayMade::Yes),
+        (authorizer, 500, r#"{"Message":null}"#, GatewayMade::Unclear),
+        (authorizer, 500, "", GatewayMade::Unclear),
+    ] {
+        check(status, &headers, body, (FrontDoor::RestApi, made));
+    }
+}
+
+#[test]
+fn captured_bodies_of_function_urls_are_their_own() {
+    let host = "abc.lambda-url.eu-west-1.on.aws";
+    let (denied, throttled) = ("AccessDeniedException", "ThrottlingException");
+    let rate = r#"{"message":"Rate Exceeded."}"#;
+    for (status, error, body, made) in [
+        (403, denied, r#"{"Message":null}"#, GatewayMade::Yes),
+        (403, denied, r#"{"message":null}"#, GatewayMade::Unclear),
+        (400, throttled, rate, GatewayMade::Yes),
+        (429, throttled, rate, GatewayMade::Unclear),
+    ] {
+        let headers = [("x-amzn-errortype", error)];
+        check_at(host, status, &headers, body, (FrontDoor::FunctionUrl, made));
+        let relayed = [("x-amzn-errortype", error), ("x-powered-by", "Express")];
+        check_at(
+            host,
+            status,
+            &relayed,
+            body,
+            (FrontDoor::FunctionUrl, GatewayMade::No),
+        );
+    }
+}
+
+#[test]
 fn bodies_of_equal_length_are_distinguished_by_their_text() {
     for (body, made) in [
         (r#"{"message":"Forbidden"}"#, GatewayMade::Yes),

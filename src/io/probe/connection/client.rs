@@ -24,7 +24,7 @@ use super::server_name::{self, ServerName, bare_host};
 use super::socks;
 use super::stream::{ByteStream, RecordedStream};
 use super::tls::{Alpn, TlsClient};
-use crate::io::probe::classify;
+use crate::io::probe::classify::{self, Received};
 use crate::io::probe::stopwatch::Stopwatch;
 use crate::model::host_port::HostPort;
 use crate::model::observation::{Fault, FaultKind, Phase};
@@ -212,9 +212,18 @@ impl Client {
         watch.enter(Phase::Processing);
         let stream = RecordedStream::new(stream);
         let record = stream.record();
+        let requested = handshake
+            .as_ref()
+            .is_some_and(|seen| seen.client_certificate_requested);
         Connection::begin(stream, is_http2, remote, handshake)
             .await
-            .map_err(|error| classify::exchange(&error, Phase::Processing, &record.evidence()))
+            .map_err(|error| {
+                let received = Received {
+                    client_certificate_requested: requested,
+                    ..record.evidence()
+                };
+                classify::exchange(&error, Phase::Processing, &received)
+            })
     }
 
     /// Returns the host and port to which a SOCKS proxy is to connect. Resolves the host name first

@@ -67,12 +67,15 @@ impl Connection {
     /// # Errors
     /// Returns an error if the peer violates the protocol or closed the connection.
     async fn begin(
-        stream: RecordedStream,
+        mut stream: RecordedStream,
         is_http2: bool,
         remote: SocketAddr,
         handshake: Option<Handshake>,
     ) -> Result<Self, hyper::Error> {
         let record = stream.record();
+        if is_http2 {
+            stream.end_with_reads();
+        }
         let io = TokioIo::new(stream);
         let sender = if is_http2 {
             let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -106,7 +109,9 @@ impl Connection {
         matches!(self.sender, Sender::Http2(_))
     }
 
-    /// Returns what was received since the last request was sent, to classify an error.
+    /// Returns what was received since the connection was opened or taken from the pool, to classify
+    /// an error. This may precede the request: in TLS 1.3, a server's alert about a missing client
+    /// certificate arrives after the handshake.
     pub(super) fn received(&self) -> Received {
         let handshake = self.handshake.as_ref();
         Received {
@@ -124,7 +129,6 @@ impl Connection {
         &mut self,
         request: http::Request<RequestBody>,
     ) -> Result<http::Response<Incoming>, hyper::Error> {
-        self.record.clear();
         match &mut self.sender {
             Sender::Http1(sender) => sender.send_request(request).await,
             Sender::Http2(sender) => sender.send_request(request).await,

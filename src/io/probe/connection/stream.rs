@@ -22,6 +22,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 pub(super) struct RecordedStream {
     inner: Box<dyn ByteStream>,
     record: Arc<StreamRecord>,
+    /// Whether a failed write is reported only after reading has ended.
+    ends_with_reads: bool,
+    /// The error of a failed write that is not reported yet.
+    failed: Option<io::Error>,
 }
 
 /// The record of what a stream has received since the record was last cleared.
@@ -31,8 +35,13 @@ pub(super) struct StreamRecord(Mutex<Received>);
 /// Maximum number of first bytes that are recorded, enough to recognize a protocol.
 const FIRST: usize = 32;
 
+/// Size in bytes of the buffer for one read after a failed write.
+const LAST_BYTES: usize = 1024;
+/// Maximum number of reads after a failed write.
+const MAX_LAST_READS: usize = 16;
+
 impl StreamRecord {
-    /// Clears the record. `Connection::send` calls this method before each request.
+    /// Clears the record. Called before a connection from the pool is used again.
     pub(super) fn clear(&self) {
         self.with(|received| *received = Received::default());
     }
@@ -59,7 +68,56 @@ impl RecordedStream {
         Self {
             inner,
             record: Arc::default(),
+            ends_with_reads: false,
+            failed: None,
         }
+    }
+
+    /// Makes a failed write return its error only after all received bytes were read. A server that
+    /// rejects a client certificate sends an alert and closes the connection, often while the client
+    /// writes its first request. The HTTP/2 client does not read after a failed write, so that it
+    /// would miss the alert.
+    pub(super) const fn end_with_reads(&mut self) {
+        self.ends_with_reads = true;
+    }
+
+    /// Returns the result of a write; if the write failed, only after the peer's last bytes were read.
+    fn after_reads<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let error = match polled {
+            Poll::Ready(Err(error)) if self.ends_with_reads => error,
+            polled => return polled,
+        };
+        let mut bytes = [0; LAST_BYTES];
+        // The peer may have sent frames before the alert.
+        for _ in 0..MAX_LAST_READS {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut *self).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    self.failed = Some(error);
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Err(error))
+    }
+
+    /// Polls a write, or the pending result of an earlier failed write.
+    fn poll_writing<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut dyn ByteStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let polled = match self.failed.take() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => write(Pin::new(&mut *self.inner), context),
+        };
+        self.after_reads(context, polled)
     }
 
     /// Returns the record, which outlives the stream.
@@ -100,11 +158,13 @@ impl AsyncWrite for RecordedStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(context, bytes)
+        self.get_mut()
+            .poll_writing(context, |inner, context| inner.poll_write(context, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+        self.get_mut()
+            .poll_writing(context, |inner, context| inner.poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,10 +176,64 @@ impl AsyncWrite for RecordedStream {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, parts)
+        self.get_mut().poll_writing(context, |inner, context| {
+            inner.poll_write_vectored(context, parts)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
         self.inner.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    /// A connection that the peer ended with an alert, and on which nothing can be written.
+    struct Ended;
+
+    impl AsyncRead for Ended {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+            Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, alert)))
+        }
+    }
+
+    impl AsyncWrite for Ended {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_alert_that_arrives_before_a_failed_write_is_read_for_http2() {
+        for is_http2 in [false, true] {
+            let mut stream = RecordedStream::new(Box::new(Ended));
+            if is_http2 {
+                stream.end_with_reads();
+            }
+            let record = stream.record();
+            let error = stream.write_all(b"PRI").await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+            assert_eq!(record.evidence().tls_error.is_some(), is_http2);
+        }
     }
 }

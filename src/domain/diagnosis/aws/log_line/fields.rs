@@ -1,8 +1,9 @@
 //! Parses a JSON access log line into fields with normalized names.
 //!
-//! Users define the log format: dotted `$context` names, camel case, or nested objects. All names
-//! are converted to lowercase without `$context.`. The dots remain, because `integration.status`
-//! and `integrationStatus` are different variables. Values are stored as text.
+//! Users define the log format: dotted `$context` names, camel case, `_` instead of dots, or nested
+//! objects. All names are converted to lowercase without `$context.`, and `_` to dots. Dots are not
+//! removed, because `integration.status` and `integrationStatus` are different variables. Values
+//! are stored as text.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,6 +68,7 @@ impl Fields {
             Value::Object(inner) if depth < MAX_DEPTH => {
                 for (key, value) in inner {
                     let key = key.trim_start_matches('$').to_ascii_lowercase();
+                    let key = key.replace('_', ".");
                     let name = match name {
                         "" | "context" => key,
                         name => format!("{name}.{key}"),

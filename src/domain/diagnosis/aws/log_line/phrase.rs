@@ -18,6 +18,15 @@ const REST_WRAPPER: &str = "Lambda execution failed with status ";
 const REST_WRAPPER_MIDDLE: &str = " due to customer function error: ";
 /// The text after an exception's message in the log of a REST API (captured).
 const REST_WRAPPER_END: &str = ". Lambda request id: ";
+/// The text before an exception's message in the access log of a REST API, without a space and
+/// without any text after the message (captured: DataBiosphere/azul#8192).
+const REST_ACCESS_WRAPPER: &str = "Lambda Customer Function Error:";
+/// The parts of Lambda's message about a response that is too large, before and after the number of
+/// bytes (captured: DataBiosphere/azul#8192).
+const TOO_LARGE: (&str, &str) = (
+    "Response payload size exceeded maximum allowed payload size (",
+    " bytes).",
+);
 /// The text before the seconds in Lambda's message about a function timeout.
 const TIMED_OUT: &str = "Task timed out after ";
 /// The text before the reason of a configuration error in the log of a REST API (captured).
@@ -40,7 +49,41 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
         "Malformed Lambda proxy response",
         LogTemplate::MalformedResponse,
     ),
+    // The rest of the sentence names the field (aws/aws-lambda-go#373).
+    (
+        "The response from the Lambda function doesn't match the format that API Gateway expects",
+        LogTemplate::MalformedResponse,
+    ),
     ("Rate Exceeded", LogTemplate::Throttled),
+    // Captured with the ARN (DataBiosphere/azul#7883).
+    ("Function not found: arn:", LogTemplate::FunctionMissing),
+    // Captured for an idle function. It may stand for a throttle too, so it names no cause.
+    (
+        "The Lambda service returned a 4xx error",
+        LogTemplate::RefusedByLambda,
+    ),
+    // Captured for a VPC link, with `Connection is closed` and `Connection reset by peer`.
+    (
+        "Execution failed due to a network error communicating with endpoint",
+        LogTemplate::NetworkFailure,
+    ),
+    (
+        "Network error communicating with endpoint",
+        LogTemplate::NetworkFailure,
+    ),
+    (
+        "Execution failed due to an vpc link error",
+        LogTemplate::NetworkFailure,
+    ),
+    ("Invalid VpcLink ID: ", LogTemplate::NetworkFailure),
+    // repost.aws/knowledge-center/api-gateway-ssl-certificate-errors
+    ("PKIX path building failed", LogTemplate::TlsFailed),
+    ("PKIX path validation failed", LogTemplate::TlsFailed),
+    // Captured in 2026.
+    (
+        "There was an error evaluating the AWS WAF rules associated with this API",
+        LogTemplate::WafFailed,
+    ),
     (
         "Execution failed due to a timeout error",
         LogTemplate::IntegrationTimeout,
@@ -55,12 +98,17 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
 /// wrapped.
 pub(super) fn of_function(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
-    let message = match text.strip_prefix(HTTP_WRAPPER) {
-        Some(rest) => rest.strip_suffix(HTTP_WRAPPER_END).unwrap_or(rest),
-        None => rest_wrapper(text)?.1,
+    let message = if let Some(rest) = text.strip_prefix(HTTP_WRAPPER) {
+        rest.strip_suffix(HTTP_WRAPPER_END).unwrap_or(rest)
+    } else if let Some(rest) = text.strip_prefix(REST_ACCESS_WRAPPER) {
+        rest
+    } else {
+        rest_wrapper(text)?.1
     };
     Some(if is_timeout(message) {
         LogTemplate::FunctionTimedOut
+    } else if is_too_large(message) {
+        LogTemplate::ResponseTooLarge
     } else {
         LogTemplate::FunctionError
     })
@@ -68,7 +116,9 @@ pub(super) fn of_function(text: &str) -> Option<LogTemplate> {
 
 /// Returns whether a text contains AWS's wrapper around an exception, at any place.
 pub(super) fn contains_wrapper(text: &str) -> bool {
-    text.contains(HTTP_WRAPPER.trim_end()) || text.contains(REST_WRAPPER_MIDDLE)
+    text.contains(HTTP_WRAPPER.trim_end())
+        || text.contains(REST_WRAPPER_MIDDLE)
+        || text.contains(REST_ACCESS_WRAPPER)
 }
 
 /// Returns the meaning of the API's message about its integration; `None` without a known phrase.
@@ -78,6 +128,9 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
         return Some(LogTemplate::Throttled);
     }
     let text = text.strip_prefix(CONFIGURATION).unwrap_or(text);
+    if is_wrong_certificate(text) {
+        return Some(LogTemplate::TlsFailed);
+    }
     GATEWAY
         .iter()
         .find(|(phrase, _)| text.starts_with(phrase))
@@ -87,11 +140,15 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
 /// Returns the meaning of the API's message about its authorizer. A message of the authorizer
 /// itself is an ordinary denial, for which `None` is returned.
 pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
+    let text = text.trim();
     // The English text is inferred from a translated page and from the phrase about the
     // integration, which is captured and begins in the same way.
-    text.trim()
-        .starts_with("The IAM role configured on the authorizer")
-        .then_some(LogTemplate::AuthorizerFailure)
+    if text.starts_with("The IAM role configured on the authorizer") {
+        return Some(LogTemplate::AuthorizerFailure);
+    }
+    // Captured for an unsigned request to a route with `AWS_IAM`.
+    text.starts_with("The request for the IAM Authorizer doesn't match the format")
+        .then_some(LogTemplate::Unsigned)
 }
 
 /// Returns the meaning of a gateway response type (`$context.error.responseType`); `None` for types
@@ -103,6 +160,8 @@ pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
         "AUTHORIZER_FAILURE" | "AUTHORIZER_CONFIGURATION_ERROR" => {
             Some(LogTemplate::AuthorizerFailure)
         }
+        "WAF_FILTERED" => Some(LogTemplate::WafBlocked),
+        "ACCESS_DENIED" => Some(LogTemplate::AccessDenied),
         _ => None,
     }
 }
@@ -130,6 +189,23 @@ fn rest_wrapper(text: &str) -> Option<(u16, &str)> {
         .rsplit_once(REST_WRAPPER_END)
         .map_or(message, |(message, _)| message);
     Some((status.parse().ok()?, message))
+}
+
+/// Returns whether a configuration error is about the name in the backend's certificate:
+/// `Host name 'x' does not match the certificate subject provided by the peer (CN=y)`.
+fn is_wrong_certificate(text: &str) -> bool {
+    text.strip_prefix("Host name '").is_some_and(|rest| {
+        rest.contains("' does not match the certificate subject provided by the peer")
+    })
+}
+
+/// Returns whether a message is Lambda's about a response that is too large, and nothing else.
+fn is_too_large(message: &str) -> bool {
+    let number = message.trim().strip_prefix(TOO_LARGE.0).and_then(|rest| {
+        rest.strip_suffix(TOO_LARGE.1)
+            .or_else(|| rest.strip_suffix(" bytes)"))
+    });
+    number.is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
 }
 
 fn invocation_failed(text: &str) -> Option<u16> {
