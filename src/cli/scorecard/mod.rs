@@ -40,7 +40,7 @@ pub struct Args {
         required_unless_present = "simulated"
     )]
     config: Option<PathBuf>,
-    /// Score a simulated fault lab; needs no AWS account or network.
+    /// Score the diagnoses of simulated faults; needs no AWS account or network access.
     #[arg(long, conflicts_with_all = ["config", "expect"])]
     simulated: bool,
     /// The true cause of a target's failures, or `none` for a healthy target. May be repeated;
@@ -102,7 +102,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Scores the simulated fault lab.
+/// Scores the diagnoses of the simulated faults.
 async fn simulated(duration: Duration) -> Result<Vec<Card>, String> {
     // The simulator's default timeouts are the same as those of the real APIs.
     let simulator = Simulator::start(SimulatorOptions::default())

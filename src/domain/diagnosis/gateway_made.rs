@@ -46,7 +46,7 @@ const REST_API_BODIES: &[(u16, &str)] = &[
     (502, r#"{"message": "Internal server error"}"#),
     (500, r#"{"message":null}"#),
     (504, r#"{"message": "Endpoint request timed out"}"#),
-    // A VPC link that cannot reach its target (captured in 2020).
+    // This body was captured in 2020 for a VPC link that could not reach its target.
     (
         504,
         r#"{"message": "Network error communicating with endpoint"}"#,
@@ -62,10 +62,10 @@ const REST_API_BODIES: &[(u16, &str)] = &[
     (413, r#"{"message":"Request Too Long"}"#),
 ];
 
-/// Status and exact body of the responses that a function URL generates: the long 403 and the 400
-/// from captures, the short 403 of older accounts from issue threads, the 403 of a URL that does
-/// not exist and the 502 from tests that were recorded at AWS (localstack/localstack). A throttle
-/// response contains one of several reasons, so [`THROTTLE`] describes its form instead.
+/// Status and exact body of the responses that a function URL generates. The long 403 and the 400
+/// were captured. The short 403 of older accounts is from issue threads. Tests of
+/// localstack/localstack recorded the 502 and, for a URL that does not exist, the 403 with `null`.
+/// A 429 contains one of several reasons, so [`THROTTLE`] describes the form of its body.
 const FUNCTION_URL_BODIES: &[(u16, &str)] = &[
     (
         403,

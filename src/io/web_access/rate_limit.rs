@@ -38,7 +38,8 @@ impl TokenBucket {
     /// Removes a token from the bucket. Returns false if the bucket is empty.
     pub fn take(&self, now: Instant) -> bool {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // The bucket contains at most `burst` tokens, so it counts as empty at this time or later.
+        // The bucket gains its maximum of `burst` tokens within `interval * burst`. If it was last
+        // empty earlier than that, it is full, as if it had been empty exactly then.
         let full = now.checked_sub(self.limit.interval * self.limit.burst);
         let since = full.map_or(*empty_at, |full| full.max(*empty_at));
         if now.saturating_duration_since(since) < self.limit.interval {

@@ -23,7 +23,7 @@ const CALLED_FROM: Duration = Duration::from_secs(1);
 const EXECUTION_LINE: char = '(';
 
 /// Parses a JSON line of an access log into the request id and the finding. The keys are `$context`
-/// variable names in dotted, nested, camel-case or underscore form; `-` means unset. `None` if the
+/// variable names in dotted, nested, camel-case, or underscore form; `-` means unset. `None` if the
 /// text is not a JSON object or has no request id.
 #[must_use]
 pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
@@ -165,8 +165,8 @@ fn access_template(
     }
 }
 
-/// Returns whether a template has several possible causes, so that a second template in the same
-/// line is more informative.
+/// Returns whether a template has several possible causes. A template with a single cause in the
+/// same line then takes precedence.
 fn is_vague(template: LogTemplate) -> bool {
     matches!(
         template,
@@ -181,9 +181,9 @@ fn throttled(status: Option<u16>, service_status: Option<u16>) -> Option<LogTemp
     (own_error && service_status == Some(429)).then_some(LogTemplate::Throttled)
 }
 
-/// Returns whether the Lambda service refused the call: Lambda returned an error status, and the API
-/// returned a different one. The id of the integration request is set even then, because Lambda
-/// assigns an id to a refused call too.
+/// Returns whether the Lambda service rejected the invocation: Lambda returned a 4xx or 5xx status,
+/// and the API returned a different 5xx status. The id of the integration request then does not
+/// show that the function ran, because Lambda also assigns an id to a rejected invocation.
 fn refused_by_service(status: Option<u16>, service_status: Option<u16>) -> bool {
     status.is_some_and(|status| status >= 500)
         && service_status.is_some_and(|service| service >= 400)

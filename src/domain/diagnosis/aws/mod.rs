@@ -115,7 +115,7 @@ text_enum! {
         TlsFailed = "tls-failed",
         /// The function, version, or alias of the integration does not exist.
         FunctionMissing = "function-missing",
-        /// Lambda refused the call with a 4xx status. The phrase does not contain the reason.
+        /// Lambda rejected the invocation with a 4xx status. The phrase does not state the reason.
         RefusedByLambda = "refused-by-lambda",
         /// Lambda rejected the response of the function because it is too large.
         ResponseTooLarge = "response-too-large",

@@ -143,9 +143,10 @@ impl InvocationOutcome {
     }
 }
 
-/// Returns whether the window counts only the prober's own requests: API Gateway counted as many
-/// requests on the route as the prober sent, and the invocations and throttles of Lambda are not
-/// more. `shared` is whether other callers use the function. `None` if unknown.
+/// Returns whether the window counts only the prober's own requests: API Gateway counted exactly as
+/// many requests on the route as the prober sent, and the sum of Lambda's invocations and throttles
+/// does not exceed this number. Returns `None` if this is unknown. `shared` is whether other
+/// callers use the function.
 pub(super) fn counts_only_own_requests(window: &MetricWindow, shared: bool) -> Option<bool> {
     let counted = window.api.and_then(|api| api.count);
     let own_requests = f64::from(window.own_requests);

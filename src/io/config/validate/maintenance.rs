@@ -28,7 +28,7 @@ pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceW
         _ => {
             table.place().error(
                 "needs exactly one time: write `from` and `until` (once), or `days`, `at` and \
-                 `lasting` (each week)",
+                 `lasting` (weekly)",
             );
             None
         }

@@ -109,9 +109,9 @@ impl Connection {
         matches!(self.sender, Sender::Http2(_))
     }
 
-    /// Returns what was received since the connection was opened or taken from the pool, to classify
-    /// an error. This may precede the request: in TLS 1.3, a server's alert about a missing client
-    /// certificate arrives after the handshake.
+    /// Returns what was received since the connection was opened or taken from the pool, to
+    /// classify an error. The data may have arrived before the request was sent: in TLS 1.3, a
+    /// server's alert about a missing client certificate arrives after the handshake.
     pub(super) fn received(&self) -> Received {
         let handshake = self.handshake.as_ref();
         Received {

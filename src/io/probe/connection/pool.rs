@@ -44,7 +44,7 @@ impl Pool {
         while let Some(mut connection) = self.pop(origin) {
             let ready = timeout(READY_WITHIN, connection.ready()).await;
             if ready == Ok(true) && !connection.is_closed() {
-                // What the connection received before belongs to earlier requests.
+                // The data that was received until now belongs to earlier requests.
                 connection.record.clear();
                 return Some(connection);
             }

@@ -22,9 +22,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 pub(super) struct RecordedStream {
     inner: Box<dyn ByteStream>,
     record: Arc<StreamRecord>,
-    /// Whether a failed write is reported only after reading has ended.
+    /// Whether a failed write returns its error only after all received bytes were read.
     ends_with_reads: bool,
-    /// The error of a failed write that is not reported yet.
+    /// The error of a failed write, until it is returned after the remaining reads.
     failed: Option<io::Error>,
 }
 
@@ -37,11 +37,12 @@ const FIRST: usize = 32;
 
 /// Size in bytes of the buffer for one read after a failed write.
 const LAST_BYTES: usize = 1024;
-/// Maximum number of reads after a failed write.
+/// Maximum number of reads in one poll after a failed write. After these reads, the poll returns
+/// the error of the write.
 const MAX_LAST_READS: usize = 16;
 
 impl StreamRecord {
-    /// Clears the record. Called before a connection from the pool is used again.
+    /// Clears the record. `Pool::take` calls this method before a connection is used again.
     pub(super) fn clear(&self) {
         self.with(|received| *received = Received::default());
     }
@@ -74,14 +75,15 @@ impl RecordedStream {
     }
 
     /// Makes a failed write return its error only after all received bytes were read. A server that
-    /// rejects a client certificate sends an alert and closes the connection, often while the client
-    /// writes its first request. The HTTP/2 client does not read after a failed write, so that it
+    /// rejects a client certificate sends an alert and closes the connection, often while the
+    /// client writes its first request. The HTTP/2 client does not read after a failed write, so it
     /// would miss the alert.
     pub(super) const fn end_with_reads(&mut self) {
         self.ends_with_reads = true;
     }
 
-    /// Returns the result of a write; if the write failed, only after the peer's last bytes were read.
+    /// Returns the result of a write. If the write failed and `ends_with_reads` is set, first reads
+    /// the bytes that the peer sent, to record its alert; `Pending` while such a read is pending.
     fn after_reads<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -92,7 +94,7 @@ impl RecordedStream {
             polled => return polled,
         };
         let mut bytes = [0; LAST_BYTES];
-        // The peer may have sent frames before the alert.
+        // The peer may have sent HTTP/2 frames before the alert, so one read may not be enough.
         for _ in 0..MAX_LAST_READS {
             let mut buffer = ReadBuf::new(&mut bytes);
             match Pin::new(&mut *self).poll_read(context, &mut buffer) {
@@ -107,7 +109,8 @@ impl RecordedStream {
         Poll::Ready(Err(error))
     }
 
-    /// Polls a write, or the pending result of an earlier failed write.
+    /// Polls `write`. If the error of an earlier write has not been returned yet, continues with
+    /// that error instead.
     fn poll_writing<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -191,7 +194,7 @@ mod tests {
     use super::*;
     use tokio::io::AsyncWriteExt;
 
-    /// A connection that the peer ended with an alert, and on which nothing can be written.
+    /// A connection on which reading returns the peer's alert and writing fails.
     struct Ended;
 
     impl AsyncRead for Ended {

@@ -1,9 +1,9 @@
 //! Parses a JSON access log line into fields with normalized names.
 //!
 //! Users define the log format: dotted `$context` names, camel case, `_` instead of dots, or nested
-//! objects. All names are converted to lowercase without `$context.`, and `_` to dots. Dots are not
-//! removed, because `integration.status` and `integrationStatus` are different variables. Values
-//! are stored as text.
+//! objects. All names are converted to lowercase without `$context.`, and each `_` is replaced with
+//! a dot. Dots are kept, because `integration.status` and `integrationStatus` are different
+//! variables. Values are stored as text.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -18,11 +18,11 @@ const REST_WRAPPER: &str = "Lambda execution failed with status ";
 const REST_WRAPPER_MIDDLE: &str = " due to customer function error: ";
 /// The text after an exception's message in the log of a REST API (captured).
 const REST_WRAPPER_END: &str = ". Lambda request id: ";
-/// The text before an exception's message in the access log of a REST API, without a space and
-/// without any text after the message (captured: DataBiosphere/azul#8192).
+/// The text before an exception's message in the access log of a REST API (captured in
+/// DataBiosphere/azul#8192). The message follows without a space, and no text follows the message.
 const REST_ACCESS_WRAPPER: &str = "Lambda Customer Function Error:";
-/// The parts of Lambda's message about a response that is too large, before and after the number of
-/// bytes (captured: DataBiosphere/azul#8192).
+/// The text before and after the number of bytes in Lambda's message about a response that is too
+/// large (captured in DataBiosphere/azul#8192).
 const TOO_LARGE: (&str, &str) = (
     "Response payload size exceeded maximum allowed payload size (",
     " bytes).",
@@ -49,20 +49,22 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
         "Malformed Lambda proxy response",
         LogTemplate::MalformedResponse,
     ),
-    // The rest of the sentence names the field (aws/aws-lambda-go#373).
+    // The text after this phrase names the field with the wrong type (aws/aws-lambda-go#373).
     (
         "The response from the Lambda function doesn't match the format that API Gateway expects",
         LogTemplate::MalformedResponse,
     ),
     ("Rate Exceeded", LogTemplate::Throttled),
-    // Captured with the ARN (DataBiosphere/azul#7883).
+    // A captured line contains the function's ARN after this text (DataBiosphere/azul#7883).
     ("Function not found: arn:", LogTemplate::FunctionMissing),
-    // Captured for an idle function. It may stand for a throttle too, so it names no cause.
+    // This phrase was captured for an idle function. AWS may also log it for a throttled
+    // invocation, so the phrase does not show a single cause.
     (
         "The Lambda service returned a 4xx error",
         LogTemplate::RefusedByLambda,
     ),
-    // Captured for a VPC link, with `Connection is closed` and `Connection reset by peer`.
+    // Captured lines for a VPC link continue with `Connection is closed` or `Connection reset by
+    // peer`.
     (
         "Execution failed due to a network error communicating with endpoint",
         LogTemplate::NetworkFailure,
@@ -76,10 +78,10 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
         LogTemplate::NetworkFailure,
     ),
     ("Invalid VpcLink ID: ", LogTemplate::NetworkFailure),
-    // repost.aws/knowledge-center/api-gateway-ssl-certificate-errors
+    // These phrases are from repost.aws/knowledge-center/api-gateway-ssl-certificate-errors.
     ("PKIX path building failed", LogTemplate::TlsFailed),
     ("PKIX path validation failed", LogTemplate::TlsFailed),
-    // Captured in 2026.
+    // This phrase was captured for a REST API in 2026.
     (
         "There was an error evaluating the AWS WAF rules associated with this API",
         LogTemplate::WafFailed,
@@ -146,7 +148,7 @@ pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
     if text.starts_with("The IAM role configured on the authorizer") {
         return Some(LogTemplate::AuthorizerFailure);
     }
-    // Captured for an unsigned request to a route with `AWS_IAM`.
+    // This phrase was captured for an unsigned request to a route with `AWS_IAM`.
     text.starts_with("The request for the IAM Authorizer doesn't match the format")
         .then_some(LogTemplate::Unsigned)
 }
@@ -191,7 +193,7 @@ fn rest_wrapper(text: &str) -> Option<(u16, &str)> {
     Some((status.parse().ok()?, message))
 }
 
-/// Returns whether a configuration error is about the name in the backend's certificate:
+/// Returns whether a configuration error states that the backend's certificate is for another name:
 /// `Host name 'x' does not match the certificate subject provided by the peer (CN=y)`.
 fn is_wrong_certificate(text: &str) -> bool {
     text.strip_prefix("Host name '").is_some_and(|rest| {
@@ -199,7 +201,7 @@ fn is_wrong_certificate(text: &str) -> bool {
     })
 }
 
-/// Returns whether a message is Lambda's about a response that is too large, and nothing else.
+/// Returns whether a message consists only of Lambda's message about a response that is too large.
 fn is_too_large(message: &str) -> bool {
     let number = message.trim().strip_prefix(TOO_LARGE.0).and_then(|rest| {
         rest.strip_suffix(TOO_LARGE.1)

@@ -123,11 +123,11 @@ pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
         &[
             text(
                 "start startdate starttime startsat begin since",
-                "write `from = 2026-05-01T22:00:00Z` for one time, or `at = \"22:00\"` for each week",
+                "write `from = 2026-05-01T22:00:00Z` for a one-time window, or `at = \"22:00\"` for a weekly window",
             ),
             text(
                 "end enddate endtime endsat to",
-                "write `until = 2026-05-01T23:00:00Z` for one time, or `lasting = \"2h\"` for each week",
+                "write `until = 2026-05-01T23:00:00Z` for a one-time window, or `lasting = \"2h\"` for a weekly window",
             ),
             text(
                 "duration length durationminutes for",
