@@ -39,6 +39,9 @@ const IN_TARGET: &[(&str, &str, &str)] = &[
         "`http = \"1.1\"`",
     ),
     ("request", "enable_http2 = false", "`http = \"1.1\"`"),
+    ("request", "disable_http2 = true", "`http = \"1.1\"`"),
+    ("request", "force_http2 = true", "`http = \"2\"`"),
+    ("request", "http11 = true", "`http = \"1.1\"`"),
     ("request", "enable_http3 = true", "HTTP/3 cannot be probed"),
     (
         "request",
@@ -139,6 +142,16 @@ const IN_TARGET: &[(&str, &str, &str)] = &[
     ("", "scrape_interval = \"30s\"", "`interval = \"30s\"`"),
     ("", "scrape_timeout = \"5s\"", "`timeout = \"5s\"`"),
     ("", "metrics_path = \"/x\"", "write the whole URL"),
+    (
+        "",
+        "layer = \"origin.internal:443\"",
+        "[[target.layer]] with `name = \"origin\"` and `connect_to = \"origin.internal:443\"`",
+    ),
+    (
+        "layer",
+        "connect_to = \"origin.internal:443\"",
+        "[[target.layer]], with double brackets",
+    ),
     // Gatus.
     ("", "group = \"core\"", "`labels = { group = \"core\" }`"),
     (

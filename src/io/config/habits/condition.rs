@@ -48,9 +48,10 @@ fn translate(condition: &str) -> Option<String> {
             let codes = right
                 .strip_prefix("any(")
                 .and_then(|text| text.strip_suffix(')'));
-            let written = match codes {
-                Some(codes) => codes.to_owned(),
-                None => format!("{operator}{right}"),
+            let written = match (codes, operator) {
+                (Some(codes), "==") => codes.to_owned(),
+                (Some(_), _) => return None,
+                (None, _) => format!("{operator}{right}"),
             };
             Some(format!("status = {}", statuses(&written.into())?))
         }
@@ -70,29 +71,47 @@ fn translate(condition: &str) -> Option<String> {
 }
 
 fn body(operator: &str, right: &str) -> Option<String> {
-    let pattern = right
+    let (test, value) = match (pattern(right)?, operator) {
+        (Glob::Contains(text), "==") => ("contains", text),
+        (Glob::Contains(text), "!=") => ("not_contains", text),
+        (Glob::Regex(regex), "==") => ("regex", regex),
+        (Glob::Regex(regex), "!=") => ("not_regex", regex),
+        _ => return None,
+    };
+    Some(format!("body.{test} = {}", quoted(&value)))
+}
+
+/// What matches the same texts as a value or a pattern of Gatus.
+enum Glob {
+    /// The text that a matching text contains.
+    Contains(String),
+    /// A regular expression.
+    Regex(String),
+}
+
+/// Converts a value or a pattern, such as `pat(*error*)`. Returns `None` for other functions.
+fn pattern(right: &str) -> Option<Glob> {
+    let glob = right
         .strip_prefix("pat(")
         .and_then(|text| text.strip_suffix(')'));
-    match (operator, pattern.map(|pattern| pattern.trim_matches('*'))) {
-        ("==", Some(part)) if !part.contains('*') => {
-            Some(format!("body.contains = {}", quoted(part)))
-        }
-        ("==", Some(part)) => {
-            let parts: Vec<String> = part.split('*').map(regex::escape).collect();
-            Some(format!(
-                "body.regex = {}",
-                quoted(&format!("(?s){}", parts.join(".*")))
-            ))
-        }
-        ("!=", Some(part)) if !part.contains('*') => {
-            Some(format!("body.not_contains = {}", quoted(part)))
-        }
-        ("==", None) => {
-            let whole = format!("^{}$", regex::escape(right));
-            Some(format!("body.regex = {}", quoted(&whole)))
-        }
-        _ => None,
+    let Some(glob) = glob else {
+        let is_function = right.starts_with("any(") || right.starts_with("pat(");
+        let whole = format!("(?s)^{}$", regex::escape(right));
+        return (!is_function).then_some(Glob::Regex(whole));
+    };
+    let inner = glob.trim_matches('*');
+    let (start, end) = (!glob.starts_with('*'), !glob.ends_with('*'));
+    if !start && !end && !inner.contains('*') {
+        return Some(Glob::Contains(inner.to_owned()));
     }
+    let parts: Vec<String> = inner.split('*').map(regex::escape).collect();
+    let anchor = |is_anchored: bool, mark| if is_anchored { mark } else { "" };
+    Some(Glob::Regex(format!(
+        "(?s){}{}{}",
+        anchor(start, "^"),
+        parts.join(".*"),
+        anchor(end, "$")
+    )))
 }
 
 /// Converts a condition on a value of a JSON body, such as `[BODY].status == UP`. Returns `None`
@@ -101,10 +120,19 @@ fn json(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left
         .strip_prefix("[BODY]")
         .map(|path| path.trim_start_matches('.'))?;
-    let value = literal(right);
-    let test = match operator {
-        "==" => value,
-        operator => format!("{{ \"{operator}\" = {value} }}"),
+    let test = if right.starts_with("pat(") {
+        match (pattern(right)?, operator) {
+            (Glob::Contains(text), "==") => format!("{{ contains = {} }}", quoted(&text)),
+            (Glob::Regex(regex), "==") => format!("{{ regex = {} }}", quoted(&regex)),
+            _ => return None,
+        }
+    } else if right.starts_with("any(") {
+        return None;
+    } else {
+        match operator {
+            "==" => literal(right),
+            operator => format!("{{ \"{operator}\" = {} }}", literal(right)),
+        }
     };
     Some(format!("body.json.{} = {test}", quoted(path)))
 }
@@ -194,6 +222,24 @@ mod tests {
                 "[BODY] != pat(*error*)",
                 Some("body.not_contains = \"error\""),
             ),
+            ("[STATUS] != any(500, 503)", None),
+            ("[BODY] == pat(ok*)", Some("body.regex = \"(?s)^ok\"")),
+            (
+                "[BODY] != pat(*a*b)",
+                Some("body.not_regex = \"(?s)a.*b$\""),
+            ),
+            ("[BODY] == OK", Some("body.regex = \"(?s)^OK$\"")),
+            ("[BODY] == any(a, b)", None),
+            (
+                "[BODY].name == pat(john*)",
+                Some("body.json.\"name\" = { regex = \"(?s)^john\" }"),
+            ),
+            (
+                "[BODY].name == pat(*john*)",
+                Some("body.json.\"name\" = { contains = \"john\" }"),
+            ),
+            ("[BODY].name != pat(*bad*)", None),
+            ("[BODY].name == any(a, b)", None),
             ("[DNS_RCODE] == NOERROR", None),
             ("nonsense", None),
         ] {

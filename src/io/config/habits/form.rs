@@ -329,6 +329,20 @@ pub(super) fn body_not_contains(value: &Json) -> String {
     format!("{{ not_contains = {} }}", text(value))
 }
 
+/// Returns the value of `http` for a switch that turns HTTP/2 off.
+pub(super) fn http_without_2(value: &Json) -> String {
+    quoted(if is_off(value) { "any" } else { "1.1" })
+}
+
+/// Returns the value of `http` for a switch that requires HTTP/2.
+pub(super) fn http_only_2(value: &Json) -> String {
+    quoted(if is_off(value) { "any" } else { "2" })
+}
+
+fn is_off(value: &Json) -> bool {
+    value == &Json::Bool(false)
+}
+
 /// Returns the value of `http` for a version, a list of versions or a switch for HTTP/2.
 pub(super) fn http(value: &Json) -> String {
     let texts: Vec<String> = match value {

@@ -115,9 +115,19 @@ impl Written<'_> {
     }
 }
 
+/// Other names for the address of a layer.
+const LAYER_ADDRESSES: [&str; 5] = ["url", "address", "host", "endpoint", "target"];
+
 /// Returns the remedy for a key of another tool or of another table, or `None` for any other key.
 pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
     let name = normal(written.key);
+    if written.section == "target.layer" && LAYER_ADDRESSES.contains(&name.as_str()) {
+        let text = "write `connect_to = \"HOST:PORT\"`; the rest of the URL is the target's";
+        return Some(Remedy {
+            text: text.to_owned(),
+            is_table: false,
+        });
+    }
     if let Some(habits) = tables::OF_DAEMON
         .iter()
         .find(|(table, _)| *table == written.section)
@@ -266,6 +276,9 @@ fn misplaced(written: Written<'_>) -> Option<String> {
 fn moved(written: Written<'_>, table: &str) -> String {
     if written.key == "url" {
         return written.instruction(table, "url", &url(written.value));
+    }
+    if written.key == "layer" {
+        return "write each layer as a table [[target.layer]] below its [[target]]".to_owned();
     }
     let path = [written.owner(), table, written.key];
     let path: Vec<&str> = path.into_iter().filter(|part| !part.is_empty()).collect();

@@ -45,7 +45,21 @@ pub(in crate::io::config) fn placeholder_in_url(text: &str) -> Option<Placeholde
     placeholder(text)
         .or_else(|| between("{", "}", "{…}"))
         .or_else(|| between("<", ">", "<…>"))
-        .or_else(|| between("%", "%", "%…%"))
+        .or_else(|| percent_signs(text))
+}
+
+/// Finds `%NAME%` in a URL, where two percent signs may also belong to percent-encoded bytes.
+fn percent_signs(text: &str) -> Option<Placeholder> {
+    let is_escape = |at: usize| {
+        let digits = text.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    text.match_indices('%').find_map(|(start, _)| {
+        let inner = &text[start + 1..];
+        let inner = &inner[..inner.find('%')?];
+        let is_encoded = is_escape(start) && is_escape(start + 1 + inner.len());
+        (!is_encoded && is_name(inner)).then(|| found("%", "%", inner, "%…%"))
+    })
 }
 
 fn found(open: &str, close: &str, inner: &str, shown: &str) -> Placeholder {
@@ -110,6 +124,7 @@ mod tests {
         check("https://{host}/", Some("{host}"));
         check("https://<host>/", Some("<host>"));
         check("https://%HOST%/", Some("%HOST%"));
+        check("https://a.example/%20/%DATE%/", Some("%DATE%"));
     }
 
     #[test]
@@ -117,6 +132,9 @@ mod tests {
         check("https://example.com/$metadata?$filter=a", None);
         check("https://example.com/a%20b%2Fc", None);
         check("https://example.com/a%20and%20b", None);
+        check("https://example.com/caf%C3%A9", None);
+        check("https://example.com/?q=%E2%82%AC", None);
+        check("https://example.com/%D0%B0%AB%CD", None);
         check("https://example.com/?price=5$", None);
     }
 }

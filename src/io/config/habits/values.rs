@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::form::{labels, quoted, truth};
+use super::form::{self, labels, quoted, truth};
 use super::header::{table as header_table, tests as header_tests};
 use super::placeholder::{placeholder, placeholder_in_url};
 use super::status::statuses;
@@ -55,6 +55,18 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
             let list = statuses(value).unwrap_or_else(|| "[200, \"2xx\"]".to_owned());
             Some(format!("status = {list}"))
         }
+        ("layer", Json::String(address)) => Some(format!(
+            "[[target.layer]] with `name = \"origin\"` and `connect_to = {}`",
+            quoted(address)
+        )),
+        // A URL may contain a password.
+        ("urls", Json::String(text)) => {
+            let items = text
+                .split([',', ';'])
+                .map(|item| form::url(&item.trim().into()));
+            let items: Vec<String> = items.collect();
+            Some(format!("{key} = [{}]", items.join(", ")))
+        }
         (_, Json::String(text)) if text.len() <= 100 && !text.is_empty() => {
             let items = text.split([',', ';']).map(str::trim);
             let items: Vec<String> = items.map(quoted).collect();
@@ -63,6 +75,7 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
         ("target" | "maintenance", Json::Object(_)) => {
             Some(format!("[[{key}]], with double brackets"))
         }
+        ("layer", Json::Object(_)) => Some("[[target.layer]], with double brackets".to_owned()),
         _ => None,
     }
 }

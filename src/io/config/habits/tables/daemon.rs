@@ -52,7 +52,7 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
     text(
         "storage database state statedir datadir",
-        "give the directory to the command: `probecause run --state DIR FILE`",
+        "give the directory to the command: `probecause run --config FILE --state DIR`",
     ),
     text(
         "site instance node zone datacenter externallabels",

@@ -197,11 +197,22 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
         form::same,
     ),
     key(
-        "httpversion httpversions validhttpversions enablehttp2 http2 http11 http1 forcehttp2 alpn \
-         httpprotocol nohttp2 disablehttp2 http2only http20",
+        "httpversion httpversions validhttpversions enablehttp2 http2 alpn httpprotocol",
         "request",
         "http",
         form::http,
+    ),
+    key(
+        "nohttp2 disablehttp2 http11 http1",
+        "request",
+        "http",
+        form::http_without_2,
+    ),
+    key(
+        "forcehttp2 http2only http20",
+        "request",
+        "http",
+        form::http_only_2,
     ),
     text(
         "http3 enablehttp3 quic http3only",
