@@ -18,11 +18,11 @@ pub struct Args {
     /// The URL of the daemon, without a path.
     #[arg(long, default_value = "http://127.0.0.1:9853", value_parser = parse_url)]
     url: Url,
+    /// The time limit for connecting to the daemon and receiving its response. A healthy daemon
+    /// responds within milliseconds.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
 }
-
-/// Time limit for connecting to the daemon and receiving the response. A healthy daemon responds
-/// within milliseconds, so a slower daemon is reported as not healthy.
-const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs `probecause healthcheck`. Returns [`Exit::Bad`] if the daemon is unreachable or not
 /// healthy.
@@ -30,8 +30,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// # Errors
 /// Returns an error if standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
-    let outcome = tokio::time::timeout(TIMEOUT, check(&args.url)).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(format!("no response within {TIMEOUT:?}")));
+    let outcome = tokio::time::timeout(args.timeout, check(&args.url)).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(format!("no response within {:?}", args.timeout)));
     Ok(match outcome {
         Ok(()) => {
             print("healthy\n")?;
@@ -110,9 +110,14 @@ mod tests {
             stream.write_all(response.as_bytes()).await.unwrap();
         });
         let url = parse_url(&url).unwrap();
-        let exit = run(Args { url }, QUIET).await.unwrap();
+        let exit = run(with_url(url), QUIET).await.unwrap();
         server.await.unwrap();
         exit
+    }
+
+    fn with_url(url: Url) -> Args {
+        let timeout = Duration::from_secs(60);
+        Args { url, timeout }
     }
 
     #[tokio::test]
@@ -135,7 +140,7 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let url = parse_url(&url).unwrap();
-        assert_eq!(run(Args { url }, QUIET).await, Ok(Exit::Bad));
+        assert_eq!(run(with_url(url), QUIET).await, Ok(Exit::Bad));
     }
 
     #[test]

@@ -34,6 +34,9 @@ const WARM_UP: usize = 40;
 /// to the last: the store's page cache fills, and the allocator keeps memory that a reload used.
 const GROWTH: f64 = 12.0;
 
+/// Memory of a probe in progress, in MB.
+const PROBE_MEMORY: f64 = 0.06;
+
 /// Upper bound of the open file descriptors of an idle daemon: files, its own sockets and those
 /// to CloudWatch. A leaked probe connection would add one.
 const IDLE_DESCRIPTORS: f64 = 60.0;
@@ -228,7 +231,10 @@ fn check_flat(samples: &[Sample]) {
         threads.1,
         mean(samples, |sample| sample.late) * 100.0
     );
-    assert!(memory.1 - memory.0 < GROWTH, "memory grows: {memory:?}");
+    // On a busy machine, more probes are in progress at the same time.
+    let in_progress = (descriptors.1 - descriptors.0).max(0.0) * PROBE_MEMORY;
+    let growth = memory.1 - memory.0 - in_progress;
+    assert!(growth < GROWTH, "memory grows: {memory:?}");
     assert!(
         threads.1 - threads.0 < 8.0,
         "threads were leaked: {threads:?}"
@@ -261,12 +267,17 @@ async fn check_counters(daemon: &Daemon, probed: &ProbedServer, earlier: &Counte
         );
         sum = (sum.0 + counted, sum.1 + seen_before, sum.2 + seen_after);
         if number >= FAILING {
-            let value = |values: &HashMap<String, f64>| values.get(&name).copied().unwrap_or(0.0);
-            let accounted =
-                counted + value(&missed) - value(&earlier_probes) - value(&earlier_missed);
+            let since = |now: &HashMap<String, f64>, earlier: &HashMap<String, f64>| {
+                let value = |values: &HashMap<String, f64>| values.get(&name).copied();
+                value(now).unwrap_or_default() - value(earlier).unwrap_or_default()
+            };
+            let sent = since(&probes, &earlier_probes);
+            let missed = since(&missed, &earlier_missed);
+            // A probe that makes up for a missed slot is counted as well as the miss.
+            let (low, high) = (slots.start(), slots.end());
             assert!(
-                slots.contains(&accounted),
-                "{name}: {accounted} probes and misses in {slots:?} slots"
+                sent <= *high && missed <= *high && sent + missed >= *low,
+                "{name}: {sent} probes and {missed} misses in {slots:?} slots"
             );
             assert!(failures.get(&name).copied().unwrap_or_default() < 1.0);
         }

@@ -225,7 +225,10 @@ async fn the_health_check_command_uses_tls_and_needs_no_password() {
     for (scheme, healthy) in [("https", true), ("http", false)] {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_probecause"));
         let url = format!("{scheme}://{}", address(&daemon));
-        let output = command.args(["healthcheck", "--url", &url]).output().await;
+        let output = command
+            .args(["healthcheck", "--timeout", "60s", "--url", &url])
+            .output()
+            .await;
         let output = output.unwrap();
         let output_text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.success(), healthy, "{url}: {output_text}");
