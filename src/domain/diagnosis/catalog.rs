@@ -104,7 +104,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "front_door": Word(FRONT_DOORS), default "unknown" =>
         "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
-        "whether the gateway generated the response: `yes` if all headers are from the gateway or a CDN and the body is one of its known error bodies; `unclear` if all headers are from the gateway or a CDN but the body is another one or missing, or if the body is known but a header is not; `no` if a header is from the service behind the gateway";
+        "whether the gateway generated the response: `yes` if all headers are from the gateway or a CDN and the body is one of its known error bodies; `unclear` if all headers are from the gateway or a CDN but the body is another one or missing, or if the body is known but a header of an HTTP API is not; `no` if a header is from the service behind the gateway";
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>

@@ -24,8 +24,8 @@ text_enum! {
         /// an AWS API, every header is one that gateways add.
         Yes = "yes",
         /// The response does not show who generated it. For example, every header is one that
-        /// gateways add, but the body is unknown or empty; or the body is one of an AWS API, but a
-        /// header is unknown.
+        /// gateways add, but the body is unknown or empty; or the body is one of an HTTP API, but
+        /// a header is unknown.
         Unclear = "unclear",
         /// The backend generated the response, or the front door is unknown.
         No = "no",
@@ -129,13 +129,12 @@ impl GatewayMade {
             _ if error_page::author(response) == Some(door) => return Self::Yes,
             _ => return Self::Unclear,
         };
-        let may_have_cdn = door != FrontDoor::FunctionUrl;
         match Origin::judge(door, response, exact) {
             Origin::Gateway if exact && !response.body_truncated => Self::Yes,
             Origin::Gateway => Self::Unclear,
-            // A CDN or proxy in front of the API may add any header. A function URL is recognized by
-            // its own host name, so nothing is in front of it.
-            Origin::Unknown if exact && may_have_cdn => Self::Unclear,
+            // A CDN or proxy in front of an HTTP API may add any header. A REST API relays the error
+            // type of another API, and nothing is in front of the host name of a function URL.
+            Origin::Unknown if exact && door == FrontDoor::HttpApi => Self::Unclear,
             Origin::Unknown | Origin::Integration => Self::No,
         }
     }
