@@ -148,7 +148,8 @@ fn is_from_cloudfront(response: &Response) -> bool {
     let is_own = |(name, value): &(String, String)| {
         let value = value.to_ascii_lowercase();
         name.starts_with("x-amz-cf-")
-            || (["server", "via", "x-cache"].contains(&name.as_str()) && value.contains("cloudfront"))
+            || (["server", "via", "x-cache"].contains(&name.as_str())
+                && value.contains("cloudfront"))
     };
     // Cloudflare and API Gateway replace the `server` header, and relay the others.
     let server = response.header("server").map(str::to_ascii_lowercase);

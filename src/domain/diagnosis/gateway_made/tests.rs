@@ -276,10 +276,7 @@ fn a_function_url_is_recognized_by_its_host_and_a_throttle_by_its_form() {
 }
 
 /// The captured headers of an HTTP API with another media type and more headers.
-fn captured_with<'a>(
-    media_type: &'a str,
-    more: &[(&'a str, &'a str)],
-) -> Vec<(&'a str, &'a str)> {
+fn captured_with<'a>(media_type: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut headers = CAPTURED.to_vec();
     headers[1].1 = media_type;
     headers.extend_from_slice(more);
@@ -296,9 +293,18 @@ fn another_media_type_is_from_the_integration_of_an_api() {
         "application/problem+json",
         "text/html",
     ] {
-        for (status, body) in HTTP_API_BODIES.iter().copied().chain([(503, ""), (502, "down")]) {
+        for (status, body) in HTTP_API_BODIES
+            .iter()
+            .copied()
+            .chain([(503, ""), (502, "down")])
+        {
             let headers = captured_with(media_type, &[]);
-            check(status, &headers, body, (FrontDoor::HttpApi, GatewayMade::No));
+            check(
+                status,
+                &headers,
+                body,
+                (FrontDoor::HttpApi, GatewayMade::No),
+            );
         }
         let rest = [
             ("x-amzn-requestid", "u"),
@@ -309,7 +315,12 @@ fn another_media_type_is_from_the_integration_of_an_api() {
         let body = r#"{"message": "Internal server error"}"#;
         check(500, &rest, body, (FrontDoor::RestApi, GatewayMade::No));
         // A customized response may have any media type.
-        check(500, &rest, "oops", (FrontDoor::RestApi, GatewayMade::Unclear));
+        check(
+            500,
+            &rest,
+            "oops",
+            (FrontDoor::RestApi, GatewayMade::Unclear),
+        );
     }
     let without = [("apigw-requestid", "K2ZEDjwtIAMEcig=")];
     let body = r#"{"message":"Service Unavailable"}"#;
@@ -352,7 +363,10 @@ fn headers_of_a_cdn_leave_the_response_the_gateways() {
     let secured = ("strict-transport-security", "max-age=31536000");
     for (more, made) in [
         (vec![cloudfront, secured, ("x-frame-options", "DENY")], yes),
-        (vec![("cf-ray", "9-SJC"), secured, ("referrer-policy", "x")], yes),
+        (
+            vec![("cf-ray", "9-SJC"), secured, ("referrer-policy", "x")],
+            yes,
+        ),
         (vec![("content-encoding", "br")], yes),
         (vec![("transfer-encoding", "chunked")], yes),
         (vec![("set-cookie", "__cf_bm=a; path=/")], yes),
@@ -382,7 +396,10 @@ fn a_cloudfront_page_with_headers_of_another_server_is_relayed() {
         (vec![], cloudfront),
         (vec![id], cloudfront),
         (vec![("server", "CloudFront")], cloudfront),
-        (vec![("via", "1.1 a.cloudfront.net (CloudFront)")], cloudfront),
+        (
+            vec![("via", "1.1 a.cloudfront.net (CloudFront)")],
+            cloudfront,
+        ),
         (vec![id, ("server", "cloudflare")], cloudfront),
         (
             vec![("server", "nginx"), ("x-powered-by", "Express")],
