@@ -6,6 +6,7 @@
 //! `gateway_made` decides whether the recognized front door generated the response; its result is
 //! an input of this module.
 
+use crate::domain::diagnosis::application_header;
 use crate::domain::diagnosis::error_page;
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::domain::diagnosis::gateway_made::GatewayMade;
@@ -19,8 +20,9 @@ text_enum! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum AnsweredBy {
         /// The application generated the response: it has a header of a framework or application
-        /// server; or, behind an AWS API, a header that the API does not add; or a body that no
-        /// proxy is known to write and no header of a proxy.
+        /// server; or, behind an AWS API, a header that only the application adds, or another body
+        /// and a header that the API does not add; or a body that no proxy is known to write and no
+        /// header of a proxy.
         Application = "application",
         /// A gateway or proxy generated the response.
         Proxy = "proxy",
@@ -28,50 +30,6 @@ text_enum! {
         Unknown = "unknown",
     }
 }
-
-/// Headers that application frameworks set.
-const FRAMEWORK_HEADERS: &[&str] = &[
-    "x-application-context",
-    "x-aspnet-version",
-    "x-aspnetmvc-version",
-    "x-debug-token",
-    "x-django-request-id",
-    "x-drupal-cache",
-    "x-drupal-dynamic-cache",
-    "x-generator",
-    "x-powered-cms",
-    "x-runtime",
-];
-
-/// Prefixes of the `x-powered-by` header, in lowercase, that a web server or proxy sets instead of
-/// the application.
-const POWERED_BY_SERVER: &[&str] = &["asp.net", "arr/", "vercel"];
-
-/// Substrings of the `server` header, in lowercase, that name an application server.
-const APPLICATION_SERVERS: &[&str] = &[
-    "aiohttp",
-    "apache-coyote",
-    "basehttp",
-    "cherrypy",
-    "daphne",
-    "glassfish",
-    "gunicorn",
-    "hypercorn",
-    "jetty",
-    "kestrel",
-    "puma",
-    "simplehttp",
-    "tomcat",
-    "tornadoserver",
-    "undertow",
-    "uvicorn",
-    "waitress",
-    "webrick",
-    "weblogic",
-    "werkzeug",
-    "wildfly",
-    "wsgiserver",
-];
 
 /// Headers that proxies add to the responses that they relay.
 const PROXY_HEADERS: &[&str] = &[
@@ -114,10 +72,10 @@ impl AnsweredBy {
             door,
             FrontDoor::HttpApi | FrontDoor::RestApi | FrontDoor::FunctionUrl
         );
-        // `No` means that the response has a header that API Gateway and function URLs do not add.
-        // Such a header is from the application.
+        // `No` means that the response has a header of the application, or another body and a header
+        // that API Gateway and function URLs do not add.
         let relayed_by_api = behind_api && made == GatewayMade::No;
-        if relayed_by_api || has_application_header(response) {
+        if relayed_by_api || application_header::is_present(response) {
             return Self::Application;
         }
         let status = response.status;
@@ -131,15 +89,6 @@ impl AnsweredBy {
         }
         Self::Unknown
     }
-}
-
-fn has_application_header(response: &Response) -> bool {
-    let of_framework = |name: &&str| response.header(name).is_some();
-    let powered = response.header("x-powered-by").map(str::to_ascii_lowercase);
-    let server = response.header("server").map(str::to_ascii_lowercase);
-    FRAMEWORK_HEADERS.iter().any(of_framework)
-        || powered.is_some_and(|by| !POWERED_BY_SERVER.iter().any(|start| by.starts_with(start)))
-        || server.is_some_and(|server| APPLICATION_SERVERS.iter().any(|part| server.contains(part)))
 }
 
 /// Returns whether a header shows that the response came through a proxy, known or unknown.

@@ -104,11 +104,11 @@ pub const CATALOG: &[FactInfo] = facts! {
     "front_door": Word(FRONT_DOORS), default "unknown" =>
         "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
-        "whether the gateway generated the response: `yes` if all headers are the gateway's and the body is one of its known error bodies, `unclear` if all headers are the gateway's but the body is another one or missing";
+        "whether the gateway generated the response: `yes` if all headers are from the gateway or a CDN and the body is one of its known error bodies; `unclear` if all headers are from the gateway or a CDN but the body is another one or missing, or if the body is known but a header of an HTTP API is not; `no` if a header is from the service behind the gateway";
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
-        "component that generated the response, for fallback rules: `application` if the response has a header of a framework or application server; or, behind an AWS API, a header that the API does not add; or a body that no proxy is known to write and no header of a proxy; `proxy` if a gateway or proxy generated the response";
+        "component that generated the response, for fallback rules: `application` if the response has a header of a framework or application server; or, behind an AWS API, a header that only the application adds, or another body and a header that the API does not add; or a body that no proxy is known to write and no header of a proxy; `proxy` if a gateway or proxy generated the response";
     "body.message": Text => "string `message` of a JSON body";
     "body.Message": Text => "string `Message` of a JSON body";
     "body.Reason": Text => "string `Reason` of a JSON body";

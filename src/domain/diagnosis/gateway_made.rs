@@ -1,12 +1,16 @@
 //! Decides whether a front door generated a response itself.
 //!
 //! For an AWS API, `yes` requires a known body, compared byte for byte except for the line breaks
-//! of a reformatting client, and no header that gateways do not add. A customized gateway response
-//! therefore counts as `unclear` or `no`. `recognition` determines the front door.
+//! of a reformatting client, and no header that gateways and CDNs do not add. A customized gateway
+//! response therefore counts as `unclear` or `no`. `headers` decides where the headers are from, and
+//! `recognition` determines the front door.
+
+mod headers;
 
 use crate::domain::diagnosis::body_text;
 use crate::domain::diagnosis::error_page;
 use crate::domain::diagnosis::front_door::FrontDoor;
+use crate::domain::diagnosis::gateway_made::headers::Origin;
 use crate::model::observation::Response;
 use crate::model::text_enum::text_enum;
 
@@ -20,7 +24,8 @@ text_enum! {
         /// an AWS API, every header is one that gateways add.
         Yes = "yes",
         /// The response does not show who generated it. For example, every header is one that
-        /// gateways add, but the body is unknown or empty.
+        /// gateways add, but the body is unknown or empty; or the body is one of an HTTP API, but
+        /// a header is unknown.
         Unclear = "unclear",
         /// The backend generated the response, or the front door is unknown.
         No = "no",
@@ -95,35 +100,6 @@ const LOAD_BALANCER_PAGE: [&str; 3] = [
 /// The header with which REST APIs and function URLs mark their own errors.
 const ERROR_TYPE: &str = "x-amzn-errortype";
 
-/// Headers that a gateway, an HTTP server, or a CDN on the path adds to a response. A
-/// response that a function generates nearly always has another header as well.
-const GATEWAY_HEADERS: &[&str] = &[
-    "date",
-    "content-type",
-    "content-length",
-    "connection",
-    "keep-alive",
-    "apigw-requestid",
-    "www-authenticate",
-    "vary",
-    "via",
-    "age",
-    "x-cache",
-    "alt-svc",
-    "nel",
-    "report-to",
-    "reporting-endpoints",
-    "server-timing",
-];
-
-/// Prefixes of headers that a gateway or CDN adds: CORS headers, AWS headers, and Cloudflare
-/// headers.
-const GATEWAY_HEADER_PREFIXES: &[&str] = &["access-control-", "x-amzn-", "x-amz-", "cf-"];
-
-/// Values of the `server` header that the platform sets: `Server` from API Gateway in the China
-/// partition, and the others from CDNs, which replace the value of the API.
-const PLATFORM_SERVERS: &[&str] = &["Server", "CloudFront", "cloudflare"];
-
 /// Maximum length of a reformatted body as a multiple of the original length. A JSON object with
 /// one member stays below this when it is printed with line breaks.
 const MAX_REFORMATTED: usize = 3;
@@ -145,7 +121,7 @@ impl GatewayMade {
             // load balancer generated an error.
             FrontDoor::Alb if is_load_balancer_page(response) => return Self::Yes,
             FrontDoor::Alb => return Self::Unclear,
-            // CloudFront is recognized only by its own error page.
+            // CloudFront is recognized only by its own error page without headers of others.
             FrontDoor::CloudFront => return Self::Yes,
             FrontDoor::Unknown => return Self::No,
             // For the other front doors, only a known error page shows that they generated the
@@ -153,13 +129,13 @@ impl GatewayMade {
             _ if error_page::author(response) == Some(door) => return Self::Yes,
             _ => return Self::Unclear,
         };
-        let mut headers = response.headers.iter();
-        if !headers.all(|(name, value)| is_gateway_header(name, value)) {
-            Self::No
-        } else if exact && !response.body_truncated {
-            Self::Yes
-        } else {
-            Self::Unclear
+        match Origin::judge(door, response, exact) {
+            Origin::Gateway if exact && !response.body_truncated => Self::Yes,
+            Origin::Gateway => Self::Unclear,
+            // A CDN or proxy in front of an HTTP API may add any header. A REST API relays the error
+            // type of another API, and nothing is in front of the host name of a function URL.
+            Origin::Unknown if exact && door == FrontDoor::HttpApi => Self::Unclear,
+            Origin::Unknown | Origin::Integration => Self::No,
         }
     }
 }
@@ -212,14 +188,6 @@ fn is_load_balancer_page(response: &Response) -> bool {
         .and_then(|(title, _)| title.strip_prefix(&format!("{} ", response.status)));
     !response.body_truncated
         && reason.is_some_and(|reason| !reason.is_empty() && !reason.contains('<'))
-}
-
-fn is_gateway_header(header: &str, value: &str) -> bool {
-    GATEWAY_HEADERS.contains(&header)
-        || (header == "server" && PLATFORM_SERVERS.contains(&value))
-        || GATEWAY_HEADER_PREFIXES
-            .iter()
-            .any(|prefix| header.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::front_doors::support::{
     Recorded, check, diagnose, expects_ok, recorded, summary, unchanged,
 };
-use probecause::model::target::{Authorizer, Integration};
+use probecause::model::target::{Authorizer, Integration, Target};
 
 const API: &str = "a1b2.execute-api.eu-west-1.amazonaws.com";
 const URL: &str = "abc.lambda-url.eu-west-1.on.aws";
@@ -250,6 +250,29 @@ async fn a_vpc_links_503_is_not_a_throttle() {
 }
 
 #[tokio::test]
+async fn a_timeout_of_a_declared_backend_may_be_an_unanswered_connection_attempt() {
+    let late = http_api(503, r#"{"message":"Service Unavailable"}"#).after(1020);
+    let rest_late = rest(
+        504,
+        "InternalServerErrorException",
+        r#"{"message": "Endpoint request timed out"}"#,
+    );
+    let expected = "possible integration-timeout integration-unreachable";
+    let vpc_link = |target: &mut Target| {
+        target.aws.integration = Some(Integration::VpcLink);
+        target.aws.integration_timeout = Some(Duration::from_secs(1));
+    };
+    check(API, late.clone(), vpc_link, expected).await;
+    check(API, rest_late.clone(), vpc_link, expected).await;
+    let http = |target: &mut Target| {
+        target.aws.integration = Some(Integration::Http);
+        target.aws.integration_timeout = Some(Duration::from_secs(1));
+    };
+    check(API, late, http, expected).await;
+    check(API, rest_late, http, expected).await;
+}
+
+#[tokio::test]
 async fn a_200_with_an_unexpected_body_names_its_possible_causes() {
     check(
         API,
@@ -369,7 +392,7 @@ async fn a_function_url_shows_why_lambda_rejected_the_call() {
 }
 
 #[tokio::test]
-async fn a_502_of_a_function_url_is_a_timeout_only_at_the_functions_limit() {
+async fn a_502_of_a_function_url_may_be_a_timeout_only_at_the_functions_limit() {
     let failed = url(502, "Internal Server Error");
     check(
         URL,
@@ -382,7 +405,7 @@ async fn a_502_of_a_function_url_is_a_timeout_only_at_the_functions_limit() {
         URL,
         failed.after(1020),
         |target| target.aws.function_timeout = Some(Duration::from_secs(1)),
-        "likely lambda-function-timeout lambda-function-error lambda-malformed-response",
+        "possible lambda-function-timeout lambda-function-error lambda-malformed-response",
     )
     .await;
 }

@@ -79,6 +79,7 @@ pub(super) const ERROR_PAGES: &[&str] = &[
     "gke-ingress",
     "traefik",
     "apigee",
+    "cloudfront",
 ];
 
 /// The values of the fact `plateau`: one for each `Plateau`.

@@ -105,7 +105,7 @@ fn a_header_of_the_platform_is_not_the_functions() {
         ("server", "cloudflare", GatewayMade::Yes),
         ("cf-ray", "94033c2c2a5b9e5d-SJC", GatewayMade::Yes),
         ("server", "gunicorn", GatewayMade::No),
-        ("server", "server", GatewayMade::No),
+        ("server", "server", GatewayMade::Unclear),
     ] {
         let mut headers = CAPTURED.to_vec();
         headers.push((name, value));
@@ -273,4 +273,147 @@ fn a_function_url_is_recognized_by_its_host_and_a_throttle_by_its_form() {
         &body("ConcurrentInvocationLimitExceeded"),
         (FrontDoor::Unknown, GatewayMade::No),
     );
+}
+
+/// The captured headers of an HTTP API with another media type and more headers.
+fn captured_with<'a>(media_type: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut headers = CAPTURED.to_vec();
+    headers[1].1 = media_type;
+    headers.extend_from_slice(more);
+    headers
+}
+
+#[test]
+fn another_media_type_is_from_the_integration_of_an_api() {
+    for media_type in [
+        "text/plain;charset=UTF-8",
+        "text/plain; charset=utf-8",
+        "application/json; charset=utf-8",
+        "application/json;charset=UTF-8",
+        "application/problem+json",
+        "text/html",
+    ] {
+        for (status, body) in HTTP_API_BODIES
+            .iter()
+            .copied()
+            .chain([(503, ""), (502, "down")])
+        {
+            let headers = captured_with(media_type, &[]);
+            check(
+                status,
+                &headers,
+                body,
+                (FrontDoor::HttpApi, GatewayMade::No),
+            );
+        }
+        let rest = [
+            ("x-amzn-requestid", "u"),
+            ("x-amz-apigw-id", "i="),
+            ("x-amzn-errortype", "InternalServerErrorException"),
+            ("content-type", media_type),
+        ];
+        let body = r#"{"message": "Internal server error"}"#;
+        check(500, &rest, body, (FrontDoor::RestApi, GatewayMade::No));
+        // A customized response may have any media type.
+        check(
+            500,
+            &rest,
+            "oops",
+            (FrontDoor::RestApi, GatewayMade::Unclear),
+        );
+    }
+    let without = [("apigw-requestid", "K2ZEDjwtIAMEcig=")];
+    let body = r#"{"message":"Service Unavailable"}"#;
+    check(503, &without, body, (FrontDoor::HttpApi, GatewayMade::Yes));
+}
+
+#[test]
+fn a_renamed_header_is_from_the_integration() {
+    let api = [
+        ("x-amzn-requestid", "u"),
+        ("x-amz-apigw-id", "i="),
+        ("x-amzn-errortype", "TooManyRequestsException"),
+    ];
+    let body = r#"{"message":"Too Many Requests"}"#;
+    check(429, &api, body, (FrontDoor::RestApi, GatewayMade::Yes));
+    for renamed in [
+        "x-amzn-remapped-date",
+        "x-amzn-remapped-connection",
+        "x-amzn-remapped-x-amzn-requestid",
+        "x-amzn-remapped-content-length",
+        "x-amzn-remapped-server",
+        "x-amzn-remapped-www-authenticate",
+    ] {
+        let mut headers = api.to_vec();
+        headers.push((renamed, "x"));
+        check(429, &headers, body, (FrontDoor::RestApi, GatewayMade::No));
+        check(429, &headers, "", (FrontDoor::RestApi, GatewayMade::No));
+    }
+    let host = "abc.lambda-url.eu-west-1.on.aws";
+    let headers = [("x-amzn-remapped-date", "x")];
+    let door = (FrontDoor::FunctionUrl, GatewayMade::No);
+    check_at(host, 502, &headers, "Internal Server Error", door);
+}
+
+#[test]
+fn headers_of_a_cdn_leave_the_response_the_gateways() {
+    let body = r#"{"message":"Service Unavailable"}"#;
+    let (yes, unclear) = (GatewayMade::Yes, GatewayMade::Unclear);
+    let cloudfront = ("x-amz-cf-id", "a");
+    let secured = ("strict-transport-security", "max-age=31536000");
+    for (more, made) in [
+        (vec![cloudfront, secured, ("x-frame-options", "DENY")], yes),
+        (
+            vec![("cf-ray", "9-SJC"), secured, ("referrer-policy", "x")],
+            yes,
+        ),
+        (vec![("content-encoding", "br")], yes),
+        (vec![("transfer-encoding", "chunked")], yes),
+        (vec![("set-cookie", "__cf_bm=a; path=/")], yes),
+        (vec![("set-cookie", "_cfuvid=a; path=/")], yes),
+        // Without a CDN, the application may have added these headers.
+        (vec![secured], unclear),
+        (vec![("set-cookie", "session=1")], unclear),
+        (vec![cloudfront, ("cache-control", "no-store")], unclear),
+        (vec![("x-served-by", "cache-fra-1")], unclear),
+        (vec![("server", "nginx")], unclear),
+    ] {
+        let headers = captured_with("application/json", &more);
+        check(503, &headers, body, (FrontDoor::HttpApi, made));
+    }
+    let headers = captured_with("application/json", &[secured]);
+    let down = r#"{"message":"down"}"#;
+    check(503, &headers, down, (FrontDoor::HttpApi, GatewayMade::No));
+}
+
+#[test]
+fn a_cloudfront_page_with_headers_of_another_server_is_relayed() {
+    let page = "The request could not be satisfied. Generated by cloudfront (CloudFront)";
+    let cloudfront = (FrontDoor::CloudFront, GatewayMade::Yes);
+    let id = ("x-amz-cf-id", "a");
+    let none = (FrontDoor::Unknown, GatewayMade::No);
+    for (headers, expected) in [
+        (vec![], cloudfront),
+        (vec![id], cloudfront),
+        (vec![("server", "CloudFront")], cloudfront),
+        (
+            vec![("via", "1.1 a.cloudfront.net (CloudFront)")],
+            cloudfront,
+        ),
+        (vec![id, ("server", "cloudflare")], cloudfront),
+        (
+            vec![("server", "nginx"), ("x-powered-by", "Express")],
+            (FrontDoor::Nginx, GatewayMade::Unclear),
+        ),
+        (
+            vec![id, ("server", "nginx")],
+            (FrontDoor::Nginx, GatewayMade::Unclear),
+        ),
+        (vec![("x-powered-by", "Express")], none),
+        (vec![id, ("x-powered-by", "Express")], none),
+        (vec![id, ("server", "gunicorn")], none),
+        (vec![("content-type", "text/html")], none),
+    ] {
+        check(502, &headers, page, expected);
+    }
 }
