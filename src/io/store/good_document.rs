@@ -16,10 +16,17 @@ pub(super) struct GoodDocument {
     /// The HTTP status of good responses, and the sizes in bytes of the shortest and the longest
     /// body.
     sizes: Option<(u16, u64, u64)>,
-    /// The time of the first failure since the last good response, and its properties: name, host
-    /// and port of the last hop, and value.
+    /// The first failure since the last good response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    first_failure: Option<(Timestamp, Vec<(String, String, String)>)>,
+    first_failure: Option<FailureDocument>,
+}
+
+/// The JSON document of the first failure since the last good response.
+#[derive(Serialize, Deserialize)]
+struct FailureDocument {
+    began: Timestamp,
+    /// The properties: name, host and port of the last hop, and value.
+    values: Vec<(String, String, String)>,
 }
 
 /// The JSON document of one property. Each value has the times of the first and the last good
@@ -57,7 +64,10 @@ impl From<&GoodResponses> for GoodDocument {
         let first_failure = good.first_failure.as_ref().map(|first| {
             let values = first.values.iter().cloned();
             let values = values.map(|one| (one.property.as_str().to_owned(), one.hop, one.value));
-            (first.began, values.collect())
+            FailureDocument {
+                began: first.began,
+                values: values.collect(),
+            }
         });
         Self {
             properties: properties.collect(),
@@ -91,9 +101,13 @@ impl From<GoodDocument> for GoodResponses {
             };
             good.known.insert(property, known);
         }
-        good.first_failure = document.first_failure.map(|(began, values)| FirstFailure {
-            began,
-            values: values.into_iter().filter_map(property_value).collect(),
+        good.first_failure = document.first_failure.map(|first| FirstFailure {
+            began: first.began,
+            values: first
+                .values
+                .into_iter()
+                .filter_map(property_value)
+                .collect(),
         });
         good.sizes = document.sizes.map(|(status, least, most)| BodySizes {
             status,
