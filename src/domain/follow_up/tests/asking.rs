@@ -118,3 +118,33 @@ fn only_values_of_the_expected_form_are_evidence() {
     let azure = [("x-azure-externalerror", "user=jane@example.com")];
     assert!(found(&azure, "").is_empty());
 }
+
+#[test]
+fn the_cause_that_a_front_door_named_is_kept_after_a_restart() {
+    let mut following = Following::of(target(&[]));
+    following.fail(530, 0);
+    let cause_request = following.ups.take_cause_request(at(0)).unwrap();
+    let outside = cause_request.verdict;
+    let mut facts = Facts::defaults();
+    facts.set_text("phase", "connect");
+    facts.set_text("fault", "connection-refused");
+    let named = following.rulebook.diagnose(&facts);
+    let previous = (at(0), cause_request.kind, &*outside);
+    let incidents = &mut following.incidents;
+    let event = incidents.revise_with_response(previous, &named, &[], at(1));
+    assert!(event.is_some());
+    let cause = following.cause().to_owned();
+    assert_ne!(cause, outside.cause.as_str());
+
+    let incident = Arc::clone(following.incidents.open().unwrap());
+    following.incidents = Incidents::resumed(Arc::clone(&incident));
+    following.ups = FollowUps::resumed(&incident);
+    for second in 60..64 {
+        assert!(following.fail(530, second).is_empty());
+    }
+    assert_eq!(following.cause(), cause);
+    for second in 70..74 {
+        following.fail(502, second);
+    }
+    assert_eq!(following.cause(), outside.cause.as_str());
+}
