@@ -93,6 +93,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         render::render(&target, &observation, &diagnosis, terminal.color)
     };
     print(&text)?;
+    note_left_connect_to(&target, &observation);
     Ok(match diagnosis.outcome {
         Outcome::Failed => Exit::Bad,
         Outcome::Passed | Outcome::Degraded => Exit::Fine,
@@ -110,6 +111,9 @@ async fn compare_answers(args: &Args, terminal: Terminal) -> Result<Exit, String
     };
     let ((a, settings), (b, _)) = (compared_target(a, args)?, compared_target(b, args)?);
     let prober = Prober::new(&settings.resolver).map_err(|error| error.to_string())?;
+    // Building a client takes time, which must not count as time of the other request.
+    prober.prepare(&a);
+    prober.prepare(&b);
     let (seen_a, seen_b) = tokio::join!(Box::pin(prober.probe(&a)), Box::pin(prober.probe(&b)));
     let side = |target: Target, observation: Observation| {
         let diagnosis = diagnose_once(&settings, &target, &observation)?;
@@ -126,6 +130,9 @@ async fn compare_answers(args: &Args, terminal: Terminal) -> Result<Exit, String
         compare::text(&sides, terminal)
     };
     print(&text)?;
+    for side in &sides {
+        note_left_connect_to(&side.target, &side.observation);
+    }
     let failed = |side: &compare::Side| side.diagnosis.outcome == Outcome::Failed;
     Ok(if sides.iter().any(failed) {
         Exit::Bad
@@ -149,7 +156,7 @@ fn compared_target(text: &str, args: &Args) -> Result<(Target, Settings), String
     let to = HostPort::parse(text)?;
     let (mut target, settings) = select_target(args)?;
     target.name = TargetName::new(&format!("{} via {to}", target.name));
-    target.request.connect_to = Some(to);
+    connect_through(&mut target, to)?;
     Ok((target, settings))
 }
 
@@ -187,7 +194,7 @@ fn url_target(url: &str, args: &Args) -> Result<(Target, Settings), String> {
     let _ = name.set_username("");
     let _ = name.set_password(None);
     let mut target = Target::with_defaults(name.as_str(), url);
-    apply_options(&mut target, args);
+    apply_options(&mut target, args)?;
     let mut settings = Settings::default();
     if let Some(directory) = &args.rules {
         let loaded = config::load_rules(directory).map_err(|error| error.to_string())?;
@@ -216,12 +223,12 @@ fn configured_target(args: &Args) -> Result<(Target, Settings), String> {
         ));
     };
     let mut target = Target::clone(found);
-    apply_options(&mut target, args);
+    apply_options(&mut target, args)?;
     Ok((target, settings))
 }
 
 /// Applies `--timeout`, `--method`, `--connect-to` and `--header` to a target.
-fn apply_options(target: &mut Target, args: &Args) {
+fn apply_options(target: &mut Target, args: &Args) -> Result<(), String> {
     if let Some(timeout) = args.timeout {
         target.timeout = timeout;
     }
@@ -229,11 +236,37 @@ fn apply_options(target: &mut Target, args: &Args) {
         target.request.method.clone_from(method);
     }
     if let Some(connect_to) = &args.connect_to {
-        target.request.connect_to = Some(connect_to.clone());
+        connect_through(target, connect_to.clone())?;
     }
     let headers = args.headers.iter().cloned();
     let headers = headers.map(|(name, value)| (name, HeaderText::Plain(value)));
     target.request.headers.extend(headers);
+    Ok(())
+}
+
+/// Sets the host and port to connect to.
+fn connect_through(target: &mut Target, to: HostPort) -> Result<(), String> {
+    target.request.connect_to = Some(to);
+    if target.request.ignores_connect_to(target.url.scheme()) {
+        return Err(format!(
+            "{}: an http URL is requested through the HTTP proxy of the target, so HOST:PORT has \
+             no effect; use an https URL or a target without `request.proxy`",
+            target.name
+        ));
+    }
+    Ok(())
+}
+
+/// Prints a notice on standard error if the response is not from the host and port to connect to.
+fn note_left_connect_to(target: &Target, observation: &Observation) {
+    if let Some(to) = target.request.connect_to.as_ref()
+        && observation.left_connect_to
+    {
+        eprintln!(
+            "note: a redirect led from {to} to {}, so the result does not show whether {to} works",
+            render::clean(&observation.final_url)
+        );
+    }
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

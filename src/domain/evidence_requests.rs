@@ -129,7 +129,7 @@ mod tests {
     use crate::domain::diagnosis::context::Context;
     use crate::domain::diagnosis::rulebook::Rulebook;
     use crate::domain::health::HealthState;
-    use crate::domain::incident::{Incidents, ProbeOutcome};
+    use crate::domain::incident::{FailureKind, Incidents, ProbeOutcome};
     use crate::model::cause::CauseId;
     use crate::model::observation::{HttpVersion, Response};
 
@@ -190,6 +190,7 @@ mod tests {
             let outcome = ProbeOutcome {
                 target: &self.target.name,
                 began: now,
+                kind: FailureKind::default(),
                 diagnosis: &diagnosis,
                 health: HealthState::Down,
                 suppressed: false,

@@ -1,10 +1,10 @@
 //! Determines which layer of a target fails, from requests sent directly to each layer.
 //!
 //! A layer fails if it accepts the connection and then returns no complete response, a server
-//! error, or the status with which the target's URL fails. A layer is not testable if it cannot be
-//! reached from this host, if its certificate is not accepted, or if its response is unexpected in
-//! another way. An example is a load balancer that rejects requests from outside the CDN with
-//! status 403.
+//! error, or the status with which the target's URL fails at the same time. A layer is not testable
+//! if it cannot be reached from this host, if its certificate is not accepted, if it redirects to
+//! another host or port, or if its response is unexpected in another way. An example is a load
+//! balancer that rejects requests from outside the CDN with status 403.
 
 use jiff::Timestamp;
 
@@ -40,6 +40,17 @@ pub struct LayerResult {
     pub detail: String,
 }
 
+/// The result of one request through a layer, which may depend on the response of the target's own
+/// URL in the same round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerResponse {
+    /// The result if the target's own URL fails with another status.
+    result: LayerResult,
+    /// The status of the response. The layer fails if the target's own URL fails with the same
+    /// status. `None` if the result does not depend on the target's own URL.
+    status: Option<u16>,
+}
+
 /// The results of the requests through all layers of a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerFindings {
@@ -70,6 +81,13 @@ pub const INNERMOST_LAYER_FAILING: &str = "innermost-layer-failing";
 /// The lowest status code of a server error.
 const SERVER_ERRORS: u16 = 500;
 
+/// The start of the detail of a response.
+const STATUS: &str = "status ";
+
+/// Status codes with which a layer may reject a request because of its sender. The response does
+/// not show whether the layer works, even if the target's own URL returns the same status.
+const REJECTIONS: [u16; 5] = [401, 403, 407, 421, 429];
+
 /// Returns whether the cause states only at which layer a failure is, not why.
 #[must_use]
 pub fn is_layer_cause(cause: &CauseId) -> bool {
@@ -87,16 +105,38 @@ pub fn judge_front(target: &Target, observation: &Observation, now: Timestamp) -
     result(FRONT, state, detail)
 }
 
-/// Returns the result of one request through the layer `name`. `front_status` is the status with
-/// which the target's own URL fails; `None` if the URL returns no response.
+/// Returns the response to one request through the layer `name`.
 #[must_use]
 pub fn judge_layer(
     name: &str,
     target: &Target,
     observation: &Observation,
-    front_status: Option<u16>,
+    now: Timestamp,
+) -> LayerResponse {
+    let result = judge_alone(name, target, observation, now);
+    let response = observation.response.as_ref();
+    let status = response.map(|response| response.status);
+    let depends = result.state == LayerState::NotTestable
+        && observation.fault.is_none()
+        && !observation.left_connect_to;
+    LayerResponse {
+        result,
+        status: status.filter(|status| depends && !REJECTIONS.contains(status)),
+    }
+}
+
+/// Returns the result of one request through the layer `name`, without regard to the target's own
+/// URL.
+fn judge_alone(
+    name: &str,
+    target: &Target,
+    observation: &Observation,
     now: Timestamp,
 ) -> LayerResult {
+    if observation.left_connect_to {
+        let detail = "the redirect leaves the layer".to_owned();
+        return result(name, LayerState::NotTestable, detail);
+    }
     if let Some(fault) = &observation.fault {
         let state = if is_own_fault(fault) {
             LayerState::Failing
@@ -109,15 +149,29 @@ pub fn judge_layer(
     if is_met(target, observation, now) {
         return result(name, LayerState::Ok, words);
     }
-    let status = observation
-        .response
-        .as_ref()
-        .map(|response| response.status);
-    if status.is_some_and(|status| status >= SERVER_ERRORS) || status == front_status {
+    let response = observation.response.as_ref();
+    if response.is_some_and(|response| response.status >= SERVER_ERRORS) {
         return result(name, LayerState::Failing, words);
     }
-    let detail = format!("{words}, unlike the target's URL");
-    result(name, LayerState::NotTestable, detail)
+    result(name, LayerState::NotTestable, words)
+}
+
+impl LayerResponse {
+    /// Returns the result of the request. `front` is the status with which the target's own URL
+    /// failed in the same round; `None` if the URL returned no complete response.
+    #[must_use]
+    pub fn beside(self, front: Option<u16>) -> LayerResult {
+        let Some(status) = self.status else {
+            return self.result;
+        };
+        let mut result = self.result;
+        if Some(status) == front {
+            result.state = LayerState::Failing;
+        } else {
+            result.detail.push_str(", unlike the target's URL");
+        }
+        result
+    }
 }
 
 /// Combines the results of two requests through the same layer. Different states make the layer not
@@ -165,6 +219,14 @@ impl LayerFindings {
     #[must_use]
     pub fn says_same(&self, other: &Self) -> bool {
         self.results == other.results && self.repeated == other.repeated
+    }
+
+    /// Returns the status of the last response of the target's own URL; `None` if the URL returned
+    /// no response.
+    #[must_use]
+    pub fn front_status(&self) -> Option<u16> {
+        let front = self.results.first().filter(|one| one.name == FRONT)?;
+        front.detail.strip_prefix(STATUS)?.parse().ok()
     }
 
     /// Summarizes the findings in one line without a period.
@@ -220,7 +282,7 @@ fn fault_words(fault: &Fault) -> String {
 fn status_words(observation: &Observation) -> String {
     observation.response.as_ref().map_or_else(
         || "no response".to_owned(),
-        |response| format!("status {}", response.status),
+        |response| format!("{STATUS}{}", response.status),
     )
 }
 

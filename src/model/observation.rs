@@ -46,6 +46,9 @@ pub struct Observation {
     /// Number of reused connections that ended before the response began, after which the request
     /// was sent again on a new connection.
     pub replaced_connections: u32,
+    /// Whether a redirect led to a host and port to which the `connect_to` setting of the target
+    /// does not apply. Always `false` without this setting.
+    pub left_connect_to: bool,
 }
 
 /// Time per phase. `None` means that the phase was not reached, was not needed (reused
@@ -264,6 +267,7 @@ impl Observation {
             dead_addresses: Vec::new(),
             attempted: Vec::new(),
             replaced_connections: 0,
+            left_connect_to: false,
         }
     }
 

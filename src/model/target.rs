@@ -290,6 +290,18 @@ impl Target {
     }
 }
 
+impl RequestSettings {
+    /// Returns whether the settings contain a `connect_to` that cannot apply to a URL with this
+    /// scheme. A plain HTTP request through an HTTP proxy is sent to the proxy, which chooses the
+    /// host and port by the URL.
+    #[must_use]
+    pub fn ignores_connect_to(&self, scheme: &str) -> bool {
+        let is_socks = |proxy: &Url| proxy.scheme().starts_with("socks");
+        let through_http_proxy = self.proxy.as_ref().is_some_and(|proxy| !is_socks(proxy));
+        self.connect_to.is_some() && through_http_proxy && scheme == "http"
+    }
+}
+
 impl Default for RequestSettings {
     fn default() -> Self {
         Self {

@@ -109,3 +109,41 @@ async fn wrong_arguments_are_refused_with_the_correction() {
         assert!(errors.contains(message), "{arguments:?}: {errors}");
     }
 }
+
+#[tokio::test]
+async fn a_notice_says_that_a_redirect_left_the_address() {
+    let elsewhere = serving("200 OK", "", "ok").await;
+    let to = format!("location: {}\r\n", elsewhere.url("/"));
+    let redirecting = serving("302 Found", &to, "").await;
+    let direct = serving("200 OK", "", "ok").await;
+    let (a, b) = (redirecting.address.to_string(), direct.address.to_string());
+    let url = "http://shop.test/orders";
+    let (_, _, errors) = probe(&[url, "--compare", &a, "--compare", &b]).await;
+    let notice = format!("a redirect led from {a} to {}", elsewhere.url("/"));
+    assert!(errors.contains(&notice), "{errors}");
+    assert_eq!(errors.matches("redirect").count(), 1, "{errors}");
+    let (_, json, errors) = probe(&["--json", url, "--connect-to", &a]).await;
+    assert!(errors.contains(&notice), "{errors}");
+    assert!(json.starts_with('{'), "{json}");
+}
+
+#[tokio::test]
+async fn an_address_is_refused_if_an_http_proxy_chooses_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("probecause.toml");
+    std::fs::write(
+        &config,
+        "location = \"test\"\n[[target]]\nname = \"shop\"\nurl = \"http://shop.test/\"\n\
+         request = { proxy = \"http://127.0.0.1:1\" }\n",
+    )
+    .unwrap();
+    let target = ["--config", config.to_str().unwrap(), "--target", "shop"];
+    for options in [
+        &["--connect-to", "127.0.0.1:2"][..],
+        &["--compare", "127.0.0.1:2", "--compare", "127.0.0.1:3"],
+    ] {
+        let (code, _, errors) = probe(&[&target, options].concat()).await;
+        assert_eq!(code, Some(2), "{options:?}");
+        assert!(errors.contains("through the HTTP proxy"), "{errors}");
+    }
+}

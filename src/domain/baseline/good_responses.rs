@@ -3,10 +3,14 @@
 //! A property may have several values at the same time, such as the addresses of a host name. The
 //! latest values are therefore kept, each with the times of its first and last good response. A
 //! property with too many values changes too often and is not compared.
+//!
+//! All properties except the redirects belong to the last hop, so they are compared only with good
+//! responses whose last hop had the same host and port.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use url::Url;
 
 use crate::domain::diagnosis::changes::{Comparison, Property};
 use crate::model::observation::Observation;
@@ -20,14 +24,27 @@ pub struct GoodResponses {
     pub sizes: Option<BodySizes>,
     /// The first failed probe since the last good response; `None` if no probe has failed since
     /// then.
-    first_failure: Option<FirstFailure>,
+    pub first_failure: Option<FirstFailure>,
 }
 
 /// The first failed probe after a good response.
 #[derive(Clone, Debug, PartialEq)]
-struct FirstFailure {
-    began: Timestamp,
-    values: Vec<(Property, String)>,
+pub struct FirstFailure {
+    /// When the probe started.
+    pub began: Timestamp,
+    /// The properties of the failed probe.
+    pub values: Vec<PropertyValue>,
+}
+
+/// A property of one probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyValue {
+    /// The property.
+    pub property: Property,
+    /// The host and port of the last hop. Empty for the redirects, which do not belong to a hop.
+    pub hop: String,
+    /// The value as text.
+    pub value: String,
 }
 
 /// The latest values of one property.
@@ -43,6 +60,8 @@ pub struct KnownValues {
 /// One value of a property.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownValue {
+    /// The host and port of the last hop; see [`PropertyValue::hop`].
+    pub hop: String,
     /// The value as text.
     pub value: String,
     /// The time when the first good response with this value was received.
@@ -83,8 +102,11 @@ impl GoodResponses {
     /// Records the properties of a good response.
     pub(super) fn observe_good(&mut self, observation: &Observation, now: Timestamp) {
         self.first_failure = None;
-        for (property, value) in values(observation, |_| false) {
-            self.known.entry(property).or_default().add(value, now);
+        for value in values(observation, |_| false) {
+            self.known
+                .entry(value.property)
+                .or_default()
+                .add(value, now);
         }
         if let Some(response) = &observation.response {
             let (status, size) = (response.status, response.body_bytes);
@@ -98,22 +120,35 @@ impl GoodResponses {
         }
     }
 
-    /// Records a failed probe if it is the first since the last good response.
-    pub(super) fn observe_failure(&mut self, observation: &Observation) {
-        if self.first_failure.is_none() {
+    /// Records a failed probe if it is the first since the last good response. Returns whether it
+    /// is.
+    pub(super) fn observe_failure(&mut self, observation: &Observation) -> bool {
+        let is_first = self.first_failure.is_none();
+        if is_first {
             self.first_failure = Some(FirstFailure {
                 began: observation.started,
                 values: self.values(observation),
             });
         }
+        is_first
+    }
+
+    /// Records that the first failure was at `began` or shortly before, if no failure is recorded.
+    /// The properties of the failure are not known.
+    pub(super) fn resume_failure(&mut self, began: Timestamp) {
+        self.first_failure.get_or_insert_with(|| FirstFailure {
+            began,
+            values: Vec::new(),
+        });
     }
 
     /// Compares a failed probe with the last good responses. Returns a result for each property
     /// that can be compared.
     pub(super) fn compare(&self, observation: &Observation) -> Vec<(Property, Comparison)> {
         let mut compared = Vec::new();
-        for (property, value) in self.values(observation) {
-            let comparison = self.judge(property, value, observation);
+        for value in self.values(observation) {
+            let property = value.property;
+            let comparison = self.judge(value, observation);
             compared.extend(comparison.map(|comparison| (property, comparison)));
         }
         let size = self.compare_size(observation);
@@ -123,7 +158,7 @@ impl GoodResponses {
 
     /// Returns the property values of a failed probe. Of several attempted addresses, a known
     /// address is preferred.
-    fn values(&self, observation: &Observation) -> Vec<(Property, String)> {
+    fn values(&self, observation: &Observation) -> Vec<PropertyValue> {
         let addresses = self.known.get(&Property::Address);
         let is_known = |address: &str| {
             let mut known = addresses.iter().flat_map(|known| &known.values);
@@ -132,36 +167,31 @@ impl GoodResponses {
         values(observation, is_known)
     }
 
-    fn judge(
-        &self,
-        property: Property,
-        value: String,
-        observation: &Observation,
-    ) -> Option<Comparison> {
-        let known = self.known.get(&property)?;
+    fn judge(&self, seen: PropertyValue, observation: &Observation) -> Option<Comparison> {
+        let known = self.known.get(&seen.property)?;
         let first = self.first_failure.as_ref();
         let first_failure = first.map_or(observation.started, |first| first.began);
         let unstable = |at| first_failure.duration_since(at) < UNSTABLE;
         if known.overflowed.is_some_and(unstable) {
             return None;
         }
-        let newest = known.values.iter().max_by_key(|one| one.last)?;
-        let Some(current) = known.values.iter().find(|one| one.value == value) else {
-            let is_same = |one: &(Property, String)| one.0 == property && one.1 == value;
-            let from_first = first.is_none_or(|first| first.values.iter().any(is_same));
+        let of_hop = || known.values.iter().filter(|one| one.hop == seen.hop);
+        let newest = of_hop().max_by_key(|one| one.last)?;
+        let Some(current) = of_hop().find(|one| one.value == seen.value) else {
+            let from_first = first.is_none_or(|first| first.values.contains(&seen));
             return Some(Comparison::Changed {
                 was: newest.value.clone(),
-                now: value,
+                now: seen.value,
                 seconds_before: from_first.then_some(0.0),
             });
         };
         let before = first_failure.duration_since(current.first);
-        let replaced = known.values.iter().filter(|one| one.last < current.first);
+        let replaced = of_hop().filter(|one| one.last < current.first);
         let replaced = replaced.max_by_key(|one| one.last);
         match replaced.filter(|_| before <= RECENT) {
             Some(replaced) => Some(Comparison::Changed {
                 was: replaced.value.clone(),
-                now: value,
+                now: seen.value,
                 seconds_before: Some(before.as_secs_f64().max(0.0)),
             }),
             None => Some(Comparison::Same),
@@ -169,11 +199,13 @@ impl GoodResponses {
     }
 
     /// Compares the body size with that of good responses. `None` if the response is not complete,
-    /// or if its status is not that of the last good response.
+    /// or if its status or its hop is not that of the last good response.
     fn compare_size(&self, observation: &Observation) -> Option<Comparison> {
         let response = observation.response.as_ref()?;
         let sizes = self.sizes.filter(|sizes| sizes.status == response.status)?;
-        if observation.fault.is_some() {
+        let servers = self.known.get(&Property::Server)?.values.iter();
+        let newest = servers.max_by_key(|one| one.last)?;
+        if observation.fault.is_some() || newest.hop != last_hop(observation) {
             return None;
         }
         let size = response.body_bytes;
@@ -195,8 +227,10 @@ impl GoodResponses {
 }
 
 impl KnownValues {
-    fn add(&mut self, value: String, now: Timestamp) {
-        if let Some(known) = self.values.iter_mut().find(|known| known.value == value) {
+    fn add(&mut self, seen: PropertyValue, now: Timestamp) {
+        let mut known = self.values.iter_mut();
+        let is_same = |known: &&mut KnownValue| known.value == seen.value && known.hop == seen.hop;
+        if let Some(known) = known.find(is_same) {
             known.last = now;
             return;
         }
@@ -211,7 +245,8 @@ impl KnownValues {
             }
         }
         self.values.push(KnownValue {
-            value,
+            hop: seen.hop,
+            value: seen.value,
             first: now,
             last: now,
         });
@@ -220,33 +255,55 @@ impl KnownValues {
 
 /// Returns the property values that an observation contains. If there are several addresses, the
 /// first address for which `prefer` returns `true` is used, or else the first address.
-fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<(Property, String)> {
+fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<PropertyValue> {
+    let hop = last_hop(observation);
     let mut values = Vec::new();
+    let mut add = |property, value| {
+        let hop = match property {
+            Property::Redirects => String::new(),
+            _ => hop.clone(),
+        };
+        values.push(PropertyValue {
+            property,
+            hop,
+            value,
+        });
+    };
     let attempted = observation.attempted.iter();
     let addresses = observation.remote.iter().chain(attempted);
     let mut addresses: Vec<_> = addresses.map(|address| address.ip().to_string()).collect();
     addresses.sort_by_key(|address| !prefer(address));
     if let Some(address) = addresses.into_iter().next() {
-        values.push((Property::Address, address));
+        add(Property::Address, address);
     }
     let chain = observation.tls.as_ref().map(|tls| tls.chain.as_slice());
     if let Some(leaf) = chain.and_then(<[_]>::first) {
         let value = format!("{} of {}", leaf.serial, leaf.issuer);
-        values.push((Property::Certificate, short(&value)));
+        add(Property::Certificate, short(&value));
     }
     if let Some(response) = &observation.response {
         let server = response.header("server").unwrap_or("(none)");
-        values.push((Property::Server, short(server)));
+        add(Property::Server, short(server));
         let version = response.version.as_str();
-        values.push((Property::Protocol, format!("HTTP/{version}")));
+        add(Property::Protocol, format!("HTTP/{version}"));
         let url = &observation.final_url;
         let path = match observation.redirects {
             0 => "none".to_owned(),
             count => format!("{count} to {url}"),
         };
-        values.push((Property::Redirects, short(&path)));
+        add(Property::Redirects, short(&path));
     }
     values
+}
+
+/// Returns the host and port of the last hop; empty if its URL is invalid.
+fn last_hop(observation: &Observation) -> String {
+    let url = Url::parse(&observation.final_url).ok();
+    let host_port = url.as_ref().and_then(|url| {
+        let port = url.port_or_known_default()?;
+        Some(short(&format!("{}:{port}", url.host_str()?)))
+    });
+    host_port.unwrap_or_default()
 }
 
 /// Returns a text without control characters, truncated to [`MAX_LENGTH`].

@@ -38,7 +38,8 @@ pub struct Baseline {
     good: GoodResponses,
 }
 
-/// The part of a baseline that is kept across restarts. The current run of failures is not kept.
+/// The part of a baseline that is kept across restarts. Of the current run
+/// of failures, only the first failure is kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BaselineSnapshot {
     /// Processing and connect times of healthy responses, in microseconds, the oldest first.
@@ -87,8 +88,14 @@ impl Baseline {
     }
 
     /// Adds the times and properties of one probe. Must be called after the probe is diagnosed, so
-    /// that a response is not compared with itself.
-    pub fn observe(&mut self, observation: &Observation, diagnosis: &Diagnosis, now: Timestamp) {
+    /// that a response is not compared with itself. Returns whether the part that is kept across
+    /// restarts has changed.
+    pub fn observe(
+        &mut self,
+        observation: &Observation,
+        diagnosis: &Diagnosis,
+        now: Timestamp,
+    ) -> bool {
         let exact = observation.own_lag < MAX_OWN_LAG;
         match diagnosis.outcome {
             // A degraded response, such as a slow response, is also from the function, so it counts
@@ -99,14 +106,26 @@ impl Baseline {
                 }
                 self.failing.clear();
                 self.good.observe_good(observation, now);
+                true
             }
             Outcome::Failed => {
                 if exact {
                     self.failing.add(observation);
                 }
-                self.good.observe_failure(observation);
+                self.good.observe_failure(observation)
             }
         }
+    }
+
+    /// Records that an incident of the previous run opened at `opened`, in case its first failure
+    /// was not saved.
+    pub fn resume_failure(&mut self, opened: Timestamp) {
+        self.good.resume_failure(opened);
+    }
+
+    /// Drops the record of the first failure since the last good response.
+    pub fn forget_failure(&mut self) {
+        self.good.first_failure = None;
     }
 
     /// Adds the differences from the last good responses to the facts of a probe that did not pass.

@@ -109,7 +109,7 @@ const MAX_PLAIN: usize = 128;
 /// Returns whether a header or reason phrase is short and has only the characters of names and
 /// versions, such as `nginx/1.24.0 (Ubuntu)`. Any other value may contain private data, because a
 /// server may repeat data of the request in its headers. Returns `true` for every other fact.
-pub(super) fn is_plain(fact: &str, value: &FactValue) -> bool {
+pub(in crate::domain) fn is_plain(fact: &str, value: &FactValue) -> bool {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || " ._-/():,;+".contains(c);
     match value {
         FactValue::Text(text) if fact.starts_with("header.") || fact == "reason" => {

@@ -8,26 +8,35 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Failure;
+use super::{Failure, Validity};
+use crate::domain::diagnosis::condition::is_plain;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::{Evidence, Verdict};
+use crate::domain::incident::FailureKind;
 use crate::model::cause::Certainty;
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
 /// A request to the front door for the cause of a failed probe.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct CauseRequest {
     /// When the failed probe started.
     pub began: Timestamp,
     /// The status code that the failed probe received.
     status: u16,
+    /// The kind of the failure.
+    pub kind: FailureKind,
     /// The verdict of the failed probe.
     pub verdict: Arc<Verdict>,
+    /// The request is needed as long as its response is expected.
+    needed: Arc<()>,
 }
 
 /// The front doors that name the cause on request. An `unknown` front door may be one of them.
-const FRONT_DOORS: [&str; 3] = ["cloudflare", "azure-front-door", "unknown"];
+const FRONT_DOORS: [&str; 3] = [CLOUDFLARE, "azure-front-door", "unknown"];
+
+/// The front door whose response names the cause in its body.
+const CLOUDFLARE: &str = "cloudflare";
 
 /// The methods of requests that are safe to repeat (RFC 9110, section 9.2.1).
 const SAFE_METHODS: [&str; 2] = ["GET", "HEAD"];
@@ -36,16 +45,61 @@ const SAFE_METHODS: [&str; 2] = ["GET", "HEAD"];
 const HEADERS: [(&str, &str); 2] = [("accept", "application/json"), ("x-azure-debuginfo", "1")];
 
 /// Facts of the front door's response that name the cause, each with the name under which the
-/// evidence lists its value, even if no rule tests the fact.
-const CAUSE_FACTS: [(&str, &str); 4] = [
-    ("body.json.error_code", "asked.error_code"),
-    ("body.json.error_category", "asked.error_category"),
-    ("header.x-azure-externalerror", "asked.azure_error"),
+/// evidence lists its value, even if no rule tests the fact, and with the form of its value.
+const CAUSE_FACTS: [(&str, &str, Form); 4] = [
+    ("body.json.error_code", "asked.error_code", Form::Number),
+    (
+        "body.json.error_category",
+        "asked.error_category",
+        Form::Word,
+    ),
+    (
+        "header.x-azure-externalerror",
+        "asked.azure_error",
+        Form::Plain,
+    ),
     (
         "header.x-azure-originstatuscode",
         "asked.azure_origin_status",
+        Form::Plain,
     ),
 ];
+
+/// The form that a value must have to be published. The response may come from the application and
+/// contain private data.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// Digits, in the body of a response of Cloudflare.
+    Number,
+    /// A lowercase word, which may contain digits, underscores and hyphens, in the body of a
+    /// response of Cloudflare.
+    Word,
+    /// The value of a header without private data, as for any other evidence.
+    Plain,
+}
+
+/// Maximum length in bytes of a number or word in a body that is published.
+const MAX_WORD: usize = 32;
+
+impl Form {
+    /// Returns whether the value of `fact` has this form.
+    fn allows(self, fact: &str, value: &FactValue, facts: &Facts) -> bool {
+        let text = value.to_string();
+        let is_short = (1..=MAX_WORD).contains(&text.len());
+        let from_cloudflare = facts.text("front_door") == Some(CLOUDFLARE);
+        match self {
+            Self::Number => {
+                from_cloudflare && is_short && text.bytes().all(|byte| byte.is_ascii_digit())
+            }
+            Self::Word => from_cloudflare && is_short && text.chars().all(is_of_word),
+            Self::Plain => is_plain(fact, value),
+        }
+    }
+}
+
+const fn is_of_word(letter: char) -> bool {
+    matches!(letter, 'a'..='z' | '0'..='9' | '_' | '-')
+}
 
 /// Returns the headers to add to the request so that the front door names the cause. Headers that
 /// the target sets itself are not added.
@@ -76,8 +130,15 @@ impl CauseRequest {
         asks.then_some(Self {
             began: failure.observation.started,
             status: response.status,
+            kind: FailureKind::from(failure.observation),
             verdict: Arc::clone(verdict),
+            needed: Arc::default(),
         })
+    }
+
+    /// Returns the validity of the request.
+    pub(super) fn validity(&self) -> Validity {
+        Validity::while_kept(&self.needed)
     }
 
     /// Returns the evidence in the front door's response, and adds it to `facts`, the facts of this
@@ -96,8 +157,9 @@ impl CauseRequest {
         }
         facts.set_text("asked.answered", "yes");
         let mut evidence = Vec::new();
-        for (fact, kept) in CAUSE_FACTS {
-            if let Some(value) = facts.get(fact) {
+        for (fact, kept, form) in CAUSE_FACTS {
+            let value = facts.get(fact);
+            if let Some(value) = value.filter(|value| form.allows(fact, value, facts)) {
                 let value = FactValue::Text(value.to_string());
                 facts.set(kept, value.clone());
                 evidence.push(Evidence {

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Failure, FollowUp, FollowUpKind};
+use super::{Failure, FollowUp, FollowUpKind, Validity};
 use crate::domain::diagnosis::fact::Facts;
-use crate::domain::layers::{LayerFindings, LayerResult, LayerState, combine};
+use crate::domain::incident::FailureKind;
+use crate::domain::layers::{LayerFindings, LayerResponse, LayerResult, LayerState, combine};
 use crate::domain::layers::{judge_front, judge_layer};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
@@ -22,15 +23,26 @@ use crate::model::target::Target;
 pub(super) struct Examination {
     /// When the failed probe started.
     began: Timestamp,
+    kind: FailureKind,
     facts: Facts,
-    /// The status with which the target's own URL fails; `None` if the URL returns no response.
-    status: Option<u16>,
     round: u8,
-    /// The results of the current round by index of the layer; index 0 is the target's own URL.
-    /// `None` while a result is pending.
-    results: Vec<Option<LayerResult>>,
+    /// The responses of the current round by index of the layer; index 0 is the target's own URL.
+    /// `None` while a response is pending.
+    responses: Vec<Option<Response>>,
     /// The results of the first round; `None` until the first round ends.
     first: Option<Vec<LayerResult>>,
+    /// The requests are needed as long as the examination is in progress.
+    needed: Arc<()>,
+}
+
+/// The response to one request of a round.
+#[derive(Clone, Debug)]
+enum Response {
+    /// The result of the request to the target's own URL, and the status of its response; `None`
+    /// without a complete response.
+    Front(LayerResult, Option<u16>),
+    /// The response to a request through a layer.
+    Layer(LayerResponse),
 }
 
 /// The next step of an examination after the result of one request.
@@ -49,6 +61,8 @@ pub struct Step {
 pub struct Examined {
     /// When the failed probe started.
     pub began: Timestamp,
+    /// The kind of the failure.
+    pub kind: FailureKind,
     /// The facts of the failed probe.
     pub facts: Facts,
     /// The results of the requests through the layers.
@@ -63,20 +77,20 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 impl Examination {
     pub(super) fn new(failure: &Failure<'_>) -> Self {
-        let response = failure.observation.response.as_ref();
         Self {
             began: failure.observation.started,
+            kind: FailureKind::from(failure.observation),
             facts: failure.facts.clone(),
-            status: response.map(|response| response.status),
             round: 0,
-            results: vec![None; failure.target.layers.len() + 1],
+            responses: vec![None; failure.target.layers.len() + 1],
             first: None,
+            needed: Arc::default(),
         }
     }
 
     /// Returns the number of requests of the whole examination.
     pub(super) fn request_count(&self) -> usize {
-        self.results.len() * usize::from(ROUNDS)
+        self.responses.len() * usize::from(ROUNDS)
     }
 
     /// Returns the requests of the current round, to be sent after the delay `after`.
@@ -89,8 +103,9 @@ impl Examination {
                 index,
             },
             after,
+            validity: Validity::while_kept(&self.needed),
         };
-        (0..self.results.len()).map(request).collect()
+        (0..self.responses.len()).map(request).collect()
     }
 
     /// Returns whether a result belongs to the current round of this examination.
@@ -107,28 +122,16 @@ impl Examination {
         observation: Option<&Observation>,
         now: Timestamp,
     ) -> Step {
-        let Some(result) = observation.and_then(|seen| self.judge(target, index, seen, now)) else {
+        let Some(response) = observation.and_then(|seen| judge(target, index, seen, now)) else {
             return Step::end();
         };
-        if let Some(slot) = self.results.get_mut(index) {
-            *slot = Some(result);
+        if let Some(slot) = self.responses.get_mut(index) {
+            *slot = Some(response);
         }
-        let round: Option<Vec<LayerResult>> = self.results.iter().cloned().collect();
-        round.map_or_else(Step::default, |round| self.end_round(round, target, now))
-    }
-
-    fn judge(
-        &self,
-        target: &Target,
-        index: usize,
-        observation: &Observation,
-        now: Timestamp,
-    ) -> Option<LayerResult> {
-        let Some(inner) = index.checked_sub(1) else {
-            return Some(judge_front(target, observation, now));
-        };
-        let name = &target.layers.get(inner)?.name;
-        Some(judge_layer(name, target, observation, self.status, now))
+        let round: Option<Vec<Response>> = self.responses.iter().cloned().collect();
+        round.map_or_else(Step::default, |round| {
+            self.end_round(results(round), target, now)
+        })
     }
 
     fn end_round(&mut self, round: Vec<LayerResult>, target: &Arc<Target>, now: Timestamp) -> Step {
@@ -149,6 +152,7 @@ impl Examination {
         let mut step = Step {
             examined: Some(Examined {
                 began: self.began,
+                kind: self.kind,
                 facts: self.facts.clone(),
                 findings: LayerFindings {
                     at: now,
@@ -160,12 +164,47 @@ impl Examination {
             next: Vec::new(),
         };
         if !ended {
-            self.results.fill(None);
+            self.responses.fill(None);
             self.first = Some(round);
             step.next = self.requests(target, target.confirm_after.min(MAX_PAUSE));
         }
         step
     }
+}
+
+/// Returns the response to the request with this index; `None` if the target has no such layer.
+fn judge(
+    target: &Target,
+    index: usize,
+    observation: &Observation,
+    now: Timestamp,
+) -> Option<Response> {
+    let Some(inner) = index.checked_sub(1) else {
+        let result = judge_front(target, observation, now);
+        let response = observation.response.as_ref();
+        let response = response.filter(|_| observation.fault.is_none());
+        return Some(Response::Front(
+            result,
+            response.map(|response| response.status),
+        ));
+    };
+    let name = &target.layers.get(inner)?.name;
+    let response = judge_layer(name, target, observation, now);
+    Some(Response::Layer(response))
+}
+
+/// Returns the results of a complete round. The responses of the layers are compared with that of
+/// the target's own URL in the same round.
+fn results(round: Vec<Response>) -> Vec<LayerResult> {
+    let front = round.iter().find_map(|response| match response {
+        Response::Front(_, status) => *status,
+        Response::Layer(_) => None,
+    });
+    let results = round.into_iter().map(|response| match response {
+        Response::Front(result, _) => result,
+        Response::Layer(response) => response.beside(front),
+    });
+    results.collect()
 }
 
 impl Step {

@@ -10,6 +10,7 @@
 pub mod ask;
 mod budget;
 mod examination;
+mod validity;
 pub mod verdict;
 
 use std::sync::Arc;
@@ -19,18 +20,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::{Diagnosis, Outcome};
-use crate::domain::incident::{Incident, IncidentId};
+use crate::domain::incident::{FailureKind, Incident, IncidentId};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
 pub use self::ask::CauseRequest;
 pub use self::budget::FollowUpBudget;
 pub use self::examination::{Examined, Step};
+pub use self::validity::Validity;
 
 use self::examination::Examination;
 
 /// A request about a target that is made in addition to its probes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct FollowUp {
     /// The target that the request is about.
     pub target: Arc<Target>,
@@ -38,6 +40,8 @@ pub struct FollowUp {
     pub kind: FollowUpKind,
     /// The delay until the request is sent.
     pub after: Duration,
+    /// Whether the request is still needed when the delay ends.
+    pub validity: Validity,
 }
 
 /// The purpose of a follow-up request. A target has at most one request in progress for each value.
@@ -93,6 +97,8 @@ pub struct FollowUps {
 struct LastExamination {
     incident: IncidentId,
     began: Timestamp,
+    /// The kind of the examined failure; `None` if it was examined before a restart.
+    kind: Option<FailureKind>,
     /// Whether the examination led to findings or is still in progress.
     complete: bool,
 }
@@ -101,15 +107,33 @@ struct LastExamination {
 /// such request.
 const ASK_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
-/// Minimum time between two examinations of one target in the same incident, if the earlier one had
-/// findings or is in progress.
+/// Minimum time between two examinations of the same kind of failure in one incident, if the
+/// earlier examination had findings or is in progress.
 const EXAMINE_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
-/// Minimum time between two examinations of one target in all other cases: the incidents differ, or
-/// the earlier examination had no findings.
+/// Minimum time between two examinations of one target in all other cases: the incidents or the
+/// kinds of failure differ, or the earlier examination had no findings.
 const EXAMINE_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl FollowUps {
+    /// Returns the state after a restart. The requests that an open incident records are not
+    /// repeated.
+    #[must_use]
+    pub fn resumed(incident: &Incident) -> Self {
+        let id = || incident.id.clone();
+        let examined = incident.layers.as_ref().map(|findings| LastExamination {
+            incident: id(),
+            began: findings.at,
+            kind: None,
+            complete: findings.repeated,
+        });
+        Self {
+            asked: incident.asked_at().map(|at| (id(), at)),
+            examined,
+            ..Self::default()
+        }
+    }
+
     /// Returns the requests to send after a failed probe of an open incident. Requests that exceed
     /// the budget are returned after a later failure instead.
     pub fn wanted(
@@ -167,10 +191,23 @@ impl FollowUps {
         step
     }
 
-    /// Drops the requests in progress after the incident was resolved or the target was changed.
+    /// Drops the requests in progress after the incident was resolved.
     pub fn forget(&mut self) {
         self.cause_request = None;
-        self.examination = None;
+        if self.examination.take().is_some()
+            && let Some(last) = &mut self.examined
+        {
+            last.complete = false;
+        }
+    }
+
+    /// Drops the requests in progress after the target was changed. If its layers have changed,
+    /// they are examined after the next failure.
+    pub fn change(&mut self, layers_changed: bool) {
+        self.forget();
+        if layers_changed {
+            self.examined = None;
+        }
     }
 
     fn ask(
@@ -188,13 +225,14 @@ impl FollowUps {
         if !budget.take(1, now) {
             return None;
         }
-        let began = cause_request.began;
+        let (began, validity) = (cause_request.began, cause_request.validity());
         self.cause_request = Some(cause_request);
         self.asked = Some((incident.clone(), now));
         Some(FollowUp {
             target: Arc::clone(failure.target),
             kind: FollowUpKind::Ask { began },
             after: Duration::ZERO,
+            validity,
         })
     }
 
@@ -205,8 +243,11 @@ impl FollowUps {
         now: Timestamp,
     ) -> Vec<FollowUp> {
         let incident = &failure.incident.id;
+        let kind = FailureKind::from(failure.observation);
         let due = self.examined.as_ref().is_none_or(|last| {
-            let same = last.incident == *incident && last.complete;
+            let same = last.incident == *incident
+                && last.complete
+                && last.kind.is_none_or(|last| last == kind);
             let least = if same {
                 EXAMINE_INTERVAL
             } else {
@@ -226,6 +267,7 @@ impl FollowUps {
         self.examined = Some(LastExamination {
             incident: incident.clone(),
             began: now,
+            kind: Some(kind),
             complete: true,
         });
         requests

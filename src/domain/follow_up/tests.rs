@@ -1,10 +1,14 @@
+mod asking;
+
 use super::*;
 
+use crate::domain::diagnosis::Evidence;
 use crate::domain::diagnosis::context::Context;
+use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incidents, ProbeOutcome};
-use crate::domain::layers::LayerState;
+use crate::domain::layers::{LAYER_FAILING, LayerState};
 use crate::model::host_port::{HostPort, Layer};
 use crate::model::observation::{Fault, FaultKind, HttpVersion, Phase, Response};
 use crate::model::target::HeaderText;
@@ -78,6 +82,7 @@ impl Following {
         let outcome = ProbeOutcome {
             target: &self.target.name,
             began: now,
+            kind: FailureKind::from(observation),
             diagnosis: &diagnosis,
             health,
             suppressed: false,
@@ -120,6 +125,21 @@ impl Following {
         };
         self.ups
             .apply_layer_result(&self.target, kind, observation, at(second))
+    }
+
+    /// Applies the findings of both rounds, with these statuses, to the incident. The failed probe
+    /// started at 0.
+    fn learn(&mut self, statuses: &[u16], second: i64) {
+        for round in 0..2 {
+            let examined = self.round(0, round, statuses, second).examined.unwrap();
+            let shown = verdict::with_layers(&self.rulebook, &examined);
+            let incidents = &mut self.incidents;
+            incidents.revise_with_layers(&shown, examined.findings, at(second));
+        }
+    }
+
+    fn cause(&self) -> &str {
+        self.incidents.open().unwrap().verdict.cause.as_str()
     }
 
     /// Applies the statuses of all requests of a round, in order of the index. Returns the last
@@ -228,6 +248,125 @@ fn a_complete_examination_is_repeated_after_an_hour_or_in_another_incident() {
 }
 
 #[test]
+fn another_kind_of_failure_in_the_same_incident_is_examined_after_five_minutes() {
+    let mut following = Following::of(target(&["lb"]));
+    following.fail(502, 0);
+    following.round(0, 0, &[502, 502], 1);
+    following.round(0, 1, &[502, 502], 2);
+    assert!(following.fail(500, 299).is_empty());
+    assert!(following.fail(502, 300).is_empty());
+    assert_eq!(following.fail(500, 301), ["0.0 after 0", "0.1 after 0"]);
+    let mut following = Following::of(target(&["lb"]));
+    following.fail(502, 0);
+    following.round(0, 0, &[502, 502], 1);
+    following.round(0, 1, &[502, 502], 2);
+    let wanted = following.probe(&timeout(300), HealthState::Down);
+    assert_eq!(wanted, ["0.0 after 0", "0.1 after 0"]);
+}
+
+#[test]
+fn layers_are_compared_with_the_url_in_the_same_round() {
+    let mut following = Following::of(target(&["lb"]));
+    following.fail(502, 0);
+    let step = following.round(0, 0, &[404, 404], 1);
+    assert_eq!(states(&step), [LayerState::Failing, LayerState::Failing]);
+    let mut following = Following::of(target(&["lb"]));
+    following.fail(404, 0);
+    // The result of the layer arrives before that of the URL.
+    following.layer((0, 0, 1), Some(&answer(404, &[], 1)), 1);
+    let step = following.layer((0, 0, 0), Some(&answer(502, &[], 1)), 1);
+    assert_eq!(
+        states(&step),
+        [LayerState::Failing, LayerState::NotTestable]
+    );
+    let step = following.round(0, 1, &[403, 403], 2);
+    assert_eq!(
+        states(&step),
+        [LayerState::Failing, LayerState::NotTestable]
+    );
+}
+
+#[test]
+fn a_changed_target_is_examined_again_if_its_layers_changed_or_an_examination_was_dropped() {
+    let examined = |rounds: u8| {
+        let mut following = Following::of(target(&["lb"]));
+        following.fail(502, 0);
+        for round in 0..rounds {
+            following.round(0, round, &[502, 502], 1);
+        }
+        following
+    };
+    let mut dropped = examined(1);
+    dropped.ups.change(false);
+    assert!(dropped.fail(502, 299).is_empty());
+    assert_eq!(dropped.fail(502, 300), ["0.0 after 0", "0.1 after 0"]);
+    let mut complete = examined(2);
+    complete.ups.change(false);
+    assert!(complete.fail(502, 3599).is_empty());
+    let mut changed = examined(2);
+    changed.ups.change(true);
+    assert_eq!(changed.fail(502, 10), ["0.0 after 0", "0.1 after 0"]);
+}
+
+#[test]
+fn requests_are_needed_until_they_are_dropped() {
+    let mut following = Following::of(target(&["lb"]));
+    following.fail(502, 0);
+    let next = following.round(0, 0, &[502, 502], 1).next;
+    assert_eq!(next.len(), 2);
+    assert!(next.iter().all(|request| request.validity.is_needed()));
+    following.pass(2);
+    assert!(!next.iter().any(|request| request.validity.is_needed()));
+}
+
+#[test]
+fn requests_of_an_incident_are_not_repeated_after_a_restart() {
+    let mut following = Following::of(target(&["lb"]));
+    following.fail(502, 0);
+    following.learn(&[502, 200], 1);
+    let cause_request = following.ups.take_cause_request(at(0)).unwrap();
+    let evidence = [Evidence {
+        fact: "asked.azure_error".to_owned(),
+        value: FactValue::Text("x".to_owned()),
+    }];
+    let outside = cause_request.verdict;
+    let diagnosis = Diagnosis {
+        verdict: Some(Arc::clone(&outside)),
+        ..Diagnosis::passed()
+    };
+    let previous = (at(0), cause_request.kind, &*outside);
+    let incidents = &mut following.incidents;
+    let event = incidents.revise_with_response(previous, &diagnosis, &evidence, at(4));
+    assert!(event.is_some());
+    let incident = Arc::clone(following.incidents.open().unwrap());
+    assert_eq!(incident.verdict.cause.as_str(), LAYER_FAILING);
+
+    let mut resumed = Following::of(target(&["lb"]));
+    resumed.ups = FollowUps::resumed(&incident);
+    resumed.incidents = Incidents::resumed(incident);
+    for second in 60..64 {
+        assert!(resumed.fail(502, second).is_empty());
+    }
+    assert_eq!(resumed.cause(), LAYER_FAILING, "the verdict is kept");
+    assert_eq!(resumed.fail(502, 3700), ["0.0 after 0", "0.1 after 0"]);
+}
+
+#[test]
+fn a_learned_verdict_does_not_apply_to_another_kind_of_failure() {
+    let mut following = Following::of(target(&["lb"]));
+    following.fail(502, 0);
+    following.learn(&[502, 200], 1);
+    for second in 60..64 {
+        following.fail(502, second);
+    }
+    assert_eq!(following.cause(), LAYER_FAILING);
+    following.fail(500, 70);
+    following.fail(500, 71);
+    following.fail(500, 72);
+    assert_ne!(following.cause(), LAYER_FAILING);
+}
+
+#[test]
 fn results_of_another_examination_or_round_are_ignored() {
     let mut following = Following::of(target(&["lb"]));
     following.fail(502, 0);
@@ -244,85 +383,4 @@ fn requests_above_the_budget_are_made_after_a_later_failure() {
     assert!(following.budget.take(118, at(0)));
     assert_eq!(following.fail(502, 0), ["ask"]);
     assert_eq!(following.fail(502, 10), ["0.0 after 0", "0.1 after 0"]);
-}
-
-/// Returns whether the front door is asked for the cause after this observation of a changed
-/// target.
-fn asks(change: impl FnOnce(&mut Target), observation: &Observation) -> bool {
-    let mut target = target(&[]);
-    change(&mut target);
-    let wanted = Following::of(target).probe(observation, HealthState::Down);
-    assert!(wanted.len() <= 1);
-    !wanted.is_empty()
-}
-
-#[test]
-fn the_front_door_is_asked_only_where_it_may_answer_and_the_target_allows_it() {
-    let own = |name: &str| (name.to_owned(), HeaderText::Plain("x".to_owned()));
-    let plain = answer(530, &[], 0);
-    assert!(asks(|_| {}, &plain));
-    assert!(asks(
-        |target| target.request.method = "HEAD".to_owned(),
-        &plain
-    ));
-    assert!(asks(
-        |target| target.request.headers = vec![own("Accept")],
-        &plain
-    ));
-    assert!(!asks(
-        |target| target.request.method = "POST".to_owned(),
-        &plain
-    ));
-    assert!(!asks(|target| target.ask_for_cause = false, &plain));
-    let both = vec![own("accept"), own("X-Azure-DebugInfo")];
-    assert!(!asks(|target| target.request.headers = both, &plain));
-    assert!(!asks(|_| {}, &timeout(0)));
-    assert!(!asks(|_| {}, &answer(503, &[("apigw-requestid", "a=")], 0)));
-    assert!(!asks(|_| {}, &answer(200, &[], 0)));
-}
-
-#[test]
-fn a_front_door_is_asked_once_an_incident_and_at_most_once_an_hour() {
-    let mut following = Following::of(target(&[]));
-    assert_eq!(following.fail(530, 0), ["ask"]);
-    assert!(following.fail(530, 4000).is_empty());
-    following.pass(4100);
-    assert_eq!(following.fail(530, 4200), ["ask"]);
-    following.pass(4300);
-    assert!(
-        following.fail(530, 4400).is_empty(),
-        "the last request is less than an hour ago"
-    );
-    assert_eq!(following.fail(530, 7800), ["ask"]);
-}
-
-#[test]
-fn an_answer_counts_once_and_only_if_it_is_about_the_same_failure() {
-    let ask = |seen: &Observation| {
-        let mut following = Following::of(target(&[]));
-        following.fail(530, 0);
-        assert!(following.ups.take_cause_request(at(1)).is_none());
-        let cause_request = following.ups.take_cause_request(at(0)).unwrap();
-        assert!(following.ups.take_cause_request(at(0)).is_none());
-        let mut facts = Facts::gather(&following.target, seen, &Context::at(at(2)));
-        let evidence = cause_request.evidence_in(seen, &mut facts);
-        (evidence, facts)
-    };
-    let headers = [("x-azure-externalerror", "0x830c1011, unfamiliar")];
-    let (evidence, facts) = ask(&answer(530, &headers, 2));
-    assert_eq!(evidence.unwrap()[0].fact, "asked.azure_error");
-    assert_eq!(facts.text("asked.answered"), Some("yes"));
-    assert_eq!(
-        facts.text("asked.azure_error"),
-        Some("0x830c1011, unfamiliar")
-    );
-    assert_eq!(ask(&answer(530, &[], 2)).0, Some(Vec::new()));
-    for other in [
-        answer(502, &headers, 2),
-        answer(200, &headers, 2),
-        timeout(2),
-    ] {
-        let (evidence, facts) = ask(&other);
-        assert!(evidence.is_none() && facts.get("asked.answered").is_none());
-    }
 }

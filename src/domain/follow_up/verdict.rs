@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::Examined;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Diagnosis, Evidence};
 use crate::domain::incident::LayerDiagnosis;
-use crate::domain::layers::{INNERMOST_LAYER_FAILING, LayerFindings, is_layer_cause};
+use crate::domain::layers::{INNERMOST_LAYER_FAILING, is_layer_cause};
 use crate::model::cause::Certainty;
 
 /// Prefixes of the facts that follow-up requests add.
@@ -19,7 +20,10 @@ const ADDED: [&str; 2] = ["layer.", "asked."];
 /// layer fails. Otherwise the failing layer, if one was found, is the cause. The findings are
 /// always part of the evidence.
 #[must_use]
-pub fn with_layers(rulebook: &Rulebook, facts: &Facts, findings: &LayerFindings) -> LayerDiagnosis {
+pub fn with_layers(rulebook: &Rulebook, examined: &Examined) -> LayerDiagnosis {
+    let Examined {
+        facts, findings, ..
+    } = examined;
     let outside = rulebook.diagnose(facts);
     let mut all = facts.clone();
     all.add_layers(findings);
@@ -52,6 +56,7 @@ pub fn with_layers(rulebook: &Rulebook, facts: &Facts, findings: &LayerFindings)
     let by_layers = diagnosis.verdict != outside.verdict;
     add_evidence(&mut diagnosis, &all);
     LayerDiagnosis {
+        kind: examined.kind,
         diagnosis,
         outside,
         by_layers,
@@ -78,7 +83,8 @@ mod tests {
     use LayerState::{Failing, NotTestable, Ok};
     use jiff::Timestamp;
 
-    use crate::domain::layers::{LAYER_FAILING, LayerResult, LayerState};
+    use crate::domain::incident::FailureKind;
+    use crate::domain::layers::{LAYER_FAILING, LayerFindings, LayerResult, LayerState};
 
     fn findings(states: &[LayerState], repeated: bool) -> LayerFindings {
         let results = ["front", "lb", "app"].iter().zip(states);
@@ -126,7 +132,13 @@ mod tests {
     #[track_caller]
     fn check(facts: &Facts, findings: &LayerFindings, expected: (&str, Certainty)) -> String {
         let rulebook = Rulebook::embedded().unwrap();
-        let shown = with_layers(&rulebook, facts, findings);
+        let examined = Examined {
+            began: Timestamp::UNIX_EPOCH,
+            kind: FailureKind::default(),
+            facts: facts.clone(),
+            findings: findings.clone(),
+        };
+        let shown = with_layers(&rulebook, &examined);
         let verdict = shown.diagnosis.verdict.unwrap();
         assert_eq!((verdict.cause.as_str(), verdict.certainty), expected);
         assert_eq!(shown.by_layers, is_layer_cause(&verdict.cause));

@@ -11,8 +11,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::failure_kind::FailureKind;
+use super::record::Incident;
 use crate::domain::diagnosis::{Candidate, Verdict};
-use crate::model::cause::{CauseId, Certainty};
+use crate::domain::layers::is_layer_cause;
+use crate::model::cause::{CauseId, Certainty, Hop};
 
 /// The most recent failures of one incident scope, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,10 +24,20 @@ pub(super) struct Attribution {
     /// The signature of a failure about which AWS or a follow-up request provided evidence, and the
     /// verdict with this evidence. Other failures with the same signature get the same verdict.
     known: Option<(Signature, Arc<Verdict>)>,
-    /// The corroborated or proven verdict that was known before a restart. The signature of its
-    /// failure is not stored, so the first new failure whose signature contains the cause provides
-    /// it.
-    before: Option<Arc<Verdict>>,
+    /// The verdict that was known before a restart.
+    before: Option<Before>,
+}
+
+/// A verdict that was known before a restart. The signature of its failure is not stored, so the
+/// first new failure that fits provides it.
+#[derive(Clone, Debug, PartialEq)]
+struct Before {
+    verdict: Arc<Verdict>,
+    /// The cause before a follow-up request provided the verdict; `None` if the evidence is from
+    /// AWS. The signature of a fitting failure contains this cause or that of the verdict.
+    earlier: Option<CauseId>,
+    /// The status of a fitting failure; `None` if it is not known.
+    status: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,9 +47,15 @@ struct Failure {
     verdict: Arc<Verdict>,
 }
 
-/// The candidates of a failure before AWS or a follow-up request provides evidence. Failures with
-/// equal signatures probably have the same cause.
-type Signature = Vec<CauseId>;
+/// A failure before AWS or a follow-up request provides evidence. Failures with equal signatures
+/// probably have the same cause.
+#[derive(Clone, Debug, PartialEq)]
+struct Signature {
+    kind: FailureKind,
+    hop: Option<Hop>,
+    /// The causes that are candidates.
+    causes: Vec<CauseId>,
+}
 
 /// Maximum number of recent failures that are considered. Older failures hardly count: the eighth
 /// has 3 % of the newest failure's weight.
@@ -63,24 +82,32 @@ const fn weight_of(certainty: Certainty) -> f64 {
 
 impl Attribution {
     /// Resumes the attribution of an incident that was open before a restart, from the incident's
-    /// verdict.
-    pub(super) fn resumed(verdict: &Arc<Verdict>) -> Self {
-        let from_aws = verdict.certainty >= Certainty::Corroborated;
+    /// verdict if AWS or a follow-up request provided it.
+    pub(super) fn resumed(incident: &Incident) -> Self {
+        let verdict = &incident.verdict;
+        let by_request = is_layer_cause(&verdict.cause) || incident.is_named_by_front_door();
+        // The cause from a follow-up request may be no candidate of a failure without this request,
+        // but the cause before the request is.
+        let causes = incident.history.iter().rev();
+        let mut causes = causes.map(|revision| &revision.cause);
+        let earlier = causes.find(|cause| **cause != verdict.cause && !is_layer_cause(cause));
+        let is_learned = by_request || verdict.certainty >= Certainty::Corroborated;
         Self {
-            before: from_aws.then(|| Arc::clone(verdict)),
+            before: is_learned.then(|| Before {
+                verdict: Arc::clone(verdict),
+                earlier: earlier.filter(|_| by_request).cloned(),
+                status: incident.failed_status(),
+            }),
             ..Self::default()
         }
     }
 
-    /// Adds a failed probe that began at `began`, with its verdict.
-    pub(super) fn add(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
+    /// Adds a failed probe that began at `began`, with its kind and verdict.
+    pub(super) fn add(&mut self, began: Timestamp, kind: FailureKind, verdict: &Arc<Verdict>) {
         self.failures.truncate(MAX_FAILURES - 1);
-        let signature = signature(verdict);
-        if let Some(known) = self
-            .before
-            .take_if(|known| signature.contains(&known.cause))
-        {
-            self.known = Some((signature.clone(), known));
+        let signature = signature(kind, verdict);
+        if let Some(known) = self.before.take_if(|known| known.fits(&signature)) {
+            self.known = Some((signature.clone(), known.verdict));
         }
         self.failures.push_front(Failure {
             began,
@@ -102,9 +129,9 @@ impl Attribution {
     }
 
     /// Applies a verdict from a follow-up request to all failures with the same signature as the
-    /// failed probe, whose verdict is `of`.
-    pub(super) fn learn(&mut self, of: &Verdict, verdict: &Arc<Verdict>) {
-        self.known = Some((signature(of), Arc::clone(verdict)));
+    /// failed probe, which has this kind and the verdict `of`.
+    pub(super) fn learn(&mut self, kind: FailureKind, of: &Verdict, verdict: &Arc<Verdict>) {
+        self.known = Some((signature(kind, of), Arc::clone(verdict)));
     }
 
     /// Removes all failures, because the incident is resolved.
@@ -208,9 +235,24 @@ impl Attribution {
     }
 }
 
-fn signature(verdict: &Verdict) -> Signature {
+impl Before {
+    /// Returns whether the verdict may apply to a failure with this signature.
+    fn fits(&self, signature: &Signature) -> bool {
+        let same_status = self.status.is_none() || self.status == signature.kind.status;
+        let mut causes = signature.causes.iter();
+        same_status
+            && causes
+                .any(|cause| *cause == self.verdict.cause || self.earlier.as_ref() == Some(cause))
+    }
+}
+
+fn signature(kind: FailureKind, verdict: &Verdict) -> Signature {
     let candidates = verdict.candidates.iter();
-    candidates.map(|one| one.cause.clone()).collect()
+    Signature {
+        kind,
+        hop: verdict.hop,
+        causes: candidates.map(|one| one.cause.clone()).collect(),
+    }
 }
 
 fn share(verdict: &Verdict, cause: &CauseId) -> Option<f64> {
@@ -219,151 +261,4 @@ fn share(verdict: &Verdict, cause: &CauseId) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::cause::Owner;
-
-    type Case = (Certainty, &'static [(&'static str, f64)]);
-
-    use Certainty::{Likely, Possible, Proven};
-
-    const HTTP_503: Case = (
-        Likely,
-        &[
-            ("lambda-throttled", 0.93),
-            ("integration-unreachable", 0.05),
-        ],
-    );
-    const HTTP_500: Case = (
-        Possible,
-        &[
-            ("lambda-function-error", 0.41),
-            ("lambda-malformed-response", 0.41),
-            ("lambda-permission-denied", 0.18),
-        ],
-    );
-    const REST_500: Case = (
-        Possible,
-        &[("lambda-permission-denied", 0.5), ("lambda-throttled", 0.5)],
-    );
-    const EDGE_503: Case = (
-        Possible,
-        &[
-            ("cloudfront-function-error", 0.7),
-            ("lambda-throttled", 0.3),
-        ],
-    );
-    const PERMISSION_LOGGED: Case = (Proven, &[("lambda-permission-denied", 1.0)]);
-
-    fn verdict((certainty, candidates): Case) -> Arc<Verdict> {
-        let candidates: Vec<Candidate> = candidates
-            .iter()
-            .map(|(cause, share)| Candidate {
-                cause: CauseId::new(cause).unwrap(),
-                share: *share,
-            })
-            .collect();
-        Arc::new(Verdict {
-            cause: candidates[0].cause.clone(),
-            title: String::new(),
-            owner: Owner::Platform,
-            hop: None,
-            certainty,
-            candidates,
-            next: Vec::new(),
-        })
-    }
-
-    /// Adds failures, oldest first. Compares the leading cause, and the causes of the failures that
-    /// the leading cause does not explain.
-    fn check(failures: &[Case], leader: &str, unexplained: &[&str]) {
-        let mut attribution = Attribution::default();
-        for (second, case) in (0..).zip(failures) {
-            attribution.add(Timestamp::from_second(second).unwrap(), &verdict(*case));
-        }
-        let found = attribution.leader().unwrap();
-        assert_eq!(found.as_str(), leader);
-        let others = attribution.unexplained_by(found);
-        let others: Vec<&str> = others.iter().map(CauseId::as_str).collect();
-        assert_eq!(others, unexplained);
-    }
-
-    #[test]
-    fn a_cause_that_explains_both_responses_beats_causes_that_explain_one() {
-        check(
-            &[REST_500, EDGE_503, REST_500, EDGE_503],
-            "lambda-throttled",
-            &[],
-        );
-        check(
-            &[EDGE_503, REST_500, EDGE_503, REST_500],
-            "lambda-throttled",
-            &[],
-        );
-    }
-
-    #[test]
-    fn if_no_cause_explains_all_failures_the_likeliest_is_chosen_and_the_rest_are_listed() {
-        check(
-            &[HTTP_500, HTTP_503, HTTP_503],
-            "lambda-throttled",
-            &["lambda-function-error"],
-        );
-    }
-
-    #[test]
-    fn ties_keep_the_order_of_the_newest_failure() {
-        check(&[HTTP_500, HTTP_500], "lambda-function-error", &[]);
-    }
-
-    #[test]
-    fn a_new_cause_takes_over_after_two_failures_and_not_after_one() {
-        let mut failures = vec![HTTP_503; 12];
-        failures.push(HTTP_500);
-        check(&failures, "lambda-throttled", &["lambda-function-error"]);
-        failures.push(HTTP_500);
-        check(&failures, "lambda-function-error", &["lambda-throttled"]);
-    }
-
-    #[test]
-    fn a_proven_request_outweighs_the_ambiguous_failures_that_follow() {
-        check(
-            &[HTTP_500, PERMISSION_LOGGED, HTTP_500, HTTP_500, HTTP_500],
-            "lambda-permission-denied",
-            &[],
-        );
-    }
-
-    #[test]
-    fn a_failure_with_the_signature_of_a_proven_one_gets_its_cause() {
-        const NO_RULE: Case = (Likely, &[("unexpected-status", 1.0)]);
-        let mut attribution = Attribution::default();
-        let at = |second| Timestamp::from_second(second).unwrap();
-        attribution.add(at(0), &verdict(NO_RULE));
-        attribution.replace(at(0), &verdict(PERMISSION_LOGGED));
-        for second in 1..20 {
-            attribution.add(at(second), &verdict(NO_RULE));
-        }
-        assert_eq!(
-            attribution.leader().unwrap().as_str(),
-            "lambda-permission-denied"
-        );
-        for second in 20..23 {
-            attribution.add(at(second), &verdict(HTTP_503));
-        }
-        assert_eq!(attribution.leader().unwrap().as_str(), "lambda-throttled");
-    }
-
-    #[test]
-    fn a_second_verdict_on_a_failure_replaces_the_first() {
-        let mut attribution = Attribution::default();
-        let began = Timestamp::UNIX_EPOCH;
-        attribution.add(began, &verdict(HTTP_500));
-        attribution.replace(began, &verdict(PERMISSION_LOGGED));
-        assert_eq!(
-            attribution.leader().unwrap().as_str(),
-            "lambda-permission-denied"
-        );
-        assert_eq!(attribution.failures.len(), 1);
-    }
-}
+mod tests;

@@ -65,6 +65,9 @@ pub enum IncidentEvent {
 /// stays readable.
 pub(super) const MAX_HISTORY: usize = 100;
 
+/// The end of the note of a revision after a follow-up request to the front door.
+pub(super) const ASKED: &str = "evidence from a follow-up request to the front door";
+
 impl IncidentEvent {
     /// Returns the incident as it is after the event.
     #[must_use]
@@ -105,6 +108,33 @@ impl Incident {
             history: vec![revision(verdict, now, note)],
             layers: None,
         }
+    }
+
+    /// Returns when the front door was last asked for the cause; `None` if the history does not
+    /// contain its response.
+    #[must_use]
+    pub fn asked_at(&self) -> Option<Timestamp> {
+        let mut revisions = self.history.iter().rev();
+        let asked = revisions.find(|revision| revision.note.ends_with(ASKED));
+        asked.map(|revision| revision.at)
+    }
+
+    /// Returns whether the current cause is from the front door's response to a request for the
+    /// cause.
+    pub(super) fn is_named_by_front_door(&self) -> bool {
+        let revisions = self.history.iter().rev();
+        let mut current = revisions.take_while(|revision| revision.cause == self.verdict.cause);
+        // A revision that only adds evidence has no other note.
+        current.any(|revision| revision.note.ends_with(ASKED) && revision.note != ASKED)
+    }
+
+    /// Returns the status of the failure that the verdict is about; `None` if neither the evidence
+    /// nor the findings about the layers contain the status.
+    pub(super) fn failed_status(&self) -> Option<u16> {
+        let mut evidence = self.evidence.iter();
+        let status = evidence.find(|one| one.fact == "status");
+        let status = status.and_then(|one| one.value.to_string().parse().ok());
+        status.or_else(|| self.layers.as_ref()?.front_status())
     }
 
     /// Replaces the verdict and its evidence, and adds a revision.

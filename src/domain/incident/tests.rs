@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 
 use super::record::MAX_HISTORY;
-use super::{IncidentEvent, IncidentId, Incidents, ProbeOutcome};
+use super::{FailureKind, IncidentEvent, IncidentId, Incidents, ProbeOutcome};
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Candidate, Diagnosis, Outcome, Verdict};
 use crate::domain::health::HealthState;
@@ -47,6 +47,7 @@ fn apply(
     let outcome = ProbeOutcome {
         target: &TargetName::new("orders"),
         began: at(second),
+        kind: FailureKind::default(),
         diagnosis,
         health,
         suppressed: false,
@@ -131,6 +132,7 @@ fn no_incident_opens_during_maintenance() {
     let outcome = ProbeOutcome {
         target: &TargetName::new("orders"),
         began: at(1),
+        kind: FailureKind::default(),
         diagnosis: &diagnosis,
         health: Down,
         suppressed: true,

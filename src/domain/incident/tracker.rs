@@ -10,7 +10,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::attribution::Attribution;
-use super::record::{Incident, IncidentEvent};
+use super::failure_kind::FailureKind;
+use super::record::{ASKED, Incident, IncidentEvent};
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Diagnosis, Evidence, Verdict};
 use crate::domain::health::HealthState;
@@ -37,6 +38,8 @@ pub struct ProbeOutcome<'a> {
     pub target: &'a TargetName,
     /// When the probe started. Later evidence identifies the probe by this time.
     pub began: Timestamp,
+    /// The kind of the failure if the probe failed.
+    pub kind: FailureKind,
     /// The diagnosis of the probe.
     pub diagnosis: &'a Diagnosis,
     /// The target's health after the probe.
@@ -49,6 +52,8 @@ pub struct ProbeOutcome<'a> {
 /// The diagnoses of a failed probe with and without the findings about the target's layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerDiagnosis {
+    /// The kind of the failure.
+    pub kind: FailureKind,
     /// The diagnosis with the findings about the layers.
     pub diagnosis: Diagnosis,
     /// The diagnosis without the findings about the layers.
@@ -61,9 +66,6 @@ pub struct LayerDiagnosis {
 /// this cause replaces the incident's cause. One failure is not enough, because two different
 /// responses may alternate during one outage.
 const OUTCOMES_TO_CHANGE: u32 = 2;
-
-/// The note of a revision after a follow-up request to the front door.
-const ASKED: &str = "evidence from a follow-up request to the front door";
 
 impl<'a> ProbeOutcome<'a> {
     /// Returns the evidence of the probe if the probe itself names the verdict's cause; otherwise
@@ -83,7 +85,7 @@ impl Incidents {
     #[must_use]
     pub fn resumed(incident: Arc<Incident>) -> Self {
         Self {
-            attribution: Attribution::resumed(&incident.verdict),
+            attribution: Attribution::resumed(&incident),
             open: Some(incident),
             rival: None,
         }
@@ -109,7 +111,7 @@ impl Incidents {
             }
             return None;
         };
-        self.attribution.add(outcome.began, verdict);
+        self.attribution.add(outcome.began, outcome.kind, verdict);
         let Some(mut incident) = self.open.take() else {
             let opens = matches!(outcome.health, HealthState::Down | HealthState::Degraded);
             if !opens || outcome.suppressed {
@@ -152,14 +154,14 @@ impl Incidents {
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
-    /// Applies the response to a follow-up request about the failed probe that started at `began`
-    /// and had the verdict `previous`. If `diagnosis` is more certain than `previous`, its verdict
+    /// Applies the response to a follow-up request about the failed probe that started at `began`,
+    /// and had this kind and the verdict `previous`. If `diagnosis` is more certain than `previous`, its verdict
     /// revises the incident and applies to all failures with the same signature. Otherwise
     /// `evidence`, the facts in the response, is added to the incident. Returns the change of the
     /// incident, if any.
     pub fn revise_with_response(
         &mut self,
-        (began, previous): (Timestamp, &Verdict),
+        (began, kind, previous): (Timestamp, FailureKind, &Verdict),
         diagnosis: &Diagnosis,
         evidence: &[Evidence],
         now: Timestamp,
@@ -169,7 +171,7 @@ impl Incidents {
         let known = &incident.verdict;
         let is_better = verdict.certainty > previous.certainty;
         if is_better && !is_weaker(known, verdict) && !is_same(known, verdict) {
-            self.attribution.learn(previous, verdict);
+            self.attribution.learn(kind, previous, verdict);
             return self.revise_with(began, diagnosis, ASKED, now);
         }
         if evidence.is_empty() {
@@ -210,7 +212,7 @@ impl Incidents {
         let changed = Arc::make_mut(incident);
         if revises {
             let note = format!("{}: {summary}", difference(&known, verdict));
-            self.attribution.learn(outside, verdict);
+            self.attribution.learn(shown.kind, outside, verdict);
             self.rival = None;
             changed.revise(verdict, &diagnosis.evidence, note, now);
             changed.also = self.attribution.unexplained_by(&verdict.cause);

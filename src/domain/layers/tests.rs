@@ -43,7 +43,7 @@ fn fault(phase: Phase, kind: FaultKind) -> Observation {
 
 #[track_caller]
 fn check_layer(observation: &Observation, front: Option<u16>, state: LayerState) {
-    let judged = judge_layer("lb", &target(), observation, front, NOW);
+    let judged = judge_layer("lb", &target(), observation, NOW).beside(front);
     assert_eq!(judged.state, state, "{judged:?}");
     assert!(!judged.detail.contains("secret"), "{judged:?}");
 }
@@ -90,11 +90,23 @@ fn a_layer_that_is_not_reached_or_rejects_direct_requests_is_not_testable() {
     ] {
         check_layer(&fault(Phase::Processing, kind), Some(502), NotTestable);
     }
-    for status in [301, 401, 403, 404, 421, 429] {
+    for status in [301, 401, 403, 404, 407, 421, 429] {
         check_layer(&answer(status, ""), Some(502), NotTestable);
         check_layer(&answer(status, ""), None, NotTestable);
     }
+    for status in [401, 403, 407, 421, 429] {
+        check_layer(&answer(status, ""), Some(status), NotTestable);
+    }
     check_layer(&answer(200, "welcome to nginx"), Some(502), NotTestable);
+}
+
+#[test]
+fn a_layer_whose_redirect_leads_elsewhere_is_not_testable() {
+    let timeout = fault(Phase::Processing, FaultKind::Timeout);
+    for mut observation in [answer(502, ""), answer(200, "ok"), timeout] {
+        observation.left_connect_to = true;
+        check_layer(&observation, Some(502), NotTestable);
+    }
 }
 
 #[test]
@@ -107,7 +119,10 @@ fn the_url_itself_fails_with_every_fault_and_every_unmet_expectation() {
 
 #[test]
 fn different_results_of_one_layer_show_nothing() {
-    let judge = |status| judge_layer("lb", &target(), &answer(status, "ok"), None, NOW);
+    let judge = |status| {
+        let response = judge_layer("lb", &target(), &answer(status, "ok"), NOW);
+        response.beside(None)
+    };
     assert_eq!(combine(&judge(200), &judge(200)).state, Ok);
     assert_eq!(combine(&judge(500), &judge(502)).state, Failing);
     let mixed = combine(&judge(200), &judge(502));

@@ -134,6 +134,13 @@ impl Monitor {
                 _ => self.close_restored(kept, "closed: the daemon restarted", now),
             }
         }
+        // The first failure of a target without an open incident may be older than its last good
+        // response, because baselines are not saved after each probe.
+        for state in self.targets.values_mut() {
+            if state.incidents.open().is_none() {
+                state.baseline.forget_failure();
+            }
+        }
         self.publish_initial_annotation();
     }
 

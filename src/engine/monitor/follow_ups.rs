@@ -107,7 +107,7 @@ impl Monitor {
         };
         let mut diagnosis = self.rulebook.diagnose(&facts);
         verdict::add_evidence(&mut diagnosis, &facts);
-        let previous = (began, &*cause_request.verdict);
+        let previous = (began, cause_request.kind, &*cause_request.verdict);
         let incidents = &mut state.incidents;
         let event = incidents.revise_with_response(previous, &diagnosis, &evidence, now);
         self.publish_revision(target, event, (began, diagnosis), now);
@@ -118,12 +118,10 @@ impl Monitor {
         let Some(state) = find(&mut self.targets, target) else {
             return;
         };
+        let shown = verdict::with_layers(&self.rulebook, &examined);
         let Examined {
-            began,
-            facts,
-            findings,
+            began, findings, ..
         } = examined;
-        let shown = verdict::with_layers(&self.rulebook, &facts, &findings);
         let event = state.incidents.revise_with_layers(&shown, findings, now);
         self.publish_revision(target, event, (began, shown.diagnosis), now);
     }

@@ -70,7 +70,7 @@ mod tests {
     use crate::domain::diagnosis::fact::Facts;
     use crate::domain::diagnosis::rulebook::Rulebook;
     use crate::domain::health::Health;
-    use crate::domain::incident::{Incidents, ProbeOutcome};
+    use crate::domain::incident::{FailureKind, Incidents, ProbeOutcome};
     use crate::model::observation::{Fault, FaultKind, Observation, Phase};
     use crate::model::target::Target;
 
@@ -101,6 +101,7 @@ mod tests {
             let probe = ProbeOutcome {
                 target: &target.name,
                 began: now,
+                kind: FailureKind::from(&seen),
                 diagnosis: &diagnosis,
                 health: health.state(),
                 suppressed: false,

@@ -15,7 +15,7 @@ use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::aws::summary::summary;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::{Diagnosis, Outcome};
-use crate::domain::follow_up::{FollowUp, FollowUpKind};
+use crate::domain::follow_up::{FollowUp, FollowUpKind, Validity};
 use crate::domain::incident::IncidentEvent;
 use crate::domain::report::{Report, Update};
 use crate::engine::scheduler::Command;
@@ -75,6 +75,7 @@ impl TargetState {
                 target: Arc::clone(&self.target),
                 kind: FollowUpKind::Control,
                 after,
+                validity: Validity::default(),
             });
         }
     }

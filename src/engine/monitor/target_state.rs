@@ -11,7 +11,7 @@ use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::domain::evidence_requests::EvidenceRequests;
 use crate::domain::follow_up::FollowUps;
 use crate::domain::health::{Health, HealthState, Transition};
-use crate::domain::incident::{IncidentEvent, Incidents, ProbeOutcome};
+use crate::domain::incident::{FailureKind, IncidentEvent, Incidents, ProbeOutcome};
 use crate::io::store::{StoredBaseline, StoredIncident};
 use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
@@ -68,6 +68,8 @@ impl TargetState {
         self.health = Health::resumed(self.target.health, kept.health, kept.since);
         self.showing = Some(Arc::clone(&kept.incident.verdict));
         self.incidents = Incidents::resumed(Arc::clone(&kept.incident));
+        self.follow_ups = FollowUps::resumed(&kept.incident);
+        self.baseline.resume_failure(kept.incident.opened);
     }
 
     /// Restores the baseline of the previous run if it was learned with the same settings. Returns
@@ -86,9 +88,9 @@ impl TargetState {
     /// affects the response time.
     pub(super) fn change(&mut self, target: &Arc<Target>) {
         self.health.configure(target.health);
+        self.follow_ups.change(self.target.layers != target.layers);
         self.target = Arc::clone(target);
         self.evidence_requests = EvidenceRequests::default();
-        self.follow_ups.forget();
         let fingerprint = target.fingerprint();
         if fingerprint != self.fingerprint {
             self.fingerprint = fingerprint;
@@ -107,12 +109,12 @@ impl TargetState {
         maintenance: bool,
         now: Timestamp,
     ) -> (Option<Transition>, Option<IncidentEvent>) {
-        self.baseline.observe(observation, diagnosis, now);
-        self.save_state.changed |= diagnosis.outcome != Outcome::Failed;
+        self.save_state.changed |= self.baseline.observe(observation, diagnosis, now);
         let transition = self.health.observe(diagnosis.outcome, now);
         let outcome = ProbeOutcome {
             target: &self.target.name,
             began: observation.started,
+            kind: FailureKind::from(observation),
             diagnosis,
             health: self.health.state(),
             suppressed: maintenance,

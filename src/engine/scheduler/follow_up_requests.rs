@@ -40,7 +40,8 @@ pub struct FollowUpResult {
     pub target: Arc<Target>,
     /// The kind of the request.
     pub kind: FollowUpKind,
-    /// The observation of the request. `None` if the request was not sent or its task panicked.
+    /// The observation of the request. `None` if the request was not sent, for example because it
+    /// was no longer needed, or if its task panicked.
     pub observation: Option<Box<Observation>>,
 }
 
@@ -140,6 +141,9 @@ impl<P: FollowUpProber> Runner<P> {
         let (prober, sent) = (self.prober.clone(), request.clone());
         let task = self.running.spawn(async move {
             tokio::time::sleep(sent.after).await;
+            if !sent.validity.is_needed() {
+                return None;
+            }
             Box::pin(prober.follow_up(&sent)).await
         });
         self.requests.insert(task.id(), request);
@@ -153,6 +157,8 @@ mod tests {
 
     use jiff::Timestamp;
     use tokio::time::Instant;
+
+    use crate::domain::follow_up::Validity;
 
     /// A prober that takes one second per request and panics for the target named `crash`.
     #[derive(Clone)]
@@ -184,6 +190,7 @@ mod tests {
             target,
             kind: FollowUpKind::Control,
             after: Duration::from_secs(seconds),
+            validity: Validity::default(),
         }
     }
 
@@ -249,6 +256,21 @@ mod tests {
             (within(9, &mut results).await, controls.dropped.get()),
             (vec!["a 1".to_owned()], 0)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_no_longer_needed_after_its_delay_is_not_sent() {
+        let (requests, mut results) = start(4);
+        let owner = Arc::new(());
+        for (name, seconds) in [("a", 0), ("b", 5)] {
+            requests.send(FollowUp {
+                validity: Validity::while_kept(&owner),
+                ..control(target(name), seconds)
+            });
+        }
+        assert_eq!(within(3, &mut results).await, ["a 1"]);
+        drop(owner);
+        assert_eq!(within(9, &mut results).await, ["b 2 lost"]);
     }
 
     #[tokio::test(start_paused = true)]

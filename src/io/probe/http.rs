@@ -52,6 +52,7 @@ pub(super) async fn run(
     let mut hop = first_hop(target)?;
     loop {
         seen.final_url = shown_url(&hop.url);
+        seen.left_connect_to |= client.leaves_connect_to(&hop.url);
         let request = HopRequest::prepare(shared, target, &hop, &jar).await?;
         sent.record(target, &request.headers);
         let resolvers = &shared.resolvers;

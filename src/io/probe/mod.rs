@@ -89,6 +89,12 @@ impl Prober {
         self.probe_with(target, &Arc::new(Stopwatch::new())).await
     }
 
+    /// Builds the client for a target, so that a later probe does not spend time on this. An error
+    /// is reported by the probe.
+    pub fn prepare(&self, target: &Target) {
+        let _ = self.shared.clients.get(target, &self.shared.resolvers);
+    }
+
     /// Probes a target once. The probe ends after the target's timeout at the latest. The caller
     /// can read the current phase from `watch`.
     pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::baseline::good_responses::{BodySizes, GoodResponses, KnownValue, KnownValues};
+use crate::domain::baseline::good_responses::{
+    BodySizes, FirstFailure, GoodResponses, KnownValue, KnownValues, PropertyValue,
+};
 use crate::domain::diagnosis::changes::Property;
 
 /// The JSON document of [`GoodResponses`], the properties of the last good responses of a target.
@@ -14,6 +16,17 @@ pub(super) struct GoodDocument {
     /// The HTTP status of good responses, and the sizes in bytes of the shortest and the longest
     /// body.
     sizes: Option<(u16, u64, u64)>,
+    /// The first failure since the last good response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_failure: Option<FailureDocument>,
+}
+
+/// The JSON document of the first failure since the last good response.
+#[derive(Serialize, Deserialize)]
+struct FailureDocument {
+    began: Timestamp,
+    /// The properties: name, host and port of the last hop, and value.
+    values: Vec<(String, String, String)>,
 }
 
 /// The JSON document of one property. Each value has the times of the first and the last good
@@ -22,13 +35,16 @@ pub(super) struct GoodDocument {
 struct PropertyDocument {
     property: String,
     values: Vec<(String, Timestamp, Timestamp)>,
+    /// The host and port of the last hop of each value. A value without this entry is not read.
+    #[serde(default)]
+    hops: Vec<String>,
     overflowed: Option<Timestamp>,
 }
 
 impl GoodDocument {
-    /// Returns whether no good response is recorded.
+    /// Returns whether neither a good response nor a failure is recorded.
     pub(super) const fn is_empty(&self) -> bool {
-        self.properties.is_empty() && self.sizes.is_none()
+        self.properties.is_empty() && self.sizes.is_none() && self.first_failure.is_none()
     }
 }
 
@@ -41,7 +57,16 @@ impl From<&GoodResponses> for GoodDocument {
                 values: values
                     .map(|one| (one.value.clone(), one.first, one.last))
                     .collect(),
+                hops: known.values.iter().map(|one| one.hop.clone()).collect(),
                 overflowed: known.overflowed,
+            }
+        });
+        let first_failure = good.first_failure.as_ref().map(|first| {
+            let values = first.values.iter().cloned();
+            let values = values.map(|one| (one.property.as_str().to_owned(), one.hop, one.value));
+            FailureDocument {
+                began: first.began,
+                values: values.collect(),
             }
         });
         Self {
@@ -49,6 +74,7 @@ impl From<&GoodResponses> for GoodDocument {
             sizes: good
                 .sizes
                 .map(|sizes| (sizes.status, sizes.least, sizes.most)),
+            first_failure,
         }
     }
 }
@@ -61,15 +87,28 @@ impl From<GoodDocument> for GoodResponses {
             let Some(property) = Property::parse(&read.property) else {
                 continue;
             };
-            let values = read.values.into_iter();
+            let values = read.values.into_iter().zip(read.hops);
             let known = KnownValues {
                 values: values
-                    .map(|(value, first, last)| KnownValue { value, first, last })
+                    .map(|((value, first, last), hop)| KnownValue {
+                        hop,
+                        value,
+                        first,
+                        last,
+                    })
                     .collect(),
                 overflowed: read.overflowed,
             };
             good.known.insert(property, known);
         }
+        good.first_failure = document.first_failure.map(|first| FirstFailure {
+            began: first.began,
+            values: first
+                .values
+                .into_iter()
+                .filter_map(property_value)
+                .collect(),
+        });
         good.sizes = document.sizes.map(|(status, least, most)| BodySizes {
             status,
             least,
@@ -77,4 +116,42 @@ impl From<GoodDocument> for GoodResponses {
         });
         good
     }
+}
+
+fn property_value((property, hop, value): (String, String, String)) -> Option<PropertyValue> {
+    Some(PropertyValue {
+        property: Property::parse(&property)?,
+        hop,
+        value,
+    })
+}
+
+/// Returns properties of good responses with a value in every field.
+#[cfg(test)]
+pub(super) fn example() -> GoodResponses {
+    let known = KnownValues {
+        values: vec![KnownValue {
+            hop: "a.example:443".to_owned(),
+            value: "192.0.2.1".to_owned(),
+            first: Timestamp::UNIX_EPOCH,
+            last: Timestamp::UNIX_EPOCH,
+        }],
+        overflowed: Some(Timestamp::UNIX_EPOCH),
+    };
+    let mut good = GoodResponses::default();
+    good.known.insert(Property::Address, known);
+    good.first_failure = Some(FirstFailure {
+        began: Timestamp::UNIX_EPOCH,
+        values: vec![PropertyValue {
+            property: Property::Address,
+            hop: "a.example:443".to_owned(),
+            value: "192.0.2.2".to_owned(),
+        }],
+    });
+    good.sizes = Some(BodySizes {
+        status: 200,
+        least: 10,
+        most: 12,
+    });
+    good
 }

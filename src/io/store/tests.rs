@@ -4,8 +4,6 @@ use std::sync::LazyLock;
 use prometheus::{IntCounter, IntGauge};
 
 use super::*;
-use crate::domain::baseline::good_responses::{BodySizes, GoodResponses, KnownValue, KnownValues};
-use crate::domain::diagnosis::changes::Property;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
@@ -24,25 +22,6 @@ fn store_metrics() -> StoreMetrics {
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
-}
-
-fn good_responses() -> GoodResponses {
-    let known = KnownValues {
-        values: vec![KnownValue {
-            value: "192.0.2.1".to_owned(),
-            first: at(1),
-            last: at(2),
-        }],
-        overflowed: Some(at(3)),
-    };
-    let mut good = GoodResponses::default();
-    good.known.insert(Property::Address, known);
-    good.sizes = Some(BodySizes {
-        status: 200,
-        least: 10,
-        most: 12,
-    });
-    good
 }
 
 fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
@@ -151,7 +130,7 @@ async fn baselines_are_restored_with_the_hash_of_their_settings() {
             newest: Some(at(9)),
             controls: vec![(at(5), Some(Duration::from_millis(20))), (at(7), None)],
             not_gateway_at: Some(at(3)),
-            good: good_responses(),
+            good: good_document::example(),
         },
     };
     store.save_baselines(vec![kept.clone()]);

@@ -10,7 +10,7 @@ use probecause::domain::diagnosis::Diagnosis;
 use probecause::domain::diagnosis::context::Context;
 use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
-use probecause::domain::follow_up::{FollowUp, FollowUpKind};
+use probecause::domain::follow_up::{FollowUp, FollowUpKind, Validity};
 use probecause::engine::scheduler::follow_up_requests::FollowUpRequests;
 use probecause::io::probe::Prober;
 use probecause::io::simulator::{DefaultRoute, Options, RouteFault, Simulator};
@@ -190,6 +190,7 @@ async fn without_a_control_path_no_control_request_is_sent() {
         target: Arc::clone(&fixture.target),
         kind: FollowUpKind::Control,
         after: Duration::ZERO,
+        validity: Validity::default(),
     };
     assert!(!controls.send(control));
     assert_eq!(

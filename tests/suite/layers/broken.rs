@@ -164,3 +164,25 @@ async fn a_layer_that_cannot_be_reached_is_not_blamed() {
     assert_eq!(states(&incident)[2], ("application", "not-testable"));
     assert!(!incident["cause"].as_str().unwrap().contains("layer"));
 }
+
+#[tokio::test]
+async fn a_layer_whose_redirect_leads_to_a_failing_server_is_not_blamed() {
+    let hops = three().await;
+    let elsewhere = Hop::start(None).await;
+    elsewhere.set(Fault::Status(502));
+    let daemon = Daemon::start(&config(&hops, "")).await;
+    probed(&hops[2], 1).await;
+    for hop in &hops {
+        hop.set(Fault::Redirect(elsewhere.address));
+    }
+    let incident = incident_until(&daemon, is_examined_twice).await;
+    assert_eq!(incident["broken_layer"], Value::Null, "{incident}");
+    let expected = [
+        ("front", "failing"),
+        ("balancer", "not-testable"),
+        ("application", "not-testable"),
+    ];
+    assert_eq!(states(&incident), expected, "{incident}");
+    assert!(!incident["cause"].as_str().unwrap().contains("layer"));
+    assert!(elsewhere.count(LAYERS) > 0);
+}

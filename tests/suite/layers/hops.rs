@@ -20,6 +20,8 @@ pub(super) enum Fault {
     Status(u16),
     /// The hop never responds.
     Silent,
+    /// The hop itself responds with a redirect to this address.
+    Redirect(SocketAddr),
 }
 
 /// One hop on loopback.
@@ -105,6 +107,10 @@ async fn respond(state: &State, request: Request) -> Response {
     match (fault, state.next) {
         (Fault::Status(status), _) => StatusCode::from_u16(status).unwrap().into_response(),
         (Fault::Silent, _) => std::future::pending().await,
+        (Fault::Redirect(to), _) => {
+            let location = [("location", format!("http://{to}/"))];
+            (StatusCode::FOUND, location).into_response()
+        }
         (Fault::None, None) => "ok".into_response(),
         (Fault::None, Some(next)) => {
             let request = (request.method().clone(), request.uri().clone());

@@ -159,7 +159,7 @@ fn certificate_server_protocol_redirects_and_size_are_compared() {
     assert!(same.iter().all(|one| one.1 == Comparison::Same), "{same:?}");
     let mut other = with("02", 20);
     other.redirects = 1;
-    other.final_url = "https://b.example/".to_owned();
+    other.final_url = "https://a.example/b".to_owned();
     let response = other.response.as_mut().unwrap();
     response.version = HttpVersion::Http11;
     response.headers.clear();
@@ -168,7 +168,7 @@ fn certificate_server_protocol_redirects_and_size_are_compared() {
         (Property::Certificate, "01 of CN=ca", "02 of CN=ca"),
         (Property::Server, "nginx", "(none)"),
         (Property::Protocol, "HTTP/2", "HTTP/1.1"),
-        (Property::Redirects, "none", "1 to https://b.example/"),
+        (Property::Redirects, "none", "1 to https://a.example/b"),
     ] {
         let expected = changed(was, now, Some(0.0));
         assert_eq!(of(&compared, property), Some(&expected));
@@ -180,12 +180,50 @@ fn certificate_server_protocol_redirects_and_size_are_compared() {
 }
 
 #[test]
+fn only_redirects_are_compared_if_another_hop_than_that_of_good_responses_failed() {
+    let redirected = |second| {
+        let mut observation = answer(2, second);
+        observation.redirects = 1;
+        observation.final_url = "https://b.example/".to_owned();
+        observation
+    };
+    let mut good = GoodResponses::default();
+    good.observe_good(&redirected(0), at(0));
+    let compared = good.compare(&answer(1, 60));
+    let expected = changed("1 to https://b.example/", "none", Some(0.0));
+    assert_eq!(compared, [(Property::Redirects, expected)]);
+    let mut refused = Observation::begun(at(60), "https://a.example/");
+    refused.remote = Some(address(1));
+    assert_eq!(good.compare(&refused), []);
+    let mut moved = redirected(60);
+    moved.remote = Some(address(3));
+    let compared = good.compare(&moved);
+    let expected = changed("192.0.2.2", "192.0.2.3", Some(0.0));
+    assert_eq!(of(&compared, Property::Address), Some(&expected));
+    moved.final_url = "https://b.example:8443/".to_owned();
+    assert_eq!(of(&good.compare(&moved), Property::Address), None);
+}
+
+#[test]
+fn the_first_failure_of_the_previous_run_is_kept() {
+    let mut kept = good(&[(1, 0), (2, 60)]);
+    kept.resume_failure(at(120));
+    let compared = kept.compare(&answer(2, 900));
+    let expected = changed("192.0.2.1", "192.0.2.2", Some(60.0));
+    assert_eq!(of(&compared, Property::Address), Some(&expected));
+    let compared = kept.compare(&answer(3, 900));
+    let expected = changed("192.0.2.2", "192.0.2.3", None);
+    assert_eq!(of(&compared, Property::Address), Some(&expected));
+}
+
+#[test]
 fn a_value_is_short_and_has_no_control_characters() {
     let mut observation = answer(1, 0);
     let long = format!("a\u{1b}[31m{}", "b".repeat(500));
     observation.response.as_mut().unwrap().headers[0].1 = long;
     let values = values(&observation, |_| false);
-    let server = values.iter().find(|one| one.0 == Property::Server).unwrap();
-    assert_eq!(server.1.chars().count(), MAX_LENGTH);
-    assert!(server.1.starts_with("a[31mbbb"));
+    let mut values = values.iter();
+    let server = values.find(|one| one.property == Property::Server).unwrap();
+    assert_eq!(server.value.chars().count(), MAX_LENGTH);
+    assert!(server.value.starts_with("a[31mbbb"));
 }

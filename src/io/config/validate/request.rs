@@ -18,7 +18,7 @@ use crate::io::config::value::text::{
     HttpMethod, HttpWord, IpVersionWord, UserName, check_header_name,
 };
 use crate::io::config::value::url::{HostText, ProxyUrl, ServerNameText};
-use crate::model::target::{HeaderText, ProxyAuth, RequestSettings};
+use crate::model::target::{HeaderText, ProxyAuth, RequestSettings, Target};
 
 /// Maximum value of `max_redirects`, which is also the limit of browsers.
 const MAX_REDIRECTS: u32 = 20;
@@ -61,6 +61,17 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     table.set::<BodyLimit>("body_limit", &mut request.body_limit);
     if let Some(list) = table.find("allow_addresses") {
         request.allow_addresses = list.read_items::<Address>();
+    }
+}
+
+/// Reports a `connect_to` that cannot apply to the URL of the target.
+pub(super) fn check_connect_to(table: &Table<'_>, target: &Target) {
+    if target.request.ignores_connect_to(target.url.scheme()) {
+        let request = table.table("request", schema::REQUEST);
+        request.place_of("connect_to").error(
+            "has no effect on an http URL through an HTTP proxy; use an https URL or a SOCKS \
+             proxy, or remove it",
+        );
     }
 }
 

@@ -31,7 +31,9 @@ pub(super) fn read(
     url: Url,
     cloudwatch: &CloudWatchSettings,
 ) -> Target {
-    read_tables(table, Target::with_defaults(name, url), cloudwatch)
+    let target = read_tables(table, Target::with_defaults(name, url), cloudwatch);
+    request::check_connect_to(table, &target);
+    target
 }
 
 /// Reports the problems of a target that is not written as `[[target]]`.

@@ -137,6 +137,12 @@ impl Client {
         proxy.filter(|_| url.scheme() == "http")
     }
 
+    /// Returns whether the target sets `connect_to`, but the setting does not apply to the URL.
+    pub(in super::super) fn leaves_connect_to(&self, url: &Url) -> bool {
+        let connect_to = self.connect_to.as_ref();
+        connect_to.is_some_and(|connect_to| !connect_to.applies_to(url))
+    }
+
     /// Returns whether connections are made through a proxy.
     pub(in super::super) const fn is_proxied(&self) -> bool {
         self.proxy.is_some()

@@ -28,15 +28,19 @@ impl ConnectTo {
             instead: target.request.connect_to.clone()?,
         })
     }
+
+    /// Returns whether the URL has the host and port of the target's URL.
+    pub(super) fn applies_to(&self, url: &Url) -> bool {
+        of_url(url).is_some_and(|own| own == self.own)
+    }
 }
 
 /// Returns the host and port to connect to for a URL, or `None` if the URL has no host or port. The
 /// override applies only to URLs with the host and port of the target's URL.
 pub(super) fn endpoint(url: &Url, connect_to: Option<&ConnectTo>) -> Option<HostPort> {
-    let own = of_url(url)?;
     match connect_to {
-        Some(to) if to.own == own => Some(to.instead.clone()),
-        _ => Some(own),
+        Some(to) if to.applies_to(url) => Some(to.instead.clone()),
+        _ => of_url(url),
     }
 }
 
@@ -77,6 +81,8 @@ mod tests {
         ] {
             let found = endpoint(&url.parse().unwrap(), Some(&to)).unwrap();
             assert_eq!(found.to_string(), expected, "{url}");
+            let applies = expected == "[::1]:8443";
+            assert_eq!(to.applies_to(&url.parse().unwrap()), applies, "{url}");
         }
         let url = "https://shop.example/".parse().unwrap();
         let found = endpoint(&url, None).unwrap();
