@@ -72,17 +72,25 @@ const OUTCOMES_OF_EVERY_FAILURE: &[&str] = &[
 const TEMPLATES: &[&str] = &[
     "integration-timeout",
     "throttled",
+    "throttled-by-status",
     "permission-denied",
+    "role-not-assumed",
     "malformed-response",
     "function-error",
     "function-timed-out",
     "authorizer-failure",
+    "authorizer-refused",
     "network-failure",
+    "invalid-endpoint",
+    "integration-internal-error",
     "tls-failed",
     "function-missing",
     "refused-by-lambda",
     "response-too-large",
     "unsigned",
+    "unauthorized",
+    "api-throttled",
+    "quota-exceeded",
     "access-denied",
     "waf-blocked",
     "waf-failed",
@@ -140,6 +148,7 @@ pub const CATALOG: &[FactInfo] = facts! {
         "source of `cloudflare.error`: `yes` for a header or JSON that only Cloudflare writes, `page` for text that looks like a Cloudflare page";
     "proxy_status.error": Text =>
         "error that a proxy reports in the `proxy-status` header (RFC 9209), such as `connection_refused`";
+    "proxy_status.details": Text => "details that a proxy adds to `proxy_status.error`";
     "proxy_status.proxy": Text => "name of the proxy that reports `proxy_status.error`";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was created for an earlier request, so the times of this request do not apply to it";

@@ -86,7 +86,7 @@ fn each_documented_message_of_an_http_api_gives_its_template() {
 fn without_a_documented_message_the_statuses_give_the_template() {
     check(
         &line("-", 503, "429", "-", "12"),
-        LogTemplate::Throttled,
+        LogTemplate::ThrottledByStatus,
         Some(false),
     );
     check(
@@ -317,7 +317,7 @@ fn each_execution_log_line_of_a_rest_api_gives_its_template() {
         (
             "Execution failed due to configuration error: Authorizer error",
             500,
-            LogTemplate::Unknown,
+            LogTemplate::AuthorizerFailure,
             None,
         ),
     ] {

@@ -228,16 +228,16 @@ fn a_network_error_and_a_wrong_certificate_are_told_apart() {
             format!("{configuration}Host name 'x' does not match the certificate subject provided by the peer (CN=y)"),
             T::TlsFailed,
         ),
-        // These have several reasons.
         (
             format!("{configuration}There was an internal error while executing your request"),
-            T::Unknown,
+            T::IntegrationInternalError,
         ),
+        // This one has several reasons.
         (
             format!("{configuration}Output mapping refers to an invalid method response: 200"),
             T::Unknown,
         ),
-        (format!("{configuration}Invalid endpoint address"), T::Unknown),
+        (format!("{configuration}Invalid endpoint address"), T::InvalidEndpoint),
         (format!("{configuration}Host name 'x' is too long"), T::Unknown),
     ] {
         let line = format!("(4f1c0c4e-1) {phrase}");

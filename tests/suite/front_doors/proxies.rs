@@ -430,7 +430,11 @@ fn a_json_or_xml_body_names_the_error() {
             s3("AccessDenied"),
             "possible forbidden object-not-found",
         ),
-        (503, s3("SlowDown"), "likely api-throttled"),
+        (
+            503,
+            s3("SlowDown"),
+            "possible api-throttled upstream-unhealthy",
+        ),
         (
             503,
             kong("failure to get a peer from the ring-balancer"),
@@ -546,7 +550,7 @@ fn cloudflare_is_blamed_only_if_it_says_that_it_made_the_error() {
         (520, "520", "upstream-reset"),
         (521, "521", "upstream-refused"),
         (522, "522", "upstream-timeout"),
-        (523, "523", "upstream-refused"),
+        (523, "523", "upstream-unhealthy"),
         (524, "524", "upstream-timeout"),
         (525, "525", "upstream-tls-failed"),
         (526, "526", "upstream-tls-failed"),

@@ -22,7 +22,7 @@
 
 use crate::domain::diagnosis::aws::sums::{self, InvocationOutcome, Limits};
 use crate::domain::diagnosis::aws::{
-    ApiMetrics, AwsEvidence, LambdaMetrics, LogFinding, LogSource, MetricWindow,
+    ApiMetrics, AwsEvidence, LambdaMetrics, LogFinding, LogSource, LogTemplate, MetricWindow,
 };
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::plateau::{HTTP_API_LIMIT, REST_API_LIMIT};
@@ -63,7 +63,7 @@ impl Facts {
         if let Some(status) = log.integration_status {
             self.set_number("log.integration_status", f64::from(status));
         }
-        self.set_known("log.invoked", log.invoked);
+        self.set_known("log.invoked", self.log_invoked(log));
         if let Some(latency) = log.integration_latency {
             self.set_number("log.integration_latency", latency.as_secs_f64());
             // If the API waited up to its limit and got no status, the API timed out.
@@ -71,6 +71,25 @@ impl Facts {
             let waited =
                 log.integration_status.is_none() && limits.integration.is_some_and(at_limit);
             self.set_known("log.waited", Some(waited));
+        }
+    }
+
+    /// Returns whether the integration was called. The status that the log line reports as the
+    /// Lambda service's may be the status of a backend, which a parameter mapping of the API
+    /// replaces, so that it only looks like a rejected invocation.
+    fn log_invoked(&self, log: &LogFinding) -> Option<bool> {
+        let from_status = log.integration_status.is_some_and(|status| status >= 400)
+            && matches!(
+                log.template,
+                LogTemplate::Unknown | LogTemplate::ThrottledByStatus
+            );
+        if log.invoked != Some(false) || !from_status {
+            return log.invoked;
+        }
+        match self.text("integration") {
+            Some("lambda") => Some(false),
+            Some("http" | "vpc-link") => Some(true),
+            _ => (self.text("gateway_made") == Some("yes")).then_some(false),
         }
     }
 

@@ -86,12 +86,22 @@ pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
     if status.is_none() && found.is_empty() && !has_ids {
         return None;
     }
-    let template = agreed(found.iter().map(|(template, _)| *template));
+    let before: Vec<LogTemplate> = messages
+        .iter()
+        .filter_map(|line| phrase::before_integration(line))
+        .collect();
+    let (template, integration_status) = if before.is_empty() {
+        let template = agreed(found.iter().map(|(template, _)| *template));
+        (template, found.iter().find_map(|(_, status)| *status))
+    } else {
+        // The other phrases describe the call of the authorizer.
+        (agreed(before.into_iter()), None)
+    };
     Some(LogFinding {
         source: LogSource::ExecutionLog,
         template,
         status,
-        integration_status: found.iter().find_map(|(_, status)| *status),
+        integration_status,
         invoked: invoked(template, None, None),
         integration_latency: None,
     })
@@ -141,18 +151,25 @@ fn access_template(
     if status.is_some_and(|status| status < 400) {
         return LogTemplate::Unknown;
     }
+    let response_type = fields
+        .text(RESPONSE_TYPE)
+        .and_then(phrase::of_response_type);
+    if response_type == Some(LogTemplate::AuthorizerFailure) {
+        // A phrase in another field then describes the call of the authorizer.
+        return LogTemplate::AuthorizerFailure;
+    }
     let templates = [
         fields.text(INTEGRATION_ERROR).and_then(phrase::of_gateway),
         fields.text(API_ERROR).and_then(phrase::of_gateway),
         fields
             .text(AUTHORIZER_ERROR)
             .and_then(phrase::of_authorizer),
-        fields
-            .text(RESPONSE_TYPE)
-            .and_then(phrase::of_response_type),
+        response_type,
         throttled(status, service_status),
     ];
     let found = || templates.into_iter().flatten();
+    let of_lambda = [LogTemplate::Throttled, LogTemplate::RefusedByLambda].map(Some);
+    let by_status_only = || !templates[..4].iter().any(|found| of_lambda.contains(found));
     let is_specific = found().any(|template| !is_vague(template));
     match agreed(found().filter(|template| !is_specific || !is_vague(*template))) {
         LogTemplate::Unknown
@@ -161,6 +178,7 @@ fn access_template(
         {
             LogTemplate::RefusedWithoutError
         }
+        LogTemplate::Throttled if by_status_only() => LogTemplate::ThrottledByStatus,
         template => template,
     }
 }
@@ -170,12 +188,13 @@ fn access_template(
 fn is_vague(template: LogTemplate) -> bool {
     matches!(
         template,
-        LogTemplate::RefusedByLambda | LogTemplate::AccessDenied
+        LogTemplate::RefusedByLambda | LogTemplate::AuthorizerRefused | LogTemplate::AccessDenied
     )
 }
 
 /// Returns `Throttled` if the Lambda service returned 429 and the API returned 5xx. If the function
-/// itself had returned 429, the API would have relayed that status.
+/// itself had returned 429, the API would have relayed that status, unless a parameter mapping
+/// overwrites it. So the statuses alone, without a phrase, give only `ThrottledByStatus`.
 fn throttled(status: Option<u16>, service_status: Option<u16>) -> Option<LogTemplate> {
     let own_error = status.is_some_and(|status| status >= 500);
     (own_error && service_status == Some(429)).then_some(LogTemplate::Throttled)
@@ -223,16 +242,24 @@ fn invoked(
         | LogTemplate::ResponseTooLarge
         | LogTemplate::RefusedWithoutError => Some(true),
         LogTemplate::Throttled
+        | LogTemplate::ThrottledByStatus
         | LogTemplate::PermissionDenied
+        | LogTemplate::RoleNotAssumed
+        | LogTemplate::InvalidEndpoint
         | LogTemplate::AuthorizerFailure
+        | LogTemplate::AuthorizerRefused
         | LogTemplate::FunctionMissing
         | LogTemplate::RefusedByLambda
         | LogTemplate::Unsigned
+        | LogTemplate::Unauthorized
+        | LogTemplate::ApiThrottled
+        | LogTemplate::QuotaExceeded
         | LogTemplate::AccessDenied
         | LogTemplate::WafBlocked
         | LogTemplate::WafFailed => Some(false),
         LogTemplate::IntegrationTimeout
         | LogTemplate::NetworkFailure
+        | LogTemplate::IntegrationInternalError
         | LogTemplate::TlsFailed
         | LogTemplate::Unknown => match request {
             Some(false)
@@ -256,10 +283,11 @@ fn agreed(mut templates: impl Iterator<Item = LogTemplate>) -> LogTemplate {
 }
 
 /// Returns the message of an execution log event, which follows `(id) `. `None` if the line has no
-/// such prefix.
+/// such prefix. The id is a UUID or an extended request id, such as `PDS1PEC4oAMFpyA=`.
 fn event_message(line: &str) -> Option<&str> {
     let (id, message) = line.trim().strip_prefix(EXECUTION_LINE)?.split_once(") ")?;
-    let is_id = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let is_id_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
+    let is_id = !id.is_empty() && id.chars().all(is_id_char);
     is_id.then_some(message)
 }
 

@@ -99,8 +99,12 @@ text_enum! {
         IntegrationTimeout = "integration-timeout",
         /// Lambda rejected the invocation because of a concurrency or rate limit.
         Throttled = "throttled",
+        /// The integration returned 429 and the API returned 5xx, but no phrase names a throttle.
+        ThrottledByStatus = "throttled-by-status",
         /// The API is not allowed to invoke the function.
         PermissionDenied = "permission-denied",
+        /// The API is not allowed to assume the role that the integration declares.
+        RoleNotAssumed = "role-not-assumed",
         /// The function returned a malformed response.
         MalformedResponse = "malformed-response",
         /// The function raised an error.
@@ -109,8 +113,15 @@ text_enum! {
         FunctionTimedOut = "function-timed-out",
         /// The API is not allowed to invoke the authorizer, or the authorizer failed.
         AuthorizerFailure = "authorizer-failure",
+        /// Lambda rejected the invocation of the authorizer with a 4xx status. The phrase does not
+        /// state the reason.
+        AuthorizerRefused = "authorizer-refused",
         /// The API could not reach the backend over the network.
         NetworkFailure = "network-failure",
+        /// The endpoint address of the integration is invalid.
+        InvalidEndpoint = "invalid-endpoint",
+        /// The API reports an internal error while it called its integration, as for a VPC link.
+        IntegrationInternalError = "integration-internal-error",
         /// The TLS handshake of the API with the backend failed.
         TlsFailed = "tls-failed",
         /// The function, version, or alias of the integration does not exist.
@@ -121,6 +132,12 @@ text_enum! {
         ResponseTooLarge = "response-too-large",
         /// The request is not signed, but the route requires a signature.
         Unsigned = "unsigned",
+        /// The credentials or the API key of the request are missing, invalid, or expired.
+        Unauthorized = "unauthorized",
+        /// A throttling limit of the API, the stage, or the usage plan is reached.
+        ApiThrottled = "api-throttled",
+        /// The quota of the usage plan is used up.
+        QuotaExceeded = "quota-exceeded",
         /// An authorizer or a policy denied the request.
         AccessDenied = "access-denied",
         /// A rule of AWS WAF blocked the request.

@@ -1,4 +1,4 @@
-//! Reads the `Proxy-Status` header (RFC 9209), in which a proxy reports an error.
+//! Reads the `Proxy-Status` header (RFC 9209), in which a proxy reports an error and its details.
 //!
 //! The header is a list of proxies, the proxy nearest to the service first. The first proxy with an
 //! error generated the response; the proxies after it only forwarded the response.
@@ -12,28 +12,34 @@ use super::truncated;
 const MAX_VALUE: usize = 4096;
 
 impl Facts {
-    /// Adds the error that a proxy reports, and the name of the proxy.
+    /// Adds the error that a proxy reports, its details, and the name of the proxy.
     pub(super) fn add_proxy_status(&mut self, response: &Response) {
         let values = response.headers.iter();
         let values = values.filter(|(name, _)| name == "proxy-status");
         let error = values.map(|(_, value)| value.as_str()).find_map(error);
-        if let Some((proxy, error)) = error {
+        if let Some((proxy, error, details)) = error {
             self.set_text("proxy_status.error", &truncated(error));
             self.set_text("proxy_status.proxy", &truncated(proxy));
+            if let Some(details) = details {
+                self.set_text("proxy_status.details", &truncated(details));
+            }
         }
     }
 }
 
-/// Returns the name and the error of the first proxy in a header value that reports an error;
-/// `None` if no proxy reports one.
-fn error(value: &str) -> Option<(&str, &str)> {
+/// Returns the name, the error, and the details of the first proxy in a header value that reports an
+/// error; `None` if no proxy reports one. Escape sequences in the details are not decoded.
+fn error(value: &str) -> Option<(&str, &str, Option<&str>)> {
     let value = value.get(..MAX_VALUE).unwrap_or(value);
     split(value, ',').find_map(|member| {
         let mut parts = split(member, ';');
         let proxy = parts.next()?.trim().trim_matches('"');
-        let error = parts.find_map(|part| part.trim().strip_prefix("error="))?;
+        let parts: Vec<&str> = parts.map(str::trim).collect();
+        let parameter = |name| parts.iter().find_map(|part| part.strip_prefix(name));
+        let error = parameter("error=")?;
+        let details = parameter("details=\"").map(|text| text.strip_suffix('"').unwrap_or(text));
         let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        (!error.is_empty() && error.chars().all(is_token)).then_some((proxy, error))
+        (!error.is_empty() && error.chars().all(is_token)).then_some((proxy, error, details))
     })
 }
 
@@ -57,20 +63,28 @@ mod tests {
         for (value, expected) in [
             (
                 "ExampleCDN; error=connection_timeout",
-                Some(("ExampleCDN", "connection_timeout")),
+                Some(("ExampleCDN", "connection_timeout", None)),
             ),
             (
                 "a; received-status=502, \"b, c\"; error=http_request_error ;details=\"x\"",
-                Some(("b, c", "http_request_error")),
+                Some(("b, c", "http_request_error", Some("x"))),
             ),
             (
                 "inner;error=dns_error, outer;error=http_upgrade_failed",
-                Some(("inner", "dns_error")),
+                Some(("inner", "dns_error", None)),
             ),
             (r#"a; details="; error=connection_refused""#, None),
             (
                 r#"a; details="\"; error=connection_refused"; error=tls_alert_received"#,
-                Some(("a", "tls_alert_received")),
+                Some((
+                    "a",
+                    "tls_alert_received",
+                    Some(r#"\"; error=connection_refused"#),
+                )),
+            ),
+            (
+                r#"envoy; details="a; b, c"; error=connection_refused"#,
+                Some(("envoy", "connection_refused", Some("a; b, c"))),
             ),
             ("a; error=", None),
             ("a; error=\"text\"", None),

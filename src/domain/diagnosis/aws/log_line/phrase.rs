@@ -34,6 +34,9 @@ const CONFIGURATION: &str = "Execution failed due to configuration error: ";
 /// The text before the status of a rejected invocation in the log of a REST API (captured).
 const INVOCATION_FAILED: &str = "Lambda invocation failed with status: ";
 
+/// The text before the type of a gateway response in the log of a REST API (captured).
+const GATEWAY_RESPONSE: &str = "Gateway response type: ";
+
 /// The API's phrases for a failed call or an unusable response. Each phrase counts only at the
 /// start of a text.
 const GATEWAY: &[(&str, LogTemplate)] = &[
@@ -53,6 +56,12 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
     (
         "The response from the Lambda function doesn't match the format that API Gateway expects",
         LogTemplate::MalformedResponse,
+    ),
+    // The text after this phrase is the role's ARN. It was captured for integrations and for
+    // authorizers.
+    (
+        "API Gateway does not have permission to assume the provided role",
+        LogTemplate::RoleNotAssumed,
     ),
     ("Rate Exceeded", LogTemplate::Throttled),
     // A captured line contains the function's ARN after this text (DataBiosphere/azul#7883).
@@ -78,6 +87,13 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
         LogTemplate::NetworkFailure,
     ),
     ("Invalid VpcLink ID: ", LogTemplate::NetworkFailure),
+    // LocalStack recorded this phrase from AWS (test_failed_invoke_test_method).
+    ("Invalid endpoint address", LogTemplate::InvalidEndpoint),
+    // This phrase is from repost.aws/knowledge-center/api-gateway-500-error-vpc.
+    (
+        "There was an internal error while executing your request",
+        LogTemplate::IntegrationInternalError,
+    ),
     // These phrases are from repost.aws/knowledge-center/api-gateway-ssl-certificate-errors.
     ("PKIX path building failed", LogTemplate::TlsFailed),
     ("PKIX path validation failed", LogTemplate::TlsFailed),
@@ -148,6 +164,10 @@ pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
     if text.starts_with("The IAM role configured on the authorizer") {
         return Some(LogTemplate::AuthorizerFailure);
     }
+    // This phrase was captured for an idle function, so it does not show a single cause.
+    if text.starts_with("The Lambda service returned a 4xx error") {
+        return Some(LogTemplate::AuthorizerRefused);
+    }
     // This phrase was captured for an unsigned request to a route with `AWS_IAM`.
     text.starts_with("The request for the IAM Authorizer doesn't match the format")
         .then_some(LogTemplate::Unsigned)
@@ -162,6 +182,9 @@ pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
         "AUTHORIZER_FAILURE" | "AUTHORIZER_CONFIGURATION_ERROR" => {
             Some(LogTemplate::AuthorizerFailure)
         }
+        "UNAUTHORIZED" | "EXPIRED_TOKEN" | "INVALID_API_KEY" => Some(LogTemplate::Unauthorized),
+        "THROTTLED" => Some(LogTemplate::ApiThrottled),
+        "QUOTA_EXCEEDED" => Some(LogTemplate::QuotaExceeded),
         "WAF_FILTERED" => Some(LogTemplate::WafBlocked),
         "ACCESS_DENIED" => Some(LogTemplate::AccessDenied),
         _ => None,
@@ -179,6 +202,34 @@ pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
     // also return.
     let own = line.starts_with("Execution failed due to") || line.starts_with(INVOCATION_FAILED);
     own.then(|| Some((of_gateway(line)?, invocation_failed(line))))?
+}
+
+/// Returns the reason why the request ended before the API called the integration, according to an
+/// execution log message. `None` if the message does not show this. In the lines of such a request,
+/// other phrases describe the call of the authorizer, not the call of the integration.
+pub(super) fn before_integration(line: &str) -> Option<LogTemplate> {
+    let line = line.trim();
+    let of_authorizer = line == "AuthorizerConfigurationException"
+        || line
+            .strip_prefix(CONFIGURATION)
+            .is_some_and(|reason| reason.starts_with("Authorizer error"));
+    if of_authorizer {
+        return Some(LogTemplate::AuthorizerFailure);
+    }
+    let (response_type, _) = line
+        .strip_prefix(GATEWAY_RESPONSE)?
+        .split_once(" with status code: ")?;
+    of_response_type(response_type).filter(|template| {
+        matches!(
+            template,
+            LogTemplate::AuthorizerFailure
+                | LogTemplate::Unauthorized
+                | LogTemplate::ApiThrottled
+                | LogTemplate::QuotaExceeded
+                | LogTemplate::WafBlocked
+                | LogTemplate::AccessDenied
+        )
+    })
 }
 
 /// Returns the status and the exception's message inside a REST API's wrapper; `None` if the text
