@@ -46,6 +46,8 @@ fn annotation() -> Annotation {
         "Check the Throttles and ConcurrentExecutions metrics of the function and the account.",
         "Compare the function's reserved concurrency with its load; raise it or the account's quota.",
         "Do not look for this request in the function's logs: the function did not run.",
+        "If the route has a VPC link, declare `integration`: a VPC link that cannot reach its \
+         target gets the same response.",
     ];
     let verdict = Verdict {
         cause: CauseId::new("lambda-throttled").unwrap(),
