@@ -13,7 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use crate::domain::diagnosis::changes::{Comparison, Property};
+use crate::domain::diagnosis::condition::is_plain_text;
 use crate::model::observation::Observation;
+use crate::model::target::shown_url;
 
 /// The properties of the last good responses.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -283,10 +285,16 @@ fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<Prope
     }
     if let Some(response) = &observation.response {
         let server = response.header("server").unwrap_or("(none)");
-        add(Property::Server, short(server));
+        // A server may repeat data of the request, such as a token, in this header.
+        let is_public = server == "(none)" || is_plain_text(server);
+        add(
+            Property::Server,
+            if is_public { server } else { "(other)" }.to_owned(),
+        );
         let version = response.version.as_str();
         add(Property::Protocol, format!("HTTP/{version}"));
-        let url = &observation.final_url;
+        let url = Url::parse(&observation.final_url);
+        let url = url.map_or_else(|_| String::new(), |url| shown_url(&url));
         let path = match observation.redirects {
             0 => "none".to_owned(),
             count => format!("{count} to {url}"),

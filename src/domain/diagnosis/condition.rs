@@ -110,13 +110,18 @@ const MAX_PLAIN: usize = 128;
 /// versions, such as `nginx/1.24.0 (Ubuntu)`. Any other value may contain private data, because a
 /// server may repeat data of the request in its headers. Returns `true` for every other fact.
 pub(in crate::domain) fn is_plain(fact: &str, value: &FactValue) -> bool {
-    let is_of_name = |c: char| c.is_ascii_alphanumeric() || " ._-/():,;+".contains(c);
     match value {
         FactValue::Text(text) if fact.starts_with("header.") || fact == "reason" => {
-            text.len() <= MAX_PLAIN && text.chars().all(is_of_name)
+            is_plain_text(text)
         }
         _ => true,
     }
+}
+
+/// Returns whether a text is short and has only the characters of names and versions.
+pub(in crate::domain) fn is_plain_text(text: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || " ._-/():,;+".contains(c);
+    text.len() <= MAX_PLAIN && text.chars().all(is_of_name)
 }
 
 /// Returns whether a pattern matches the whole text; `*` matches any run of characters. The time is

@@ -219,11 +219,28 @@ fn the_first_failure_of_the_previous_run_is_kept() {
 #[test]
 fn a_value_is_short_and_has_no_control_characters() {
     let mut observation = answer(1, 0);
-    let long = format!("a\u{1b}[31m{}", "b".repeat(500));
-    observation.response.as_mut().unwrap().headers[0].1 = long;
-    let values = values(&observation, |_| false);
-    let mut values = values.iter();
-    let server = values.find(|one| one.property == Property::Server).unwrap();
-    assert_eq!(server.value.chars().count(), MAX_LENGTH);
-    assert!(server.value.starts_with("a[31mbbb"));
+    observation.redirects = 1;
+    observation.final_url = format!("https://a.example/{}", "b".repeat(500));
+    let found = values(&observation, |_| false);
+    let mut found = found.iter();
+    let path = found.find(|one| one.property == Property::Redirects);
+    assert_eq!(path.unwrap().value.chars().count(), MAX_LENGTH);
+    assert_eq!(short("a\u{1b}[31mb"), "a[31mb");
+}
+
+#[test]
+fn data_of_the_request_that_a_server_repeats_is_not_kept() {
+    let mut seen = answer(1, 0);
+    seen.redirects = 1;
+    seen.final_url = "https://me:t0k3n@a.example/b?token=t0k3n".to_owned();
+    let headers = &mut seen.response.as_mut().unwrap().headers;
+    headers[0].1 = "nginx host=a.example /?token=t0k3n".to_owned();
+    let mut good = GoodResponses::default();
+    good.observe_good(&seen, at(0));
+    let kept = format!("{good:?}");
+    assert!(
+        !kept.contains("t0k3n") && kept.contains("(other)"),
+        "{kept}"
+    );
+    assert!(kept.contains("1 to https://a.example/b?…"), "{kept}");
 }
