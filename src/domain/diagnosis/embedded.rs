@@ -37,6 +37,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "apigee.toml",
     "gke.toml",
     "ngrok.toml",
+    "squid.toml",
     "s3.toml",
     "generic.toml",
     "prober.toml",

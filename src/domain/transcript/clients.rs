@@ -1,6 +1,7 @@
 //! Reads output of clients other than curl: lines of wget, error messages and dumps of objects.
 
 use super::curl_lines::is_request_line;
+use super::entry::Entry;
 use super::exchange::{Exchange, Section, Source};
 use super::fault::curl::CurlError;
 use super::message;
@@ -89,6 +90,9 @@ impl Reader {
         if let Some(time) = trailer::total(line) {
             self.record(Clock::Client, time);
         }
+        if self.powershell_body(line, number) {
+            return;
+        }
         if self.is_write_out() || self.dictionary(line, number) {
             self.current.unrecognized(line);
             return;
@@ -155,6 +159,21 @@ impl Reader {
         }
     }
 
+    /// Returns whether an error message is about another request than the current exchange.
+    fn is_other_entry(&self, entry: &Entry, message: &message::Message) -> bool {
+        let current = &self.current;
+        if !current.is_answered() {
+            return false;
+        }
+        match current.source {
+            Source::Message => entry.is_apart(&current.entry),
+            Source::Wire => {
+                entry.has_request() && message.url.is_some() && message.url != current.url()
+            }
+            Source::Object => false,
+        }
+    }
+
     /// Records an error message in the exchange that it belongs to.
     fn message(&mut self, message: &message::Message, line: &str, number: usize) {
         let known = self
@@ -167,11 +186,17 @@ impl Reader {
             (Some(_), None) => self.current.source == Source::Wire && self.current.is_answered(),
             (None, _) => false,
         };
+        self.awaits_body = false;
+        let entry = Entry::of(line, self.stamp);
         let is_done = self.current.source == Source::Wire && self.current.fault.is_some();
-        if is_other || (is_done && message.status.is_none() && message.url.is_some()) {
+        if is_other
+            || (is_done && message.status.is_none() && message.url.is_some())
+            || self.is_other_entry(&entry, message)
+        {
             self.next(Exchange::default());
         }
         let current = &mut self.current;
+        current.entry.add(entry);
         if current.source == Source::Wire && current.is_answered() {
             return;
         }

@@ -8,14 +8,18 @@
 //! `judge` diagnoses the transcripts. Reading cannot fail: unrecognized lines are skipped. Time and
 //! memory are linear in the size of the text.
 
+mod address;
 mod body;
 mod clients;
 mod command;
 mod curl_lines;
 pub mod decode;
 mod documents;
+mod entry;
 mod exchange;
 mod fault;
+mod glued;
+mod inferred;
 mod json_doc;
 pub mod judge;
 mod message;

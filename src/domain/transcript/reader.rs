@@ -4,8 +4,10 @@
 //! line belongs to the headers or the body before it, or is other output.
 
 use super::command::{self, MAX_COMMAND};
+use super::entry::Entry;
 use super::exchange::{Exchange, Section, Source};
 use super::fault::curl;
+use super::glued::{is_prompt, split_glued};
 use super::json_doc::Block;
 use super::object;
 use super::status;
@@ -34,6 +36,10 @@ pub(super) struct Reader {
     pub(super) in_request: bool,
     /// Headers of an object whose status has not been read yet.
     pub(super) early_headers: Vec<(String, String)>,
+    /// Whether `PowerShell` announced a body that starts on the next line.
+    pub(super) awaits_body: bool,
+    /// The time of day in the prefix of the current line, in seconds since midnight.
+    pub(super) stamp: Option<f64>,
     found: Vec<Transcript>,
     /// For each transcript in `found`, whether it may be a heading or the text of a page.
     weak: Vec<bool>,
@@ -54,6 +60,8 @@ impl Reader {
             bare_status: None,
             in_request: false,
             early_headers: Vec::new(),
+            awaits_body: false,
+            stamp: None,
             found: Vec::new(),
             weak: Vec::new(),
             left_out: 0,
@@ -170,6 +178,7 @@ impl Reader {
     /// Passes a line that is part of neither a command nor a JSON document to the first parser that
     /// recognizes it, or adds it to the current section.
     pub(super) fn dispatch(&mut self, line: &str, stamp: Option<f64>, number: usize) {
+        self.stamp = stamp;
         if self.traced(line, stamp, number) || self.timed(line) {
             return;
         }
@@ -195,9 +204,18 @@ impl Reader {
         match self.current.section {
             Section::Headers => self.current.header(line, false),
             Section::Body if is_prompt(line) => self.current.end_of_body(),
+            Section::Body if self.ends_body(line) => {
+                self.current.end_of_body();
+                self.outside(line, number);
+            }
             Section::Body => self.current.body(line),
             Section::Before | Section::After => self.outside(line, number),
         }
+    }
+
+    /// Returns whether a line is an error message about another request after a complete body.
+    fn ends_body(&self, line: &str) -> bool {
+        self.current.has_whole_body() && Entry::of(line, self.stamp).has_request()
     }
 
     /// Returns whether a status line starts the raw form of a response that an object already
@@ -276,43 +294,4 @@ impl Reader {
             self.current.set_command(&command);
         }
     }
-}
-
-/// Splits a line in which a body and a message of curl follow each other, in either order, without
-/// a line end. Returns the first part, if any, and the second part. Other text before an error
-/// message of curl is discarded.
-fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) {
-    const GLUED: [&str; 6] = [
-        "* Connection #",
-        "* Closing connection",
-        "* transfer closed",
-        "* Excess found",
-        "* we are done reading",
-        "curl: (",
-    ];
-    if let Some(at) = line.find("left intact").map(|at| at + "left intact".len())
-        && line.starts_with('*')
-        && line[at..].starts_with(['{', '[', '<', '*'])
-    {
-        return (Some(&line[..at]), &line[at..]);
-    }
-    let at = GLUED.iter().filter_map(|mark| line.find(mark)).min();
-    match at {
-        Some(at) if at > 0 && section == Section::Body => (Some(&line[..at]), &line[at..]),
-        Some(at) if at > 0 && line[at..].starts_with("curl: (") => (None, &line[at..]),
-        _ => (None, line),
-    }
-}
-
-/// Returns whether a line is a shell prompt, with or without another command.
-fn is_prompt(line: &str) -> bool {
-    let line = line.trim_end();
-    let starts = ["$ ", "PS C:\\", "\u{276f} ", "\u{279c} "];
-    matches!(line, "$" | "#" | "%" | ">" | "~ $")
-        || starts.iter().any(|start| line.starts_with(start))
-        || (line.len() < 200 && line.contains('@') && line.ends_with(['$', '#', '%']))
-        || (line.contains('@')
-            && line
-                .find("$ ")
-                .is_some_and(|at| !line[..at].contains([' ', '{', '<'])))
 }

@@ -3,9 +3,11 @@
 
 mod har;
 mod own;
+mod status;
 
 use serde_json::Value;
 
+pub(super) use self::status::status_of_body;
 use super::body::json_text::Depth;
 use super::exchange::Exchange;
 
