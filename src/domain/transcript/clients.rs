@@ -123,6 +123,7 @@ impl Reader {
             self.message(&message, line, number);
         } else {
             self.current.unrecognized(line);
+            self.unused.add(line, number);
         }
     }
 
@@ -198,6 +199,7 @@ impl Reader {
         let current = &mut self.current;
         current.entry.add(entry);
         if current.source == Source::Wire && current.is_answered() {
+            self.unused.add(line, number);
             return;
         }
         let has_url = current.request.url.is_some();

@@ -15,7 +15,7 @@ use super::text::{Cleaner, Line};
 use super::time::clocks::Clock;
 use super::time::{clock, meter};
 use super::trace::Dump;
-use super::{MAX_TRANSCRIPTS, Reading, Transcript};
+use super::{MAX_TRANSCRIPTS, Reading, Transcript, Unused};
 
 /// Reads one text line by line and collects its transcripts.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub(super) struct Reader {
     /// For each transcript in `found`, whether it may be a heading or the text of a page.
     weak: Vec<bool>,
     left_out: usize,
+    pub(super) unused: Unused,
     /// Whether no transcript was found since the last command or the start of the text.
     is_separated: bool,
 }
@@ -65,6 +66,7 @@ impl Reader {
             found: Vec::new(),
             weak: Vec::new(),
             left_out: 0,
+            unused: Unused::default(),
             is_separated: true,
         }
     }
@@ -110,11 +112,19 @@ impl Reader {
         // Possible headings are kept only if no other transcript was found.
         if self.weak.iter().any(|weak| !weak) {
             let mut weak = self.weak.iter();
-            self.found.retain(|_| weak.next() != Some(&true));
+            let unused = &mut self.unused;
+            self.found.retain(|transcript| {
+                let is_weak = weak.next() == Some(&true);
+                if is_weak {
+                    unused.add_line(transcript.line);
+                }
+                !is_weak
+            });
         }
         Reading {
             transcripts: self.found,
             left_out: self.left_out,
+            unused: self.unused,
         }
     }
 
@@ -124,8 +134,11 @@ impl Reader {
         let last = std::mem::replace(&mut self.current, next);
         self.early_headers.clear();
         let is_weak = last.is_weak;
+        let (line, has_command) = (last.line, last.command.is_some());
         if let Some(transcript) = last.finish() {
             self.add(transcript, is_weak);
+        } else if has_command && line > 0 {
+            self.unused.add_line(line);
         }
     }
 
@@ -275,7 +288,9 @@ impl Reader {
         self.boundary();
         let last = std::mem::take(&mut self.current);
         // The exchange is dropped with its duration, because it has neither a response nor a fault.
-        drop(last);
+        if last.command.is_some() && last.line > 0 {
+            self.unused.add_line(last.line);
+        }
         self.is_separated = true;
         let end = command.len().min(MAX_COMMAND);
         let command = command.get(..end).unwrap_or_default();

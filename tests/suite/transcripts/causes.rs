@@ -53,3 +53,25 @@ fn the_first_step_for_a_response_without_a_time_is_to_measure_it() {
     let timed = format!("{text}\nreal\t0m30.163s\n");
     assert!(!first_step(&timed).contains("Measure"));
 }
+
+#[test]
+fn lines_that_are_not_used_are_counted() {
+    for (text, lines, first) in [
+        ("HTTP/1.1 503 Oops\n\nno\n", 0, 0),
+        ("We tried it.\n\nHTTP/1.1 503 Oops\n\nno\n", 1, 1),
+        (
+            "$ curl https://a.example/\nhello\n$ curl -i https://b.example/\nHTTP/1.1 503 Oops\n\nno\n",
+            2,
+            1,
+        ),
+        (
+            "$ curl https://a.example/\n{\"message\":\"Service Unavailable\"}\n\
+             $ curl -i https://b.example/\nHTTP/1.1 503 Oops\n\nno\n",
+            1,
+            1,
+        ),
+    ] {
+        let unused = transcript::read(text).unused;
+        assert_eq!((unused.lines, unused.first), (lines, first), "{text}");
+    }
+}
