@@ -26,6 +26,7 @@ mod message;
 mod object;
 mod objects;
 mod pattern;
+mod proxy_log;
 mod reader;
 mod response;
 mod settle;

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::exchange::{Exchange, Section, Source};
 use super::fault::curl;
 use super::glued::{is_prompt, split_glued};
-use super::json_doc::Block;
+use super::json_doc::{self, Block};
 use super::object;
 use super::status;
 use super::text::{Cleaner, Line};
@@ -177,7 +177,7 @@ impl Reader {
             }
             return;
         }
-        if self.block(&line.text, number) {
+        if self.block(json_doc::without_time(&line.text), number) {
             return;
         }
         // Standard output without a final line end is followed by standard error on the same line.
