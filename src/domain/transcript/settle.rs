@@ -22,6 +22,7 @@ impl Exchange {
             self.read_loose_output();
         }
         self.judge_proxy();
+        self.doubt_proxy();
         let method = self.method();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());
@@ -120,6 +121,18 @@ impl Exchange {
             self.response = None;
         } else if response.is_interim && self.fault.is_some() {
             self.response = None;
+        }
+    }
+
+    /// Marks a fault of the proxy as inferred if its status is one that a proxy also sends when it
+    /// cannot reach the endpoint.
+    fn doubt_proxy(&mut self) {
+        if let Some(fault) = &mut self.fault
+            && fault.found.kind == FaultKind::Proxy
+        {
+            let mut numbers = fault.message.split(|c: char| !c.is_ascii_digit());
+            let is_gateway = numbers.any(|number| matches!(number, "502" | "503" | "504"));
+            fault.found.is_stated &= !is_gateway;
         }
     }
 
