@@ -211,6 +211,8 @@ impl Reader {
             current.message(line, number);
             if current.fault.is_some() {
                 current.source = Source::Message;
+            } else if current.response.is_none() {
+                self.unused.add(line, number);
             }
             return;
         };

@@ -198,6 +198,9 @@ impl Reader {
         if let Some(error) = curl::error(line) {
             self.current_or_next();
             self.current.curl_failed(&error, number);
+            if !self.current.is_answered() {
+                self.unused.add_line(number);
+            }
             return;
         }
         if self.commanded(line, stamp, number) {
