@@ -84,7 +84,7 @@ impl Reader {
             self.in_request = false;
             return;
         }
-        if is_binary(line) || self.proxy_log(line, number) || self.requested(line) {
+        if is_binary(line) || self.logged(line, number) || self.requested(line) {
             return;
         }
         if let Some(time) = trailer::total(line) {

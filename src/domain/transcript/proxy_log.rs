@@ -10,7 +10,6 @@ use regex::Regex;
 use super::command;
 use super::exchange::{Exchange, Section, Source};
 use super::pattern::pattern;
-use super::reader::Reader;
 use super::response::RawResponse;
 use crate::domain::diagnosis::fact::FactValue;
 
@@ -58,41 +57,30 @@ fn error(message: &str) -> Option<&'static str> {
     found.filter(|_| is_upstream).map(|(_, error)| *error)
 }
 
-impl Reader {
-    /// Reads a line of nginx's error log. Returns whether the line was recognized.
-    pub(super) fn proxy_log(&mut self, line: &str, number: usize) -> bool {
-        if line.len() > MAX_LINE {
-            return false;
-        }
-        let found = LINE.as_ref().and_then(|it| it.captures(line));
-        let Some(error) = found.and_then(|found| error(found.get(1)?.as_str())) else {
-            return false;
-        };
-        let mut exchange = Exchange {
-            line: number,
-            source: Source::Message,
-            section: Section::After,
-            ..Exchange::default()
-        };
-        let status = if error == "timeout" { 504 } else { 502 };
-        let mut response = RawResponse::of_status(status, None);
-        response.is_cut = true;
-        exchange.response = Some(response);
-        exchange.facts = vec![(
-            "proxy_log.error".to_owned(),
-            FactValue::Text(error.to_owned()),
-        )];
-        let request = REQUEST.as_ref().and_then(|it| it.captures(line));
-        let host = HOST.as_ref().and_then(|it| it.captures(line));
-        if let Some(request) = request {
-            exchange.request.method = Some(request[1].to_owned());
-            exchange.request.url = host
-                .and_then(|host| command::url_of(&format!("http://{}{}", &host[1], &request[2])));
-        }
-        self.next(exchange);
-        self.next(Exchange::default());
-        true
+/// Returns the request in a line of nginx's error log; `None` if the line is another one or is not
+/// about a failed upstream.
+pub(super) fn read(line: &str) -> Option<Exchange> {
+    let found = LINE.as_ref().filter(|_| line.len() <= MAX_LINE)?;
+    let found = found.captures(line)?;
+    let error = error(found.get(1)?.as_str())?;
+    let status = if error == "timeout" { 504 } else { 502 };
+    let mut response = RawResponse::of_status(status, None);
+    response.is_cut = true;
+    let mut exchange = Exchange {
+        source: Source::Message,
+        section: Section::After,
+        response: Some(response),
+        ..Exchange::default()
+    };
+    let value = FactValue::Text(error.to_owned());
+    exchange.facts = vec![("proxy_log.error".to_owned(), value)];
+    let request = REQUEST.as_ref().and_then(|it| it.captures(line));
+    let host = HOST.as_ref().and_then(|it| it.captures(line));
+    if let (Some(request), Some(host)) = (request, host) {
+        exchange.request.method = Some(request[1].to_owned());
+        exchange.request.url = command::url_of(&format!("http://{}{}", &host[1], &request[2]));
     }
+    Some(exchange)
 }
 
 #[cfg(test)]

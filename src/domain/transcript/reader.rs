@@ -6,6 +6,7 @@
 use super::command::{self, MAX_COMMAND};
 use super::entry::Entry;
 use super::exchange::{Exchange, Section, Source};
+use super::execution_log::ExecutionLog;
 use super::fault::curl;
 use super::glued::{is_prompt, split_glued};
 use super::json_doc::{self, Block};
@@ -36,6 +37,8 @@ pub(super) struct Reader {
     pub(super) in_request: bool,
     /// Headers of an object whose status has not been read yet.
     pub(super) early_headers: Vec<(String, String)>,
+    /// The execution log of a REST API that is being read.
+    pub(super) execution: Option<ExecutionLog>,
     /// Whether `PowerShell` announced a body that starts on the next line.
     pub(super) awaits_body: bool,
     /// The time of day in the prefix of the current line, in seconds since midnight.
@@ -61,6 +64,7 @@ impl Reader {
             bare_status: None,
             in_request: false,
             early_headers: Vec::new(),
+            execution: None,
             awaits_body: false,
             stamp: None,
             found: Vec::new(),
@@ -159,6 +163,7 @@ impl Reader {
         self.end_block();
         self.end_dump();
         self.end_command();
+        self.end_execution();
         self.object = object::Dump::default();
         if self.current.is_answered() || !self.current.reasons.is_empty() {
             self.next(Exchange::default());

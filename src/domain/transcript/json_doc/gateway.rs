@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use crate::domain::diagnosis::aws::LogFinding;
 use crate::domain::diagnosis::aws::log_line::read_access_line;
-use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::transcript::command;
 use crate::domain::transcript::exchange::{Exchange, Source};
+use crate::domain::transcript::log_facts;
 use crate::domain::transcript::response::RawResponse;
 
 /// Maximum length of a line in bytes.
@@ -41,7 +40,7 @@ pub(super) fn read(text: &str, value: &Value) -> Option<Exchange> {
     let mut exchange = Exchange {
         source: Source::Message,
         response: Some(response),
-        facts: facts(&finding),
+        facts: log_facts::of(&finding),
         ..Exchange::default()
     };
     let member = |names: &[&str]| names.iter().find_map(|name| value.get(name)?.as_str());
@@ -66,30 +65,3 @@ pub(in crate::domain::transcript) fn without_time(line: &str) -> &str {
 
 /// Maximum length in bytes of the time before the object.
 const MAX_TIME: usize = 60;
-
-/// Returns the facts that the rules for logs test.
-fn facts(finding: &LogFinding) -> Vec<(String, FactValue)> {
-    let mut facts: Vec<(String, FactValue)> = Vec::new();
-    let mut text = |name: &str, value: &str| {
-        facts.push((name.to_owned(), FactValue::Text(value.to_owned())));
-    };
-    text("log.source", "access-log");
-    text("log.template", finding.template.as_str());
-    if let Some(invoked) = finding.invoked {
-        text("log.invoked", if invoked { "yes" } else { "no" });
-    }
-    let statuses = [
-        ("log.status", finding.status),
-        ("log.integration_status", finding.integration_status),
-    ];
-    for (name, status) in statuses {
-        if let Some(status) = status {
-            facts.push((name.to_owned(), FactValue::Number(f64::from(status))));
-        }
-    }
-    if let Some(latency) = finding.integration_latency {
-        let latency = FactValue::Number(latency.as_secs_f64());
-        facts.push(("log.integration_latency".to_owned(), latency));
-    }
-    facts
-}
