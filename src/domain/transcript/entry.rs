@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::pattern::pattern;
-use super::text::time_of_day;
 
 /// The marks of a log entry in one line or in the lines of one error.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,7 +76,7 @@ impl Entry {
         };
         let own_stamp = || {
             let found = STAMP.as_ref()?.captures(head)?;
-            time_of_day(&found[1])
+            seconds(&found[1])
         };
         let request = || {
             let found = REQUEST.as_ref()?.captures(line)?;
@@ -123,9 +122,25 @@ impl Entry {
     }
 }
 
+/// Returns the seconds since midnight of a time such as `03:12:44,123`.
+fn seconds(time: &str) -> Option<f64> {
+    let mut sum = 0.0;
+    for part in time.split(':') {
+        let part: f64 = part.replace(',', ".").parse().ok()?;
+        sum = sum * 60.0 + part;
+    }
+    Some(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_become_seconds_since_midnight() {
+        assert_eq!(seconds("03:12:44"), Some(11_564.0));
+        assert_eq!(seconds("00:00:01,5"), Some(1.5));
+    }
 
     #[test]
     fn another_entry_starts_at_another_time_or_request() {

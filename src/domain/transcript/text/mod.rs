@@ -13,7 +13,6 @@ use std::time::Duration;
 
 pub(super) use self::anchor::is_information;
 use self::prefix::Prefix;
-pub(super) use self::prefix::time_of_day;
 use super::json_doc;
 use super::time::meter;
 

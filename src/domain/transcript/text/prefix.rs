@@ -184,7 +184,7 @@ fn is_calendar_name(word: &str) -> bool {
 
 /// Returns the time of day in a prefix such as `2025-05-20T04:44:13.250Z `, in seconds since
 /// midnight.
-pub(in crate::domain::transcript) fn time_of_day(prefix: &str) -> Option<f64> {
+pub(super) fn time_of_day(prefix: &str) -> Option<f64> {
     let bytes = prefix.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let at = (0..bytes.len()).find(|&at| {
