@@ -140,9 +140,9 @@ pub const CATALOG: &[FactInfo] = facts! {
         "source of `cloudflare.error`: `yes` for a header or JSON that only Cloudflare writes, `page` for text that looks like a Cloudflare page";
     "proxy_status.error": Text =>
         "error that a proxy reports in the `proxy-status` header (RFC 9209), such as `connection_refused`";
+    "proxy_status.proxy": Text => "name of the proxy that reports `proxy_status.error`";
     "proxy_log.error": Word(PROXY_LOG_ERRORS) =>
         "failure of the upstream that a line of nginx's error log states; only in texts for `diagnose`";
-    "proxy_status.proxy": Text => "name of the proxy that reports `proxy_status.error`";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was created for an earlier request, so the times of this request do not apply to it";
     "header.*": Text => "first value of a response header, by its lowercase name";
