@@ -39,7 +39,7 @@ pub(super) fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) 
 fn glued_prompt(line: &str) -> Option<usize> {
     static PROMPT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(
-            r"[}\]>](?:\([\w.-]+\) ?)?([\w.-]+@[\w.-]+[: ][^ ]*[$#%](?: |$)|\[[\w.-]+@[\w.-]+ [^ \]]+\][$#](?: |$)|PS [A-Z]:\\)",
+            r"[}\]>](?:\([\w.-]+\) ?)?([\w.-]+@[\w.-]+[: ][^ ]* ?[$#%](?: |$)|\[[\w.-]+@[\w.-]+ [^ \]]+\][$#](?: |$)|PS [A-Z]:\\)",
         )
     });
     let is_body = line.starts_with(['{', '[', '<', '}', ']']);
@@ -61,4 +61,24 @@ pub(super) fn is_prompt(line: &str) -> bool {
             && line
                 .find("$ ")
                 .is_some_and(|at| !line[..at].contains([' ', '{', '<'])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_after_a_body_is_split_off() {
+        for (line, expected) in [
+            ("{\"a\":1}ops@bastion:~$ ", Some("{\"a\":1}")),
+            ("{\"a\":1}[ops@bastion ~]$ ls", Some("{\"a\":1}")),
+            ("</html>(env) ops@host:/srv/app# ", Some("</html>(env) ")),
+            ("{\"a\":1}ops@mac ~ % ", Some("{\"a\":1}")),
+            ("{\"a\":1}PS C:\\> ", Some("{\"a\":1}")),
+            ("{\"mail\":\"a@b.example\"}", None),
+            ("<a>ops@b.example</a> $ 5", None),
+        ] {
+            assert_eq!(split_glued(line, Section::Body).0, expected, "{line}");
+        }
+    }
 }
