@@ -129,6 +129,12 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
             let mut target = Target::with_defaults("transcript", url);
             target.request.method.clone_from(&transcript.method);
             let mut facts = Facts::gather(&target, &transcript.observation, &context);
+            // Without any header, nothing shows that the application itself responded.
+            let response = transcript.observation.response.as_ref();
+            let is_bare = response.is_some_and(|response| response.headers.is_empty());
+            if is_bare && facts.text("answered_by") == Some("application") {
+                facts.set_text("answered_by", "unknown");
+            }
             for (name, value) in &transcript.facts {
                 if info(name).is_some() {
                     facts.set(name, value.clone());
