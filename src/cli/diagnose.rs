@@ -11,7 +11,7 @@ use super::rules::RulesArgs;
 use super::{Exit, Terminal, candidate_shares, print};
 use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::transcript::decode::decode;
-use crate::domain::transcript::{self, Reading, Transcript, judge};
+use crate::domain::transcript::{self, Reading, Transcript, Unused, judge};
 use crate::io::json;
 use crate::model::printable::{printable, printable_json};
 
@@ -53,6 +53,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
                     };
                     print(&format!("{text}\n"))?;
                 }
+                note_unused(file, reading.unused);
                 if reading.left_out > 0 {
                     let (all, left_out) = (transcripts.len(), reading.left_out);
                     eprintln!(
@@ -68,6 +69,17 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
         }
     }
     Ok(exit)
+}
+
+/// Prints how many lines of a file were not used.
+fn note_unused(file: &str, unused: Unused) {
+    let Unused { lines, first } = unused;
+    let file = printable(file);
+    match lines {
+        0 => {}
+        1 => eprintln!("note: {file}: line {first} was not used"),
+        _ => eprintln!("note: {file}: {lines} lines were not used, the first is line {first}"),
+    }
 }
 
 fn read(file: &str) -> Result<Reading, String> {

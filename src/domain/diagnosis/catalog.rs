@@ -6,7 +6,7 @@
 
 mod words;
 
-use self::words::{ERROR_PAGES, FAULTS, FRONT_DOORS, PLATEAUS};
+use self::words::{ERROR_PAGES, FAULTS, FRONT_DOORS, PLATEAUS, PROXY_LOG_ERRORS};
 use FactType::{Number, Scalar, Text, Word};
 
 /// The type of a fact.
@@ -150,6 +150,8 @@ pub const CATALOG: &[FactInfo] = facts! {
         "error that a proxy reports in the `proxy-status` header (RFC 9209), such as `connection_refused`";
     "proxy_status.details": Text => "details that a proxy adds to `proxy_status.error`";
     "proxy_status.proxy": Text => "name of the proxy that reports `proxy_status.error`";
+    "proxy_log.error": Word(PROXY_LOG_ERRORS) =>
+        "failure of the upstream that a line of nginx's error log states; only in texts for `diagnose`";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was created for an earlier request, so the times of this request do not apply to it";
     "header.*": Text => "first value of a response header, by its lowercase name";

@@ -1,6 +1,7 @@
 //! Reads output of clients other than curl: lines of wget, error messages and dumps of objects.
 
 use super::curl_lines::is_request_line;
+use super::entry::Entry;
 use super::exchange::{Exchange, Section, Source};
 use super::fault::curl::CurlError;
 use super::message;
@@ -83,11 +84,14 @@ impl Reader {
             self.in_request = false;
             return;
         }
-        if is_binary(line) || self.requested(line) {
+        if is_binary(line) || self.logged(line, number) || self.requested(line) {
             return;
         }
         if let Some(time) = trailer::total(line) {
             self.record(Clock::Client, time);
+        }
+        if self.powershell_body(line, number) {
+            return;
         }
         if self.is_write_out() || self.dictionary(line, number) {
             self.current.unrecognized(line);
@@ -119,6 +123,7 @@ impl Reader {
             self.message(&message, line, number);
         } else {
             self.current.unrecognized(line);
+            self.unused.add(line, number);
         }
     }
 
@@ -155,6 +160,21 @@ impl Reader {
         }
     }
 
+    /// Returns whether an error message is about another request than the current exchange.
+    fn is_other_entry(&self, entry: &Entry, message: &message::Message) -> bool {
+        let current = &self.current;
+        if !current.is_answered() {
+            return false;
+        }
+        match current.source {
+            Source::Message => entry.is_apart(&current.entry),
+            Source::Wire => {
+                entry.has_request() && message.url.is_some() && message.url != current.url()
+            }
+            Source::Object => false,
+        }
+    }
+
     /// Records an error message in the exchange that it belongs to.
     fn message(&mut self, message: &message::Message, line: &str, number: usize) {
         let known = self
@@ -167,12 +187,19 @@ impl Reader {
             (Some(_), None) => self.current.source == Source::Wire && self.current.is_answered(),
             (None, _) => false,
         };
+        self.awaits_body = false;
+        let entry = Entry::of(line, self.stamp);
         let is_done = self.current.source == Source::Wire && self.current.fault.is_some();
-        if is_other || (is_done && message.status.is_none() && message.url.is_some()) {
+        if is_other
+            || (is_done && message.status.is_none() && message.url.is_some())
+            || self.is_other_entry(&entry, message)
+        {
             self.next(Exchange::default());
         }
         let current = &mut self.current;
+        current.entry.add(entry);
         if current.source == Source::Wire && current.is_answered() {
+            self.unused.add(line, number);
             return;
         }
         let has_url = current.request.url.is_some();
@@ -184,6 +211,8 @@ impl Reader {
             current.message(line, number);
             if current.fault.is_some() {
                 current.source = Source::Message;
+            } else if current.response.is_none() {
+                self.unused.add(line, number);
             }
             return;
         };

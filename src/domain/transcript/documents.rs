@@ -39,6 +39,9 @@ impl Reader {
             return;
         };
         let Some(documents) = json_doc::read(&block.text) else {
+            if self.client_body(&block.text, block.number) {
+                return;
+            }
             for (line, number) in block.lines() {
                 self.dispatch(line, None, number);
             }

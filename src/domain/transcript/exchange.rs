@@ -6,6 +6,7 @@
 use url::Url;
 
 use super::command::{self, Command};
+use super::entry::Entry;
 use super::fault::curl::{self, CurlError};
 use super::fault::{self, Found, Progress};
 use super::response::RawResponse;
@@ -49,6 +50,8 @@ pub(super) struct Exchange {
     pub(super) traced_line: usize,
     /// Whether curl repeats the headers of the response without marks (`-iv`).
     pub(super) is_echo: bool,
+    /// The marks of the log entry that the error message is part of.
+    pub(super) entry: Entry,
 }
 
 /// The known parts of a request.
@@ -58,6 +61,10 @@ pub(super) struct Request {
     pub(super) method: Option<String>,
     pub(super) host: Option<String>,
     pub(super) path: Option<String>,
+    /// The URL of the host that curl's messages name; used if the text shows no other URL.
+    pub(super) reached: Option<Url>,
+    /// Whether curl used a proxy, so that its messages may name the proxy instead of the host.
+    pub(super) has_proxy: bool,
 }
 
 /// The part of the exchange that the next line belongs to.
@@ -168,6 +175,7 @@ impl Exchange {
 
     /// Records an error message of curl.
     pub(super) fn curl_failed(&mut self, error: &CurlError, line: usize) {
+        self.note_host(&error.message);
         if let Some(time) = fault::time_in(&error.message) {
             self.times.set(Clock::Message, time);
             self.progress.time = Some(time);
@@ -240,6 +248,11 @@ impl Exchange {
         }
     }
 
+    /// Returns whether the body is complete according to the announced length.
+    pub(super) fn has_whole_body(&self) -> bool {
+        self.response.as_ref().is_some_and(RawResponse::is_complete)
+    }
+
     /// Records a line of the body.
     pub(super) fn body(&mut self, line: &str) {
         if let Some(response) = &mut self.response {
@@ -268,6 +281,7 @@ impl Exchange {
     /// Records an information line of curl.
     pub(super) fn information(&mut self, text: &str) {
         self.follow(text);
+        self.note_host(text);
         for (name, slot) in [
             ("[:authority: ", &mut self.request.host),
             ("[:path: ", &mut self.request.path),

@@ -5,6 +5,8 @@
 //! cause implies that the function was not invoked. No other response serves as a floor.
 //! Information that is missing from the text lowers the certainty.
 
+mod advice;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::timing::answer_time;
 use crate::model::cause::Certainty;
+use crate::model::observation::FaultKind;
 use crate::model::target::Target;
 
 /// The causes of responses that a gateway sends immediately, without invoking the function.
@@ -40,6 +43,8 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
             let floor = floor_for(index, transcripts, &alone);
             let mut diagnosis = rulebook.diagnose(&facts(transcript, floor));
             limit_certainty(transcript, &mut diagnosis);
+            advice::add_certificate_candidates(transcript, &mut diagnosis);
+            advice::measure_time_first(transcript, &mut diagnosis);
             diagnosis
         })
         .collect()
@@ -53,7 +58,7 @@ fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
         Certainty::Proven
     } else if !transcript.fault_stated || !transcript.headers_known {
         Certainty::Possible
-    } else if !transcript.body_exact {
+    } else if !transcript.body_exact || is_name_unresolved(transcript) {
         Certainty::Likely
     } else {
         Certainty::Proven
@@ -63,6 +68,17 @@ fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     {
         Arc::make_mut(verdict).certainty = most;
     }
+}
+
+/// Returns whether the message states that the name has no address, but not why. Resolver libraries
+/// return the same error for a name that does not exist and for a name without addresses.
+fn is_name_unresolved(transcript: &Transcript) -> bool {
+    const CERTAIN: [&str; 2] = ["nxdomain", "domain name not found"];
+    let fault = transcript.observation.fault.as_ref();
+    fault.is_some_and(|fault| {
+        let detail = fault.detail.to_lowercase();
+        fault.kind == FaultKind::NameNotFound && !CERTAIN.iter().any(|words| detail.contains(words))
+    })
 }
 
 /// Returns the time and the source of the fastest other response from the host of transcript
@@ -113,6 +129,12 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
             let mut target = Target::with_defaults("transcript", url);
             target.request.method.clone_from(&transcript.method);
             let mut facts = Facts::gather(&target, &transcript.observation, &context);
+            // Without any header, nothing shows that the application itself responded.
+            let response = transcript.observation.response.as_ref();
+            let is_bare = response.is_some_and(|response| response.headers.is_empty());
+            if is_bare && facts.text("answered_by") == Some("application") {
+                facts.set_text("answered_by", "unknown");
+            }
             for (name, value) in &transcript.facts {
                 if info(name).is_some() {
                     facts.set(name, value.clone());

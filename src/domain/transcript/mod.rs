@@ -8,20 +8,28 @@
 //! `judge` diagnoses the transcripts. Reading cannot fail: unrecognized lines are skipped. Time and
 //! memory are linear in the size of the text.
 
+mod address;
 mod body;
 mod clients;
 mod command;
 mod curl_lines;
 pub mod decode;
 mod documents;
+mod entry;
 mod exchange;
+mod execution_log;
 mod fault;
+mod glued;
+mod inferred;
 mod json_doc;
 pub mod judge;
+mod log_facts;
+mod logs;
 mod message;
 mod object;
 mod objects;
 mod pattern;
+mod proxy_log;
 mod reader;
 mod response;
 mod settle;
@@ -73,6 +81,35 @@ pub struct Reading {
     pub transcripts: Vec<Transcript>,
     /// Number of transcripts that were discarded because the text contains more than the maximum.
     pub left_out: usize,
+    /// The lines that contributed to no transcript.
+    pub unused: Unused,
+}
+
+/// The lines of a text that contributed to no transcript, without empty and indented lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unused {
+    /// Number of lines.
+    pub lines: usize,
+    /// The number of the first such line, counted from 1; zero if there is none.
+    pub first: usize,
+}
+
+impl Unused {
+    /// Adds a line. An indented line, such as a line of a stack trace, belongs to the line before it
+    /// and is not counted.
+    fn add(&mut self, line: &str, number: usize) {
+        if !line.starts_with([' ', '\t']) && !line.trim().is_empty() {
+            self.add_line(number);
+        }
+    }
+
+    fn add_line(&mut self, number: usize) {
+        self.first = match self.first {
+            0 => number,
+            first => first.min(number),
+        };
+        self.lines += 1;
+    }
 }
 
 /// Maximum number of transcripts kept from one text.

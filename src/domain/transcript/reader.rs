@@ -4,16 +4,19 @@
 //! line belongs to the headers or the body before it, or is other output.
 
 use super::command::{self, MAX_COMMAND};
+use super::entry::Entry;
 use super::exchange::{Exchange, Section, Source};
+use super::execution_log::ExecutionLog;
 use super::fault::curl;
-use super::json_doc::Block;
+use super::glued::{is_prompt, split_glued};
+use super::json_doc::{self, Block};
 use super::object;
 use super::status;
 use super::text::{Cleaner, Line};
 use super::time::clocks::Clock;
 use super::time::{clock, meter};
 use super::trace::Dump;
-use super::{MAX_TRANSCRIPTS, Reading, Transcript};
+use super::{MAX_TRANSCRIPTS, Reading, Transcript, Unused};
 
 /// Reads one text line by line and collects its transcripts.
 #[derive(Debug)]
@@ -34,10 +37,17 @@ pub(super) struct Reader {
     pub(super) in_request: bool,
     /// Headers of an object whose status has not been read yet.
     pub(super) early_headers: Vec<(String, String)>,
+    /// The execution log of a REST API that is being read.
+    pub(super) execution: Option<ExecutionLog>,
+    /// Whether `PowerShell` announced a body that starts on the next line.
+    pub(super) awaits_body: bool,
+    /// The time of day in the prefix of the current line, in seconds since midnight.
+    pub(super) stamp: Option<f64>,
     found: Vec<Transcript>,
     /// For each transcript in `found`, whether it may be a heading or the text of a page.
     weak: Vec<bool>,
     left_out: usize,
+    pub(super) unused: Unused,
     /// Whether no transcript was found since the last command or the start of the text.
     is_separated: bool,
 }
@@ -54,9 +64,13 @@ impl Reader {
             bare_status: None,
             in_request: false,
             early_headers: Vec::new(),
+            execution: None,
+            awaits_body: false,
+            stamp: None,
             found: Vec::new(),
             weak: Vec::new(),
             left_out: 0,
+            unused: Unused::default(),
             is_separated: true,
         }
     }
@@ -102,11 +116,19 @@ impl Reader {
         // Possible headings are kept only if no other transcript was found.
         if self.weak.iter().any(|weak| !weak) {
             let mut weak = self.weak.iter();
-            self.found.retain(|_| weak.next() != Some(&true));
+            let unused = &mut self.unused;
+            self.found.retain(|transcript| {
+                let is_weak = weak.next() == Some(&true);
+                if is_weak {
+                    unused.add_line(transcript.line);
+                }
+                !is_weak
+            });
         }
         Reading {
             transcripts: self.found,
             left_out: self.left_out,
+            unused: self.unused,
         }
     }
 
@@ -116,8 +138,11 @@ impl Reader {
         let last = std::mem::replace(&mut self.current, next);
         self.early_headers.clear();
         let is_weak = last.is_weak;
+        let (line, has_command) = (last.line, last.command.is_some());
         if let Some(transcript) = last.finish() {
             self.add(transcript, is_weak);
+        } else if has_command && line > 0 {
+            self.unused.add_line(line);
         }
     }
 
@@ -138,6 +163,7 @@ impl Reader {
         self.end_block();
         self.end_dump();
         self.end_command();
+        self.end_execution();
         self.object = object::Dump::default();
         if self.current.is_answered() || !self.current.reasons.is_empty() {
             self.next(Exchange::default());
@@ -156,7 +182,7 @@ impl Reader {
             }
             return;
         }
-        if self.block(&line.text, number) {
+        if self.block(json_doc::without_time(&line.text), number) {
             return;
         }
         // Standard output without a final line end is followed by standard error on the same line.
@@ -170,12 +196,16 @@ impl Reader {
     /// Passes a line that is part of neither a command nor a JSON document to the first parser that
     /// recognizes it, or adds it to the current section.
     pub(super) fn dispatch(&mut self, line: &str, stamp: Option<f64>, number: usize) {
+        self.stamp = stamp;
         if self.traced(line, stamp, number) || self.timed(line) {
             return;
         }
         if let Some(error) = curl::error(line) {
             self.current_or_next();
             self.current.curl_failed(&error, number);
+            if !self.current.is_answered() {
+                self.unused.add_line(number);
+            }
             return;
         }
         if self.commanded(line, stamp, number) {
@@ -195,9 +225,18 @@ impl Reader {
         match self.current.section {
             Section::Headers => self.current.header(line, false),
             Section::Body if is_prompt(line) => self.current.end_of_body(),
+            Section::Body if self.ends_body(line) => {
+                self.current.end_of_body();
+                self.outside(line, number);
+            }
             Section::Body => self.current.body(line),
             Section::Before | Section::After => self.outside(line, number),
         }
+    }
+
+    /// Returns whether a line is an error message about another request after a complete body.
+    fn ends_body(&self, line: &str) -> bool {
+        self.current.has_whole_body() && Entry::of(line, self.stamp).has_request()
     }
 
     /// Returns whether a status line starts the raw form of a response that an object already
@@ -257,7 +296,9 @@ impl Reader {
         self.boundary();
         let last = std::mem::take(&mut self.current);
         // The exchange is dropped with its duration, because it has neither a response nor a fault.
-        drop(last);
+        if last.command.is_some() && last.line > 0 {
+            self.unused.add_line(last.line);
+        }
         self.is_separated = true;
         let end = command.len().min(MAX_COMMAND);
         let command = command.get(..end).unwrap_or_default();
@@ -276,43 +317,4 @@ impl Reader {
             self.current.set_command(&command);
         }
     }
-}
-
-/// Splits a line in which a body and a message of curl follow each other, in either order, without
-/// a line end. Returns the first part, if any, and the second part. Other text before an error
-/// message of curl is discarded.
-fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) {
-    const GLUED: [&str; 6] = [
-        "* Connection #",
-        "* Closing connection",
-        "* transfer closed",
-        "* Excess found",
-        "* we are done reading",
-        "curl: (",
-    ];
-    if let Some(at) = line.find("left intact").map(|at| at + "left intact".len())
-        && line.starts_with('*')
-        && line[at..].starts_with(['{', '[', '<', '*'])
-    {
-        return (Some(&line[..at]), &line[at..]);
-    }
-    let at = GLUED.iter().filter_map(|mark| line.find(mark)).min();
-    match at {
-        Some(at) if at > 0 && section == Section::Body => (Some(&line[..at]), &line[at..]),
-        Some(at) if at > 0 && line[at..].starts_with("curl: (") => (None, &line[at..]),
-        _ => (None, line),
-    }
-}
-
-/// Returns whether a line is a shell prompt, with or without another command.
-fn is_prompt(line: &str) -> bool {
-    let line = line.trim_end();
-    let starts = ["$ ", "PS C:\\", "\u{276f} ", "\u{279c} "];
-    matches!(line, "$" | "#" | "%" | ">" | "~ $")
-        || starts.iter().any(|start| line.starts_with(start))
-        || (line.len() < 200 && line.contains('@') && line.ends_with(['$', '#', '%']))
-        || (line.contains('@')
-            && line
-                .find("$ ")
-                .is_some_and(|at| !line[..at].contains([' ', '{', '<'])))
 }

@@ -23,6 +23,8 @@ pub(super) struct RawResponse {
     /// Whether a part of the response is missing: the source does not show it, or it exceeds a
     /// limit.
     pub(super) is_cut: bool,
+    /// Number of lines of the body.
+    lines: usize,
     /// Number of empty lines among the headers.
     spaces: usize,
     /// Length of the last header line in bytes, to recognize lines that were wrapped.
@@ -67,6 +69,7 @@ impl RawResponse {
             body: String::new(),
             is_reformatted: false,
             is_cut: false,
+            lines: 0,
             spaces: 0,
             last_line: 0,
             dropped: 0,
@@ -142,8 +145,26 @@ impl RawResponse {
         }
     }
 
+    /// Returns whether the body has exactly the announced length, with the line ends of Unix or of
+    /// Windows, so that the lines that follow are other output.
+    pub(super) fn is_complete(&self) -> bool {
+        let Some(length) = self.value("content-length") else {
+            return false;
+        };
+        let is_plain = self.value("content-encoding").is_none();
+        let Some(length) = length.parse::<usize>().ok().filter(|_| is_plain) else {
+            return false;
+        };
+        let (bytes, lines) = (self.body.len(), self.lines);
+        // The last line end may not be part of the body.
+        let all = bytes + lines;
+        length == 0
+            || [bytes, bytes.saturating_sub(1), all, all.saturating_sub(2)].contains(&length)
+    }
+
     /// Adds a line to the body.
     pub(super) fn body(&mut self, line: &str) {
+        self.lines += 1;
         self.raw_body(line);
         self.raw_body("\n");
     }

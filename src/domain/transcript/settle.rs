@@ -22,6 +22,7 @@ impl Exchange {
             self.read_loose_output();
         }
         self.judge_proxy();
+        self.doubt_proxy();
         let method = self.method();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());
@@ -105,7 +106,10 @@ impl Exchange {
         let Some(response) = &self.response else {
             return;
         };
-        if response.is_connect && response.status >= 300 {
+        if response.is_connect && response.status >= 300 && names_upstream(response) {
+            let by_proxy = |fault: &FoundFault| fault.found.kind == FaultKind::Proxy;
+            self.fault = self.fault.take().filter(|fault| !by_proxy(fault));
+        } else if response.is_connect && response.status >= 300 {
             let message = format!(
                 "the proxy responded to CONNECT with status {}",
                 response.status
@@ -117,6 +121,18 @@ impl Exchange {
             self.response = None;
         } else if response.is_interim && self.fault.is_some() {
             self.response = None;
+        }
+    }
+
+    /// Marks a fault of the proxy as inferred if its status is one that a proxy also sends when it
+    /// cannot reach the endpoint.
+    fn doubt_proxy(&mut self) {
+        if let Some(fault) = &mut self.fault
+            && fault.found.kind == FaultKind::Proxy
+        {
+            let mut numbers = fault.message.split(|c: char| !c.is_ascii_digit());
+            let is_gateway = numbers.any(|number| matches!(number, "502" | "503" | "504"));
+            fault.found.is_stated &= !is_gateway;
         }
     }
 
@@ -157,10 +173,12 @@ impl Exchange {
 
     /// Returns the requested URL: from the text, the command, or the request line and `Host`
     /// header.
-    fn url(&self) -> Option<Url> {
+    pub(super) fn url(&self) -> Option<Url> {
         let by_command = || self.command.as_ref()?.url.clone();
         let own = self.request.url.clone();
-        own.or_else(by_command).or_else(|| self.sent_url())
+        own.or_else(by_command)
+            .or_else(|| self.sent_url())
+            .or_else(|| self.request.reached.clone())
     }
 
     /// Returns the URL of the last hop; `None` if there was no redirect.
@@ -171,7 +189,9 @@ impl Exchange {
     /// Returns the URL that the request line and the `Host` header form.
     fn sent_url(&self) -> Option<Url> {
         let host = self.request.host.as_ref()?;
-        let scheme = if self.progress.uses_tls {
+        let is_tunnel = self.request.method.as_deref() == Some("CONNECT");
+        let host = host.strip_suffix(":443").unwrap_or(host);
+        let scheme = if self.progress.uses_tls || is_tunnel {
             "https"
         } else {
             "http"
@@ -193,6 +213,15 @@ impl FoundFault {
             detail: self.message,
         }
     }
+}
+
+/// Returns whether the response of a proxy to `CONNECT` names a failure behind the proxy.
+fn names_upstream(response: &RawResponse) -> bool {
+    let squid = response.value("x-squid-error").unwrap_or_default();
+    let of_proxy = ["ERR_ACCESS_DENIED", "ERR_CACHE_ACCESS_DENIED"];
+    let is_squid = squid.starts_with("ERR_") && !of_proxy.iter().any(|it| squid.starts_with(it));
+    let standard = response.value("proxy-status").unwrap_or_default();
+    is_squid || standard.contains("error=")
 }
 
 /// Returns a certain fault with a message of this program, because the text has no error message;

@@ -14,7 +14,13 @@ const AT_LEAST: usize = 200;
 fn every_form_is_read() {
     let mut count = 0;
     let mut wrong = Vec::new();
-    for file in ["curl.txt", "outputs.txt", "programs.txt", "wrappers.txt"] {
+    for file in [
+        "curl.txt",
+        "logs.txt",
+        "outputs.txt",
+        "programs.txt",
+        "wrappers.txt",
+    ] {
         let all = std::fs::read_to_string(folder("forms").join(file)).unwrap();
         for case in all.split(CASE).skip(1) {
             let (expected, text) = case.split_once('\n').unwrap();

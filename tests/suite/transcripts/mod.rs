@@ -1,6 +1,7 @@
 //! Reads pasted texts with `probecause diagnose` and with the library below it.
 
 mod captures;
+mod causes;
 mod clients;
 mod field;
 mod forms;

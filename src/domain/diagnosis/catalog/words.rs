@@ -82,6 +82,18 @@ pub(super) const ERROR_PAGES: &[&str] = &[
     "cloudfront",
 ];
 
+/// The values of the fact `proxy_log.error`.
+pub(super) const PROXY_LOG_ERRORS: &[&str] = &[
+    "refused",
+    "unreachable",
+    "timeout",
+    "reset",
+    "unhealthy",
+    "name-not-found",
+    "tls-failed",
+    "malformed",
+];
+
 /// The values of the fact `plateau`: one for each `Plateau`.
 pub(super) const PLATEAUS: &[&str] = &[
     "integration",

@@ -32,6 +32,8 @@ pub(super) struct Command {
     pub(super) stamps: bool,
     /// Whether the command runs on Windows.
     pub(super) is_windows: bool,
+    /// Whether curl prints the headers of the response or a trace.
+    pub(super) shows_headers: bool,
 }
 
 impl Command {

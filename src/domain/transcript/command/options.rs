@@ -111,6 +111,20 @@ enum Argument<'a> {
     Plain(&'a str),
 }
 
+/// The options of curl that print headers or a trace.
+const SHOWS_HEADERS: [&str; 10] = [
+    "v",
+    "i",
+    "I",
+    "D",
+    "verbose",
+    "include",
+    "head",
+    "dump-header",
+    "trace",
+    "trace-ascii",
+];
+
 /// Parses the words of a command after the name of the program.
 pub(super) fn parse(program: &str, words: &[String]) -> Command {
     let mut command = Command::default();
@@ -122,9 +136,13 @@ pub(super) fn parse(program: &str, words: &[String]) -> Command {
         index += used;
         match argument {
             Argument::Plain(word) => plain.push(word),
-            Argument::Option(name, value) => command.option(name, value),
+            Argument::Option(name, value) => {
+                command.shows_headers |= SHOWS_HEADERS.contains(&name);
+                command.option(name, value);
+            }
         }
     }
+    command.shows_headers |= !program.starts_with("curl");
     if is_httpie(program)
         && let Some(method) = plain.first().filter(|word| is_method(word))
     {

@@ -77,6 +77,10 @@ impl CurlError {
         let waiting = progress.waiting();
         Some(match self.code {
             1 if kind == Some(FaultKind::Protocol) => within(waiting, FaultKind::Protocol),
+            // The command is wrong: its URL, its options or a file. Nothing was sent.
+            1..=4 | 26 | 37 | 43 | 48 if !progress.is_answered => {
+                by_code(Phase::Connect, FaultKind::Local)
+            }
             5 | 97 => by_code(Phase::Connect, FaultKind::Proxy),
             6 => resolve(kind, by_code),
             7 => connect(said, progress, by_code),

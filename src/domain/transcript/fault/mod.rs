@@ -130,7 +130,7 @@ pub(super) fn of_message(message: &str, progress: &Progress) -> Option<Found> {
     Some(Found {
         phase,
         kind: said.kind,
-        is_stated: true,
+        is_stated: !said.is_unclear,
         is_vague: false,
         rank: said.rank,
     })

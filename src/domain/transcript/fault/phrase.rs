@@ -18,6 +18,8 @@ pub(in crate::domain::transcript) struct Said {
     pub(in crate::domain::transcript) kind: FaultKind,
     /// Whether the message only states that the connection failed, not why.
     pub(in crate::domain::transcript) is_vague: bool,
+    /// Whether the message only states that the certificate is invalid, not why.
+    pub(in crate::domain::transcript) is_unclear: bool,
     /// The position of the phrase in the list. A lower rank is more specific.
     pub(in crate::domain::transcript) rank: usize,
 }
@@ -59,8 +61,11 @@ static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
 fn group(head: &str) -> Option<Said> {
     let (phase, kind) = head.split_once(' ')?;
     let is_vague = kind == "vague";
+    let is_unclear = kind == "certificate-unclear";
     let kind = if is_vague {
         FaultKind::ConnectionRefused
+    } else if is_unclear {
+        FaultKind::CertificateUntrusted
     } else {
         FaultKind::parse(kind)?
     };
@@ -68,6 +73,7 @@ fn group(head: &str) -> Option<Said> {
         phase: Phase::parse(phase),
         kind,
         is_vague,
+        is_unclear,
         rank: 0,
     })
 }

@@ -1,11 +1,15 @@
 //! Reads JSON documents: HAR files, this program's own output, curl's `%{json}`, and responses
 //! that tools store as JSON.
 
+mod gateway;
 mod har;
 mod own;
+mod status;
 
 use serde_json::Value;
 
+pub(super) use self::gateway::without_time;
+pub(super) use self::status::status_of_body;
 use super::body::json_text::Depth;
 use super::exchange::Exchange;
 
@@ -92,6 +96,9 @@ impl Block {
 /// Reads a JSON document; `None` if the text is not JSON or no part of it is recognized.
 pub(super) fn read(text: &str) -> Option<Vec<Document>> {
     let value: Value = serde_json::from_str(text).ok()?;
+    if let Some(exchange) = gateway::read(text, &value) {
+        return Some(vec![Document::Exchange(Box::new(exchange))]);
+    }
     let mut found = Vec::new();
     search(&value, 0, &mut found);
     if value.get("time_total").is_some() {

@@ -132,6 +132,19 @@ fn is_fence(line: &str) -> bool {
     [line, item]
         .iter()
         .any(|line| line.starts_with("```") || line.starts_with("~~~"))
+        || is_jira_fence(line)
+}
+
+/// Returns whether a line is a mark of Jira or of a bulletin board around a code block.
+fn is_jira_fence(line: &str) -> bool {
+    const MARKS: [&str; 4] = ["{code", "{noformat", "[code", "[/code"];
+    let line = line.trim_end();
+    let rest = MARKS.iter().find_map(|mark| line.strip_prefix(mark));
+    rest.is_some_and(|rest| {
+        let parameters = rest.strip_suffix(['}', ']']);
+        parameters
+            .is_some_and(|it| it.is_empty() || it.starts_with([':', '=']) && !it.contains(' '))
+    })
 }
 
 #[cfg(test)]
@@ -148,10 +161,21 @@ mod tests {
             "- ```",
             "1. ```bash",
             "| ~~~",
+            "{code}",
+            "> {code:bash}",
+            "{noformat}",
+            "[/code]",
         ] {
             assert!(Cleaner::new("").clean(line).is_fence, "{line}");
         }
-        for line in ["`curl`", "~ $ curl", "text ```", "--- a"] {
+        for line in [
+            "`curl`",
+            "~ $ curl",
+            "text ```",
+            "--- a",
+            "{code: 1}",
+            "{\"code\":1}",
+        ] {
             assert!(!Cleaner::new("").clean(line).is_fence, "{line}");
         }
     }

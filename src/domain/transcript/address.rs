@@ -1,0 +1,129 @@
+//! Finds the URL of a request in the messages of curl, for texts without the command.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use url::Url;
+
+use super::command;
+use super::exchange::Exchange;
+use super::pattern::pattern;
+
+/// Maximum length of a message that is examined, in bytes.
+const MAX_MESSAGE: usize = 1_000;
+
+/// Ports that proxies use. The host before such a port may be the proxy instead of the endpoint.
+const PROXY_PORTS: [&str; 3] = ["1080", "3128", "8888"];
+
+/// Matches the URL that old versions of curl complete.
+static REBUILT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"^Rebuilt URL to: (https?://\S+)"));
+
+/// Expressions that match the host and, if the message states it, the port.
+static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    [
+        r"\bHost ([\w.-]+):(\d+) was resolved",
+        r"(?i)\bfailed to connect to ([\w.-]+) port (\d+)",
+        r"(?i)\bfailed connect to ([\w.-]+):(\d+)",
+        r"\bConnected to ([\w.-]+) \([^)]*\) port (\d+)",
+        r"(?i)\bcould(?: not|n't) resolve host:? ?'?([\w.-]+)",
+    ]
+    .iter()
+    .filter_map(|expression| pattern(expression))
+    .collect()
+});
+
+/// Matches the host in an error about the certificate.
+static CERTIFICATE_HOST: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"(?i)\b(?:target|requested) host ?name '([\w.-]+)'"));
+
+impl Exchange {
+    /// Records the URL or host that a message of curl names.
+    pub(super) fn note_host(&mut self, text: &str) {
+        let uses_tls = self.progress.uses_tls;
+        let request = &mut self.request;
+        request.has_proxy |= text.starts_with("Uses proxy") || text.starts_with("Establish HTTP");
+        if let Some(url) = stated(text) {
+            request.url.get_or_insert(url);
+        } else if request.reached.is_none() && !request.has_proxy {
+            request.reached = of_host(text, uses_tls);
+        }
+    }
+}
+
+/// Returns the URL that curl states, without a guess.
+fn stated(text: &str) -> Option<Url> {
+    let text = text.get(..MAX_MESSAGE).unwrap_or(text);
+    command::url_of(&REBUILT.as_ref()?.captures(text)?[1])
+}
+
+/// Returns the URL of the host that a message names, with the path `/`; `None` if the message names
+/// no host. `uses_tls` decides the scheme if the port does not.
+fn of_host(text: &str, uses_tls: bool) -> Option<Url> {
+    let text = text.get(..MAX_MESSAGE).unwrap_or(text);
+    let found = CERTIFICATE_HOST.as_ref()?.captures(text);
+    if let Some(found) = found {
+        return command::url_of(&format!("https://{}/", &found[1]));
+    }
+    let found = HOST
+        .iter()
+        .find_map(|expression| expression.captures(text))?;
+    let port = found.get(2).map(|port| port.as_str());
+    if port.is_some_and(|port| PROXY_PORTS.contains(&port)) {
+        return None;
+    }
+    let scheme = match port {
+        Some("443") => "https",
+        Some("80") => "http",
+        _ if uses_tls => "https",
+        _ => "http",
+    };
+    let port = port.map_or_else(String::new, |port| format!(":{port}"));
+    command::url_of(&format!("{scheme}://{}{port}/", &found[1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_in_a_message_of_curl_is_found() {
+        for (text, expected) in [
+            ("Could not resolve host: x.example", "http://x.example/"),
+            ("Couldn't resolve host 'x.example'", "http://x.example/"),
+            (
+                "Could not resolve host: x.example; Name or service not known",
+                "http://x.example/",
+            ),
+            (
+                "Failed to connect to x.example port 443 after 3 ms: refused",
+                "https://x.example/",
+            ),
+            (
+                "Failed to connect to x.example port 8443: refused",
+                "http://x.example:8443/",
+            ),
+            (
+                "Failed connect to x.example:80; Connection refused",
+                "http://x.example/",
+            ),
+            (
+                "Connected to x.example (192.0.2.1) port 443 (#0)",
+                "https://x.example/",
+            ),
+            ("Host x.example:443 was resolved.", "https://x.example/"),
+            (
+                "SSL: no alternative certificate subject name matches target host name 'x.example'",
+                "https://x.example/",
+            ),
+            ("Failed to connect to proxy port 3128: refused", ""),
+            ("Could not resolve proxy: proxy", ""),
+            ("Trying 192.0.2.1:443...", ""),
+        ] {
+            let found = of_host(text, false);
+            assert_eq!(found.as_ref().map_or("", Url::as_str), expected, "{text}");
+        }
+        let found = stated("Rebuilt URL to: https://x.example/").unwrap();
+        assert_eq!(found.as_str(), "https://x.example/");
+    }
+}

@@ -1,0 +1,100 @@
+//! Infers the status of a response from its body. Standard bodies of gateways and frameworks name
+//! their status.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::domain::transcript::pattern::pattern;
+
+/// Maximum length of a body that is examined, in bytes.
+const MAX_BODY: usize = 65_536;
+
+/// Members of a JSON body that contain the status.
+const STATUS: [&str; 5] = [
+    "/status",
+    "/statusCode",
+    "/status_code",
+    "/error/code",
+    "/error/status",
+];
+
+/// Members of a JSON body that contain a message.
+const MESSAGE: [&str; 5] = ["/message", "/Message", "/error", "/error/message", "/title"];
+
+/// Messages that gateways write for one status only, in lower case. The REST APIs of API Gateway
+/// write `Internal server error` for 500 and for 502, so this spelling is not listed.
+const PHRASES: &[(&str, u16)] = &[
+    ("bad request", 400),
+    ("unauthorized", 401),
+    ("forbidden", 403),
+    ("missing authentication token", 403),
+    ("not found", 404),
+    ("method not allowed", 405),
+    ("too many requests", 429),
+    ("limit exceeded", 429),
+    ("bad gateway", 502),
+    ("service unavailable", 503),
+    ("gateway timeout", 504),
+    ("gateway time-out", 504),
+    ("endpoint request timed out", 504),
+];
+
+/// Matches the title of an error page.
+static TITLE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"(?i)<title>\s*(?:error\s)?([45]\d\d)\b"));
+
+/// Returns the status that a body names; `None` if the body names no status of an error.
+pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
+    let body = body.trim();
+    if body.len() > MAX_BODY {
+        return None;
+    }
+    if body.starts_with('<') {
+        return TITLE.as_ref()?.captures(body)?[1].parse().ok();
+    }
+    let value: Value = serde_json::from_str(body).ok()?;
+    let number = STATUS.iter().find_map(|path| {
+        let member = value.pointer(path)?;
+        let number = member.as_u64().or_else(|| member.as_str()?.parse().ok())?;
+        u16::try_from(number).ok()
+    });
+    number
+        .filter(|status| (400..600).contains(status))
+        .or_else(|| {
+            MESSAGE.iter().find_map(|path| {
+                let message = value.pointer(path)?.as_str()?.trim().trim_end_matches('.');
+                if message == "Internal Server Error" {
+                    return Some(500);
+                }
+                let lower = message.to_lowercase();
+                let found = PHRASES.iter().find(|(phrase, _)| *phrase == lower);
+                found.map(|(_, status)| *status)
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_bodies_name_their_status() {
+        for (body, expected) in [
+            ("{\"message\":\"Internal Server Error\"}", Some(500)),
+            ("{\"message\": \"Service Unavailable\"}", Some(503)),
+            ("{\"message\":\"Endpoint request timed out\"}", Some(504)),
+            ("{\"status\":500,\"error\":\"oops\"}", Some(500)),
+            ("{\"statusCode\":\"404\"}", Some(404)),
+            ("<html><title>502 Bad Gateway</title>", Some(502)),
+            ("{\"message\":\"Internal server error\"}", None),
+            ("{\"message\":\"hello\"}", None),
+            ("{\"status\":200}", None),
+            ("{\"status\":\"ok\"}", None),
+            ("{", None),
+        ] {
+            assert_eq!(status_of_body(body), expected, "{body}");
+        }
+    }
+}

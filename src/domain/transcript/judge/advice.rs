@@ -1,0 +1,77 @@
+//! Completes a verdict where a text leaves open what a probe would know: why a certificate is
+//! invalid, and how long a response took.
+
+use std::sync::Arc;
+
+use crate::domain::diagnosis::{Candidate, Diagnosis};
+use crate::domain::transcript::Transcript;
+use crate::model::cause::{CauseId, Certainty};
+use crate::model::observation::FaultKind;
+
+/// The causes of an invalid certificate if the message states no reason.
+const CERTIFICATE: [&str; 3] = [
+    "certificate-untrusted",
+    "certificate-expired",
+    "certificate-name-mismatch",
+];
+
+/// The share of each cause in [`CERTIFICATE`].
+const SHARE: f64 = 1.0 / 3.0;
+
+/// Causes that differ mainly in the time of the response.
+const BY_TIME: [&str; 2] = ["integration-timeout", "lambda-throttled"];
+
+/// Minimum ratio of the second candidate's share to the first candidate's share in a tie.
+const TIE: f64 = 0.8;
+
+/// Adds the other causes of an invalid certificate if the message states no reason. Some clients
+/// print the same message for an unknown issuer, an expired certificate and a wrong name.
+pub(super) fn add_certificate_candidates(transcript: &Transcript, diagnosis: &mut Diagnosis) {
+    let fault = transcript.observation.fault.as_ref();
+    let is_certificate = fault.is_some_and(|it| it.kind == FaultKind::CertificateUntrusted);
+    let Some(verdict) = &mut diagnosis.verdict else {
+        return;
+    };
+    if transcript.fault_stated || !is_certificate || verdict.candidates.len() > 1 {
+        return;
+    }
+    let causes = CERTIFICATE
+        .iter()
+        .filter_map(|cause| CauseId::new(cause).ok());
+    let verdict = Arc::make_mut(verdict);
+    verdict.candidates = causes
+        .map(|cause| Candidate {
+            cause,
+            share: SHARE,
+        })
+        .collect();
+    verdict.certainty = Certainty::Possible;
+    "The client rejected the certificate; its message does not state why"
+        .clone_into(&mut verdict.title);
+    verdict.next = vec![
+        "Read the certificate with `openssl s_client -connect HOST:443 -servername HOST | openssl x509 -noout -dates -issuer -ext subjectAltName`: it may have expired, be for another name, or have an unknown issuer.".to_owned(),
+        "Compare the clock of the client with the dates of the certificate.".to_owned(),
+        "If the dates and names fit, check that the server sends its whole chain and that the client trusts its root.".to_owned(),
+    ];
+}
+
+/// Puts the measurement of the time before the other steps if only the time, which the text does
+/// not show, separates the most probable causes.
+pub(super) fn measure_time_first(transcript: &Transcript, diagnosis: &mut Diagnosis) {
+    let Some(verdict) = &mut diagnosis.verdict else {
+        return;
+    };
+    let [first, second, ..] = verdict.candidates.as_slice() else {
+        return;
+    };
+    let is_by_time = |candidate: &Candidate| BY_TIME.contains(&candidate.cause.as_str());
+    if transcript.timed
+        || !is_by_time(first)
+        || !is_by_time(second)
+        || second.share < first.share * TIE
+    {
+        return;
+    }
+    let step = "Measure the total time with `curl -s -o /dev/null -w '%{time_total}\\n' URL`: about 30 s means a timeout, below 1 s a throttle.";
+    Arc::make_mut(verdict).next.insert(0, step.to_owned());
+}
