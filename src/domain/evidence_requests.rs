@@ -152,18 +152,11 @@ mod tests {
             ("content-type", "application/json"),
             ("apigw-requestid", "K2ZEDjwtIAMEcig="),
         ];
-        observation.response = Some(Response {
-            status: 500,
-            reason: None,
-            version: HttpVersion::Http2,
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
-            body: br#"{"message":"Internal Server Error"}"#.to_vec(),
-            body_truncated: false,
-            body_bytes: 35,
-            content_length: Some(35),
-        });
+        observation.response = Some(Response::of(
+            500,
+            &headers,
+            r#"{"message":"Internal Server Error"}"#,
+        ));
         observation
     }
 

@@ -174,16 +174,7 @@ mod tests {
     fn observed(status: u16, body: &str) -> Observation {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "http://x/");
         observation.duration = Duration::from_millis(2500);
-        observation.response = Some(Response {
-            status,
-            reason: None,
-            version: HttpVersion::Http11,
-            headers: vec![("x-mode".to_owned(), "live".to_owned())],
-            body: body.as_bytes().to_vec(),
-            body_truncated: false,
-            body_bytes: body.len() as u64,
-            content_length: None,
-        });
+        observation.response = Some(Response::of(status, &[("x-mode", "live")], body));
         observation
     }
 

@@ -11,6 +11,7 @@ pub mod evidence_requests;
 pub mod expectation;
 pub mod follow_up;
 pub mod health;
+pub mod html;
 pub mod incident;
 pub mod layers;
 pub mod maintenance;

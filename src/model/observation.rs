@@ -180,6 +180,24 @@ pub struct Response {
     pub content_length: Option<u64>,
 }
 
+#[cfg(test)]
+impl Response {
+    /// Creates a complete response over HTTP/2.
+    pub(crate) fn of(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            status,
+            reason: None,
+            version: HttpVersion::Http2,
+            headers: headers.iter().map(pair).collect(),
+            body: body.as_bytes().to_vec(),
+            body_truncated: false,
+            body_bytes: body.len() as u64,
+            content_length: None,
+        }
+    }
+}
+
 text_enum! {
     /// The version of the HTTP protocol.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]

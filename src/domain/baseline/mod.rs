@@ -197,17 +197,7 @@ mod tests {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
         observation.phases.connect = Some(Duration::from_millis(10));
         observation.phases.processing = Some(Duration::from_millis(millis));
-        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        observation.response = Some(Response {
-            status,
-            reason: None,
-            version: HttpVersion::Http2,
-            headers: headers.iter().map(pair).collect(),
-            body: body.as_bytes().to_vec(),
-            body_truncated: false,
-            body_bytes: body.len() as u64,
-            content_length: None,
-        });
+        observation.response = Some(Response::of(status, headers, body));
         observation
     }
 

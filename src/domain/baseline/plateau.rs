@@ -83,16 +83,7 @@ mod tests {
     fn failed(status: u16, millis: u64) -> Observation {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
         observation.phases.processing = Some(Duration::from_millis(millis));
-        observation.response = Some(Response {
-            status,
-            reason: None,
-            version: HttpVersion::Http2,
-            headers: Vec::new(),
-            body: Vec::new(),
-            body_truncated: false,
-            body_bytes: 0,
-            content_length: None,
-        });
+        observation.response = Some(Response::of(status, &[], ""));
         observation
     }
 

@@ -107,25 +107,9 @@ mod tests {
     use super::*;
     use crate::model::observation::HttpVersion;
 
-    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
-        let headers = headers.iter();
-        Response {
-            status,
-            reason: None,
-            version: HttpVersion::Http11,
-            headers: headers
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            body: body.as_bytes().to_vec(),
-            body_truncated: false,
-            body_bytes: body.len() as u64,
-            content_length: None,
-        }
-    }
-
     #[track_caller]
     fn check(status: u16, headers: &[(&str, &str)], body: &str, expected: AnsweredBy) {
-        let response = response(status, headers, body);
+        let response = Response::of(status, headers, body);
         let door = FrontDoor::recognize(&response, "x.example");
         let made = GatewayMade::judge(door, &response);
         let judged = AnsweredBy::judge(door, made, &response, body.starts_with('{'));

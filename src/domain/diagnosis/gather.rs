@@ -203,19 +203,11 @@ mod tests {
         observation.duration = Duration::from_secs_f64(processing + 0.001);
         observation.phases.connect = Some(Duration::from_micros(100));
         observation.phases.processing = Some(Duration::from_secs_f64(processing));
-        observation.response = Some(Response {
+        observation.response = Some(Response::of(
             status,
-            reason: None,
-            version: HttpVersion::Http2,
-            headers: vec![
-                ("apigw-requestid".to_owned(), "K=".to_owned()),
-                ("set-cookie".to_owned(), "secret".to_owned()),
-            ],
-            body: br#"{"message":"hi"}"#.to_vec(),
-            body_truncated: false,
-            body_bytes: 16,
-            content_length: None,
-        });
+            &[("apigw-requestid", "K="), ("set-cookie", "secret")],
+            r#"{"message":"hi"}"#,
+        ));
         observation
     }
 

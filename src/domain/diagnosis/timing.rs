@@ -179,16 +179,7 @@ mod tests {
         seen.phases.connect = Some(Duration::from_millis(10));
         seen.phases.processing = Some(Duration::from_millis(millis));
         seen.duration = Duration::from_millis(millis + 20);
-        seen.response = Some(Response {
-            status: 500,
-            reason: None,
-            version: HttpVersion::Http2,
-            headers: Vec::new(),
-            body: Vec::new(),
-            body_truncated: false,
-            body_bytes: 0,
-            content_length: None,
-        });
+        seen.response = Some(Response::of(500, &[], ""));
         seen
     }
 

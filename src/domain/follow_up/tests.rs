@@ -30,17 +30,7 @@ fn target(layers: &[&str]) -> Target {
 
 fn answer(status: u16, headers: &[(&str, &str)], second: i64) -> Observation {
     let mut observation = Observation::begun(at(second), "https://shop.example/");
-    let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    observation.response = Some(Response {
-        reason: None,
-        status,
-        version: HttpVersion::Http11,
-        headers: headers.iter().map(pair).collect(),
-        body: Vec::new(),
-        body_truncated: false,
-        body_bytes: 0,
-        content_length: None,
-    });
+    observation.response = Some(Response::of(status, headers, ""));
     observation
 }
 

@@ -18,16 +18,7 @@ fn target() -> Target {
 /// Returns an observation of a response with this status and body.
 fn answer(status: u16, body: &str) -> Observation {
     let mut observation = Observation::begun(NOW, "https://shop.example/");
-    observation.response = Some(Response {
-        reason: None,
-        status,
-        version: HttpVersion::Http11,
-        headers: Vec::new(),
-        body: body.as_bytes().to_vec(),
-        body_truncated: false,
-        body_bytes: body.len() as u64,
-        content_length: None,
-    });
+    observation.response = Some(Response::of(status, &[], body));
     observation
 }
 

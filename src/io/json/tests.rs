@@ -66,16 +66,7 @@ fn observation() -> Observation {
     seen.duration = Duration::from_nanos(60_123_456_789);
     seen.own_lag = Duration::from_millis(12);
     seen.remote = Some(([192, 0, 2, 7], 443).into());
-    seen.response = Some(Response {
-        status: 503,
-        reason: None,
-        version: HttpVersion::Http2,
-        headers: vec![("apigw-requestid".to_owned(), "abc123=".to_owned())],
-        body: Vec::new(),
-        body_truncated: false,
-        body_bytes: 0,
-        content_length: None,
-    });
+    seen.response = Some(Response::of(503, &[("apigw-requestid", "abc123=")], ""));
     seen
 }
 

@@ -1,15 +1,15 @@
 //! Faults without TLS: connections, HTTP/1.1 heads, bodies and redirects.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use probecause::model::observation::Phase;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use crate::faults::case::FaultCase;
+use crate::support::loopback::full_queue;
 use crate::support::probe::{Server, answer, read_request, reset, serve, target};
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
@@ -35,20 +35,6 @@ async fn stalls(head: &'static str) -> Server {
         sleep(Duration::from_secs(30)).await;
     })
     .await
-}
-
-/// Returns a listener whose accept queue is full. Linux drops further SYNs, as a firewall does.
-async fn full_queue() -> (SocketAddr, (Vec<TcpStream>, TcpListener)) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut held = Vec::new();
-    let connect = || timeout(Duration::from_millis(200), TcpStream::connect(address));
-    while let Ok(stream) = connect().await {
-        held.push(stream.unwrap());
-    }
-    (address, (held, listener))
 }
 
 /// Returns a gzip response of 64 kilobytes that decompresses to 64 megabytes.
@@ -90,7 +76,8 @@ async fn connections() -> Vec<FaultCase> {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let unused_url = format!("http://{}/", unused.local_addr().unwrap());
     drop(unused);
-    let (full, held) = full_queue().await;
+    let held = full_queue().await;
+    let full = held.0.local_addr().unwrap();
     let resets = serve(|mut stream, _| async move {
         read_request(&mut stream).await;
         reset(stream);

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::faults::case::{self, FaultCase};
 use crate::faults::dns::{prober_using, zone};
+use crate::support::own_process::passes;
 use crate::support::probe::{probe, target};
 
 /// The environment variable that is set in the namespace.
@@ -38,18 +39,13 @@ fn run_inside(test: &str) {
     let here = std::env::current_exe().unwrap();
     let (_, module) = module_path!().split_once("::").unwrap();
     let script = format!("set -e\n{NETWORK}\nexec \"$0\" --ignored --exact --nocapture \"$1\"");
-    let output = Command::new("unshare")
+    let mut command = Command::new("unshare");
+    command
         .args(["--user", "--map-root-user", "--net", "sh", "-c", &script])
         .arg(here)
         .arg(format!("{module}::{test}"))
-        .env(INSIDE, "yes")
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    println!("{stdout}");
-    assert!(output.status.success(), "{stdout}\n{stderr}");
-    assert!(stdout.contains("1 passed"), "{stdout}\n{stderr}");
+        .env(INSIDE, "yes");
+    passes(&mut command);
 }
 
 /// Returns whether this process runs in the namespace. If not, runs the test there.

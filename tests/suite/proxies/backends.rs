@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use crate::support::certified::{self, Ca, TlsServer};
+use crate::support::loopback::full_queue;
 use crate::support::probe::{Server, answer, dns, read_request, reset, serve};
 
 /// NXDOMAIN.
@@ -95,20 +96,6 @@ impl Backends {
         arrived.expect("the proxy did not pass the request on");
         stream
     }
-}
-
-/// A listener whose accept queue is full. Linux drops further SYNs, as a firewall does.
-async fn full_queue() -> (TcpListener, Vec<TcpStream>) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut held = Vec::new();
-    let connect = || timeout(Duration::from_millis(200), TcpStream::connect(address));
-    while let Ok(stream) = connect().await {
-        held.push(stream.unwrap());
-    }
-    (listener, held)
 }
 
 /// Reads a request, records it and holds it until the proxy closes the connection.

@@ -11,15 +11,20 @@ pub(crate) fn is_own(test: &str) -> bool {
     if std::env::var_os(OWN).is_some() {
         return true;
     }
-    let output = Command::new(std::env::current_exe().unwrap())
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "--nocapture", test])
-        .env(OWN, "yes")
-        .output()
-        .unwrap();
+        .env(OWN, "yes");
+    passes(&mut command);
+    false
+}
+
+/// Runs a command that runs one test. Panics unless the test passes.
+pub(crate) fn passes(command: &mut Command) {
+    let output = command.output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     println!("{stdout}");
     assert!(output.status.success(), "{stdout}\n{stderr}");
     assert!(stdout.contains("1 passed"), "{stdout}\n{stderr}");
-    false
 }

@@ -16,14 +16,8 @@ fn answer(last: u8, second: i64) -> Observation {
     let mut observation = Observation::begun(at(second), "https://a.example/");
     observation.remote = Some(address(last));
     observation.response = Some(Response {
-        reason: None,
-        status: 200,
-        version: HttpVersion::Http2,
-        headers: vec![("server".to_owned(), "nginx".to_owned())],
-        body: Vec::new(),
-        body_truncated: false,
         body_bytes: 100,
-        content_length: None,
+        ..Response::of(200, &[("server", "nginx")], "")
     });
     observation
 }

@@ -14,19 +14,7 @@ fn check_at(
     body: &str,
     expected: (FrontDoor, GatewayMade),
 ) {
-    let response = Response {
-        status,
-        reason: None,
-        version: HttpVersion::Http2,
-        headers: headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
-        body: body.as_bytes().to_vec(),
-        body_truncated: false,
-        body_bytes: body.len() as u64,
-        content_length: None,
-    };
+    let response = Response::of(status, headers, body);
     let door = FrontDoor::recognize(&response, host);
     assert_eq!((door, GatewayMade::judge(door, &response)), expected);
 }
@@ -117,14 +105,8 @@ fn a_header_of_the_platform_is_not_the_functions() {
 fn json_that_a_client_reformatted_is_the_gateways() {
     let body = "{\n    \"message\": \"Service Unavailable\"\n}";
     let mut response = Response {
-        status: 503,
-        reason: None,
-        version: HttpVersion::Http11,
-        headers: vec![("apigw-requestid".to_owned(), "K=".to_owned())],
-        body: body.as_bytes().to_vec(),
-        body_truncated: false,
-        body_bytes: body.len() as u64,
         content_length: Some(33),
+        ..Response::of(503, &[("apigw-requestid", "K=")], body)
     };
     let judge = |response: &Response| GatewayMade::judge(FrontDoor::HttpApi, response);
     assert_eq!(judge(&response), GatewayMade::Yes);

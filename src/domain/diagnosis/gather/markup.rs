@@ -4,11 +4,10 @@
 //! predefined entities and character references are expanded. A document that declares its own
 //! entities is not read.
 
+use crate::domain::html::decoded;
+
 /// Maximum nesting depth of XML elements; reading stops at a deeper element.
 const MAX_OPEN: usize = 16;
-
-/// Maximum length of an entity or character reference in bytes, with `;` but without `&`.
-const MAX_REFERENCE: usize = 10;
 
 /// Returns the title of an HTML page, with references decoded and whitespace collapsed; `None` if
 /// the page has no title.
@@ -142,53 +141,6 @@ fn local(tag: &str) -> &str {
 fn plain(text: &str) -> String {
     let text = decoded(text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Decodes the predefined entities and character references. Other references are left as is.
-fn decoded(text: &str) -> String {
-    let mut decoded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        decoded.push_str(before);
-        let end = after
-            .bytes()
-            .take(MAX_REFERENCE)
-            .position(|byte| byte == b';');
-        match end.and_then(|end| Some((character(&after[..end])?, end))) {
-            Some((character, end)) => {
-                decoded.push(character);
-                rest = &after[end + 1..];
-            }
-            None => {
-                decoded.push('&');
-                rest = after;
-            }
-        }
-    }
-    decoded.push_str(rest);
-    decoded
-}
-
-/// Returns the character for a reference without its `&` and `;`; `None` if the reference is
-/// unknown.
-fn character(reference: &str) -> Option<char> {
-    match reference {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        "nbsp" => Some(' '),
-        _ => {
-            let number = reference.strip_prefix('#')?;
-            let hexadecimal = number.strip_prefix(['x', 'X']);
-            let code = match hexadecimal {
-                Some(digits) => u32::from_str_radix(digits, 16),
-                None => number.parse(),
-            };
-            char::from_u32(code.ok()?)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -115,19 +115,7 @@ mod tests {
         platform: Option<&str>,
         cloudflare: Option<(f64, &str)>,
     ) {
-        let headers = headers.iter();
-        let response = Response {
-            status,
-            reason: None,
-            version: HttpVersion::Http11,
-            headers: headers
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            body: body.as_bytes().to_vec(),
-            body_truncated: false,
-            body_bytes: body.len() as u64,
-            content_length: None,
-        };
+        let response = Response::of(status, headers, body);
         let mut facts = Facts::default();
         facts.add_body(&response);
         facts.add_platform_error(&response);

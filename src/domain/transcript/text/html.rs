@@ -5,27 +5,11 @@
 
 use std::borrow::Cow;
 
+use crate::domain::html::decoded;
+
 /// Names of the tags that pages put around or into a code block.
 const MARKUP: &[&str] = &[
     "pre", "code", "samp", "kbd", "span", "b", "i", "em", "strong", "font", "a", "br", "mark",
-];
-
-/// HTML entities, each with its character.
-const ENTITIES: &[(&str, &str)] = &[
-    ("&lt;", "<"),
-    ("&gt;", ">"),
-    ("&quot;", "\""),
-    ("&#34;", "\""),
-    ("&#x22;", "\""),
-    ("&#39;", "'"),
-    ("&#x27;", "'"),
-    ("&apos;", "'"),
-    ("&nbsp;", " "),
-    ("&#160;", " "),
-    ("&#x2F;", "/"),
-    ("&#x60;", "`"),
-    ("&#x3D;", "="),
-    ("&amp;", "&"),
 ];
 
 /// Returns whether a text contains escaped marks of a transcript or an escaped code block. If so,
@@ -60,19 +44,7 @@ pub(super) fn unescaped(line: &str) -> Cow<'_, str> {
     if !line.contains(['&', '<']) {
         return Cow::Borrowed(line);
     }
-    let plain = without_markup(line);
-    let mut out = String::with_capacity(plain.len());
-    let mut rest = plain.as_ref();
-    while let Some(at) = rest.find('&') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let entity = ENTITIES.iter().find(|(name, _)| rest.starts_with(name));
-        let (name, letter) = entity.unwrap_or(&("&", "&"));
-        out.push_str(letter);
-        rest = &rest[name.len()..];
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
+    Cow::Owned(decoded(&without_markup(line)))
 }
 
 /// Returns a line without the opening tags of a code block, such as `<pre><code>`, and the markup
