@@ -46,6 +46,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     };
     let report = report.unwrap_or_else(|error| CheckReport {
         problems: error.problems,
+        warnings: error.warnings,
         ..CheckReport::default()
     });
     let mut text = String::new();

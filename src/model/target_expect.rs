@@ -69,8 +69,13 @@ pub enum JsonTest {
     Compares(Comparison, f64),
     /// At least one selected value is a string that contains this text.
     Contains(String),
+    /// At least one value is selected, and no selected value is a string that contains this text.
+    Lacks(String),
     /// At least one selected value is a string in which the pattern matches anywhere.
     Regex(Pattern),
+    /// At least one value is selected, and no selected value is a string in which the pattern
+    /// matches anywhere.
+    NoMatch(Pattern),
     /// At least one value is selected if `true`, and none if `false`.
     Exists(bool),
 }

@@ -194,6 +194,21 @@ fn a_credential_is_read_from_the_directory_of_the_service_manager() {
 }
 
 #[test]
+fn check_prints_warnings_beside_problems() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = "[[target]]\nname = \"a\"\nurl = \"https://example.com/\"\ntimeout = \"5s\"\n\
+                expect.slower_than = \"5s\"\nrequest.methd = \"GET\"\n";
+    std::fs::write(directory.path().join("c.toml"), text).expect("a file");
+    let expected = "DIR/c.toml:6: target[a].request.methd: unknown key `methd`; write `method`\n\
+                    warning: DIR/c.toml:5: target[a].expect.slower_than: 5s is not shorter than \
+                    the timeout (5s), so a slow probe fails before it is degraded; write a shorter \
+                    time or raise the timeout\n\
+                    1 problem, 1 warning\n";
+    let messages = check_in(directory.path(), |_| ());
+    assert_eq!(messages, (Some(2), expected.to_owned()));
+}
+
+#[test]
 fn check_succeeds_if_there_are_only_warnings() {
     let check = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_probecause"))

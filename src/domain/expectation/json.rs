@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value};
 
-use crate::model::target::{Comparison, JsonPath, JsonTest};
+use crate::model::target::{Comparison, JsonPath, JsonTest, Pattern};
 
 /// Maximum length in characters of an actual value in a message.
 const MAX_SHOWN: usize = 100;
@@ -52,10 +52,10 @@ fn failing(test: &JsonTest, nodes: &[&Value]) -> Option<usize> {
         JsonTest::Compares(comparison, bound) => node
             .as_f64()
             .is_some_and(|number| comparison.is_met(number, *bound)),
-        JsonTest::Contains(part) => node
-            .as_str()
-            .is_some_and(|text| text.contains(part.as_str())),
-        JsonTest::Regex(pattern) => node.as_str().is_some_and(|text| pattern.0.is_match(text)),
+        JsonTest::Contains(part) => contains(node, part),
+        JsonTest::Lacks(part) => !contains(node, part),
+        JsonTest::Regex(pattern) => matches(node, pattern),
+        JsonTest::NoMatch(pattern) => !matches(node, pattern),
         JsonTest::Exists(wanted) => *wanted,
     };
     if needs_one(test) {
@@ -66,6 +66,16 @@ fn failing(test: &JsonTest, nodes: &[&Value]) -> Option<usize> {
     }
 }
 
+/// Returns whether the value is a string that contains this text.
+fn contains(node: &Value, part: &str) -> bool {
+    node.as_str().is_some_and(|text| text.contains(part))
+}
+
+/// Returns whether the value is a string in which the pattern matches.
+fn matches(node: &Value, pattern: &Pattern) -> bool {
+    node.as_str().is_some_and(|text| pattern.0.is_match(text))
+}
+
 /// Returns a description of the expected value for a message.
 fn wanted(test: &JsonTest) -> String {
     match test {
@@ -73,7 +83,11 @@ fn wanted(test: &JsonTest) -> String {
         JsonTest::Differs(value) => format!("a value other than {value}"),
         JsonTest::Compares(comparison, bound) => bound_text(*comparison, *bound),
         JsonTest::Contains(part) => format!("a text that contains `{part}`"),
+        JsonTest::Lacks(part) => format!("a text that does not contain `{part}`"),
         JsonTest::Regex(pattern) => format!("a text that matches `{}`", pattern.0.as_str()),
+        JsonTest::NoMatch(pattern) => {
+            format!("a text that does not match `{}`", pattern.0.as_str())
+        }
         JsonTest::Exists(_) => "no value".to_owned(),
     }
 }
@@ -123,7 +137,6 @@ fn shown(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::target::Pattern;
 
     fn check(path: &str, expected: &Value, body: &str, message: Option<&str>) {
         check_test(path, &JsonTest::Equals(expected.clone()), body, message);
@@ -224,7 +237,8 @@ mod tests {
 
     #[test]
     fn values_differ_match_and_exist() {
-        let pattern = JsonTest::Regex(Pattern(regex::Regex::new("^U").unwrap()));
+        let compiled = || Pattern(regex::Regex::new("^U").unwrap());
+        let (pattern, no_match) = (JsonTest::Regex(compiled()), JsonTest::NoMatch(compiled()));
         let body = r#"{"n":3,"s":"UP","list":[1,5],"empty":[]}"#;
         for (path, test, message) in [
             ("n", JsonTest::Differs(4.into()), None),
@@ -250,6 +264,23 @@ mod tests {
                 "n",
                 pattern,
                 Some("body has 3 instead of a text that matches `^U` at `n`"),
+            ),
+            ("s", JsonTest::Lacks("x".to_owned()), None),
+            ("n", JsonTest::Lacks("x".to_owned()), None),
+            (
+                "s",
+                JsonTest::Lacks("P".to_owned()),
+                Some("body has \"UP\" instead of a text that does not contain `P` at `s`"),
+            ),
+            (
+                "none",
+                JsonTest::Lacks("x".to_owned()),
+                Some("body has no value at `none`"),
+            ),
+            (
+                "s",
+                no_match,
+                Some("body has \"UP\" instead of a text that does not match `^U` at `s`"),
             ),
             ("none", JsonTest::Exists(false), None),
             (

@@ -73,10 +73,15 @@ fn format_of(line: &str) -> Option<&'static str> {
     (is_word && rest.trim_end() == "{").then_some("HCL")
 }
 
-/// Formats a minimal TOML configuration with the name and URL of the first target in `tree`, or
-/// with example values.
+/// Formats a minimal TOML configuration with the name and URL of the first target in `tree`, with
+/// the first list of URLs, or with example values.
 fn form(tree: &Json) -> String {
     let first = first_target(tree, 0);
+    if first.is_none()
+        && let Some(list) = first_list(tree, 0)
+    {
+        return format!("[[target]]\nurls = {}", habits::urls(list));
+    }
     let text = |keys: &[&str]| {
         let found = keys.iter().find_map(|key| first?.get(*key)?.as_str());
         found.map(|text| Json::String(text.to_owned()))
@@ -88,6 +93,29 @@ fn form(tree: &Json) -> String {
         habits::quoted(name.as_str().unwrap_or_default()),
         habits::url(&url)
     )
+}
+
+/// Returns the first list of texts whose key names endpoints, such as `targets` in the scrape
+/// configuration of Prometheus or `urls` in Heartbeat.
+fn first_list(tree: &Json, depth: usize) -> Option<&Json> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let is_list = |value: &&Json| {
+        let items = value.as_array().filter(|items| !items.is_empty());
+        items.is_some_and(|items| items.iter().all(Json::is_string))
+    };
+    match tree {
+        Json::Object(entries) => ["targets", "urls", "hosts"]
+            .iter()
+            .find_map(|key| entries.get(*key).filter(is_list))
+            .or_else(|| {
+                let mut values = entries.values();
+                values.find_map(|value| first_list(value, depth + 1))
+            }),
+        Json::Array(items) => items.iter().find_map(|item| first_list(item, depth + 1)),
+        _ => None,
+    }
 }
 
 /// Returns the first table in `tree` that contains a URL.
@@ -249,6 +277,20 @@ mod tests {
             r#"{"a": {"method": "GET"}, "ignoreTls": true}"#,
             &[(Some(1), "method"), (Some(1), "ignoreTls")],
         );
+    }
+
+    #[test]
+    fn a_list_of_endpoints_is_kept() {
+        let scrape = "scrape_configs:\n  - job_name: blackbox\n    static_configs:\n      \
+             - targets: [\"10.1.2.3:8443\", \"https://b.example/x\"]\n";
+        let problems = problems(Path::new("c.yml"), scrape).unwrap();
+        let urls = "urls = [\"https://10.1.2.3:8443/\", \"https://b.example/x\"]";
+        let expected = format!("write\n[[target]]\n{urls}");
+        assert!(problems[0].message.ends_with(&expected), "{problems:?}");
+        let key = problems.iter().find(|problem| problem.key == "targets");
+        let key = key.expect("a problem at the list");
+        assert_eq!(key.line, Some(4));
+        assert_eq!(key.message, format!("write `{urls}` in [[target]]"));
     }
 
     #[test]

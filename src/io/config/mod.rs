@@ -93,9 +93,7 @@ pub fn load_without_secrets(path: &Path) -> Result<Loaded, ConfigError> {
 
 fn read(path: &Path, problems: Problems) -> Result<Loaded, ConfigError> {
     let source = SourceFile::read(path)?;
-    let document = source
-        .parse()
-        .map_err(|problems| ConfigError { problems })?;
+    let document = source.parse().map_err(ConfigError::from)?;
     if document.values.is_empty() {
         return Err(document.place(&problems).problem(EMPTY_FILE).into());
     }
@@ -121,7 +119,10 @@ fn read(path: &Path, problems: Problems) -> Result<Loaded, ConfigError> {
     errors.extend(rules.errors);
     warnings.extend(rules.warnings);
     if !errors.is_empty() {
-        return Err(ConfigError { problems: errors });
+        return Err(ConfigError {
+            problems: errors,
+            warnings,
+        });
     }
     settings.rules = rules.files;
     Ok(Loaded {
@@ -205,6 +206,7 @@ impl Rules {
             },
             Err(error) => Self {
                 errors: error.problems.into_iter().map(at_key).collect(),
+                warnings: error.warnings,
                 ..Self::default()
             },
         }

@@ -27,6 +27,8 @@ pub struct Problem {
 pub struct ConfigError {
     /// The problems found; never empty.
     pub problems: Vec<Problem>,
+    /// The warnings found besides the problems.
+    pub warnings: Vec<Problem>,
 }
 
 /// Collects errors and warnings while a configuration is read.
@@ -67,8 +69,15 @@ impl fmt::Display for Problem {
 
 impl From<Problem> for ConfigError {
     fn from(problem: Problem) -> Self {
+        vec![problem].into()
+    }
+}
+
+impl From<Vec<Problem>> for ConfigError {
+    fn from(problems: Vec<Problem>) -> Self {
         Self {
-            problems: vec![problem],
+            problems,
+            warnings: Vec::new(),
         }
     }
 }

@@ -52,10 +52,10 @@ pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
     }
     let (rulebook, built_in) = match (Rulebook::with(&files), Rulebook::embedded()) {
         (Ok(rulebook), Ok(built_in)) if problems.is_empty() => (rulebook, built_in),
-        (Ok(_), Ok(_)) => return Err(ConfigError { problems }),
+        (Ok(_), Ok(_)) => return Err(problems.into()),
         (Err(error), _) | (_, Err(error)) => {
             problems.extend(error.0.into_iter().map(located));
-            return Err(ConfigError { problems });
+            return Err(problems.into());
         }
     };
     let findings = lint(&rulebook, &built_in);
@@ -74,7 +74,8 @@ pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
             rulebook,
         })
     } else {
-        Err(ConfigError { problems })
+        let warnings = of(Level::Warning);
+        Err(ConfigError { problems, warnings })
     }
 }
 

@@ -259,7 +259,8 @@ impl<'a> Value<'a> {
     }
 
     /// Returns the tables in the value: the tables in a list, the entries of a table that contains
-    /// only tables, or any other table itself. Reports no errors.
+    /// only tables or lists of tables (such as `[[inputs.http_response]]`), or any other table
+    /// itself. Reports no errors.
     pub(super) fn tables(&self) -> Vec<Self> {
         match self.value.get_ref() {
             DeValue::Array(_) => self.items().into_iter().filter(Self::is_table).collect(),
@@ -267,11 +268,26 @@ impl<'a> Value<'a> {
                 let all: Vec<Self> = entries(&self.place, Some(values))
                     .map(|(_, it)| it)
                     .collect();
+                let are_lists = !all.is_empty() && all.iter().all(Self::is_list_of_tables);
                 let are_tables = !all.is_empty() && all.iter().all(Self::is_table);
-                if are_tables { all } else { vec![self.clone()] }
+                if are_lists {
+                    all.iter().flat_map(Self::tables).collect()
+                } else if are_tables {
+                    all
+                } else {
+                    vec![self.clone()]
+                }
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Returns whether the value is a list that contains only tables, and at least one.
+    fn is_list_of_tables(&self) -> bool {
+        let items = self.value.get_ref().as_array();
+        items.is_some_and(|items| {
+            !items.is_empty() && items.iter().all(|item| item.get_ref().is_table())
+        })
     }
 
     /// Reads each item of a list as `T`. Reports invalid items and omits them.

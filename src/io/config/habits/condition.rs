@@ -33,7 +33,44 @@ pub(super) fn list(value: &Json, table: &str) -> String {
     if keys.is_empty() {
         keys.push("status = [200]".to_owned());
     }
-    format!("write `{}` in {table}{without_key}", keys.join(", "))
+    match combined(keys).as_slice() {
+        [key] => format!("write `{key}` in {table}{without_key}"),
+        keys => format!("write these lines in {table}{without_key}:\n{}", keys.join("\n")),
+    }
+}
+
+/// Combines conditions on the same key, because TOML allows a key only once: tables of operators
+/// become one table, and other conditions become a list.
+fn combined(conditions: Vec<String>) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for condition in conditions {
+        let (key, value) = condition.split_once(" = ").unwrap_or((&condition, ""));
+        match lines.iter_mut().find(|(other, _)| other == key) {
+            Some((_, values)) => values.push(value.to_owned()),
+            None => lines.push((key.to_owned(), vec![value.to_owned()])),
+        }
+    }
+    let line = |(key, values): (String, Vec<String>)| match values.as_slice() {
+        [value] => format!("{key} = {value}"),
+        values if key.starts_with("body.json.") => {
+            let inner = values.iter().map(|value| operators_of(value));
+            format!("{key} = {{ {} }}", inner.collect::<Vec<_>>().join(", "))
+        }
+        values if key.starts_with("body.") => format!("{key} = [{}]", values.join(", ")),
+        // A second value for `status` or a limit contradicts the first.
+        [first, ..] => format!("{key} = {first}"),
+        [] => key,
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// Returns the operators of a table such as `{ ">" = 0 }`, or the operator for equality with any
+/// other value.
+fn operators_of(value: &str) -> String {
+    let inner = value
+        .strip_prefix("{ ")
+        .and_then(|rest| rest.strip_suffix(" }"));
+    inner.map_or_else(|| format!("\"==\" = {value}"), str::to_owned)
 }
 
 /// Converts one condition to a key of `expect`. Returns `None` if no key corresponds to the
@@ -123,7 +160,9 @@ fn json(left: &str, operator: &str, right: &str) -> Option<String> {
     let test = if right.starts_with("pat(") {
         match (pattern(right)?, operator) {
             (Glob::Contains(text), "==") => format!("{{ contains = {} }}", quoted(&text)),
+            (Glob::Contains(text), "!=") => format!("{{ not_contains = {} }}", quoted(&text)),
             (Glob::Regex(regex), "==") => format!("{{ regex = {} }}", quoted(&regex)),
+            (Glob::Regex(regex), "!=") => format!("{{ not_regex = {} }}", quoted(&regex)),
             _ => return None,
         }
     } else if right.starts_with("any(") {
@@ -238,7 +277,10 @@ mod tests {
                 "[BODY].name == pat(*john*)",
                 Some("body.json.\"name\" = { contains = \"john\" }"),
             ),
-            ("[BODY].name != pat(*bad*)", None),
+            (
+                "[BODY].name != pat(*bad*)",
+                Some("body.json.\"name\" = { not_contains = \"bad\" }"),
+            ),
             ("[BODY].name == any(a, b)", None),
             ("[DNS_RCODE] == NOERROR", None),
             ("nonsense", None),
@@ -261,6 +303,32 @@ mod tests {
                 assert_eq!(!query.query(&body).is_empty(), holds, "{path}: {items}");
             }
         }
+    }
+
+    #[test]
+    fn several_conditions_become_lines_with_distinct_keys() {
+        let conditions = [
+            "[STATUS] == 200",
+            "[BODY].count > 0",
+            "[BODY].count <= 9",
+            "[BODY] == pat(*ok*)",
+            "[BODY] == pat(*ready*)",
+            "[BODY].state == UP",
+            "[BODY].state != pat(*DOWN*)",
+            "[CONNECTED] == true",
+        ];
+        let message = list(&conditions.as_slice().into(), "[target.expect]");
+        let expected = [
+            "write these lines in [target.expect]; [CONNECTED] needs no key, because every probe \
+             checks it:",
+            "status = [200]",
+            "body.json.\"count\" = { \">\" = 0, \"<=\" = 9 }",
+            "body.contains = [\"ok\", \"ready\"]",
+            "body.json.\"state\" = { \"==\" = \"UP\", not_contains = \"DOWN\" }",
+        ];
+        assert_eq!(message, expected.join("\n"));
+        let lines = message.split_once('\n').unwrap().1;
+        assert!(lines.parse::<toml::Table>().is_ok(), "{lines}");
     }
 
     #[test]

@@ -9,6 +9,9 @@ use serde_json::Value as Json;
 /// Maximum length in bytes of a text that a message repeats.
 const MAX_SHOWN: usize = 100;
 
+/// Maximum number of URLs in a list that a message repeats.
+const MAX_URLS: usize = 20;
+
 /// Formats a text as a TOML string.
 pub(in crate::io::config) fn quoted(text: &str) -> String {
     let is_literal = text.contains(['"', '\\']) && !text.contains(['\'', '\n', '\r', '\t']);
@@ -172,9 +175,11 @@ pub(in crate::io::config) fn url(value: &Json) -> String {
         text.to_owned()
     } else {
         let text = text.trim_start_matches('/');
-        let host = text.split([':', '/']).next().unwrap_or_default();
+        let authority = text.split('/').next().unwrap_or_default();
+        let host = authority.split(':').next().unwrap_or_default();
         let is_local = host == "localhost" || host.starts_with("127.");
-        format!("{}://{text}", if is_local { "http" } else { "https" })
+        let is_plain = is_local || authority.ends_with(":80");
+        format!("{}://{text}", if is_plain { "http" } else { "https" })
     };
     let parsed = url::Url::parse(&text).ok();
     let plain = parsed.filter(|url| {
@@ -188,6 +193,20 @@ pub(in crate::io::config) fn url(value: &Json) -> String {
         || "\"https://HOST/PATH\"".to_owned(),
         |url| quoted(url.as_str()),
     )
+}
+
+/// Formats a list of URLs, or of hosts with an optional port. An ellipsis replaces all items after
+/// the first [`MAX_URLS`].
+pub(in crate::io::config) fn urls(value: &Json) -> String {
+    let items = match value {
+        Json::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut shown: Vec<String> = items.iter().take(MAX_URLS).map(url).collect();
+    if items.len() > MAX_URLS {
+        shown.push("…".to_owned());
+    }
+    format!("[{}]", shown.join(", "))
 }
 
 /// Formats a `labels` table in which the value is the label `group`.

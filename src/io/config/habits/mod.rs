@@ -19,7 +19,7 @@ use super::schema;
 use super::wording::alternatives;
 use crate::domain::diagnosis::nearest::nearest;
 
-pub(super) use form::{ip_version, label_name, quoted, url};
+pub(super) use form::{ip_version, label_name, quoted, url, urls};
 pub(super) use status::statuses;
 pub(super) use times::{duration, shown};
 pub(super) use values::{as_list, as_table, replaced_nowhere, retyped};
@@ -75,6 +75,7 @@ impl Written<'_> {
     pub(super) fn instruction_here(&self) -> String {
         let value = match self.key {
             "url" | "proxy" => url(self.value),
+            "urls" => urls(self.value),
             "status" => status::list(self.value),
             "headers" if self.section.contains("request") => header::table(self.value),
             "headers" => header::tests(self.value),
@@ -95,7 +96,7 @@ impl Written<'_> {
     /// Formats an instruction to write `key`. Names the table unless it is the current table.
     fn instruction(&self, table: &str, key: &str, value: &str) -> String {
         // `[defaults]` cannot contain a name or a URL.
-        let owner = if ["name", "url"].contains(&key) && table.is_empty() {
+        let owner = if ["name", "url", "urls"].contains(&key) && table.is_empty() {
             "[[target]]".to_owned()
         } else {
             self.table(table)
@@ -147,8 +148,17 @@ pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
     if !written.is_of_target() {
         return None;
     }
-    let habit = find(tables::REQUEST, &name).or_else(|| find(tables::ANSWER, &name));
-    habit.map(|habit| apply(habit, written))
+    let habit = find(tables::REQUEST, &name).or_else(|| find(tables::ANSWER, &name))?;
+    if matches!(habit.advice, Advice::Key { key: "urls", .. }) && contains_tables(written.value) {
+        return None;
+    }
+    Some(apply(habit, written))
+}
+
+/// Returns whether the value is a list with a table, such as targets with names and URLs.
+fn contains_tables(value: &Json) -> bool {
+    let items = value.as_array();
+    items.is_some_and(|items| items.iter().any(Json::is_object))
 }
 
 /// Returns whether the value of a key with this name may be a secret.

@@ -1,7 +1,7 @@
 //! Reads a `[[target]]`: the labels, times, thresholds and subtables of a target.
 //!
 //! `Target::with_defaults` provides the values of absent keys. This module also compares the
-//! timeout with the interval and with the integration timeout.
+//! timeout with the interval, with the integration timeout and with `slower_than`.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ fn read_tables(table: &Table<'_>, mut target: Target, cloudwatch: &CloudWatchSet
     alarm::read(table, &mut target, cloudwatch);
     layer::read(table, &mut target);
     table.set::<bool>("ask_for_cause", &mut target.ask_for_cause);
-    compare_times(table, &target);
+    compare_times(table, &expect, &target);
     target
 }
 
@@ -110,7 +110,7 @@ fn health(table: &Table<'_>, target: &mut Target) {
     );
 }
 
-fn compare_times(table: &Table<'_>, target: &Target) {
+fn compare_times(table: &Table<'_>, expect: &Table<'_>, target: &Target) {
     let timeout = humantime::format_duration(target.timeout);
     if let Some(limit) = target.aws.integration_timeout
         && target.timeout <= limit
@@ -120,6 +120,15 @@ fn compare_times(table: &Table<'_>, target: &Target) {
              response would never be seen; write \"{}\" or more",
             humantime::format_duration(limit),
             humantime::format_duration(limit.saturating_add(MARGIN)),
+        ));
+    }
+    if let Some(limit) = target.expect.slower_than
+        && limit >= target.timeout
+    {
+        expect.place_of("slower_than").warn(format!(
+            "{} is not shorter than the timeout ({timeout}), so a slow probe fails before it is \
+             degraded; write a shorter time or raise the timeout",
+            humantime::format_duration(limit),
         ));
     }
     if target.timeout > target.interval {

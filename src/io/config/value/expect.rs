@@ -6,6 +6,7 @@ use toml::Value;
 
 use super::checked;
 use super::secret::single_text;
+use crate::domain::diagnosis::nearest::nearest;
 use crate::io::config::habits;
 use crate::io::config::wording::alternatives;
 use crate::model::target::{Comparison, JsonPath, JsonTest, Pattern, TextMatch};
@@ -65,8 +66,50 @@ fn text_test(value: Value) -> Result<TextMatch, String> {
 
 /// The operators in conditions on a value in a JSON body. The first six are comparisons, which
 /// [`written_comparison`] recognizes at the start of a text.
-const OPERATORS: [&str; 9] = [
-    "==", "!=", "<=", ">=", "<", ">", "contains", "regex", "exists",
+const OPERATORS: [&str; 11] = [
+    "==",
+    "!=",
+    "<=",
+    ">=",
+    "<",
+    ">",
+    "contains",
+    "not_contains",
+    "regex",
+    "not_regex",
+    "exists",
+];
+
+/// Names of operators in other tools and query languages, each with the corresponding operator
+/// here. Names that are also usual keys of an object, such as `min` and `is`, are not included.
+const OTHER_OPERATORS: [(&str, &str); 27] = [
+    ("eq", "=="),
+    ("equals", "=="),
+    ("equal", "=="),
+    ("=", "=="),
+    ("===", "=="),
+    ("ne", "!="),
+    ("neq", "!="),
+    ("not_equals", "!="),
+    ("not_equal", "!="),
+    ("!==", "!="),
+    ("<>", "!="),
+    ("lt", "<"),
+    ("less_than", "<"),
+    ("lte", "<="),
+    ("le", "<="),
+    ("=<", "<="),
+    ("gt", ">"),
+    ("greater_than", ">"),
+    ("gte", ">="),
+    ("ge", ">="),
+    ("=>", ">="),
+    ("matches", "regex"),
+    ("~", "regex"),
+    ("=~", "regex"),
+    ("!~", "not_regex"),
+    ("not_matches", "not_regex"),
+    ("includes", "contains"),
 ];
 
 fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
@@ -79,7 +122,16 @@ fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
         return json_value(value).map(|value| vec![JsonTest::Equals(value)]);
     };
     let is_operator = |key: &String| OPERATORS.contains(&key.as_str());
-    if table.is_empty() || !table.keys().any(is_operator) {
+    let intended = table
+        .keys()
+        .find_map(|key| intended_operator(key).map(|operator| (key, operator)));
+    if let Some((key, operator)) = intended {
+        return Err(format!(
+            "{key:?} is not an operator; write {operator:?}, or {{ \"==\" = {{ … }} }} for an object \
+             with this key"
+        ));
+    }
+    if !table.keys().any(is_operator) {
         return json_value(Value::Table(table)).map(|value| vec![JsonTest::Equals(value)]);
     }
     if let Some(key) = table.keys().find(|key| !is_operator(key)) {
@@ -90,6 +142,21 @@ fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
     }
     let tests = table.into_iter();
     tests.map(|(key, value)| json_test(&key, value)).collect()
+}
+
+/// Returns the operator that was probably intended by a key with an operator's name in another tool
+/// or with a typo, such as `gt` or `contain`. Returns `None` for an operator and for any other key.
+fn intended_operator(key: &str) -> Option<&'static str> {
+    if OPERATORS.contains(&key) {
+        return None;
+    }
+    let name = key.trim_start_matches('$').to_ascii_lowercase();
+    let name = name.replace(['-', ' '], "_");
+    let other = OTHER_OPERATORS.iter().find(|(other, _)| *other == name);
+    let words = OPERATORS[6..].iter().copied();
+    other
+        .map(|(_, operator)| *operator)
+        .or_else(|| nearest(&name, words))
 }
 
 fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
@@ -109,6 +176,8 @@ fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
             let text = text.ok_or_else(|| format!("`{text_test}` needs text; put it in quotes"))?;
             return match text_test {
                 "contains" => Ok(JsonTest::Contains(text.to_owned())),
+                "not_contains" => Ok(JsonTest::Lacks(text.to_owned())),
+                "not_regex" => pattern(text).map(JsonTest::NoMatch),
                 _ => pattern(text).map(JsonTest::Regex),
             };
         }

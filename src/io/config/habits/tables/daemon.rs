@@ -11,8 +11,17 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
         "write one table [[target]] with `name` and `url` for each endpoint",
     ),
     table(
-        "default global globals common modules module",
+        "default global globals common modules module agent",
         "write its keys in [defaults] and its tables",
+    ),
+    text(
+        "outputs processors aggregators exporters remotewrite",
+        "remove it; metrics are served at /metrics, and with [cloudwatch] also published to \
+         CloudWatch",
+    ),
+    text(
+        "globaltags tags labels",
+        "write `labels = { NAME = \"VALUE\" }` in [defaults]",
     ),
     text(
         "port listen listenaddress weblistenaddress bind web http",
@@ -60,8 +69,18 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
 ];
 
-/// The keys of other tools for the tables of the daemon, by table.
+/// The keys of other tools for the alarm of a target.
+const ALARM: &[Habit] = &[text(
+    "for duration window period evaluationwindow evaluationperiods holdfor pending",
+    "write `periods` and `datapoints`: the number of evaluated periods, and how many of them must \
+     fail; a period is the interval, rounded up to whole minutes, so 5 minutes with an interval of \
+     60 s are `periods = 5` and `datapoints = 5`",
+)];
+
+/// The keys of other tools for the tables of the daemon and for the alarm of a target, by table.
 pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
+    ("target.alarm", ALARM),
+    ("defaults.alarm", ALARM),
     (
         "server",
         &[

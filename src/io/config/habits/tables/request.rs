@@ -11,11 +11,12 @@ const NO_SWITCH: &str = "remove it; every [[target]] is probed, and [[maintenanc
 pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     // Keys for the endpoint and its name.
     key(
-        "uri endpoint address hostname websiteurl link href urlstring",
+        "uri endpoint address server hostname websiteurl link href urlstring",
         "",
         "url",
         form::url,
     ),
+    key("targets hosts servers addresses", "", "urls", form::urls),
     text(
         "port path scheme metricspath queryparameters params query",
         "write the whole URL, such as `url = \"https://example.com:8443/health?full=1\"`, in \
@@ -102,10 +103,15 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     key(
         "failurethreshold failures threshold failafter attempts unhealthythreshold \
-         downafter for numfailures",
+         downafter numfailures",
         "health",
         "consecutive_failures",
         form::count,
+    ),
+    text(
+        "for",
+        "write `consecutive_failures` in [{t}.health]: the duration divided by the interval, so 5 \
+         minutes with an interval of 60 s are `consecutive_failures = 5`",
     ),
     key(
         "successthreshold healthythreshold recoverythreshold upafter successes",
