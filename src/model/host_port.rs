@@ -43,6 +43,12 @@ impl HostPort {
             return Err(wrong("is a URL"));
         }
         let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("has no port"))?;
+        if let Some(destination) = destination_of_curl(text) {
+            return Err(format!(
+                "{text:?} is in the form of curl; write only the destination, {destination:?}, \
+                 because every connection goes there"
+            ));
+        }
         if host.contains(':') && !host.starts_with('[') {
             return Err(format!(
                 "{text:?} is an IPv6 address without brackets; write [ADDRESS]:PORT, such as \
@@ -56,6 +62,22 @@ impl HostPort {
             host: Host::parse(host).map_err(|_| wrong("has no valid host"))?,
         })
     }
+}
+
+/// Returns the destination, `HOST2:PORT2`, if the text has the form `HOST1:PORT1:HOST2:PORT2` of
+/// curl's option `--connect-to`. `HOST1` and `PORT1` may be empty. Returns `None` for any other text,
+/// such as an IPv6 address.
+fn destination_of_curl(text: &str) -> Option<&str> {
+    let (rest, port) = text.rsplit_once(':')?;
+    let (source, host) = rest.rsplit_once(':')?;
+    let (source_host, source_port) = source.split_once(':')?;
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = |text: &str| text.chars().any(|c| !c.is_ascii_hexdigit());
+    let is_curl = is_number(source_port)
+        && is_number(port)
+        && !port.is_empty()
+        && (is_name(source_host) || is_name(host));
+    is_curl.then(|| &text[source.len() + 1..])
 }
 
 impl fmt::Display for HostPort {
@@ -94,6 +116,11 @@ mod tests {
             ("user@host:443", "has no valid host"),
             ("https://origin:443", "is a URL"),
             ("2001:db8::1:443", "without brackets"),
+            ("::1:443", "without brackets"),
+            ("2001:1:b:443", "without brackets"),
+            ("a.test:443:10.0.0.7:8443", "\"10.0.0.7:8443\""),
+            ("::10.0.0.7:8443", "\"10.0.0.7:8443\""),
+            ("a.test::b.test:443", "\"b.test:443\""),
             ("[2001:db8::1]", "has no port from 1 to 65535"),
             ("", "has no port"),
         ] {

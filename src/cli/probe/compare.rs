@@ -3,6 +3,8 @@
 //! A and B are two URLs, or two addresses (HOST:PORT) through which the same target was requested.
 //! The caller sends the requests.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::render::{clean, time};
@@ -54,6 +56,10 @@ const VARYING: [&str; 11] = [
     "cf-ray",
     "x-azure-ref",
 ];
+
+/// Smallest difference between two times that is marked, if the longer time is also at least twice
+/// the shorter.
+const NOTABLE_DIFFERENCE: Duration = Duration::from_secs(1);
 
 /// Maximum length of the excerpt of a body, in characters.
 const MAX_EXCERPT: usize = 200;
@@ -279,17 +285,35 @@ fn body_rows(sides: &[Side; 2]) -> Vec<Row> {
     rows
 }
 
+/// Returns one row per phase and one for the whole duration. Times vary between equal requests, so
+/// that only a large difference counts.
 fn time_rows(sides: &[Side; 2]) -> Vec<Row> {
-    let phase = |phase: Phase| {
-        row(sides, phase.as_str(), move |side| {
-            side.observation.phases.get(phase).map_or_else(none, time)
-        })
+    let of_phase = |phase: Phase| {
+        let times = sides
+            .each_ref()
+            .map(|side| side.observation.phases.get(phase));
+        time_row(phase.as_str(), times)
     };
-    let total = row(sides, "total", |side| time(side.observation.duration));
-    let rows = Phase::ALL.into_iter().map(phase).chain([total]);
-    rows.map(|row| Row {
-        varies: true,
-        ..row
-    })
-    .collect()
+    let totals = sides.each_ref().map(|side| Some(side.observation.duration));
+    let total = time_row("total", totals);
+    Phase::ALL
+        .into_iter()
+        .map(of_phase)
+        .chain([total])
+        .collect()
+}
+
+fn time_row(name: &str, times: [Option<Duration>; 2]) -> Row {
+    let differs = match times {
+        [Some(a), Some(b)] => {
+            let (short, long) = (a.min(b), a.max(b));
+            long >= short.saturating_mul(2) && long - short >= NOTABLE_DIFFERENCE
+        }
+        _ => false,
+    };
+    Row {
+        name: name.to_owned(),
+        values: times.map(|spent| spent.map_or_else(none, time)),
+        varies: !differs,
+    }
 }

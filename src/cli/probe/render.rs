@@ -21,6 +21,7 @@ pub(super) fn render(
         headline(target, observation, diagnosis, color),
         String::new(),
     ];
+    lines.extend(connection(observation));
     lines.extend(bars(observation));
     if let Some(error) = &diagnosis.error {
         lines.extend([String::new(), format!("  {}", clean(error))]);
@@ -68,6 +69,29 @@ fn headline(
     let status = status.unwrap_or_else(|| "no response".to_owned());
     let (word, time) = (paint(word, code, color), time(observation.duration));
     format!("{word}  {}  {status}  {time}", clean(target.name.as_str()))
+}
+
+/// Returns a line with the address of the last connection and the versions of TLS and HTTP, and a
+/// line with the final URL if the probe followed a redirect.
+fn connection(observation: &Observation) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(observation.remote.map(|address| address.to_string()));
+    let tls = observation.tls.as_ref().and_then(|tls| tls.version.clone());
+    parts.extend(tls);
+    let response = observation.response.as_ref();
+    parts.extend(response.map(|response| format!("HTTP/{}", response.version)));
+    let mut lines = Vec::new();
+    if !parts.is_empty() {
+        lines.push(format!("  {:<11}{}", "address", clean(&parts.join(", "))));
+    }
+    if observation.redirects > 0 {
+        let url = clean(&observation.final_url);
+        lines.push(format!("  {:<11}{url}", "final URL"));
+    }
+    if !lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines
 }
 
 fn bars(observation: &Observation) -> Vec<String> {

@@ -21,8 +21,8 @@ pub enum FactValue {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     values: BTreeMap<String, FactValue>,
-    /// The error in one line of text: the fault, or the most severe unmet expectation. `None` if
-    /// the probe passed.
+    /// The error in one line of text: the fault, or the unmet expectations, most severe first.
+    /// `None` if the probe passed.
     pub error: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use crate::domain::diagnosis::error_page;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::domain::diagnosis::gateway_made::GatewayMade;
-use crate::domain::expectation;
+use crate::domain::expectation::{self, Unmet};
 use crate::model::observation::{Observation, Phase, Response};
 use crate::model::target::{Authorizer, AwsDeclarations, Integration, Target};
 
@@ -26,6 +26,9 @@ const MAX_TEXT: usize = 256;
 
 /// Maximum number of header facts per response; further headers are ignored.
 const MAX_HEADERS: usize = 64;
+
+/// Maximum number of unmet expectations in an error.
+const MAX_UNMET: usize = 4;
 
 /// Names of headers that may contain secrets; these headers never become facts.
 const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authorization"];
@@ -95,7 +98,8 @@ impl Facts {
         }
     }
 
-    /// Adds the facts about the fault or, without a fault, about the most severe unmet expectation.
+    /// Adds the facts about the fault or, without a fault, about the most severe unmet expectation,
+    /// and the error.
     fn add_failure(&mut self, target: &Target, observation: &Observation, context: &Context) {
         if let Some(fault) = &observation.fault {
             self.set_text("phase", fault.phase.as_str());
@@ -104,7 +108,7 @@ impl Facts {
             return;
         }
         let unmet = expectation::check(&target.expect, observation, context.now);
-        if let Some(most_severe) = unmet.into_iter().min_by_key(|unmet| unmet.kind) {
+        if let Some(most_severe) = unmet.iter().min_by_key(|unmet| unmet.kind) {
             let phase = if most_severe.kind.degrades() {
                 "degraded"
             } else {
@@ -112,7 +116,7 @@ impl Facts {
             };
             self.set_text("phase", phase);
             self.set_text("unmet", most_severe.kind.as_str());
-            self.error = Some(most_severe.detail);
+            self.error = Some(error_of(&unmet));
         }
     }
 
@@ -185,6 +189,19 @@ fn truncated(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 
+/// Returns the error in one line: the details of the unmet expectations, most severe first, at most
+/// [`MAX_UNMET`] of them.
+fn error_of(unmet: &[Unmet]) -> String {
+    let shown = unmet.iter().take(MAX_UNMET);
+    let mut parts: Vec<&str> = shown.map(|unmet| unmet.detail.as_str()).collect();
+    let more = unmet.len().saturating_sub(MAX_UNMET);
+    let rest = format!("{more} more unmet");
+    if more > 0 {
+        parts.push(&rest);
+    }
+    parts.join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +210,7 @@ mod tests {
     use jiff::Timestamp;
 
     use crate::model::observation::{Fault, FaultKind, HttpVersion};
+    use crate::model::target::BodyMatch;
 
     fn target() -> Target {
         Target::with_defaults("t", url::Url::parse("https://x.example/a").unwrap())
@@ -285,6 +303,22 @@ mod tests {
             &response_after(200, 0.1),
             &target(),
             &[("phase", None), ("unmet", None)],
+        );
+    }
+
+    #[test]
+    fn the_error_names_each_unmet_expectation_up_to_a_limit() {
+        let mut target = target();
+        let body = (1..=5).map(|number| BodyMatch::Contains(format!("part {number}")));
+        target.expect.body = body.collect();
+        let seen = response_after(500, 0.1);
+        let facts = Facts::gather(&target, &seen, &Context::at(Timestamp::UNIX_EPOCH));
+        assert_eq!(
+            facts.error.as_deref(),
+            Some(
+                "status 500 instead of 200-299; body does not contain `part 1`; body does not \
+                 contain `part 2`; body does not contain `part 3`; 2 more unmet"
+            )
         );
     }
 

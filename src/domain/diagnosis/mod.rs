@@ -62,8 +62,8 @@ pub struct Diagnosis {
     /// tested; those from which they are derived; and facts that are always reported, such as dead
     /// addresses.
     pub evidence: Vec<Evidence>,
-    /// The error in one line of text: the fault, or the most severe unmet expectation. `None` if
-    /// the probe passed.
+    /// The error in one line of text: the fault, or the unmet expectations, most severe first.
+    /// `None` if the probe passed.
     pub error: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 use crate::domain::incident::IncidentEvent;
 use crate::domain::report::Report;
 use crate::io::store::StoredIncident;
+use crate::model::target::shown_url;
 
 /// Logs a change of health or of an incident that a probe caused. At level debug, also logs the
 /// probe itself.
@@ -30,26 +31,32 @@ pub(super) fn probe(report: &Report) {
         );
     }
     if let Some(event) = &report.event {
-        incident(event);
+        incident(event, Some(report));
     }
     let error = report.diagnosis.error.as_deref();
     tracing::debug!(target = %name, outcome = ?report.diagnosis.outcome, error, "target probed");
 }
 
-/// Logs that an incident was opened, updated or resolved.
-pub(super) fn incident(event: &IncidentEvent) {
+/// Logs that an incident was opened, updated or resolved. If the probe of `report` opened it, also
+/// logs the URL and the error of the probe.
+pub(super) fn incident(event: &IncidentEvent, report: Option<&Report>) {
     let incident = event.incident();
     let cause = incident.verdict.cause.as_str();
     let certainty = incident.verdict.certainty.as_str();
-    let note = incident
-        .history
-        .last()
-        .map(|revision| revision.note.as_str());
+    let opened = matches!(event, IncidentEvent::Opened(_));
+    // The note of the first revision only repeats the message.
+    let note = incident.history.last().filter(|_| !opened);
+    let note = note.map(|revision| revision.note.as_str());
+    let opening = report.filter(|_| opened);
+    let url = opening.map(|report| shown_url(&report.target.url));
+    let error = opening.and_then(|report| report.diagnosis.error.as_deref());
     tracing::info!(
         target = %incident.scope,
         incident = %incident.id,
         cause,
         certainty,
+        url,
+        error,
         note,
         "incident {}",
         event.as_str(),

@@ -54,12 +54,12 @@ impl Notification {
             }
             Self::Update(update) => {
                 let event = IncidentEvent::Updated(Arc::clone(&update.incident));
-                event_log::incident(&event);
+                event_log::incident(&event, None);
                 sinks.update(&update);
             }
             Self::Missed(missed) => sinks.missed(&missed),
             Self::Declared(event) => {
-                event_log::incident(&event);
+                event_log::incident(&event, None);
                 match &event {
                     IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => {
                         sinks.board.opened(incident);
