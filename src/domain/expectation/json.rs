@@ -12,7 +12,9 @@ const MAX_SHOWN: usize = 100;
 pub(super) fn problem(path: &JsonPath, test: &JsonTest, body: &str) -> Option<String> {
     let source = &path.source;
     let Ok(document) = serde_json::from_str::<Value>(body) else {
-        return Some(format!("body is not JSON, so it has no `{source}`"));
+        return Some(format!(
+            "body is not JSON, so it has no value at `{source}`"
+        ));
     };
     let nodes = path.path.query(&document).all();
     if nodes.is_empty() {
@@ -72,8 +74,8 @@ fn wanted(test: &JsonTest) -> String {
         JsonTest::Equals(value) => value.to_string(),
         JsonTest::Differs(value) => format!("a value other than {value}"),
         JsonTest::Compares(comparison, bound) => bound_text(*comparison, *bound),
-        JsonTest::Contains(part) => format!("a text that contains `{part}`"),
-        JsonTest::Regex(pattern) => format!("a text that matches `{}`", pattern.0.as_str()),
+        JsonTest::Contains(part) => format!("a string that contains `{part}`"),
+        JsonTest::Regex(pattern) => format!("a string that matches `{}`", pattern.0.as_str()),
         JsonTest::Exists(_) => "no value".to_owned(),
     }
 }
@@ -243,13 +245,13 @@ mod tests {
             (
                 "s",
                 JsonTest::Contains("x".to_owned()),
-                Some("body has \"UP\" instead of a text that contains `x` at `s`"),
+                Some("body has \"UP\" instead of a string that contains `x` at `s`"),
             ),
             ("s", pattern.clone(), None),
             (
                 "n",
                 pattern,
-                Some("body has 3 instead of a text that matches `^U` at `n`"),
+                Some("body has 3 instead of a string that matches `^U` at `n`"),
             ),
             ("none", JsonTest::Exists(false), None),
             (
