@@ -113,8 +113,8 @@ fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, Con
 }
 
 /// Returns a summary with the number of targets that this machine's shard probes. If the index of
-/// this shard is unknown, the summary contains the smallest and the largest number of all shards,
-/// and the error is returned too. If the targets are not sharded, returns `None` twice.
+/// this shard is unknown, the summary contains the smallest and the largest number of targets of a
+/// shard, and the error is returned too. If the targets are not sharded, both values are `None`.
 fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     let total = settings.shards.total;
     if total <= 1 {

@@ -15,7 +15,7 @@ use crate::domain::transcript::{self, Reading, Transcript, Unused, judge};
 use crate::io::json;
 use crate::model::printable::{printable, printable_json};
 
-/// Maximum number of bytes that are read from a file.
+/// Maximum number of bytes that are read from a file or from standard input.
 const MAX_BYTES: u64 = 32 << 20;
 
 /// Arguments of `diagnose`.
@@ -187,7 +187,8 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
     text
 }
 
-/// Formats the hop at which the request failed, as the end of the line that names the cause.
+/// Formats the hop at which the request failed, as the end of the line that names the cause. Empty
+/// if the hop is unknown.
 fn hop(verdict: &Verdict) -> String {
     let hop = verdict.hop.map(|hop| format!(", hop: {hop}"));
     hop.unwrap_or_default()

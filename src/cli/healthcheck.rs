@@ -1,5 +1,5 @@
-//! `probecause healthcheck`: checks whether a running daemon is healthy, for container and
-//! service managers that need an exit code and have no curl.
+//! `probecause healthcheck`: checks whether a running daemon is healthy and returns the result as
+//! an exit code, for container and service managers. A container image needs no curl for this.
 //!
 //! The command ignores proxy environment variables, follows no redirects and accepts any TLS
 //! certificate. It cannot check a daemon that requires client certificates; for such a daemon,

@@ -46,7 +46,7 @@ pub enum Command {
     Check(check::Args),
     /// Explain a cause, or list all causes.
     Explain(explain::Args),
-    /// Show or apply the CloudWatch alarms of a configuration.
+    /// Plan, apply or prune the CloudWatch alarms of a configuration.
     Alarms(alarms::Args),
     /// Score diagnoses against known faults.
     Scorecard(scorecard::Args),

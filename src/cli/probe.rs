@@ -111,7 +111,8 @@ async fn compare_answers(args: &Args, terminal: Terminal) -> Result<Exit, String
     };
     let ((a, settings), (b, _)) = (compared_target(a, args)?, compared_target(b, args)?);
     let prober = Prober::new(&settings.resolver).map_err(|error| error.to_string())?;
-    // Building a client takes time, which must not count as time of the other request.
+    // Build both clients before the requests, so that building one does not delay the other
+    // request.
     prober.prepare(&a);
     prober.prepare(&b);
     let (seen_a, seen_b) = tokio::join!(Box::pin(prober.probe(&a)), Box::pin(prober.probe(&b)));
@@ -149,8 +150,8 @@ fn compared_target(text: &str, args: &Args) -> Result<(Target, Settings), String
     }
     if args.url.is_none() && args.config.is_none() {
         return Err(format!(
-            "`{text}` is not a URL; use https://host/path, or add the URL to request through it: \
-             probecause probe URL --compare HOST:PORT --compare HOST:PORT"
+            "`{text}` is not a URL; use https://host/path, or add the URL to request through \
+             HOST:PORT: probecause probe URL --compare HOST:PORT --compare HOST:PORT"
         ));
     }
     let to = HostPort::parse(text)?;

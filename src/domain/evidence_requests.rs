@@ -114,7 +114,7 @@ impl EvidenceRequests {
         Some((facts, evidence))
     }
 
-    /// Drops all pending requests, because the incident is resolved.
+    /// Drops all pending requests after the incident was resolved.
     pub fn forget(&mut self) {
         self.pending.clear();
     }

@@ -136,9 +136,8 @@ impl Health {
         let successes = self.settings.consecutive_successes;
         match outcome {
             Outcome::Failed if count >= failures => HealthState::Down,
-            // Results that alternate between failed and degraded never reach the threshold of
-            // consecutive failures. If their total number reaches this threshold, the target is
-            // degraded.
+            // Failed and degraded results are counted together, because results that alternate
+            // between failed and degraded never reach the threshold of consecutive failures.
             Outcome::Failed | Outcome::Degraded
                 if self.state != HealthState::Down && self.not_passed >= failures =>
             {

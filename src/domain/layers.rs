@@ -44,7 +44,7 @@ pub struct LayerResult {
 /// URL in the same round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerResponse {
-    /// The result if the target's own URL fails with another status.
+    /// The result if the target's own URL does not fail with `status`.
     result: LayerResult,
     /// The status of the response. The layer fails if the target's own URL fails with the same
     /// status. `None` if the result does not depend on the target's own URL.
@@ -81,7 +81,7 @@ pub const INNERMOST_LAYER_FAILING: &str = "innermost-layer-failing";
 /// The lowest status code of a server error.
 const SERVER_ERRORS: u16 = 500;
 
-/// The start of the detail of a response.
+/// The start of [`LayerResult::detail`] if the request returned a response.
 const STATUS: &str = "status ";
 
 /// Status codes with which a layer may reject a request because of its sender. The response does
@@ -134,7 +134,7 @@ fn judge_alone(
     now: Timestamp,
 ) -> LayerResult {
     if observation.left_connect_to {
-        let detail = "the redirect leaves the layer".to_owned();
+        let detail = "the redirect is to another host or port".to_owned();
         return result(name, LayerState::NotTestable, detail);
     }
     if let Some(fault) = &observation.fault {
@@ -221,8 +221,8 @@ impl LayerFindings {
         self.results == other.results && self.repeated == other.repeated
     }
 
-    /// Returns the status of the last response of the target's own URL; `None` if the URL returned
-    /// no response.
+    /// Returns the status of the last response of the target's own URL; `None` if the detail of its
+    /// result is not a single status, for example after a fault.
     #[must_use]
     pub fn front_status(&self) -> Option<u16> {
         let front = self.results.first().filter(|one| one.name == FRONT)?;

@@ -90,7 +90,7 @@ impl ProberHealth {
         }
     }
 
-    /// Applies a configuration: drops the results of removed targets.
+    /// Applies a configuration: counts its targets and drops the results of removed targets.
     pub fn configure<'a>(&mut self, targets: impl Iterator<Item = &'a Arc<Target>> + Clone) {
         self.targets = targets.clone().count();
         let known: std::collections::HashSet<&TargetName> =

@@ -35,12 +35,13 @@ pub struct Report {
     /// The change of the target's health caused by this probe, if any.
     pub transition: Option<Transition>,
     /// The verdict with the cause to display, from the first failed probe until the target is up
-    /// again.
+    /// again; `None` otherwise.
     pub showing: Option<Arc<Verdict>>,
     /// The floor that the diagnosis used, in seconds: the measured or estimated response time of a
-    /// request that invokes no function.
+    /// request that invokes no function. `None` if it is unknown.
     pub floor: Option<f64>,
-    /// The open incident of the target, or of the prober itself if `prober_fault` is set.
+    /// The open incident of the target, or of the prober itself if `prober_fault` is set; `None` if
+    /// no incident is open.
     pub incident: Option<Arc<Incident>>,
     /// The change of the incident caused by this probe, if any.
     pub event: Option<IncidentEvent>,

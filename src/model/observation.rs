@@ -133,7 +133,7 @@ text_enum! {
         Protocol = "protocol",
         /// The body could not be decompressed.
         Decode = "decode",
-        /// The address is link-local or of a metadata service, and the target does not allow it.
+        /// The address is link-local or of a metadata service, and not in `allow_addresses`.
         AddressRefused = "address-refused",
         /// The proxy refused the request or failed.
         Proxy = "proxy",
@@ -176,7 +176,7 @@ pub struct Response {
     /// `body`.
     pub body_bytes: u64,
     /// The value of the `content-length` header: the size of the body before decompression, in
-    /// bytes.
+    /// bytes; `None` if the header is missing or invalid.
     pub content_length: Option<u64>,
 }
 
@@ -216,7 +216,7 @@ text_enum! {
 }
 
 impl Phases {
-    /// Returns the time of a phase, if it is known.
+    /// Returns the time of a phase; `None` as described for [`Phases`].
     #[must_use]
     pub const fn get(&self, phase: Phase) -> Option<Duration> {
         match phase {
@@ -256,7 +256,8 @@ impl HttpVersion {
 }
 
 impl Response {
-    /// Returns the first value of a header. `name` must be lowercase.
+    /// Returns the first value of the header `name`, which must be lowercase; `None` if the header
+    /// is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -314,13 +315,13 @@ impl Observation {
         self.duration.saturating_sub(self.own_lag)
     }
 
-    /// Returns the id of this request in the gateway's logs, from the response headers. Values
-    /// that do not look like an id are ignored.
+    /// Returns the request id from the response headers, under which the gateway or CDN logged the
+    /// request; `None` if no header contains a text that may be an id.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let response = self.response.as_ref()?;
-        // An HTTP API sends `apigw-requestid`. A REST API's `x-amzn-requestid` is its
-        // `$context.requestId`. CloudFront's `x-amz-cf-id` is the fallback.
+        // API Gateway sends its `$context.requestId` as `apigw-requestid` (HTTP API) or
+        // `x-amzn-requestid` (REST API). If both are missing, CloudFront's `x-amz-cf-id` is used.
         ["apigw-requestid", "x-amzn-requestid", "x-amz-cf-id"]
             .into_iter()
             .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
@@ -335,16 +336,15 @@ impl Observation {
     }
 }
 
-/// Divisor of a probe's deadline. The result, a quarter of the deadline, is the delay of this
-/// process from which a timeout counts as a local fault, because the delay may have caused the
-/// timeout.
+/// Divisor of a probe's deadline. If this process was delayed by at least a quarter of the
+/// deadline, a timeout counts as a local fault, because the delay may have caused the timeout.
 const LOCAL_LAG_DIVISOR: u32 = 4;
 
 /// Maximum length of a request id in bytes: about twice the length of CloudFront's ids, the longest
 /// ids of AWS.
 const MAX_REQUEST_ID: usize = 128;
 
-/// Returns whether a text may be an AWS request id: a UUID, or base64 in any alphabet.
+/// Returns whether a text may be an AWS request id: a UUID, or standard or URL-safe base64.
 #[must_use]
 pub fn is_request_id(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/');

@@ -43,7 +43,7 @@ impl Scope {
         }
     }
 
-    /// Returns the target's name if the scope is a single target.
+    /// Returns the target's name; `None` if the scope is not a single target.
     #[must_use]
     pub const fn target(&self) -> Option<&TargetName> {
         match self {

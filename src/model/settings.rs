@@ -40,8 +40,8 @@ pub struct Settings {
     pub rules: Arc<[RuleFile]>,
     /// Settings that select the part of the targets that this daemon probes.
     pub shards: ShardSettings,
-    /// The targets of this daemon's shard, or all targets of the location until the shard's index
-    /// is resolved, in the order of the configuration files.
+    /// The targets of this daemon's shard, in the order of the configuration files. Until the
+    /// shard's index is resolved, the list contains all targets of the location.
     pub targets: Vec<Arc<Target>>,
     /// Targets of this location that only other shards probe.
     pub elsewhere: Vec<Arc<Target>>,

@@ -70,7 +70,7 @@ pub struct Target {
 pub struct RequestSettings {
     /// The HTTP method of the request.
     pub method: String,
-    /// Request headers. Headers with a secret are not sent to redirects to another origin.
+    /// Request headers. After a redirect to another origin, headers with a secret are not sent.
     pub headers: Vec<(String, HeaderText)>,
     /// The request body; may be empty.
     pub body: Arc<[u8]>,

@@ -48,7 +48,7 @@ async fn a_server_that_changed_before_a_failure_is_evidence_after_a_restart() {
     let (daemon, _) = Daemon::start_in(Arc::clone(&directory), &state).await;
     let incidents = until(&daemon, "/api/v1/incidents", "changed.what").await;
     assert!(
-        incidents.contains("server one → two with the first failure"),
+        incidents.contains("server one → two at the first failure"),
         "{incidents}"
     );
     assert!(!incidents.contains("address "), "{incidents}");

@@ -188,8 +188,8 @@ fn a_credential_is_read_from_the_directory_of_the_service_manager() {
     check(
         None,
         2,
-        "DIR/c.toml:4: target[a].auth.bearer: DIR has no credential of this name; add \
-         LoadCredential= for it\n1 problem\n",
+        "DIR/c.toml:4: target[a].auth.bearer: DIR contains no credential with this name; \
+         add LoadCredential=NAME:PATH to the service\n1 problem\n",
     );
 }
 
@@ -268,7 +268,7 @@ fn a_missing_file_and_a_directory_have_different_messages() {
     );
     assert_eq!(
         messages(BAD),
-        "tests/fixtures/config/bad: this is a directory; name a TOML file in it"
+        "tests/fixtures/config/bad: this is a directory; give the path of a TOML file in it"
     );
 }
 
@@ -336,10 +336,11 @@ fn an_alarm_of_a_cause_has_the_actions_of_the_cause_or_else_of_its_owner() {
         warnings,
         [
             "tests/fixtures/config/good/causes.toml:8: defaults.alarm.cause_actions.dns-failure: no \
-             per-cause alarm uses this entry; add its cause to `causes`, or remove the entry",
+             per-cause alarm uses this entry; add its cause, or a cause of its owner, to `causes`, \
+             or remove the entry",
             "tests/fixtures/config/good/causes.toml:12: defaults.alarm.owner_actions.network: no \
-             per-cause alarm uses this entry; add its cause to `causes`, or remove the entry (a \
-             cause with its own actions does not use those of its owner)",
+             per-cause alarm uses this entry; add its cause, or a cause of its owner, to `causes`, \
+             or remove the entry (a cause with its own actions does not use those of its owner)",
         ]
     );
 }

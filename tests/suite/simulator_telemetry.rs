@@ -360,7 +360,8 @@ async fn an_unsupported_operation_returns_an_error_in_the_protocols_form() {
     let request = request.start_time(DateTime::from_secs(0)).end_time(now);
     let error = request.send().await.unwrap_err();
     assert_eq!(error.code(), Some("ValidationError"));
-    assert_eq!(error.message(), Some("a: expressions are not supported"));
+    let expected = "a: expressions are not supported; use MetricStat";
+    assert_eq!(error.message(), Some(expected));
     let logs = aws_sdk_cloudwatchlogs::Client::new(&simulator.telemetry_config().await);
     let error = logs.describe_log_groups().send().await.unwrap_err();
     assert_eq!(error.code(), Some("UnknownOperationException"));

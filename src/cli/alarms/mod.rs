@@ -55,7 +55,7 @@ pub enum Action {
         #[command(flatten)]
         common: Common,
     },
-    /// Delete managed alarms of this location whose targets are no longer configured.
+    /// Delete managed alarms of this location that the configuration no longer requires.
     Prune {
         /// Options that all actions of `alarms` share.
         #[command(flatten)]
@@ -87,8 +87,8 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     run_action(&args.action, &settings, None, &mut std::io::stdout()).await
 }
 
-/// Runs an action with loaded settings. Credentials come from `base`, or else from the SDK's
-/// default chain.
+/// Runs an action with loaded settings. `base` is the SDK configuration with the credentials;
+/// `None` means the SDK's default credential chain.
 ///
 /// # Errors
 /// Returns a message about each destination in which the action failed, after running it in
@@ -211,8 +211,8 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
     let left = plan.steps.iter().filter(|step| step.action() == "drift");
     for step in left {
         eprintln!(
-            "warning: the alarm `{}` was changed by hand and was left as it is; to see the \
-             differences, run `probecause alarms plan`",
+            "warning: the alarm `{}` was changed by hand and was left as is; `probecause alarms \
+             plan` shows the differences",
             step.name()
         );
     }

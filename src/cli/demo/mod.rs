@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
     /// The address of the page and metrics. Port 0 selects a free port.
-    /// [default: 127.0.0.1:9853, or a free port if it is in use]
+    /// [default: 127.0.0.1:9853, or a free port if 9853 is in use]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Print the changes and the results as JSON Lines.

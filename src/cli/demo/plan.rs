@@ -158,8 +158,8 @@ pub(super) fn settings(
         evidence: EvidenceSettings {
             first_look: EVIDENCE_DELAY,
             settle: EVIDENCE_DELAY,
-            // All routes fail within seconds of the start, so much evidence is requested at the
-            // same time, which needs a limit above the default.
+            // Most routes fail within seconds of the start. Their evidence is requested at the
+            // same time, so the limit is above the default.
             max_requests_per_second: 20,
             ..EvidenceSettings::default()
         },

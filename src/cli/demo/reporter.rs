@@ -31,7 +31,7 @@ pub(super) enum Style {
 pub(super) struct Reporter<W> {
     out: W,
     style: Style,
-    /// The rows that were printed last.
+    /// The rows of the previous check; a row is printed if it differs from the previous row.
     printed: Vec<Row>,
     /// The number of lines of the table on the screen.
     table_lines: usize,
@@ -54,7 +54,7 @@ impl<W: Write> Reporter<W> {
     }
 
     /// Prints the addresses of the page, the metrics and the gateway. `in_use` is the default
-    /// address if another process uses it.
+    /// address if another process uses that address, and otherwise `None`.
     pub(super) fn print_addresses(
         &mut self,
         gateway: SocketAddr,
@@ -80,8 +80,8 @@ impl<W: Write> Reporter<W> {
         writeln!(self.out, "gateway   https://{gateway}/ (simulated)")?;
         writeln!(
             self.out,
-            "\nAWS's logs and metrics are simulated too, without their delays of seconds\n\
-             (logs) to ten minutes (metrics). Watch the causes become proven.\n"
+            "\nAWS's logs and metrics are simulated too, without their delays of about one\n\
+             minute (logs) and ten minutes (metrics). Watch the causes become proven.\n"
         )
     }
 
@@ -156,7 +156,7 @@ impl<W: Write> Reporter<W> {
     }
 }
 
-/// Returns whether the row shows the same health, cause and certainty as the row printed last.
+/// Returns whether `row` differs from `known`, the target's previous row, only in its times.
 fn is_unchanged(known: &Row, row: &Row) -> bool {
     (known.probed, known.health, &known.cause, known.certainty)
         == (row.probed, row.health, &row.cause, row.certainty)
@@ -232,8 +232,8 @@ mod tests {
         metrics   http://127.0.0.1:1002/metrics
         gateway   https://127.0.0.1:1001/ (simulated)
 
-        AWS's logs and metrics are simulated too, without their delays of seconds
-        (logs) to ten minutes (metrics). Watch the causes become proven.
+        AWS's logs and metrics are simulated too, without their delays of about one
+        minute (logs) and ten minutes (metrics). Watch the causes become proven.
         ");
     }
 

@@ -1,5 +1,5 @@
-//! The guide to writing rules at the end of the Markdown page: an example, and the list of all
-//! keys, conditions, and facts.
+//! Formats the last part of the Markdown page `config/rules/README.md`: the guide to writing rules,
+//! with an example and the list of all keys, conditions, and facts.
 
 use std::fmt::Write as _;
 

@@ -73,7 +73,8 @@ impl Truths {
         self.0.contains_key(name)
     }
 
-    /// Returns the true cause of a target, if the target is scored.
+    /// Returns the true cause of a target, `Some(None)` if the target is healthy, and `None` if the
+    /// target is not scored.
     pub(super) fn get(&self, name: &TargetName) -> Option<Truth> {
         self.0.get(name).cloned()
     }

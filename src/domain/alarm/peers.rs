@@ -1,7 +1,7 @@
 //! Decides which of several daemons manages a target's alarms: the first running daemon among the
 //! shards that probe the target.
 //!
-//! A daemon counts as stopped once its heartbeat alarm has been in another state than OK for some
+//! A daemon counts as stopped once its heartbeat alarm has been in a state other than OK for some
 //! time. Clocks are not compared, and daemons share no other state. A daemon that cannot reach its
 //! targets stops its heartbeat, so it counts as stopped too. Two daemons may manage the same alarm
 //! for a moment, which is harmless, because both write the same values. Times are durations since
@@ -36,8 +36,9 @@ pub struct Peers {
 }
 
 /// Minimum time for which a heartbeat alarm must fire before its daemon counts as stopped. A new
-/// alarm may fire for a moment before CloudWatch counts its first heartbeat. The time is less than
-/// the shortest heartbeat period (30 s), so two consecutive reads must find the alarm firing.
+/// alarm may fire for a moment before CloudWatch counts its first heartbeat. The alarm is read once
+/// per heartbeat period (at least 30 s), so the daemon counts as stopped once two consecutive reads
+/// find the alarm firing.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(25);
 
 /// Maximum time for which a daemon with an unknown heartbeat state counts as running. Daemons that

@@ -104,8 +104,8 @@ fn is_from_gateway(response: &Response, host: &str) -> bool {
     };
     let named = |name: &str| headers.contains(&name) || CLOUDFRONT_HEADERS.contains(&name);
     let is_exact = response.status == status && !response.body_truncated && response.body == body;
-    // The type excludes a function that returns the same body without a content type, because an
-    // HTTP API then sends `text/plain`.
+    // The content type excludes a function that returns the same body without a content type,
+    // because an HTTP API then sends `text/plain`.
     let is_json = response.header("content-type") == Some("application/json");
     let error = response.header("x-amzn-errortype");
     let has_error = status != REST_API.0 || error == Some(REST_API_ERROR);

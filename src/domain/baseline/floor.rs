@@ -67,7 +67,7 @@ const PAUSE: SignedDuration = SignedDuration::from_hours(24);
 /// Maximum difference between the slowest and the fastest response of a floor. In the captures,
 /// responses without an invocation differ by 5 ms (HTTP API) and 2 ms (REST API). A difference more
 /// than five times as large indicates that a function responded, or that the network is too noisy
-/// to resolve the 25 ms between `no` and `unclear` of the fact `invoked`.
+/// for the limit of 25 ms above the floor, below which the fact `invoked` is `no`.
 const MAX_SPREAD: Duration = Duration::from_millis(25);
 
 impl ControlSamples {
@@ -94,7 +94,7 @@ impl ControlSamples {
             ControlResult::Measured(time) => Some(time),
             ControlResult::Inconclusive => None,
             ControlResult::NotGateway => {
-                // The earlier responses may also not be from the gateway.
+                // The earlier responses may not be from the gateway either.
                 self.attempts.clear();
                 self.not_gateway_at = Some(now);
                 return;

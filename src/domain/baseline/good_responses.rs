@@ -89,8 +89,8 @@ const MAX_VALUES: usize = 8;
 /// Maximum length of the value of a property in characters.
 const MAX_LENGTH: usize = 160;
 
-/// Time for which a property is not compared after it had more than [`MAX_VALUES`] values within
-/// the same time.
+/// Time for which a property is not compared after it had more than [`MAX_VALUES`] values within a
+/// period of this length.
 const UNSTABLE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Maximum time from a change to the first failure. An earlier change is not reported.

@@ -2,8 +2,8 @@
 //! `gateway_made` and the rules compare bodies in the same form.
 
 /// Maximum number of bytes of a body that are converted. The error pages of proxies are shorter,
-/// except for pages with large style sheets; of these, the title at the beginning describes the
-/// error.
+/// except for pages with large style sheets. The title at the beginning of such a page describes
+/// the error.
 const MAX_BODY_TEXT: usize = 8 * 1024;
 
 /// Returns the first part of a body as text without surrounding whitespace. Invalid UTF-8 is

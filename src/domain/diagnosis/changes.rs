@@ -71,11 +71,11 @@ impl Facts {
 }
 
 /// Describes the time of a change, as the end of a phrase; empty if the change came after the first
-/// failure.
+/// failure or its time is unknown.
 fn when(seconds_before: Option<f64>) -> String {
     match seconds_before {
         None => String::new(),
-        Some(seconds) if seconds < 1.0 => " with the first failure".to_owned(),
+        Some(seconds) if seconds < 1.0 => " at the first failure".to_owned(),
         Some(seconds) if seconds < 90.0 => format!(" {seconds:.0} s before the first failure"),
         Some(seconds) => {
             let minutes = (seconds / 60.0).round();
@@ -117,7 +117,7 @@ mod tests {
             (
                 "changed.what",
                 "address a → b 2 min before the first failure; \
-                 certificate a → b with the first failure; protocol a → b; \
+                 certificate a → b at the first failure; protocol a → b; \
                  redirects a → b 61 s before the first failure; body size a → b",
             ),
         ] {

@@ -84,10 +84,10 @@ impl Condition {
         }
     }
 
-    /// Returns the fact's value in a form that may be published. Body text and headers that are not
-    /// plain may contain private data, so their value is replaced with the pattern that it matches,
-    /// or with `present`. `None` if the fact is unknown, or if private data does not satisfy the
-    /// condition.
+    /// Returns the fact's value in a form that may be published. Values from the body, and headers
+    /// that are not plain, may contain private data, so they are replaced with the rule's value or
+    /// pattern that they match, or with `present`. `None` if the fact is unknown, or if such a
+    /// value does not satisfy the condition.
     #[must_use]
     pub fn evidence(&self, facts: &Facts) -> Option<FactValue> {
         let value = facts.get(&self.fact)?;
@@ -103,7 +103,7 @@ impl Condition {
     }
 }
 
-/// Maximum length in bytes of a header value that is published unchanged.
+/// Maximum length in bytes of a header value or reason phrase that is published unchanged.
 const MAX_PLAIN: usize = 128;
 
 /// Returns whether a header or reason phrase is short and has only the characters of names and

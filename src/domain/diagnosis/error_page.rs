@@ -114,8 +114,8 @@ pub(super) fn author(response: &Response) -> Option<FrontDoor> {
     by_text.or_else(by_beginning).map(|(_, door)| *door)
 }
 
-/// Returns whether the text is a page of CloudFront, which may be another distribution than the one
-/// in front of the application.
+/// Returns whether the text is an error page of CloudFront. The page may be from a distribution
+/// that the application depends on, not from the one in front of the application.
 #[must_use]
 pub(super) fn is_cloudfront(text: &str) -> bool {
     text.contains("The request could not be satisfied")

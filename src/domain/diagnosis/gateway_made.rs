@@ -1,9 +1,9 @@
 //! Decides whether a front door generated a response itself.
 //!
-//! For an AWS API, `yes` requires a known body, compared byte for byte except for the line breaks
-//! of a reformatting client, and no header that gateways and CDNs do not add. A customized gateway
-//! response therefore counts as `unclear` or `no`. `headers` decides where the headers are from, and
-//! `recognition` determines the front door.
+//! For an AWS API, `yes` requires a known body, compared byte for byte except for whitespace from a
+//! client that reformats JSON, and only headers that gateways and CDNs add. A customized gateway
+//! response therefore counts as `unclear` or `no`. `headers` decides where the headers are from,
+//! and `recognition` determines the front door.
 
 mod headers;
 
@@ -21,19 +21,20 @@ text_enum! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum GatewayMade {
         /// The gateway generated the response: the body is one that it is known to write, and, for
-        /// an AWS API, every header is one that gateways add.
+        /// an AWS API, every header is one that gateways or CDNs add.
         Yes = "yes",
         /// The response does not show who generated it. For example, every header is one that
-        /// gateways add, but the body is unknown or empty; or the body is one of an HTTP API, but
-        /// a header is unknown.
+        /// gateways or CDNs add, but the body is unknown or empty; or the body is one of an HTTP
+        /// API, but a header is unknown.
         Unclear = "unclear",
-        /// The backend generated the response, or the front door is unknown.
+        /// At least one header is not from a gateway or a CDN, so the backend generated the
+        /// response; or the front door is unknown.
         No = "no",
     }
 }
 
-/// Status and exact body of the responses that an HTTP API generates: 5xx from captures,
-/// `Unauthorized` from the developer guide, and the others by analogy.
+/// Status and exact body of the responses that an HTTP API generates. The 5xx bodies were captured,
+/// `Unauthorized` is from the developer guide, and the other bodies are inferred by analogy.
 const HTTP_API_BODIES: &[(u16, &str)] = &[
     (500, r#"{"message":"Internal Server Error"}"#),
     (503, r#"{"message":"Service Unavailable"}"#),
@@ -121,7 +122,7 @@ impl GatewayMade {
             // load balancer generated an error.
             FrontDoor::Alb if is_load_balancer_page(response) => return Self::Yes,
             FrontDoor::Alb => return Self::Unclear,
-            // CloudFront is recognized only by its own error page without headers of others.
+            // CloudFront is recognized only by its own error page without headers of other servers.
             FrontDoor::CloudFront => return Self::Yes,
             FrontDoor::Unknown => return Self::No,
             // For the other front doors, only a known error page shows that they generated the
@@ -132,8 +133,9 @@ impl GatewayMade {
         match Origin::judge(door, response, exact) {
             Origin::Gateway if exact && !response.body_truncated => Self::Yes,
             Origin::Gateway => Self::Unclear,
-            // A CDN or proxy in front of an HTTP API may add any header. A REST API relays the error
-            // type of another API, and nothing is in front of the host name of a function URL.
+            // A CDN or proxy in front of an HTTP API may have added the unknown header. A REST API
+            // may have relayed the body and error type of another API, and nothing is in front of
+            // the host name of a function URL, so an unknown header there counts as `no`.
             Origin::Unknown if exact && door == FrontDoor::HttpApi => Self::Unclear,
             Origin::Unknown | Origin::Integration => Self::No,
         }
@@ -150,7 +152,7 @@ fn is_one_of(bodies: &[(u16, &str)], response: &Response) -> bool {
 }
 
 /// Returns whether the response's body is `body` as reformatted JSON. A transcript may be from a
-/// client that prints JSON with line breaks, but the announced length is still that of `body`.
+/// client that prints JSON with line breaks, but `content-length` is still the length of `body`.
 fn is_reformatted(body: &str, response: &Response) -> bool {
     let length = u64::try_from(body.len()).ok();
     let without_space = |text: &[u8]| -> Vec<u8> {

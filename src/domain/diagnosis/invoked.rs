@@ -1,9 +1,9 @@
 //! Decides whether the response time suggests that the function ran.
 //!
-//! Compares the time with the floor (the response time without the function) and with the fastest
-//! healthy response. The result only ranks candidates and never proves a cause: a fast function
-//! responds within milliseconds of the floor, and a denied call also makes the round trip to
-//! Lambda. If in doubt, the result is `unclear`.
+//! The response time is compared with the floor (the response time without the function) and with
+//! the fastest healthy response. The result only ranks candidates and never proves a cause: a fast
+//! function responds within milliseconds of the floor, and a denied call also makes the round trip
+//! to Lambda. If in doubt, the result is `unclear`.
 
 use std::time::Duration;
 
@@ -84,9 +84,9 @@ impl Invoked {
         }
     }
 
-    /// Combines the comparison with the floor and the history. `faster` is whether the response was
-    /// faster than every healthy response of the function (`None` if unknown). `measured` is
-    /// whether the floor was measured, not estimated.
+    /// Combines the result of [`Self::by_floor`] with the history of healthy responses; both are
+    /// `None` if unknown. `faster` is whether the response was faster than every healthy response
+    /// of the function. `measured` is whether the floor was measured, not estimated.
     pub(super) const fn combine(
         by_floor: Option<Self>,
         faster: Option<bool>,

@@ -34,8 +34,8 @@ pub struct Finding {
 /// Maximum difference between two shares (0 to 1) that counts as a tie.
 const TIE: f64 = 1e-9;
 
-/// Checks the custom rules in `book`, in the order of the files. `built_in` holds the built-in
-/// rules, to find the rules that custom rules replace.
+/// Checks the custom rules in `book`, and returns the findings in the order of the files.
+/// `built_in` holds the built-in rules, to find the rules that custom rules replace.
 #[must_use]
 pub fn lint(book: &Rulebook, built_in: &Rulebook) -> Vec<Finding> {
     let rules: Vec<&Rule> = book.rules().collect();
@@ -56,7 +56,7 @@ pub fn lint(book: &Rulebook, built_in: &Rulebook) -> Vec<Finding> {
 fn replaces(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
     let replaced = built_in.rules().find(|other| other.id == rule.id)?;
     let message = format!(
-        "rule `{}` replaces the rule of the same id ({})",
+        "rule `{}` replaces the rule with the same id ({})",
         rule.id, replaced.origin
     );
     Some(finding(Level::Note, rule, rule.origin.line, message))
@@ -71,13 +71,14 @@ fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
         .enumerate()
         .find(|(other, _)| *other != place && outranks(rules, *other, place))?;
     let correction = if rule.fallback && !other.fallback {
-        "a fallback is used only if no ordinary rule matches".to_owned()
+        "a fallback is used only if no ordinary rule matches; change the fallback's conditions, or remove it"
+            .to_owned()
     } else {
         let (least, _) = weights(other, rule);
         format!("raise its `weight` above {least}, change its conditions, or remove it")
     };
     let message = format!(
-        "rule `{}` can never determine the cause: `{}` ({}) matches the same facts and weighs at least as much; {correction}",
+        "rule `{}` can never determine the cause: `{}` ({}) matches the same facts and outranks it; {correction}",
         rule.id, other.id, other.origin
     );
     Some(finding(Level::Warning, rule, rule.origin.line, message))
@@ -178,7 +179,7 @@ fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<Stri
     }
     let by_rule = deciding_rule(book, example);
     Some(format!(
-        "this example is diagnosed as `{}`{by_rule}, and `{}` has a share of only {:.0} %; raise `weight` or add conditions",
+        "this example is diagnosed as `{}`{by_rule}, and `{}` has a share of only {:.0} %; raise `weight` or correct `given`",
         verdict.cause,
         rule.cause,
         own * 100.0
@@ -209,7 +210,8 @@ fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
         .collect()
 }
 
-/// Describes the rule that determines the cause of the facts, as the end of a sentence.
+/// Describes the rule that determines the cause of the facts, as the end of a sentence; empty if no
+/// rule matches.
 fn deciding_rule(book: &Rulebook, facts: &Facts) -> String {
     let heaviest = book.heaviest_match(facts);
     heaviest.map_or_else(String::new, |rule| {
@@ -276,7 +278,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
         check(
             &[broad.clone(), rule("narrow", when, "cause = \"broad\"")],
             &[
-                "Warning t.toml:11: rule `narrow` can never determine the cause: `broad` (t.toml:1) matches the same facts and weighs at least as much; raise its `weight` above 1, change its conditions, or remove it",
+                "Warning t.toml:11: rule `narrow` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; raise its `weight` above 1, change its conditions, or remove it",
             ],
         );
         // A rule may determine the cause if it ties with another cause, comes earlier, or is
@@ -301,8 +303,8 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
                 rule("last", "status = 503", "fallback = true\nweight = 9"),
             ],
             &[
-                "Warning t.toml:11: rule `last` can never determine the cause: `broad` (t.toml:1) matches the same facts and weighs at least as much; a fallback is used only if no ordinary rule matches",
-                "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and `last` has a share of only 0 %; raise `weight` or add conditions",
+                "Warning t.toml:11: rule `last` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; a fallback is used only if no ordinary rule matches; change the fallback's conditions, or remove it",
+                "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and `last` has a share of only 0 %; raise `weight` or correct `given`",
             ],
         );
     }
@@ -325,7 +327,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
                 rule("light", "status = { at_least = 500 }", ""),
             ],
             &[
-                "Error t.toml:19: this example is diagnosed as `heavy` by rule `heavy` (t.toml:1), and `light` has a share of only 10 %; raise `weight` or add conditions",
+                "Error t.toml:19: this example is diagnosed as `heavy` by rule `heavy` (t.toml:1), and `light` has a share of only 10 %; raise `weight` or correct `given`",
             ],
         );
         check(

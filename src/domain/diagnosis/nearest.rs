@@ -12,7 +12,8 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
-/// Returns the Levenshtein distance: the number of letters to change, insert, or delete.
+/// Returns the Levenshtein distance between two words: the minimum number of letters to change,
+/// insert, or delete to turn one word into the other.
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (index, letter) in one.chars().enumerate() {

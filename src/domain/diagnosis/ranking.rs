@@ -1,8 +1,8 @@
 //! Ranks the rules that match a set of facts, and derives the verdict and the evidence from them.
 //!
-//! A candidate's share is its weight, multiplied by the factors that apply, divided by the sum of
-//! the weights of all candidates. Ties keep the order of the rules. Fallbacks are used only if no
-//! ordinary rule matches.
+//! A candidate's weight is the weight of its rule, multiplied by the factors that apply. The
+//! candidate's share is this weight divided by the sum of the weights of all candidates. Ties keep
+//! the order of the rules. Fallbacks are used only if no ordinary rule matches.
 
 use std::collections::BTreeSet;
 

@@ -134,7 +134,7 @@ fn listed(
         .map(|(_, door)| *door)
 }
 
-/// Returns whether Fastly's caches were on the path, as in `x-served-by: cache-fra-…`.
+/// Returns whether a header such as `x-served-by: cache-fra-…` shows that Fastly is on the path.
 fn is_fastly(response: &Response) -> bool {
     response
         .header("x-served-by")
@@ -143,7 +143,8 @@ fn is_fastly(response: &Response) -> bool {
 
 /// Returns whether CloudFront, as the outermost front door, generated the response. An application
 /// may relay the page of a distribution that it depends on, so the response must have a header of
-/// CloudFront and none of another server or an application. A paste without headers counts too.
+/// CloudFront and none of another server or an application. If a transcript has no headers, the
+/// page is enough.
 fn is_from_cloudfront(response: &Response) -> bool {
     let is_own = |(name, value): &(String, String)| {
         let value = value.to_ascii_lowercase();
@@ -151,7 +152,7 @@ fn is_from_cloudfront(response: &Response) -> bool {
             || (["server", "via", "x-cache"].contains(&name.as_str())
                 && value.contains("cloudfront"))
     };
-    // Cloudflare and API Gateway replace the `server` header, and relay the others.
+    // Cloudflare and API Gateway replace CloudFront's `server` header but relay its other headers.
     let server = response.header("server").map(str::to_ascii_lowercase);
     let is_foreign =
         |server: String| !["cloudfront", "cloudflare", "server"].contains(&server.as_str());

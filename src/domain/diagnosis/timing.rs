@@ -2,9 +2,10 @@
 //! floor, and the excess over the floor. The floor is the time that a front door needs to respond
 //! without invoking the function.
 //!
-//! The floor is measured by control requests, or else estimated from the connect time. `invoked`
-//! compares the response time with the floor and with the fastest healthy response, and decides
-//! whether the function probably ran. These facts only rank candidates; they never prove a cause.
+//! The floor is measured by control requests, taken from another response in a transcript, or else
+//! estimated from the connect time. `invoked` compares the response time with the floor and with
+//! the fastest healthy response, and decides whether the function probably ran. These facts only
+//! rank candidates; they never prove a cause.
 
 use std::time::Duration;
 
@@ -96,9 +97,10 @@ impl Facts {
         if let Some(fastest) = fastest {
             self.set_number("healthy_minimum", fastest.as_secs_f64());
         }
-        // An authorizer takes time before the function can run. If none is declared, the time is
-        // still used for ranking, because most routes have no authorizer. A rule makes authorizer
-        // failures a rival cause, so the certainty stays `possible`.
+        // A declared authorizer takes time before the function can run, so `invoked` stays
+        // `unclear`. If none is declared, the time is still used for ranking, because most routes
+        // have no authorizer. A rule makes authorizer failures a rival cause, so the certainty
+        // stays `possible`.
         let has_authorizer = matches!(
             target.aws.authorizer,
             Some(Authorizer::Lambda | Authorizer::Jwt | Authorizer::Iam)
@@ -153,9 +155,9 @@ fn estimated_floor(target: &Target, observation: &Observation) -> Option<Floor> 
 }
 
 /// Returns the time of the fastest healthy response. If the round trip is shorter now, the
-/// difference is subtracted, because healthy responses would now be faster by this time. If it is
-/// longer, nothing is added: a result that is too low only makes fewer responses count as faster
-/// than the healthy ones.
+/// difference is subtracted, because healthy responses would now be faster by this time. If the
+/// round trip is longer, nothing is added: a result that is too low only makes fewer responses
+/// count as faster than the healthy ones.
 fn fastest_healthy(healthy: HealthyTimes, observation: &Observation) -> Duration {
     let shorter = healthy
         .connect

@@ -12,7 +12,9 @@ const MAX_SHOWN: usize = 100;
 pub(super) fn problem(path: &JsonPath, test: &JsonTest, body: &str) -> Option<String> {
     let source = &path.source;
     let Ok(document) = serde_json::from_str::<Value>(body) else {
-        return Some(format!("body is not JSON, so it has no `{source}`"));
+        return Some(format!(
+            "body is not JSON, so it has no value at `{source}`"
+        ));
     };
     let nodes = path.path.query(&document).all();
     if nodes.is_empty() {
@@ -82,11 +84,11 @@ fn wanted(test: &JsonTest) -> String {
         JsonTest::Equals(value) => value.to_string(),
         JsonTest::Differs(value) => format!("a value other than {value}"),
         JsonTest::Compares(comparison, bound) => bound_text(*comparison, *bound),
-        JsonTest::Contains(part) => format!("a text that contains `{part}`"),
-        JsonTest::Lacks(part) => format!("a text that does not contain `{part}`"),
-        JsonTest::Regex(pattern) => format!("a text that matches `{}`", pattern.0.as_str()),
+        JsonTest::Contains(part) => format!("a string that contains `{part}`"),
+        JsonTest::Lacks(part) => format!("a string that does not contain `{part}`"),
+        JsonTest::Regex(pattern) => format!("a string that matches `{}`", pattern.0.as_str()),
         JsonTest::NoMatch(pattern) => {
-            format!("a text that does not match `{}`", pattern.0.as_str())
+            format!("a string that does not match `{}`", pattern.0.as_str())
         }
         JsonTest::Exists(_) => "no value".to_owned(),
     }
@@ -257,20 +259,20 @@ mod tests {
             (
                 "s",
                 JsonTest::Contains("x".to_owned()),
-                Some("body has \"UP\" instead of a text that contains `x` at `s`"),
+                Some("body has \"UP\" instead of a string that contains `x` at `s`"),
             ),
             ("s", pattern.clone(), None),
             (
                 "n",
                 pattern,
-                Some("body has 3 instead of a text that matches `^U` at `n`"),
+                Some("body has 3 instead of a string that matches `^U` at `n`"),
             ),
             ("s", JsonTest::Lacks("x".to_owned()), None),
             ("n", JsonTest::Lacks("x".to_owned()), None),
             (
                 "s",
                 JsonTest::Lacks("P".to_owned()),
-                Some("body has \"UP\" instead of a text that does not contain `P` at `s`"),
+                Some("body has \"UP\" instead of a string that does not contain `P` at `s`"),
             ),
             (
                 "none",
@@ -280,7 +282,7 @@ mod tests {
             (
                 "s",
                 no_match,
-                Some("body has \"UP\" instead of a text that does not match `^U` at `s`"),
+                Some("body has \"UP\" instead of a string that does not match `^U` at `s`"),
             ),
             ("none", JsonTest::Exists(false), None),
             (

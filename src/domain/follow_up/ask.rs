@@ -1,8 +1,9 @@
-//! Requests the cause of a failure from the front door.
+//! Decides for which failures the cause is requested from the front door, and reads the cause from
+//! the response.
 //!
 //! Cloudflare describes its errors as JSON if the request accepts JSON. Azure Front Door adds a
-//! header with its error if the request has the header `x-azure-debuginfo`. The request of the
-//! failed probe is therefore sent once more with these headers.
+//! header with its error if the request has the header `x-azure-debuginfo`. The caller therefore
+//! sends the request of the failed probe once more with these headers.
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub struct CauseRequest {
     pub kind: FailureKind,
     /// The verdict of the failed probe.
     pub verdict: Arc<Verdict>,
-    /// The request is needed as long as its response is expected.
+    /// The owner that [`Validity`] observes: the request is needed until this value is dropped.
     needed: Arc<()>,
 }
 
@@ -44,8 +45,8 @@ const SAFE_METHODS: [&str; 2] = ["GET", "HEAD"];
 /// The request headers that make front doors name the cause.
 const HEADERS: [(&str, &str); 2] = [("accept", "application/json"), ("x-azure-debuginfo", "1")];
 
-/// Facts of the front door's response that name the cause, each with the name under which the
-/// evidence lists its value, even if no rule tests the fact, and with the form of its value.
+/// Facts of the front door's response that name the cause: the fact, the fact's name in the
+/// evidence, and the form of the value. The evidence lists these facts even if no rule tests them.
 const CAUSE_FACTS: [(&str, &str, Form); 4] = [
     ("body.json.error_code", "asked.error_code", Form::Number),
     (

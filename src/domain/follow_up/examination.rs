@@ -31,7 +31,7 @@ pub(super) struct Examination {
     responses: Vec<Option<Response>>,
     /// The results of the first round; `None` until the first round ends.
     first: Option<Vec<LayerResult>>,
-    /// The requests are needed as long as the examination is in progress.
+    /// The owner that [`Validity`] observes: the requests are needed until this value is dropped.
     needed: Arc<()>,
 }
 

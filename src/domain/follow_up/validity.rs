@@ -1,4 +1,4 @@
-//! Says whether a request that waits for its delay or in a queue is still needed.
+//! Determines whether a delayed or queued follow-up request is still needed.
 
 use std::sync::{Arc, Weak};
 

@@ -29,12 +29,12 @@ pub(super) struct Attribution {
 }
 
 /// A verdict that was known before a restart. The signature of its failure is not stored, so the
-/// first new failure that fits provides it.
+/// signature of the first new failure that fits is used.
 #[derive(Clone, Debug, PartialEq)]
 struct Before {
     verdict: Arc<Verdict>,
-    /// The cause before a follow-up request provided the verdict; `None` if the evidence is from
-    /// AWS. The signature of a fitting failure contains this cause or that of the verdict.
+    /// The cause before a follow-up request provided the verdict; `None` if no follow-up request
+    /// provided it. The signature of a fitting failure contains this cause or the verdict's cause.
     earlier: Option<CauseId>,
     /// The status of a fitting failure; `None` if it is not known.
     status: Option<u16>,
@@ -81,13 +81,13 @@ const fn weight_of(certainty: Certainty) -> f64 {
 }
 
 impl Attribution {
-    /// Resumes the attribution of an incident that was open before a restart, from the incident's
-    /// verdict if AWS or a follow-up request provided it.
+    /// Resumes the attribution of an incident that was open before a restart. The verdict of the
+    /// incident is kept only if it is corroborated, proven or from a follow-up request.
     pub(super) fn resumed(incident: &Incident) -> Self {
         let verdict = &incident.verdict;
         let by_request = is_layer_cause(&verdict.cause) || incident.is_named_by_front_door();
-        // The cause from a follow-up request may be no candidate of a failure without this request,
-        // but the cause before the request is.
+        // The cause from a follow-up request may not be a candidate of a failure without such a
+        // request; the cause before the request is a candidate.
         let causes = incident.history.iter().rev();
         let mut causes = causes.map(|revision| &revision.cause);
         let earlier = causes.find(|cause| **cause != verdict.cause && !is_layer_cause(cause));

@@ -2,7 +2,8 @@
 //!
 //! `record` holds the data of one incident, `id` its identifier, `tracker` the rules for changes of
 //! an incident, and `attribution` the choice of the cause that explains several failures best.
-//! `failure_kind` distinguishes failures. The functions are pure: the current time is an argument. The sinks send notifications.
+//! `failure_kind` distinguishes failures. The functions are pure: the current time is an argument.
+//! The sinks send notifications.
 
 mod attribution;
 mod failure_kind;

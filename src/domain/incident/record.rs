@@ -110,8 +110,8 @@ impl Incident {
         }
     }
 
-    /// Returns when the front door was last asked for the cause; `None` if the history does not
-    /// contain its response.
+    /// Returns the time of the last revision by a follow-up request to the front door; `None` if
+    /// the history contains no such revision.
     #[must_use]
     pub fn asked_at(&self) -> Option<Timestamp> {
         let mut revisions = self.history.iter().rev();
@@ -119,12 +119,11 @@ impl Incident {
         asked.map(|revision| revision.at)
     }
 
-    /// Returns whether the current cause is from the front door's response to a request for the
-    /// cause.
+    /// Returns whether the current cause is from the front door's response to a follow-up request.
     pub(super) fn is_named_by_front_door(&self) -> bool {
         let revisions = self.history.iter().rev();
         let mut current = revisions.take_while(|revision| revision.cause == self.verdict.cause);
-        // A revision that only adds evidence has no other note.
+        // If a follow-up request only added evidence, the revision's note is exactly `ASKED`.
         current.any(|revision| revision.note.ends_with(ASKED) && revision.note != ASKED)
     }
 

@@ -154,11 +154,12 @@ impl Incidents {
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
-    /// Applies the response to a follow-up request about the failed probe that started at `began`,
-    /// and had this kind and the verdict `previous`. If `diagnosis` is more certain than `previous`, its verdict
-    /// revises the incident and applies to all failures with the same signature. Otherwise
-    /// `evidence`, the facts in the response, is added to the incident. Returns the change of the
-    /// incident, if any.
+    /// Applies the response to a follow-up request about the failed probe that started at `began`
+    /// and had this kind and the verdict `previous`. The verdict of `diagnosis` revises the
+    /// incident and applies to all failures with the same signature if it is more certain than
+    /// `previous`, and neither the same as the incident's verdict nor weaker (see `is_weaker`).
+    /// Otherwise `evidence`, the facts in the response, is added to the incident. Returns the
+    /// change of the incident, if any.
     pub fn revise_with_response(
         &mut self,
         (began, kind, previous): (Timestamp, FailureKind, &Verdict),

@@ -15,7 +15,7 @@ const MAX_MESSAGE: usize = 1_000;
 /// Ports that proxies use. The host before such a port may be the proxy instead of the endpoint.
 const PROXY_PORTS: [&str; 3] = ["1080", "3128", "8888"];
 
-/// Matches the URL that old versions of curl complete.
+/// Matches the message in which old versions of curl state the URL that they completed.
 static REBUILT: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^Rebuilt URL to: (https?://\S+)"));
 
@@ -51,7 +51,7 @@ impl Exchange {
     }
 }
 
-/// Returns the URL that curl states, without a guess.
+/// Returns the URL that a message of curl states in full; `None` if the message states no URL.
 fn stated(text: &str) -> Option<Url> {
     let text = text.get(..MAX_MESSAGE).unwrap_or(text);
     command::url_of(&REBUILT.as_ref()?.captures(text)?[1])

@@ -1,4 +1,5 @@
-//! Reads the marked lines of curl's `-v` and `--trace` output.
+//! Reads the lines of curl's `-v` output, which start with a mark such as `*`, `>` or `<`, and of
+//! curl's `--trace` output.
 
 use super::exchange::{Section, Source};
 use super::reader::Reader;

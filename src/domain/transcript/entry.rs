@@ -9,7 +9,7 @@ use regex::Regex;
 
 use super::pattern::pattern;
 
-/// The marks of a log entry in one line or in the lines of one error.
+/// The properties that distinguish log entries, from one line or from all lines of one error.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Entry {
     /// The time of day at the start of the line, in seconds since midnight.
@@ -63,8 +63,8 @@ static REQUEST: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 impl Entry {
-    /// Returns the marks of a line. `stamp` is the time of day in a prefix that was removed from
-    /// the line.
+    /// Returns the properties of a line. `stamp` is the time of day in a prefix that was removed
+    /// from the line.
     pub(super) fn of(line: &str, stamp: Option<f64>) -> Self {
         let mut end = line.len().min(HEAD);
         while !line.is_char_boundary(end) {
@@ -96,7 +96,7 @@ impl Entry {
         self.request.is_some()
     }
 
-    /// Returns whether this line starts another error than the error with the marks `last`.
+    /// Returns whether this line starts another error than the error with the properties `last`.
     pub(super) fn is_apart(&self, last: &Self) -> bool {
         if let (Some(request), Some(known)) = (&self.request, &last.request)
             && request != known
@@ -113,7 +113,7 @@ impl Entry {
         }
     }
 
-    /// Adds the marks of another line of the same error.
+    /// Adds the properties of another line of the same error.
     pub(super) fn add(&mut self, line: Self) {
         self.stamp = line.stamp.or(self.stamp);
         self.is_leveled |= line.is_leveled;

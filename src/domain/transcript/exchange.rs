@@ -44,13 +44,13 @@ pub(super) struct Exchange {
     pub(super) is_weak: bool,
     /// The time of day at which wget started, in seconds since midnight.
     pub(super) wget_started: Option<f64>,
-    /// Whether the headers that follow belong to the request and not to the response.
+    /// Whether the following headers from a browser's developer tools belong to the request.
     pub(super) is_closed: bool,
     /// The number of the line on which the current section of a trace starts.
     pub(super) traced_line: usize,
     /// Whether curl repeats the headers of the response without marks (`-iv`).
     pub(super) is_echo: bool,
-    /// The marks of the log entry that the error message is part of.
+    /// The properties of the log entry that the error message is part of.
     pub(super) entry: Entry,
 }
 

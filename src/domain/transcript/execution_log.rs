@@ -17,7 +17,7 @@ const MAX_LINES: usize = 200;
 /// Maximum length of a line that is examined, in bytes.
 const MAX_LINE: usize = 8_192;
 
-/// Matches a line, with the event and the id.
+/// Matches a line of an execution log. Captures the event, which starts with the id, and the id.
 static LINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^[0-9TZ:.+/ \t-]{0,40}(\(([0-9a-f]{8}[0-9a-f-]{0,28})\) .*)$"));
 
@@ -30,7 +30,7 @@ pub(super) struct ExecutionLog {
     lines: Vec<String>,
 }
 
-/// Returns the event and the request id in a line of an execution log; `None` if it is another line.
+/// Returns the event and the request id in a line of an execution log; `None` for other lines.
 pub(super) fn parse(line: &str) -> Option<(&str, &str)> {
     let found = LINE.as_ref().filter(|_| line.len() <= MAX_LINE)?;
     let found = found.captures(line)?;

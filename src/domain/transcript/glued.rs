@@ -1,5 +1,4 @@
-//! Finds the border between the output of a command and other output on the same line, and shell
-//! prompts.
+//! Splits lines that contain both a body and other output, and recognizes shell prompts.
 
 use std::sync::LazyLock;
 

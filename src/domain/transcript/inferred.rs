@@ -44,8 +44,9 @@ impl Reader {
         (is_expected || has_command) && self.body_alone(body, number, !is_expected)
     }
 
-    /// Records the response to which a body belongs. `is_weak` is whether the result is discarded if
-    /// the text has another response.
+    /// Records the response to which a body belongs. `is_weak` is whether this response is
+    /// discarded if the text has another one. Returns whether the body names its status; if not,
+    /// nothing is recorded.
     fn body_alone(&mut self, body: &str, number: usize, is_weak: bool) -> bool {
         let Some(status) = json_doc::status_of_body(body) else {
             return false;

@@ -1,8 +1,9 @@
 //! Diagnoses the transcripts of one text.
 //!
 //! Most transcripts have no durations of phases, so the time taken by the network alone is unknown.
-//! The floor for a response is therefore the duration of another response of the same host whose
-//! cause implies that the function was not invoked. No other response serves as a floor.
+//! The floor for a response (the time of a request that invokes no function) is therefore the
+//! duration of another response of the same host whose cause implies that the function was not
+//! invoked. No other response serves as a floor.
 //! Information that is missing from the text lowers the certainty.
 
 mod advice;

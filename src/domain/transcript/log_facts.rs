@@ -1,9 +1,11 @@
-//! Converts the finding in a log of API Gateway to facts, as for the evidence of a probe.
+//! Converts the finding in a log of API Gateway to facts, with the same names as in the evidence of
+//! a probe.
 
 use crate::domain::diagnosis::aws::{LogFinding, LogSource};
 use crate::domain::diagnosis::fact::FactValue;
 
-/// Returns the facts that the rules for logs test.
+/// Returns the facts about the log that rules test. `log.waited` is missing, because the time limit
+/// of the API is not known.
 pub(super) fn of(finding: &LogFinding) -> Vec<(String, FactValue)> {
     let source = match finding.source {
         LogSource::AccessLog => "access-log",

@@ -151,7 +151,8 @@ fn reason(rest: &str) -> Option<String> {
     status::reason(words).filter(|_| is_phrase)
 }
 
-/// Returns the JSON body in the text after a status. Escaped quotes are unescaped.
+/// Returns the JSON body in the text after a status, with unescaped quotes; `None` if the text
+/// contains no JSON body.
 fn body(rest: &str) -> Option<String> {
     let at = rest.find('{')?;
     let text = rest[at..].replace("\\\"", "\"");

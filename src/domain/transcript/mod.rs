@@ -95,8 +95,8 @@ pub struct Unused {
 }
 
 impl Unused {
-    /// Adds a line. An indented line, such as a line of a stack trace, belongs to the line before it
-    /// and is not counted.
+    /// Adds a line, unless it is empty or indented. An indented line, such as a line of a stack
+    /// trace, belongs to the line before it.
     fn add(&mut self, line: &str, number: usize) {
         if !line.starts_with([' ', '\t']) && !line.trim().is_empty() {
             self.add_line(number);

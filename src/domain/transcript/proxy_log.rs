@@ -1,7 +1,7 @@
 //! Reads the lines of nginx's error log about a failed upstream.
 //!
-//! Each line is the result of one request. The line does not contain the status; nginx responds with
-//! 504 after a timeout and with 502 after another failure of the upstream.
+//! Each line is the result of one request. The line does not contain the status. The status is
+//! inferred: nginx responds with 504 after a timeout and with 502 after another upstream failure.
 
 use std::sync::LazyLock;
 
@@ -49,16 +49,16 @@ const ERRORS: &[(&str, &str)] = &[
     ("connect() ", "unreachable"),
 ];
 
-/// Returns the value of the fact `proxy_log.error` for a message; `None` if the message is not about
-/// a failed upstream.
+/// Returns the value of the fact `proxy_log.error` for a message; `None` if the message is not
+/// about a failed upstream.
 fn error(message: &str) -> Option<&'static str> {
     let is_upstream = message.contains("upstream") || message.contains("could not be resolved");
     let found = ERRORS.iter().find(|(part, _)| message.contains(part));
     found.filter(|_| is_upstream).map(|(_, error)| *error)
 }
 
-/// Returns the request in a line of nginx's error log; `None` if the line is another one or is not
-/// about a failed upstream.
+/// Returns the request in a line of nginx's error log about a failed upstream; `None` for other
+/// lines.
 pub(super) fn read(line: &str) -> Option<Exchange> {
     let found = LINE.as_ref().filter(|_| line.len() <= MAX_LINE)?;
     let found = found.captures(line)?;

@@ -295,7 +295,8 @@ impl Reader {
         };
         self.boundary();
         let last = std::mem::take(&mut self.current);
-        // The exchange is dropped with its duration, because it has neither a response nor a fault.
+        // The last exchange is discarded, because it has neither a response nor a fault. Its first
+        // line counts as unused.
         if last.command.is_some() && last.line > 0 {
             self.unused.add_line(last.line);
         }

@@ -18,7 +18,7 @@ pub(super) struct RawResponse {
     pub(super) headers: Vec<(String, String)>,
     /// The lines after the headers, each with a line end.
     pub(super) body: String,
-    /// Whether the body was printed as an object, so that its white space is lost.
+    /// Whether the body was printed as an object, so that its whitespace is lost.
     pub(super) is_reformatted: bool,
     /// Whether a part of the response is missing: the source does not show it, or it exceeds a
     /// limit.
@@ -100,7 +100,7 @@ impl RawResponse {
     }
 
     /// Records an empty line among the headers. Returns whether every line so far is followed by an
-    /// empty line, so that the headers continue after it.
+    /// empty line, so that the headers continue after the recorded line.
     pub(super) fn is_spaced_out(&mut self) -> bool {
         self.spaces += 1;
         self.spaces == self.headers.len() + 1

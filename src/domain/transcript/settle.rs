@@ -124,8 +124,8 @@ impl Exchange {
         }
     }
 
-    /// Marks a fault of the proxy as inferred if its status is one that a proxy also sends when it
-    /// cannot reach the endpoint.
+    /// Marks a fault of the proxy as inferred if the message contains a status that a proxy also
+    /// sends when it cannot reach the endpoint.
     fn doubt_proxy(&mut self) {
         if let Some(fault) = &mut self.fault
             && fault.found.kind == FaultKind::Proxy
@@ -171,8 +171,8 @@ impl Exchange {
             });
     }
 
-    /// Returns the requested URL: from the text, the command, or the request line and `Host`
-    /// header.
+    /// Returns the requested URL: from the text, the command, the request line and `Host` header,
+    /// or the host that curl's messages name. Returns `None` if the text shows none of these.
     pub(super) fn url(&self) -> Option<Url> {
         let by_command = || self.command.as_ref()?.url.clone();
         let own = self.request.url.clone();

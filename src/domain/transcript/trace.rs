@@ -74,8 +74,8 @@ impl Dump {
             self.text.extend(bytes);
             return true;
         }
-        // If the offset is two bytes larger than the data so far, the previous line ended with a
-        // line break, which a trace does not show.
+        // If the offset is two bytes larger than the data so far, the previous line had a line end,
+        // which a trace does not show.
         if offset == self.text.len() + 2 {
             self.text.extend(b"\r\n");
         }
@@ -105,7 +105,7 @@ fn hex(data: &str) -> Option<Vec<u8>> {
     bytes.filter(|bytes| !bytes.is_empty() && bytes.len() == shown.chars().count())
 }
 
-/// Width in characters of the hexadecimal numbers of a line: 16 numbers, each with a blank after
+/// Width in characters of the hexadecimal numbers of a line: 16 numbers, each with a space after
 /// it.
 const HEX_COLUMNS: usize = 48;
 

@@ -77,7 +77,7 @@ pub enum StartError {
     /// The daemon's HTTP server could not bind its address.
     #[error(
         "cannot listen on {address} ([server] listen): {source}; \
-         stop the other process or choose another address"
+         set `listen` to a free address of this host, or stop the process that uses {address}"
     )]
     Listen {
         /// The configured address of the HTTP server.
@@ -93,7 +93,7 @@ pub enum StartError {
     #[error("{0}")]
     Shard(#[from] IndexError),
     /// The threads for the probes could not be created.
-    #[error("cannot create threads for probes: {0}; raise the limit on threads")]
+    #[error("cannot create threads for probes: {0}; raise `ulimit -u` or the cgroup's `pids.max`")]
     Threads(std::io::Error),
 }
 
@@ -300,7 +300,7 @@ fn start_evidence(
     (collector, updates)
 }
 
-/// Starts the sinks that publish results.
+/// Starts the sinks that publish results, and returns them.
 fn start_sinks(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,

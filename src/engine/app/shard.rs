@@ -3,7 +3,8 @@
 use crate::domain::shard::{self, IndexError};
 use crate::model::settings::Settings;
 
-/// Restricts the settings to the targets of this daemon's shard.
+/// Returns the settings with only the targets of this daemon's shard. Without shards, returns the
+/// settings unchanged.
 ///
 /// # Errors
 /// Returns an error if the index of this daemon's shard cannot be determined. The message states

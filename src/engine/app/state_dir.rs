@@ -29,8 +29,8 @@ pub fn resolve(
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state").join(NAME)))
 }
 
-/// Returns the first directory in the value of `STATE_DIRECTORY`. systemd separates the directories
-/// with colons, in the order of the unit file.
+/// Returns the first directory in the value of `STATE_DIRECTORY`, or `None` if that part is empty.
+/// systemd separates the directories with colons, in the order of the unit file.
 fn first(value: &OsStr) -> Option<PathBuf> {
     let first = value.as_bytes().split(|byte| *byte == b':').next()?;
     (!first.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(first)))

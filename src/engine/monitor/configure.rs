@@ -22,7 +22,8 @@ use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
 impl Monitor {
-    /// Applies a configuration. The first call also restores the state of the previous run.
+    /// Applies a configuration and sends the numbers of changed targets to `reply`. The first call
+    /// also restores the state of the previous run.
     pub(super) fn configure(
         &mut self,
         settings: &Arc<Settings>,
@@ -134,8 +135,9 @@ impl Monitor {
                 _ => self.close_restored(kept, "closed: the daemon restarted", now),
             }
         }
-        // The first failure of a target without an open incident may be older than its last good
-        // response, because baselines are not saved after each probe.
+        // A restored first failure is kept only for a target with an open incident. For other
+        // targets, a good response may have followed, because baselines are not saved after each
+        // probe.
         for state in self.targets.values_mut() {
             if state.incidents.open().is_none() {
                 state.baseline.forget_failure();

@@ -1,4 +1,5 @@
-//! Writes the log lines of the monitor: one for each change of health and of an incident.
+//! Writes the log lines of the monitor: one for each change of a target's health or of an incident
+//! and, at level debug, one for each probe.
 
 use crate::domain::incident::IncidentEvent;
 use crate::domain::report::Report;

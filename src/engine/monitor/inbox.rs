@@ -27,7 +27,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Waits for the next event. Returns `None` once the scheduler has ended.
+    /// Waits for the next event of any channel. Returns `None` once the scheduler has ended.
     pub(super) async fn next(&mut self) -> Option<Event> {
         tokio::select! {
             emission = self.emissions.recv() => emission.map(Event::Probing),
@@ -39,7 +39,8 @@ impl Inbox {
         }
     }
 
-    /// Returns the next queued event, or `None` if no event is queued.
+    /// Returns the next queued event, or `None` if no event is queued. Events of the scheduler are
+    /// returned last.
     pub(super) fn try_next(&mut self) -> Option<Event> {
         if let Ok((settings, done)) = self.configurations.try_recv() {
             return Some(Event::Configure(settings, done));

@@ -122,8 +122,8 @@ pub struct Monitor {
 }
 
 /// Maximum number of events per batch. The store commits once per batch, so large batches save
-/// commits. The output of the first event waits for the other events of its batch; with this limit,
-/// for at most a millisecond.
+/// commits. The output of the first event is delayed until all events of the batch are handled;
+/// with this limit, by at most a millisecond.
 const BATCH: usize = 64;
 
 /// Interval at which the group's incident is updated and changed baselines are saved.

@@ -122,10 +122,10 @@ impl TargetState {
         (transition, self.incidents.apply(outcome, rulebook, now))
     }
 
-    /// Updates the published cause. A failed probe publishes the cause of the open incident, so
-    /// that a single deviating probe does not change the published cause. Without an open incident,
-    /// the cause of the failed probe is published. Once the target is up again, no cause is
-    /// published.
+    /// Updates the published cause. After a failed or degraded probe, the cause of the open
+    /// incident is published, so that a single deviating probe does not change the published cause.
+    /// Without an open incident, the cause of that probe is published. Once the target is up again,
+    /// no cause is published.
     pub(super) fn show(&mut self, diagnosis: &Diagnosis) {
         let incident = self.incidents.open().map(|incident| &incident.verdict);
         match diagnosis.outcome {

@@ -30,7 +30,8 @@ use crate::model::target::{Target, TargetName};
 pub enum Command {
     /// Sets the targets, and the maximum number of probes that run at the same time.
     Configure(Vec<Arc<Target>>, usize),
-    /// Probes a target again after this delay, to confirm a first failure before the next slot.
+    /// Probes a target again after this delay, to confirm a first failed or degraded result before
+    /// the next slot.
     Confirm(TargetName, Duration),
     /// Stops the scheduler. No further probe starts, and running probes may finish within this
     /// time.
@@ -157,7 +158,8 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Starts the probes that are due. Returns an error if the receiver of emissions was dropped.
+    /// Starts the probes that are due and reports missed slots. Returns an error if the receiver of
+    /// emissions was dropped.
     async fn start_due(&mut self) -> Result<(), mpsc::error::SendError<Emission>> {
         let now = self.now();
         let is_due = self.schedule.next_due().is_some_and(|due| due <= now);

@@ -213,7 +213,7 @@ fn log(notice: Notice) {
                 differs, "cloudwatch: alarm was changed by hand; {action}"
             );
         }
-        Notice::AsConfigured(alarm) => info!(alarm, "cloudwatch: alarm no longer drifted"),
+        Notice::AsConfigured(alarm) => info!(alarm, "cloudwatch: alarm is as configured again"),
         Notice::PeersChanged(gone) => info!(
             ?gone,
             "cloudwatch: other daemons started or stopped; alarms were reassigned"

@@ -46,9 +46,9 @@ pub fn channel() -> (AlarmUpdates, Requests) {
 }
 
 impl AlarmUpdates {
-    /// Requests that `annotation` is written to a target's alarm. If `annotation` is `None`, the
-    /// alarm then says that no failure is known. The alarm is not written before `not_before`. The
-    /// request replaces an earlier request for the same target.
+    /// Requests that `annotation` is written to a target's alarm. `None` means that no failure is
+    /// known. The alarm is not written before `not_before`. The request replaces an earlier request
+    /// for the same target.
     pub fn request(
         &self,
         target: &TargetName,
@@ -62,9 +62,9 @@ impl AlarmUpdates {
         });
     }
 
-    /// Moves the pending update of a target ahead of updates that are not urgent. The caller holds
-    /// back a datapoint that makes the target's alarm fire until the returned receiver gets the
-    /// result. The receiver is closed if the executor has ended.
+    /// Moves the pending update of a target ahead of updates that are not urgent. Until the
+    /// returned receiver gets the result, the caller holds back a datapoint that makes the target's
+    /// alarm fire. The receiver is closed if the executor has ended.
     #[must_use]
     pub fn mark_urgent(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
         let (result, receiver) = oneshot::channel();

@@ -15,7 +15,7 @@ where
     E: std::error::Error + 'static,
 {
     match error {
-        // The SDK's attempt timeout also covers signing and connecting. Connecting has a
+        // A timeout of an attempt normally means that the request was sent: connecting has a
         // shorter timeout, which the SDK reports as a dispatch failure.
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(_) => broke_after_connecting(error),
@@ -25,7 +25,7 @@ where
 }
 
 /// Returns whether a call failed after hyper had connected. Returns false if no credentials could
-/// be fetched: the source of that error may be another call, which had connected.
+/// be fetched, because a hyper error in that case belongs to the call that fetches the credentials.
 fn broke_after_connecting(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

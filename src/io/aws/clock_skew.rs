@@ -36,7 +36,8 @@ pub(super) fn describe_clock_skew(code: &str, message: &str) -> Option<String> {
 }
 
 /// Returns the number of seconds by which this host's clock is ahead of AWS's clock; negative if it
-/// is behind. `rest` is AWS's message, starting at HOST_TIME.
+/// is behind. Returns `None` if a time cannot be parsed. `rest` is AWS's message, starting at
+/// HOST_TIME.
 fn seconds_ahead(rest: &str) -> Option<i64> {
     let host_time: Timestamp = rest.split_whitespace().next()?.parse().ok()?;
     let (_, aws_time) = rest.split_once('(')?;

@@ -67,7 +67,8 @@ impl FailureKind {
     }
 }
 
-/// Classifies a failed call. `service` is the prefix of the service in IAM action names.
+/// Returns the [`CallError`] of a failed call. `service` is the prefix of the service in IAM action
+/// names.
 pub(crate) fn classify<E>(
     service: &'static str,
     operation: &'static str,
@@ -128,8 +129,8 @@ fn denied(action: &str, code: &str, message: &str) -> String {
         )
     } else {
         format!(
-            "no valid AWS credentials: give the daemon a role, a profile or AWS_ACCESS_KEY_ID \
-             ({message})"
+            "no valid AWS credentials: give the daemon a role or a profile, or set \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY ({message})"
         )
     }
 }

@@ -225,7 +225,7 @@ impl<'a> KeyLocation<'a> {
 /// what to do.
 pub(super) fn read_text(file: &Path) -> Result<String, String> {
     if file.is_dir() {
-        return Err("this is a directory; name a TOML file in it".to_owned());
+        return Err("this is a directory; give the path of a TOML file in it".to_owned());
     }
     let mut bytes = Vec::new();
     let open = std::fs::File::open(file);

@@ -216,8 +216,9 @@ impl Report<'_> {
         });
     }
 
-    /// Returns the number of the next line that contains `key`, from 1. The search starts after the
-    /// last key found, because keys are reported in the order of the file.
+    /// Returns the number of the next line that contains `key`, from 1, or `None` if there is no
+    /// such line. The search starts after the last key found, because keys are reported in the
+    /// order of the file.
     fn line_of(&mut self, key: &str) -> Option<usize> {
         let (first, mut start) = self.after;
         for (index, line) in self.lines.iter().enumerate().skip(first) {
@@ -231,7 +232,8 @@ impl Report<'_> {
     }
 }
 
-/// Returns the byte position after `key` in `line`. The search starts at `start`.
+/// Returns the byte position after `key` in `line`, or `None` if `line` does not contain `key` as a
+/// key, followed by a colon. The search starts at byte `start`.
 fn end_of_key(line: &str, start: usize, key: &str) -> Option<usize> {
     let mut found = line.get(start..)?.match_indices(key);
     found.find_map(|(place, _)| {

@@ -70,8 +70,8 @@ const EMPTY_FILE: &str = "the file is empty; start with these three lines:\n\
     url = \"https://example.com/\"";
 
 /// The text appended to the error about an unknown key in an included file.
-const INCLUDED_HINT: &str =
-    "; an included file can contain only these, so move other tables to the main file";
+const INCLUDED_HINT: &str = "; an included file can contain only [[target]] and \
+     [[maintenance]], so move other tables to the main file";
 
 /// Reads a configuration and all files that it includes. Blocks on I/O.
 ///

@@ -25,7 +25,7 @@ pub(super) fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> 
     .map_err(|error| format!("cannot read {shown} ({error}); make it readable for this user"))?;
     if bytes.len() as u64 > max_bytes {
         return Err(format!(
-            "{shown} is larger than {max_bytes} bytes; name a smaller file"
+            "{shown} is larger than {max_bytes} bytes; set the path of a smaller file"
         ));
     }
     Ok(bytes)

@@ -209,8 +209,8 @@ pub(super) const OF_TARGET: &[(&str, &[&str])] = &[
 ];
 
 /// Returns the keys of the table `section`, such as `target.request` or `server`. An empty
-/// `section` means the top level. Returns `None` for a table that neither [`OF_TARGET`] nor
-/// [`OF_DAEMON`] contains, except `maintenance`.
+/// `section` means the top level. Returns `None` for a table that is neither `maintenance` nor
+/// listed in [`OF_TARGET`] or [`OF_DAEMON`].
 pub(super) fn keys(section: &str) -> Option<&'static [&'static str]> {
     let (first, rest) = section.split_once('.').unwrap_or((section, ""));
     match first {

@@ -61,7 +61,7 @@ fn hint(line: &str, message: &str) -> Option<String> {
         let Some((key, value)) = line.split_once(':') else {
             let (key, value) = line.split_once(char::is_whitespace)?;
             return Some(format!(
-                "a key has a `=` before its value; {}",
+                "a key has an `=` before its value; {}",
                 assignment(key, value.trim())
             ));
         };
@@ -96,7 +96,7 @@ fn header(line: &str, message: &str) -> Option<String> {
                 "the table [{name}] appears twice; write [[{name}]], with double brackets, for \
                  each one"
             ),
-            name => format!("the table [{name}] appears twice; move its keys into one of them"),
+            name => format!("the table [{name}] appears twice; move all keys into one table"),
         });
     }
     if message.contains("unclosed") && !line.contains(']') && name.chars().all(plain) {
@@ -120,7 +120,7 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
     let bare = value.split(" #").next().unwrap_or_default().trim();
     if bare.is_empty() {
         return Some(format!(
-            "the key {} has no value; write one or remove it",
+            "the key {} has no value; write a value or remove the key",
             habits::quoted(key)
         ));
     }

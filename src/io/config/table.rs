@@ -308,8 +308,9 @@ impl<'a> Value<'a> {
         read.unwrap_or_default()
     }
 
-    /// Reports the unknown key of this value. `section` is the path of its table, and `known` are
-    /// the valid keys of that table. Appends `hint` to the error message.
+    /// Reports that `key`, the key of this value, is unknown. `section` is the path of its table,
+    /// and `known` are the valid keys of that table. Appends `hint` to the error message. If the
+    /// value is a table whose keys must be moved, reports each of these keys, too.
     fn report_unknown(&self, section: &str, key: &str, known: &[&str], hint: &str) {
         let written = Written {
             section,

@@ -82,7 +82,7 @@ const HEADERS: [&str; 5] = [
 ];
 
 /// Maximum size in bytes of the web configuration file and of each PEM file that it names.
-/// Certificates and keys are a few kilobytes long, so a larger file was named by mistake.
+/// Certificates and keys are a few kilobytes long, so the path of a larger file is probably wrong.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// Reads a web configuration file. Blocks on I/O. The settings are usable only if no error was
@@ -261,12 +261,12 @@ impl Reader<'_> {
             (Some("VerifyClientCertIfGiven"), Some(ca)) => return ClientAuth::IfGiven(ca),
             (None | Some("" | "NoClientCert"), Some(_)) => (
                 KEY,
-                "does not request certificates, but `client_ca_file` is set; write \
-                 RequireAndVerifyClientCert",
+                "does not request client certificates, but `client_ca_file` is set; write \
+                 RequireAndVerifyClientCert or remove `client_ca_file`",
             ),
             (Some("RequireAndVerifyClientCert" | "VerifyClientCertIfGiven"), None) => (
                 CA_KEY,
-                "is missing; name a PEM file with the authorities that sign client certificates",
+                "is missing; set the path of a PEM file with the CA certificates of the clients",
             ),
             (Some("RequestClientCert" | "RequireAnyClientCert"), _) => (
                 KEY,
@@ -289,7 +289,7 @@ impl Reader<'_> {
     fn pem(&mut self, key: &str, text: Option<&String>, file: Option<&String>) -> Option<Vec<u8>> {
         if text.is_none() && file.is_none() {
             let key = format!("tls_server_config.{key}_file");
-            self.error(&key, "is missing; name a PEM file");
+            self.error(&key, "is missing; set the path of a PEM file");
         }
         self.optional_pem(key, text, file)
     }
@@ -325,7 +325,7 @@ impl Reader<'_> {
     }
 
     /// Reports an error if no TLS configuration can be built from the certificate, the key and the
-    /// client authorities.
+    /// CA certificates of the clients.
     fn check_tls(&self, settings: &WebSettings) {
         if let Some(tls) = &settings.tls
             && let Err(error) = server_config(tls, settings.http2)

@@ -17,7 +17,7 @@ use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{MetricSeries, SeriesValues};
 use crate::model::target::TargetName;
 
-/// The id of a lookup: the name of the target and the time at which the request began.
+/// The id of a lookup: the name of the target and the time when the probe began.
 pub(super) type LookupId = (TargetName, Timestamp);
 
 /// An AWS call with the ids of the lookups that need its output.

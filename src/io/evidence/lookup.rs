@@ -1,8 +1,9 @@
 //! Plans the AWS reads of one evidence request and collects their results.
 //!
 //! This module does no I/O. The current time is an argument. Metrics are read twice while
-//! datapoints arrive and once when the window has settled. A log is searched until a line of the
-//! request is found or a quarter of an hour has passed.
+//! datapoints arrive, and once after the window has settled: no more datapoints are expected. A log
+//! is searched until it contains a line about the probe's request, or a quarter of an hour has
+//! passed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,7 @@ pub(super) struct Lookup {
     pub(super) metrics: FetchState,
     /// The log groups to search, at most two.
     pub(super) logs: Vec<LogSearch>,
-    /// The time from the end of the request to the first search of a log.
+    /// The time from the end of the probe to the first search of a log.
     first_log_search: Duration,
     /// The times of the metric reads before the final read, ascending. In these reads, a missing
     /// datapoint has no meaning, because it may still arrive.
@@ -61,13 +62,13 @@ pub(super) struct LogSearch {
     pub(super) state: FetchState,
 }
 
-/// The times of the log searches after the end of the request, as multiples of the time to the
-/// first search. If the first search is after 15 s, the last search is after 15 minutes. A later
+/// The times of the log searches after the end of the probe, as multiples of the time to the first
+/// search. If the first search is after 15 s, the last search is after 15 minutes. A later
 /// search would not help with the incident.
 const LOG_SEARCHES: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
 
-/// The time that a log search covers before the start and after the end of a request. Log events
-/// are timestamped by AWS's clock, which may differ from the clock of this host.
+/// The time that a log search covers before the start and after the end of a probe. Log events are
+/// timestamped by AWS's clock, which may differ from the clock of this host.
 const LOG_MARGIN: Duration = Duration::from_secs(120);
 
 /// The time of the final metric read is rounded up to a multiple of this number of seconds, so that

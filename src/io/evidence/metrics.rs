@@ -101,7 +101,7 @@ fn query(index: usize, series: &MetricSeries) -> MetricDataQuery {
 }
 
 /// Adds the values of one result to `values`. Returns the index of the series if CloudWatch could
-/// not read it completely.
+/// not read it completely, otherwise `None`.
 fn add_result(
     result: &MetricDataResult,
     series: &[MetricSeries],

@@ -42,7 +42,7 @@ pub struct EvidenceCollector {
     metrics: DaemonMetrics,
 }
 
-/// The time from the end of a request to the first search of a log. Log lines usually appear within
+/// The time from the end of a probe to the first search of a log. Log lines usually appear within
 /// seconds, but AWS does not guarantee this.
 pub const FIRST_LOG_SEARCH: Duration = Duration::from_secs(15);
 

@@ -20,7 +20,7 @@ use crate::model::settings::Settings;
 #[derive(Debug)]
 pub(super) struct PendingLookups {
     lookups: BTreeMap<LookupId, Lookup>,
-    /// The time from the end of a request to the first search of a log.
+    /// The time from the end of a probe to the first search of a log.
     first_log_search: Duration,
 }
 

@@ -60,7 +60,7 @@ fn region_in(host: &str) -> Option<String> {
         ("execute-api" | "lambda-url" | "elb", region) | (region, "elb") => region,
         _ => return None,
     };
-    // A region has the form `eu-west-1`. With any other text, requests would go to a wrong host.
+    // A region has the form `eu-west-1`. With any other text, requests would go to the wrong host.
     let parts: Vec<&str> = region.split('-').collect();
     let numbered = parts
         .last()

@@ -70,8 +70,8 @@ impl Credentials {
             .get_or_try_init(|| async {
                 let config = Box::pin(aws_config::load_defaults(BehaviorVersion::latest())).await;
                 config.credentials_provider().ok_or_else(|| {
-                    "no AWS credentials to sign with; set AWS_PROFILE, the AWS_* variables or an \
-                     instance role"
+                    "no AWS credentials to sign with; set AWS_PROFILE, set AWS_ACCESS_KEY_ID and \
+                     AWS_SECRET_ACCESS_KEY, or attach an IAM role"
                         .to_owned()
                 })
             })
@@ -79,8 +79,8 @@ impl Credentials {
         provider.provide_credentials().await.map_err(|error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             format!(
-                "no AWS credentials to sign with: {error}{}; set AWS_PROFILE, the AWS_* \
-                 variables or an instance role",
+                "no AWS credentials to sign with: {error}{}; set AWS_PROFILE, set \
+                 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach an IAM role",
                 cause.map(|cause| format!(" ({cause})")).unwrap_or_default()
             )
         })

@@ -22,12 +22,12 @@ pub(super) struct BodyDecoder {
     is_empty: bool,
 }
 
-/// The decoded bytes that were not taken yet, and the limits for further bytes.
+/// The decoded bytes that have not been taken yet, and the limits for further bytes.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// The decoded bytes that were kept and not taken yet.
+    /// The decoded bytes that were kept and have not been taken yet.
     pub(super) bytes: Vec<u8>,
-    /// The number of decoded bytes, including bytes that are not kept.
+    /// Number of bytes decoded since the last call to [`BodyDecoder::take`], kept or not.
     pub(super) count: u64,
     /// Number of further decoded bytes that may be kept.
     room: usize,
@@ -85,7 +85,7 @@ impl BodyDecoder {
     }
 
     /// Returns the codings of the body if the body cannot be decoded, because a coding is unknown
-    /// or there are too many codings.
+    /// or there are too many codings. Returns `None` if the body can be decoded or is not encoded.
     pub(super) fn undecoded(&self) -> Option<&str> {
         (self.stages.is_none() && !self.codings.is_empty()).then_some(self.codings.as_str())
     }

@@ -15,8 +15,8 @@ use crate::model::target::{Auth, Target};
 #[derive(Default)]
 pub(super) struct SentSecrets(Vec<Vec<u8>>);
 
-/// Minimum length in bytes of a secret that is redacted. The bytes of a shorter secret occur in
-/// responses by chance, so a gap in known text would reveal the secret.
+/// Minimum length in bytes of a secret that is redacted. A shorter secret may occur in a response
+/// by chance. Replacing it in a text that is known would reveal the secret.
 const MIN_LENGTH: usize = 6;
 
 /// The text that replaces a secret.

@@ -1,8 +1,9 @@
 //! Defines the two simulated API types, and the response of each to the outcome of a request.
 //!
 //! HTTP APIs and REST APIs respond to the same faults with different statuses, bodies and headers.
-//! In each API type, several faults have the same response, but not the same faults in both. All
-//! responses are from captures unless a comment states otherwise. `gateway` handles requests.
+//! In each API type, several faults have the same response, but the two types group the faults
+//! differently. All responses are from captures unless a comment states otherwise. `gateway`
+//! handles requests.
 
 use std::time::Duration;
 

@@ -149,8 +149,9 @@ impl Gateway {
         }
     }
 
-    /// Returns the response headers of this API type. The first header is the request id.
-    /// `short_id` is the id of API Gateway, and `error_type` the value of `x-amzn-errortype`.
+    /// Returns the response headers of this API type. The first header contains the request id.
+    /// `short_id` is the request id of an HTTP API or the extended request id of a REST API.
+    /// `error_type` is the value of `x-amzn-errortype`.
     fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
         match self.api {
             ApiType::HttpApi => vec![("apigw-requestid", short_id)],
@@ -235,7 +236,7 @@ impl Gateway {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The counters remain usable after a panic in a test.
+        // The counters remain usable after a panic in a test, so a poisoned lock is ignored.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

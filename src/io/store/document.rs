@@ -76,8 +76,8 @@ struct RevisionDocument {
     note: String,
 }
 
-/// The JSON document of a fact's value. It is tagged with its type, so that a text that looks like
-/// a number remains a text.
+/// The JSON document of a fact's value. The value is tagged with its type, so that a text that
+/// looks like a number remains a text.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum ValueDocument {
@@ -85,8 +85,8 @@ enum ValueDocument {
     Number(f64),
 }
 
-/// The JSON document of a baseline. Response times are integers in microseconds, which keeps the
-/// document short: a baseline contains the times of up to 64 healthy responses.
+/// The JSON document of a baseline. `healthy` contains the processing and connect times of up to 64
+/// healthy responses. Response times are integers in microseconds, which keeps the document short.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]

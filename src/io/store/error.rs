@@ -70,7 +70,7 @@ impl fmt::Display for StoreError {
         let problem = match self.kind {
             StoreErrorKind::Full => {
                 "the disk is full or the database has reached its maximum size; free some disk \
-                 space"
+                 space, or shorten `cloudwatch.backlog`"
             }
             StoreErrorKind::ReadOnly => {
                 "cannot write to the state directory; make it writable for the daemon's user, or \
@@ -81,7 +81,8 @@ impl fmt::Display for StoreError {
             }
             StoreErrorKind::Corrupt => "the database is corrupt and is replaced with a new one",
             StoreErrorKind::Newer => {
-                "a later release wrote the database; run that release, or move the file away"
+                "a later release wrote the database; run that release, or move the database file \
+                 out of the state directory"
             }
             StoreErrorKind::Other => "the database cannot be used; check the state directory",
         };

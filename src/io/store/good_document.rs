@@ -25,7 +25,7 @@ pub(super) struct GoodDocument {
 #[derive(Serialize, Deserialize)]
 struct FailureDocument {
     began: Timestamp,
-    /// The properties: name, host and port of the last hop, and value.
+    /// The properties, each with its name, the host and port of the last hop, and its value.
     values: Vec<(String, String, String)>,
 }
 
@@ -35,7 +35,8 @@ struct FailureDocument {
 struct PropertyDocument {
     property: String,
     values: Vec<(String, Timestamp, Timestamp)>,
-    /// The host and port of the last hop of each value. A value without this entry is not read.
+    /// For each value, the host and port of the last hop, in the order of `values`. A value without
+    /// a hop is ignored.
     #[serde(default)]
     hops: Vec<String>,
     overflowed: Option<Timestamp>,

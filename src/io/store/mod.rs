@@ -231,8 +231,8 @@ impl Store {
         }
     }
 
-    /// Moves a destination's datapoints to the backlog, except those that the caller still has in
-    /// memory and whose ids are in `known`. Callers use this method after the store has recovered,
+    /// Moves a destination's datapoints to the backlog, except the datapoints with the ids `known`,
+    /// which the caller still has in memory. Callers use this method after the store has recovered,
     /// because failed jobs may have left rows of datapoints that the caller no longer has.
     pub fn reconcile_datapoints(&self, destination: &str, known: Vec<u64>) {
         self.enqueue(Job::Reconcile(destination.to_owned(), known));
@@ -291,7 +291,7 @@ impl Store {
     /// Runs a job and returns its result; `None` if the job failed or took too long.
     ///
     /// While the disk is unresponsive the job is still queued, but its result is not awaited.
-    /// Otherwise, a caller that runs a job every second would spend most of its time waiting.
+    /// Otherwise, a caller that runs a job every second would spend half of its time waiting.
     async fn run<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
         let (done, result) = oneshot::channel();
         let unresponsive = self.unresponsive.load(Ordering::Relaxed);

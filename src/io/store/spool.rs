@@ -84,9 +84,9 @@ pub(super) fn for_each(
     Ok(())
 }
 
-/// Moves a destination's datapoints to the backlog, except those that the process still has in
-/// memory and whose ids are in `known`. The moved datapoints may have been sent, so they are marked
-/// as possibly arrived.
+/// Moves a destination's datapoints to the backlog, except the datapoints with the ids `known`,
+/// which the process still has in memory. The moved datapoints are marked as possibly arrived,
+/// because they may have been sent.
 pub(super) fn reconcile(
     transaction: &Transaction<'_>,
     destination: &str,

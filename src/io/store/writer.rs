@@ -261,7 +261,8 @@ fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, StoreError> {
     Ok(0)
 }
 
-/// Executes the reading part of a committed job, and sends its result to the caller.
+/// Executes the reading part of a committed job, and sends the job's result to the caller. `count`
+/// is the number that [`commit`] returned for the job.
 fn reply(database: &Database, job: Job, count: u64) -> Result<(), StoreError> {
     // Sending fails if the caller has stopped waiting.
     let _ = match job {

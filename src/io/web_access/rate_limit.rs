@@ -9,8 +9,8 @@ use crate::model::settings::web::RateLimit;
 #[derive(Debug)]
 pub struct TokenBucket {
     limit: RateLimit,
-    /// The time at which the bucket was, or would have been, empty. The bucket has gained one token
-    /// per interval since that time.
+    /// The bucket contains one token for each interval that has passed since this time, but at most
+    /// `burst` tokens.
     empty_at: Mutex<Instant>,
 }
 
@@ -38,8 +38,8 @@ impl TokenBucket {
     /// Removes a token from the bucket. Returns false if the bucket is empty.
     pub fn take(&self, now: Instant) -> bool {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // The bucket gains its maximum of `burst` tokens within `interval * burst`. If it was last
-        // empty earlier than that, it is full, as if it had been empty exactly then.
+        // A bucket that was empty `interval * burst` ago is full. An earlier `empty_at` would stand
+        // for more than `burst` tokens, so `full` is used instead.
         let full = now.checked_sub(self.limit.interval * self.limit.burst);
         let since = full.map_or(*empty_at, |full| full.max(*empty_at));
         if now.saturating_duration_since(since) < self.limit.interval {

@@ -265,7 +265,7 @@ async fn a_socks_proxy_gets_the_password_and_its_refusals_are_named() {
     })
     .await;
     let other = probe(&through(http.address, "socks5h", "http://name.test/")).await;
-    assert!(detail(other).contains("does not speak SOCKS5"));
+    assert!(detail(other).contains("does not use SOCKS5"));
 }
 
 #[tokio::test]

@@ -19,11 +19,11 @@ use crate::model::target::{Target, TargetName};
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PageTimes(pub Vec<(TargetName, Duration)>);
 
-/// Maximum time in which CloudWatch evaluates a standard alarm after the end of a period.
+/// Maximum time from the end of a period until CloudWatch evaluates a standard alarm.
 /// CloudWatch evaluates standard alarms once a minute.
 const EVALUATION: Duration = Duration::from_secs(60);
 
-/// Maximum time in which CloudWatch evaluates a high-resolution alarm after the end of a period.
+/// Maximum time from the end of a period until CloudWatch evaluates a high-resolution alarm.
 /// CloudWatch evaluates high-resolution alarms every 10 s.
 const FAST_EVALUATION: Duration = Duration::from_secs(10);
 

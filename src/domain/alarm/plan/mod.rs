@@ -50,8 +50,8 @@ pub enum Step {
         actual: ActualAlarm,
         /// The fields in which the existing alarm differs from its desired definition.
         changes: Vec<FieldDiff>,
-        /// Whether the alarm was changed by hand: its desired definition is the same as at the last
-        /// write.
+        /// Whether the alarm was changed by hand: it differs, although its desired definition is
+        /// the same as at the last write.
         by_hand: bool,
     },
     /// Leaves an alarm that was changed by hand as is, because the drift policy is `leave`.
@@ -72,7 +72,7 @@ pub enum Step {
     },
     /// Writes nothing, because an alarm with this name exists without the managed tag.
     Conflict(AlarmSpec),
-    /// Reports a managed alarm of this location whose target or cause is no longer configured.
+    /// Reports a managed alarm of this location that the configuration no longer requires.
     Orphan(ActualAlarm),
 }
 
@@ -125,7 +125,7 @@ impl Plan {
             .filter(|step| matches!(step, Step::Create(_) | Step::Update { .. }))
     }
 
-    /// Returns the alarms that `probecause alarms prune` would delete.
+    /// Returns the orphans: the managed alarms of the location that are not desired.
     pub fn orphans(&self) -> impl Iterator<Item = &ActualAlarm> {
         self.steps.iter().filter_map(|step| match step {
             Step::Orphan(alarm) => Some(alarm),

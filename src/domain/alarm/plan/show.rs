@@ -54,7 +54,7 @@ impl fmt::Display for Plan {
                 )?,
                 Step::Orphan(alarm) => writeln!(
                     f,
-                    "? {}\n    no longer configured; `probecause alarms prune` deletes it",
+                    "? {}\n    no longer configured; `probecause alarms prune --yes` deletes it",
                     alarm.name
                 )?,
             }
@@ -197,7 +197,7 @@ mod tests {
             actual.extend([gone, elsewhere, foreign]);
         }), @r"
         ? probecause local gone
-            no longer configured; `probecause alarms prune` deletes it
+            no longer configured; `probecause alarms prune --yes` deletes it
         nothing to do
         0 to create, 0 to update, 2 as desired, 0 in conflict, 1 no longer configured
         ");

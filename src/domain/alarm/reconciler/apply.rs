@@ -188,9 +188,10 @@ impl Reconciler {
             }
             let known = self.known.annotation(&spec.name);
             if known.is_some_and(Annotation::names_cause) {
-                // A cause that occurred for less than a period fires its alarm only at the end of
-                // the period, and the alarm must still name the cause at that time. After a
-                // recovery, the period has already ended.
+                // A cause that occurred for less than a period fires its alarm only after the
+                // period ends. The alarm must still name the cause then, so the cause is removed
+                // only after two periods. After a recovery, the caller has already waited for two
+                // periods.
                 let period = Duration::from_secs(u64::from(update.period));
                 let wait = if annotation.names_cause() {
                     period * 2

@@ -103,8 +103,8 @@ impl DisableActions {
             && self.unmarked.is_empty()
     }
 
-    /// Returns whether a read or a mark is outstanding, or a call may be made now. Until
-    /// this is false, no full read of the account begins.
+    /// Returns whether a read or a mark is outstanding, or a call may be made now. A full read of
+    /// the account begins only when none of these is the case.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
         let waits = now < self.not_before;
         !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())

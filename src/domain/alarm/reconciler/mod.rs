@@ -163,7 +163,7 @@ impl Reconciler {
             } => {
                 let key = AlarmKey::Target(target);
                 self.updates.add(key, annotation, not_before);
-                // The new update waits for the end of the task in progress: nothing is scheduled.
+                // A new update waits until the task in progress ends, so nothing is scheduled now.
                 only_added = self.task.is_some();
             }
             Event::BecameUrgent { target, ticket } => self.mark_urgent(&target, ticket),
@@ -254,7 +254,7 @@ impl Reconciler {
         let task = self.task.as_mut();
         match task.and_then(|task| task.update_of(&key)) {
             Some(update) => update.wait(ticket),
-            // The update has already been written.
+            // No update of this alarm is pending or in progress, so none has to be written.
             None => self.updates.settle_now(ticket, UpdateResult::Written),
         }
     }

@@ -9,8 +9,8 @@ use crate::domain::alarm::reconciler::task::Task;
 use crate::domain::alarm::spec::AlarmKey;
 use crate::domain::retry::Backoff;
 
-/// Delays after consecutive failures that concern the account as a whole: from 1 s to 60 s, within
-/// which new permissions take effect.
+/// Delays after consecutive failures that concern the account as a whole: 1 s, doubled up to 60 s.
+/// Newly granted permissions take effect within 60 s.
 pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 impl Reconciler {
@@ -122,7 +122,7 @@ impl Reconciler {
                 let known = !self.reading.is_stale || self.known.is_managed(&spec.name);
                 known && !self.quarantine.contains(&spec.name, now)
             }
-            // Another daemon's alarm is read before it is written.
+            // Another daemon's alarm is read before each write, so no full read is needed.
             None => !self.is_quarantined(key, now),
         }
     }

@@ -32,8 +32,8 @@ pub(super) struct Writing {
     pub(super) annotation: Annotation,
     /// The planned step that this write carries out, if any.
     pub(super) step: Option<Step>,
-    /// Whether the definition is written together with the annotation even without a planned step,
-    /// which the drift policy determines.
+    /// Whether the drift policy requires the definition to be written together with the annotation
+    /// even without a planned step.
     pub(super) puts_definition: bool,
     pub(super) update: Option<UpdateWrite>,
 }

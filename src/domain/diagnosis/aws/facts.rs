@@ -1,8 +1,9 @@
 //! Turns the evidence from AWS into facts that rules may test.
 //!
 //! The rules combine these facts with the response as in this table. The second column is the value
-//! of `lambda.seen` in a settled window, unless it names another fact. If the function also serves
-//! other traffic, no row proves what happened to the prober's request:
+//! of `lambda.seen` in a settled window (every datapoint has had enough time to arrive), unless it
+//! names another fact. If the function also serves other traffic, no row proves what happened to
+//! the prober's request:
 //!
 //! | response | `lambda.seen` | cause | maximum certainty |
 //! | --- | --- | --- | --- |
@@ -74,9 +75,9 @@ impl Facts {
         }
     }
 
-    /// Returns whether the integration was called. The status that the log line reports as the
-    /// Lambda service's may be the status of a backend, which a parameter mapping of the API
-    /// replaces, so that it only looks like a rejected invocation.
+    /// Returns whether the integration was called; `None` if unknown. Statuses in the log line that
+    /// look like a rejected invocation may also be from an HTTP backend whose status a parameter
+    /// mapping of the API replaced.
     fn log_invoked(&self, log: &LogFinding) -> Option<bool> {
         let from_status = log.integration_status.is_some_and(|status| status >= 400)
             && matches!(

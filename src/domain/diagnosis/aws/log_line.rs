@@ -94,7 +94,8 @@ pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
         let template = agreed(found.iter().map(|(template, _)| *template));
         (template, found.iter().find_map(|(_, status)| *status))
     } else {
-        // The other phrases describe the call of the authorizer.
+        // The request ended before the integration was called, so the other phrases describe the
+        // call of the authorizer.
         (agreed(before.into_iter()), None)
     };
     Some(LogFinding {
@@ -194,7 +195,8 @@ fn is_vague(template: LogTemplate) -> bool {
 
 /// Returns `Throttled` if the Lambda service returned 429 and the API returned 5xx. If the function
 /// itself had returned 429, the API would have relayed that status, unless a parameter mapping
-/// overwrites it. So the statuses alone, without a phrase, give only `ThrottledByStatus`.
+/// overwrites it. Without a phrase, the caller therefore replaces the result with
+/// `ThrottledByStatus`.
 fn throttled(status: Option<u16>, service_status: Option<u16>) -> Option<LogTemplate> {
     let own_error = status.is_some_and(|status| status >= 500);
     (own_error && service_status == Some(429)).then_some(LogTemplate::Throttled)
@@ -211,7 +213,7 @@ fn refused_by_service(status: Option<u16>, service_status: Option<u16>) -> bool 
 
 /// Returns whether the API rejected a response of Lambda without logging an error: Lambda returned
 /// 200, the log format includes the integration error but it is unset, the API generated the
-/// response, and the function's code did not set its status.
+/// response, and the function's code did not return the same status as the API.
 fn refused_without_error(
     fields: &Fields,
     status: Option<u16>,

@@ -1,5 +1,5 @@
 //! Interprets the evidence from AWS about a failed request: the request's log line and the metrics
-//! of the minutes around it.
+//! of the minutes around the request.
 //!
 //! `io::evidence` queries AWS; this module holds the plain data and interprets it. `log_line`
 //! parses a line, `window` selects the minutes to query, `sums` interprets the metric sums, `facts`
@@ -120,7 +120,7 @@ text_enum! {
         NetworkFailure = "network-failure",
         /// The endpoint address of the integration is invalid.
         InvalidEndpoint = "invalid-endpoint",
-        /// The API reports an internal error while it called its integration, as for a VPC link.
+        /// The API had an internal error while calling its integration, such as a VPC link.
         IntegrationInternalError = "integration-internal-error",
         /// The TLS handshake of the API with the backend failed.
         TlsFailed = "tls-failed",

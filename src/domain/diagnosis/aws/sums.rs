@@ -1,24 +1,24 @@
 //! Interprets the metric sums of a window.
 //!
 //! Rules have no arithmetic, so this module reduces the sums to one outcome, the first that matches
-//! in this table. `zero` requires a settled window; in an open window, a missing datapoint may
-//! still arrive.
+//! in this table. `none` means that no datapoint above zero has arrived. `zero` also requires a
+//! settled window, because a missing datapoint may still arrive in an open window.
 //!
 //! | throttles | invocations | errors | also | [`InvocationOutcome`] |
 //! | --- | --- | --- | --- | --- |
 //! | any | some | any | longest run ≥ the API's limit | `OutlastedApi` |
-//! | some | none (settled: fewer than own requests) | none | | `Throttled` |
+//! | some | none; if settled, fewer than the own requests | none | | `Throttled` |
 //! | none | some | all, at least the own requests | longest run at the function's timeout | `TimedOut` |
 //! | none | some | all, at least the own requests | | `Failed` |
 //! | zero | at least the own requests | zero | | `RanWithoutErrors` |
 //! | zero | zero | zero | | `NotInvoked` |
 //! | otherwise | | | | `Mixed`; `None` while it may still change |
 //!
-//! The outcome describes all invocations of the function in the window. Whether it applies to the
-//! prober's own request depends on the response too, which the rules test. It is proof only if
-//! `of_every_failure` accounts for each failed request of a window without other callers. API
-//! Gateway does not retry invocations (Lambda's page on its errors), so invocations and throttles
-//! then add up to the requests.
+//! The outcome describes all invocations of the function in the window. Whether the outcome applies
+//! to the prober's own request also depends on the response, which the rules test. The outcome is
+//! proof only if `of_every_failure` accounts for each failed request of a window without other
+//! callers. In such a window, invocations and throttles add up to the requests, because API Gateway
+//! does not retry invocations (Lambda developer guide).
 
 use std::time::Duration;
 
@@ -132,8 +132,8 @@ impl InvocationOutcome {
                 Self::Failed
             });
         }
-        // A single failure without an error may be a transient fault inside the gateway that
-        // no metric shows. Several failures without a success are not transient.
+        // A single failure without a function error may be a transient fault inside the gateway
+        // that no metric shows. Several failures without a success are not transient.
         let all_failed = same(failed, f64::from(window.own_requests));
         match seen {
             Self::RanWithoutErrors if all_ran && all_failed && failed > 1.0 => Some(seen),

@@ -1,8 +1,8 @@
 //! Decides where the headers of a response from an AWS API are from.
 //!
 //! API Gateway itself sets few headers, and CDNs add known ones. Headers that were renamed by API
-//! Gateway, headers of application frameworks, and a media type that API Gateway does not write show
-//! that the integration responded. `gateway_made` compares the body.
+//! Gateway, headers of application frameworks, and a media type that API Gateway does not write
+//! show that the integration responded. `gateway_made` compares the body.
 
 use crate::domain::diagnosis::application_header;
 use crate::domain::diagnosis::front_door::FrontDoor;
@@ -35,8 +35,8 @@ const GATEWAY_HEADERS: &[&str] = &[
 /// headers.
 const GATEWAY_HEADER_PREFIXES: &[&str] = &["access-control-", "x-amzn-", "x-amz-", "cf-"];
 
-/// Security headers that a response headers policy of CloudFront, a Cloudflare rule, or a customized
-/// response of a REST API adds. Applications add them too.
+/// Security headers that a response headers policy of CloudFront, a Cloudflare rule, or a
+/// customized response of a REST API adds. Applications add them too.
 const SECURITY_HEADERS: &[&str] = &[
     "content-security-policy",
     "cross-origin-embedder-policy",
@@ -61,8 +61,8 @@ const CDN_COOKIES: &[&str] = &["__cf", "_cfuvid=", "cf_clearance="];
 /// partition, and the others from CDNs, which replace the value of the API.
 const PLATFORM_SERVERS: &[&str] = &["Server", "CloudFront", "cloudflare"];
 
-/// Prefix of the headers of an integration that API Gateway and function URLs rename. Their own
-/// errors have no such header.
+/// Prefix that API Gateway and function URLs add to the names of some headers of the integration.
+/// The errors that they generate themselves have no such header.
 const RENAMED: &str = "x-amzn-remapped-";
 
 /// The media type of all errors that API Gateway writes as JSON, without a parameter.
@@ -103,7 +103,8 @@ impl Origin {
 }
 
 /// Returns whether the media type is one that `door` does not write. An HTTP API writes all its
-/// errors as JSON. The errors of a REST API can be customized, so only its known bodies count.
+/// errors as JSON. The errors of a REST API can be customized, so for a REST API the media type is
+/// checked only if the body is a known one.
 fn has_other_media_type(door: FrontDoor, response: &Response, exact: bool) -> bool {
     let is_json = match door {
         FrontDoor::HttpApi => response.status >= 400,

@@ -115,8 +115,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Returns the byte offset of the `>` that ends a tag. A `>` in a quoted attribute does not end the
-/// tag.
+/// Returns the byte offset of the `>` that ends a tag; `None` if the tag does not end. A `>` in a
+/// quoted attribute does not end the tag.
 fn end_of_tag(tag: &str) -> Option<usize> {
     let mut quote = None;
     for (at, byte) in tag.bytes().enumerate() {

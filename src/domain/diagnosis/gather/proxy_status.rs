@@ -27,8 +27,8 @@ impl Facts {
     }
 }
 
-/// Returns the name, the error, and the details of the first proxy in a header value that reports an
-/// error; `None` if no proxy reports one. Escape sequences in the details are not decoded.
+/// Returns the name, the error, and the details of the first proxy in a header value that reports
+/// an error; `None` if no proxy reports one. Escape sequences in the details are not decoded.
 fn error(value: &str) -> Option<(&str, &str, Option<&str>)> {
     let value = value.get(..MAX_VALUE).unwrap_or(value);
     split(value, ',').find_map(|member| {

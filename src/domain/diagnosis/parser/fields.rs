@@ -162,7 +162,9 @@ impl Parser<'_> {
             .collect();
         let tables = tables.unwrap_or_default();
         if tables.is_empty() {
-            let message = format!("`{what}` must be a list of tables; write [[…{what}]]");
+            let message = format!(
+                "`{what}` must be a list of tables; write its header in double brackets, as in [[rule]]"
+            );
             self.problem(value.span().start, message);
         }
         tables
@@ -183,7 +185,7 @@ impl Parser<'_> {
     }
 }
 
-/// Returns the position of a key's value, or `at` if the key is missing.
+/// Returns the byte offset of a key's value in the file, or `at` if the key is missing.
 fn position(table: &DeTable<'_>, key: &str, at: usize) -> usize {
     table.get(key).map_or(at, |value| value.span().start)
 }

@@ -1,9 +1,9 @@
-//! Changes the white space of JSON text without parsing it.
+//! Changes the whitespace of JSON text without parsing it.
 //!
-//! Tools print JSON indented, but the announced length of a body is that of the bytes sent. Servers
-//! send one of a few compact forms, so the length shows which form was sent.
+//! Tools print JSON indented, but `Content-Length` is the number of bytes that were sent. Servers
+//! send one of a few compact forms, so this length shows which form was sent.
 
-/// The separators of each compact form: the one after a key, and the one between values.
+/// The separators of each compact form: first the one after a key, then the one between values.
 const FORMS: [(&str, &str); 4] = [(":", ","), (": ", ", "), (": ", ","), (":", ", ")];
 
 /// Returns the length in bytes of the JSON object or array at the start of a text. Returns `None`

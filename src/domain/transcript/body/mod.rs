@@ -1,8 +1,8 @@
 //! Finds the body in the lines that follow the headers of a response.
 //!
 //! A copied text may have other line ends than the response, indented JSON, and the output of `-w`
-//! or a prompt after the body. The announced length shows which bytes were sent. If no form of the
-//! text has this length, the body is kept as shown and marked as not exact.
+//! or a prompt after the body. The announced length (`Content-Length`) shows which bytes were sent.
+//! If no form of the text has this length, the body is kept as shown and marked as not exact.
 
 pub(super) mod json_text;
 
@@ -16,11 +16,11 @@ pub(super) struct Announced<'a> {
     /// Whether the response has no body, because it is a response to HEAD or its status is 204 or
     /// 304.
     pub(super) is_empty: bool,
-    /// Whether the body was printed as an object, so that its white space is lost.
+    /// Whether the body was printed as an object, so that its whitespace is lost.
     pub(super) is_reformatted: bool,
     /// Whether a part of the response is missing (see `RawResponse::is_cut`).
     pub(super) is_cut: bool,
-    /// The format of curl's option `-w`.
+    /// The format of curl's option `-w`; `None` if the command does not have this option.
     pub(super) write_out: Option<&'a str>,
 }
 
@@ -177,7 +177,8 @@ fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a s
 /// of the text. Returns `None` if no form or more than one form has this length.
 fn json_of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     let end = json_text::end_of_value(raw)?;
-    // A form adds at most one space after each colon and comma, so no form is longer than this.
+    // A form adds at most one space after each colon and comma, so it is at most twice as long as
+    // the text.
     if length > end.saturating_mul(2) {
         return None;
     }
@@ -221,7 +222,7 @@ const MAX_LABELS: usize = 30;
 const MAX_LINE: usize = 100_000;
 
 /// Returns whether a text may be a whole body: it ends like JSON, markup or a sentence, or has no
-/// white space. A `%` after such a text is the mark that zsh prints for a missing line end.
+/// whitespace. A `%` after such a text is the mark that zsh prints for a missing line end.
 fn ends_markup(text: &str) -> bool {
     text.ends_with(['}', ']', '>', '"', '.']) || !text.contains(char::is_whitespace)
 }

@@ -1,7 +1,7 @@
 //! Recognizes the command that made a request: curl, wget, `HTTPie`, `PowerShell`, `fetch` or
 //! openssl.
 //!
-//! The command contains the URL, the method and the format of `-w`. A URL with variables or
+//! A `Command` contains the URL, the method and the format of `-w`. A URL with variables or
 //! placeholders counts as unknown.
 
 mod options;
@@ -26,7 +26,7 @@ pub(super) struct Command {
     pub(super) prints_code: bool,
     /// The method; `None` if the command neither names nor implies one.
     pub(super) method: Option<String>,
-    /// The format of curl's option `-w`, with its escape sequences.
+    /// The format of curl's option `-w`, in which escape sequences such as `\n` are not replaced.
     pub(super) write_out: Option<String>,
     /// Whether curl adds timestamps to its lines (`--trace-time`).
     pub(super) stamps: bool,

@@ -1,4 +1,5 @@
-//! Reads a line of an access log of API Gateway, with the fields that the daemon's log reader knows.
+//! Reads a line of an access log of API Gateway. The fields are those that the daemon recognizes in
+//! CloudWatch Logs.
 
 use serde_json::Value;
 
@@ -20,8 +21,8 @@ const FIELDS: [&str; 5] = [
     "apiid",
 ];
 
-/// Names of members of other documents, such as HAR files, events of Lambda and this program's
-/// output.
+/// Names of members that only other documents have, such as HAR files, events of Lambda and this
+/// program's output.
 const OTHER: [&str; 3] = ["headers", "evidence", "response"];
 
 /// Reads a line of an access log; `None` if the object is another document or has no status.
@@ -53,8 +54,8 @@ pub(super) fn read(text: &str, value: &Value) -> Option<Exchange> {
     Some(exchange)
 }
 
-/// Returns the object in a line of an access log without the time before it; the whole line if it is
-/// not such a line.
+/// Returns the object in a line of an access log, without the time before the object. Returns other
+/// lines unchanged.
 pub(in crate::domain::transcript) fn without_time(line: &str) -> &str {
     let is_log = line.ends_with('}') && line.contains("equestId\":");
     match line.find("{\"").filter(|at| is_log && *at < MAX_TIME) {

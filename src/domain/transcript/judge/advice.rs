@@ -1,5 +1,5 @@
-//! Completes a verdict where a text leaves open what a probe would know: why a certificate is
-//! invalid, and how long a response took.
+//! Adds candidates and next steps to a verdict if the text lacks what a probe would measure: why a
+//! certificate is invalid, or how long a response took.
 
 use std::sync::Arc;
 

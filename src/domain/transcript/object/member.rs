@@ -63,7 +63,7 @@ pub(super) fn value(kind: Kind, text: &str) -> Option<Member> {
     }
 }
 
-/// Returns a reason phrase without the white space and punctuation around it.
+/// Returns a reason phrase without the whitespace and punctuation around it.
 fn clean(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || "'\"`,;()[]{}:".contains(c))
 }

@@ -26,7 +26,7 @@ pub(super) struct Dump {
     expected: Option<Kind>,
 }
 
-/// A member of an object whose lines are being collected.
+/// A member whose value spans several lines, which are being collected.
 #[derive(Clone, Debug)]
 struct Scope {
     kind: Kind,

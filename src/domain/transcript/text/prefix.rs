@@ -12,7 +12,7 @@ use super::anchor;
 pub(super) struct Prefix {
     parts: Vec<Part>,
     /// The byte offset of the anchor in its line. Lines without the prefix may be indented by this
-    /// number of blanks instead.
+    /// number of spaces instead.
     column: usize,
 }
 
@@ -110,7 +110,7 @@ impl Prefix {
                     STREAMS[0].len()
                 }
                 Part::Exact(letter) if rest.starts_with(*letter) => letter.len_utf8(),
-                // The blank at the end of a prefix is often missing on an empty line.
+                // The space at the end of a prefix is often missing on an empty line.
                 Part::Exact(' ') if rest.is_empty() && self.only_blanks_from(index) => 0,
                 Part::Exact(_) | Part::Stream => 0,
             };

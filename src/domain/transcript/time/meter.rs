@@ -31,7 +31,7 @@ const SPENT: usize = 9;
 enum Column {
     Size,
     Time,
-    /// The last column, which other output may follow without a blank.
+    /// The last column, which other output may follow without a space.
     Speed,
 }
 

@@ -90,7 +90,8 @@ pub(in crate::domain::transcript) fn total(line: &str) -> Option<Duration> {
         .map(|(_, time)| time)
 }
 
-/// Returns the rank of the label in a line, and the duration. A lower rank is more specific.
+/// Returns the rank of the label in a line, and the duration; `None` if the line has no labeled
+/// duration. A lower rank is more specific.
 fn time_in(line: &str) -> Option<(usize, Duration)> {
     TIMES.iter().enumerate().find_map(|(rank, names)| {
         let found = names.captures(line)?;
@@ -197,8 +198,8 @@ impl Trailer {
     }
 }
 
-/// Returns the length in bytes of the value of the variable `name` at the end of `text`. Needed if
-/// no fixed text before the variable marks the start of the value.
+/// Returns the length in bytes of the value of the variable `name` at the end of `text`. The length
+/// is needed if no fixed text before the variable marks the start of the value.
 fn value_length(name: &str, text: &str) -> usize {
     let fits: fn(char) -> bool = match name {
         "http_code" | "response_code" => return text.len().min(3),

@@ -9,7 +9,8 @@ use super::times::{duration, shown};
 /// The comparison operators in the conditions of Gatus.
 const OPERATORS: [&str; 6] = ["==", "!=", "<=", ">=", "<", ">"];
 
-/// Returns what to write in `table`, the name of the `expect` table, for a list of conditions.
+/// Returns an instruction to write the keys that correspond to a list of conditions. `table` is the
+/// name of the `expect` table.
 pub(super) fn list(value: &Json, table: &str) -> String {
     let items = match value {
         Json::Array(items) => items.as_slice(),
@@ -22,7 +23,8 @@ pub(super) fn list(value: &Json, table: &str) -> String {
             Some(key) if !keys.contains(&key) => keys.push(key),
             Some(_) => {}
             None if item.contains("[CONNECTED]") => {
-                without_key += "; [CONNECTED] needs no key, because every probe checks it";
+                without_key +=
+                    "; [CONNECTED] needs no key, because every probe checks the connection";
             }
             None => {
                 let name = item.split_whitespace().next().unwrap_or_default();
@@ -118,7 +120,7 @@ fn body(operator: &str, right: &str) -> Option<String> {
     Some(format!("body.{test} = {}", quoted(&value)))
 }
 
-/// What matches the same texts as a value or a pattern of Gatus.
+/// A test of a text, converted from a value or a pattern of Gatus.
 enum Glob {
     /// The text that a matching text contains.
     Contains(String),
@@ -126,7 +128,8 @@ enum Glob {
     Regex(String),
 }
 
-/// Converts a value or a pattern, such as `pat(*error*)`. Returns `None` for other functions.
+/// Converts a value or a pattern, such as `pat(*error*)`. Returns `None` for other functions of
+/// Gatus, such as `any(…)`.
 fn pattern(right: &str) -> Option<Glob> {
     let glob = right
         .strip_prefix("pat(")
@@ -185,7 +188,8 @@ fn length(left: &str, operator: &str, right: &str) -> Option<String> {
         (">", count) => exists(path, count),
         (">=", count) => exists(path, count.checked_sub(1)?),
         _ => {
-            // A filter selects children, so this selects every child of the root or none.
+            // The filter tests each child of the root, but its result is the same for all of them.
+            // Therefore, a value exists exactly if the condition is met.
             let filter = format!("$[?length($.{path}) {operator} {count}]");
             Some(format!(
                 "body.json.{} = {{ exists = true }}",
@@ -337,7 +341,7 @@ mod tests {
         assert_eq!(
             list(&conditions.as_slice().into(), "[target.expect]"),
             "write `status = [200]` in [target.expect]; [CONNECTED] needs no key, because every \
-             probe checks it; no key corresponds to the condition on [DNS_RCODE]"
+             probe checks the connection; no key corresponds to the condition on [DNS_RCODE]"
         );
     }
 }

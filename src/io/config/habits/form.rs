@@ -56,7 +56,8 @@ pub(super) fn pattern(value: &Json) -> String {
     }
 }
 
-/// Reads a boolean, which may be written as a number or a word, such as `1` or `yes`.
+/// Reads a boolean, which may be written as a number or a word, such as `1` or `yes`. Returns
+/// `None` for any other value.
 pub(in crate::io::config) fn truth(value: &Json) -> Option<bool> {
     match value {
         Json::Bool(truth) => Some(*truth),
@@ -126,7 +127,8 @@ pub(super) fn count(value: &Json) -> String {
     number.map_or(2, |number| number.clamp(1, 100)).to_string()
 }
 
-/// Returns the value of `consecutive_failures` for a number of retries: one failure more.
+/// Returns the value of `consecutive_failures` for a number of retries: that number plus one, at
+/// most 100. Returns an example if the value is not a number.
 pub(super) fn retries(value: &Json) -> String {
     let number = value
         .as_u64()
@@ -136,7 +138,8 @@ pub(super) fn retries(value: &Json) -> String {
         .to_string()
 }
 
-/// Formats a size with a unit. A size without a unit is in bytes.
+/// Formats a size with a unit. A size without a unit is in bytes. Returns an example if the value
+/// is neither a number nor a short text.
 pub(super) fn size(value: &Json) -> String {
     match value {
         Json::Number(number) => format!("\"{number}B\""),
@@ -276,7 +279,8 @@ pub(super) fn switch(value: &Json) -> String {
     truth(value).unwrap_or(true).to_string()
 }
 
-/// Formats the opposite of a switch as `true` or `false`.
+/// Formats the opposite of a switch as `true` or `false`. Returns `false` if the value is not a
+/// switch.
 pub(super) fn inverse(value: &Json) -> String {
     (!truth(value).unwrap_or(true)).to_string()
 }
@@ -377,7 +381,8 @@ pub(super) fn http(value: &Json) -> String {
     })
 }
 
-/// Formats a list of DNS servers. Omits servers that are not IP addresses.
+/// Formats a list of DNS servers. Omits servers that are not IP addresses. Returns an example if no
+/// server remains.
 pub(super) fn dns_servers(value: &Json) -> String {
     let texts: Vec<&str> = match value {
         Json::Array(items) => items.iter().filter_map(Json::as_str).collect(),

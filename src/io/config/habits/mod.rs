@@ -116,14 +116,14 @@ impl Written<'_> {
     }
 }
 
-/// Other names for the address of a layer.
+/// Keys that other tools use instead of `connect_to`, the address of a layer.
 const LAYER_ADDRESSES: [&str; 5] = ["url", "address", "host", "endpoint", "target"];
 
 /// Returns the remedy for a key of another tool or of another table, or `None` for any other key.
 pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
     let name = normal(written.key);
     if written.section == "target.layer" && LAYER_ADDRESSES.contains(&name.as_str()) {
-        let text = "write `connect_to = \"HOST:PORT\"`; the rest of the URL is the target's";
+        let text = "write `connect_to = \"HOST:PORT\"`; the rest of the URL is that of the target";
         return Some(Remedy {
             text: text.to_owned(),
             is_table: false,

@@ -41,8 +41,8 @@ fn collect(value: &Json, found: &mut Vec<String>) -> Option<()> {
 }
 
 /// Converts one part of a text, such as `200`, `2XX`, `200..299`, `200 OK`, `< 400`, `!= 500` or
-/// several codes with spaces, to the items of a TOML list. Returns `None` if a part is not a status
-/// code.
+/// several codes separated by spaces, to the items of a TOML list. Returns `None` for any other
+/// text.
 fn part_of(text: &str) -> Option<Vec<String>> {
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     if let Some(class) = class(&compact) {

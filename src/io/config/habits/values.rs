@@ -8,8 +8,8 @@ use super::placeholder::{placeholder, placeholder_in_url};
 use super::status::statuses;
 use super::times::days;
 
-/// Ends of the paths of keys that [`replaced_nowhere`] accepts unchecked, because their text may
-/// contain anything, even an expression such as `${NAME}`.
+/// Suffixes of the paths of keys that [`replaced_nowhere`] does not check, because the text of
+/// these keys may contain anything, even an expression such as `${NAME}`.
 const FREE_TEXT: [&str; 1] = ["request.body"];
 
 /// Returns what to write for a value of the wrong type, or `None` if the value cannot be converted.
@@ -59,7 +59,7 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
             "[[target.layer]] with `name = \"origin\"` and `connect_to = {}`",
             quoted(address)
         )),
-        // A URL may contain a password.
+        // `form::url` does not repeat a URL that may contain a password.
         ("urls", Json::String(text)) => {
             let items = text
                 .split([',', ';'])
@@ -105,8 +105,8 @@ pub(in crate::io::config) fn as_table(section: &str, value: &Json) -> Option<Str
     }
 }
 
-/// Returns the error message about a variable or expression in the text of a key, because variables
-/// are not replaced. Returns `None` if the text contains no variable or the key may contain
+/// Returns an error message if the text of a key contains a variable or an expression, which this
+/// program does not replace. Returns `None` for any other text, and for keys whose text may contain
 /// anything. `section` is the path of the key.
 pub(in crate::io::config) fn replaced_nowhere(section: &str, text: &str) -> Option<String> {
     if section.contains("expect.") || FREE_TEXT.iter().any(|end| section.ends_with(end)) {

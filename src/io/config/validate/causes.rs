@@ -138,8 +138,8 @@ impl<'a> Routes<'a> {
                 continue;
             }
             let unused = list.place.problem(format!(
-                "no per-cause alarm uses this entry; add its cause to `causes`, or remove the \
-                 entry{hint}"
+                "no per-cause alarm uses this entry; add its cause, or a cause of its owner, to \
+                 `causes`, or remove the entry{hint}"
             ));
             let route = (unused.file.clone(), unused.key.clone());
             self.entries.entry(route.clone()).or_insert(Route {

@@ -36,7 +36,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
         let is_valid = value.place.problems().error_count() == errors;
         if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
             value.place.error(format!(
-                "is the same account and region as {other}; add a different region or role_arn"
+                "has the same account and region as {other}; add a different region or role_arn"
             ));
         }
         settings.destinations.insert(name.to_owned(), destination);

@@ -72,8 +72,8 @@ pub(super) fn any_url() -> Option<Url> {
     Url::parse("http://localhost/").ok()
 }
 
-/// Reads a URL, written as text or as the name of a file or variable that contains the URL. If the
-/// URL is invalid, reports an error and returns `None`.
+/// Reads a URL, written as text or as a table that refers to a file, variable or credential with
+/// the URL. If the URL is invalid, reports an error and returns `None`.
 pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
     if !value.is_table() {
         return value.read::<HttpUrl>();
@@ -85,7 +85,7 @@ pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
     }
     let text = secret.expose().trim();
     value.place.check(parse_url(text).map_err(|_| {
-        "the file or variable contains no URL with http or https and without credentials; write \
+        "the file or variable does not contain an http or https URL without credentials; write \
          the full URL into it, such as https://example.com/health"
             .to_owned()
     }))
@@ -131,8 +131,8 @@ fn accepted(name: &str, place: &KeyLocation<'_>, cloudwatch: &CloudWatchSettings
     let is_accepted = !cloudwatch.enabled || name.is_ascii() && !name.starts_with(':');
     if !is_accepted {
         place.error(
-            "CloudWatch accepts only ASCII without a leading colon as a dimension; rename the \
-             target",
+            "CloudWatch accepts only ASCII without a leading colon as a dimension value; rename \
+             the target",
         );
     }
     is_accepted

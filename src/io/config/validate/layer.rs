@@ -19,7 +19,7 @@ pub(super) fn read(table: &Table<'_>, target: &mut Target) {
     if items.len() > MAX_LAYERS {
         let count = items.len();
         place.error(format!(
-            "there are {count} layers; name at most {MAX_LAYERS}, the outermost first"
+            "there are {count} layers; write at most {MAX_LAYERS}, the outermost first"
         ));
     }
     for item in items.iter().take(MAX_LAYERS) {

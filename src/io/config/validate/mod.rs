@@ -40,9 +40,9 @@ pub(super) use causes::KnownCauses;
 const NO_TARGET: &str =
     "there is no target; add a [[target]] with `name` and `url`, or an `include` that matches";
 
-/// Reads the settings from the main file and the included files. `known` returns the causes of the
-/// rulebook, or `None` if the rules are not valid. `known` is called only if a target has per-cause
-/// alarms, because loading the rules takes time.
+/// Reads the main file and the included files, and returns their settings. `known` returns the
+/// causes of the rulebook, or `None` if the rules are not valid. `known` is called only if a target
+/// has per-cause alarms, because loading the rules takes time.
 pub(super) fn settings(
     main: &Table<'_>,
     included: &[Table<'_>],

@@ -24,7 +24,7 @@ use crate::model::target::{HeaderText, ProxyAuth, RequestSettings, Target};
 const MAX_REDIRECTS: u32 = 20;
 
 /// Maximum size of a `body_file` in bytes. The request bodies of all targets are kept in memory,
-/// and a larger file was probably named by mistake.
+/// and the path of a larger file is probably wrong.
 const MAX_BODY: u64 = 1024 * 1024;
 
 /// Maximum length in bytes of the user name and of the password for a SOCKS proxy (RFC 1929).
@@ -154,7 +154,7 @@ fn proxy(table: &Table<'_>, request: &mut RequestSettings) {
     }
     if !table.has("proxy") {
         auth.place
-            .error("has no effect without `proxy`; add `proxy` or remove it");
+            .error("has no effect without `proxy`; add `proxy` or remove `proxy_auth`");
     }
 }
 

@@ -10,8 +10,8 @@ use crate::io::config::named_file::read_file;
 use crate::io::config::value::secret::SecretSource;
 use crate::model::secret::Secret;
 
-/// Maximum size of a secret file in bytes. No token or password is this long, so a larger file was
-/// named by mistake.
+/// Maximum size of a secret file in bytes. No token or password is this long, so the path of a
+/// larger file is probably wrong.
 const MAX_SECRET: u64 = 64 * 1024;
 
 /// Maximum length in bytes of the name of an environment variable in a message. A longer name is
@@ -19,7 +19,7 @@ const MAX_SECRET: u64 = 64 * 1024;
 const MAX_SHOWN_NAME: usize = 40;
 
 /// Reads a secret from its source. Removes line breaks at the end, because editors add them to
-/// files.
+/// files. If secrets are skipped, only checks the name of the source, and returns an empty secret.
 pub(super) fn read(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Secret, String> {
     if place.problems().skips_secrets() {
         return check_source(source).map(|()| Secret::new(String::new()));
@@ -63,8 +63,9 @@ pub(super) fn for_header(source: &SecretSource, place: &KeyLocation<'_>) -> Resu
 fn file_text(path: &Path) -> Result<(String, String), String> {
     let bytes = read_file(path, MAX_SECRET)?;
     let shown = path.display().to_string();
-    let text = String::from_utf8(bytes)
-        .map_err(|_| format!("{shown} is not UTF-8 text; name the file with the secret"))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        format!("{shown} is not UTF-8 text; set the path of the file that contains the secret")
+    })?;
     Ok((text, shown))
 }
 
@@ -77,7 +78,10 @@ fn credential(name: &str) -> Result<PathBuf, String> {
             .filter(|path| path.exists())
             .ok_or_else(|| {
                 let directory = directory.display();
-                format!("{directory} has no credential of this name; add LoadCredential= for it")
+                format!(
+                    "{directory} contains no credential with this name; add \
+                     LoadCredential=NAME:PATH to the service"
+                )
             }),
         None => Err(
             "the variable CREDENTIALS_DIRECTORY is not set; add LoadCredential=NAME:PATH to the \
@@ -92,9 +96,7 @@ fn check_credential(name: &str) -> Result<(), String> {
     let plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
     if !plain || name.contains('/') {
         return Err(
-            "not the name of a credential; write the name that LoadCredential= has before its \
-             colon"
-                .to_owned(),
+            "not the name of a credential; write the NAME of LoadCredential=NAME:PATH".to_owned(),
         );
     }
     Ok(())

@@ -116,8 +116,8 @@ fn compare_times(table: &Table<'_>, expect: &Table<'_>, target: &Target) {
         && target.timeout <= limit
     {
         table.place_of("timeout").error(format!(
-            "{timeout} is not longer than aws.integration_timeout ({}), so the gateway's own \
-             response would never be seen; write \"{}\" or more",
+            "{timeout} is not longer than aws.integration_timeout ({}), so a probe ends before the \
+             gateway responds to an integration timeout; write \"{}\" or more",
             humantime::format_duration(limit),
             humantime::format_duration(limit.saturating_add(MARGIN)),
         ));

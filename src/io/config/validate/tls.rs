@@ -15,7 +15,7 @@ use crate::model::secret::Secret;
 use crate::model::target::{TlsIdentity, TlsSettings};
 
 /// Maximum size of a PEM file in bytes: about four times the size of a bundle of all public root
-/// certificates. A larger file was named by mistake.
+/// certificates. The path of a larger file is probably wrong.
 const MAX_PEM: u64 = 1024 * 1024;
 
 /// Reads the `tls` table of a target or of `[defaults]`.
@@ -58,8 +58,8 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
     }
 }
 
-/// Reads a PEM file and parses it with `parse`, whose error says what the file lacks and what to
-/// do. If reading or parsing fails, reports an error and returns `None`.
+/// Reads a PEM file and returns the result of `parse`, whose error says what the file lacks and
+/// what to do. If reading or parsing fails, reports an error and returns `None`.
 fn pem<T>(file: &Value<'_>, parse: fn(Vec<u8>) -> Result<T, &'static str>) -> Option<T> {
     let path = file.place.relative(&file.read::<String>()?);
     let parsed = read_file(&path, MAX_PEM).and_then(|bytes| {
@@ -75,12 +75,12 @@ fn certificates(bytes: Vec<u8>) -> Result<Arc<[u8]>, &'static str> {
         Ok(certificates) if !certificates.is_empty() && certificates.iter().all(valid) => {
             Ok(bytes.into())
         }
-        _ => Err("no valid PEM certificate; name a file with BEGIN CERTIFICATE"),
+        _ => Err("no valid PEM certificate; set the path of a file with BEGIN CERTIFICATE"),
     }
 }
 
 fn private_key(bytes: Vec<u8>) -> Result<Secret, &'static str> {
-    let wrong = "no PEM private key; name a file with BEGIN PRIVATE KEY";
+    let wrong = "no PEM private key; set the path of a file with BEGIN PRIVATE KEY";
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| wrong)?;
     String::from_utf8(bytes).map(Secret::new).map_err(|_| wrong)
 }

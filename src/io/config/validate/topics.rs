@@ -41,13 +41,14 @@ pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
         {
             item.place.error(format!(
                 "{topic:?} is in {topic_region}, but an alarm in {alarm_region} can only notify \
-                 topics in {alarm_region}; name a topic there"
+                 topics in {alarm_region}; set the ARN of a topic in that region"
             ));
         }
     }
 }
 
-/// Returns the region of an SNS topic and the region of the alarm if the two regions differ.
+/// Returns the region of an SNS topic and the region of the alarm. Returns `None` if the regions do
+/// not differ, if the alarm's region is unknown, or if `topic` is not the ARN of an SNS topic.
 pub(super) fn other_region<'a>(
     topic: &'a str,
     region: Option<&'a str>,

@@ -169,7 +169,7 @@ fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
         ">=" => Comparison::AtLeast,
         "exists" => {
             let exists = value.as_bool().map(JsonTest::Exists);
-            return exists.ok_or_else(|| "`exists` is true or false; write one of them".to_owned());
+            return exists.ok_or_else(|| "`exists` is a boolean; write true or false".to_owned());
         }
         text_test => {
             let text = value.as_str();

@@ -64,7 +64,7 @@ checked! {
     Region(String) from String, |text: String| {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let valid = text.contains('-') && text.chars().all(allowed);
-        valid_or(valid, text, "an AWS region", "its code, such as \"eu-west-1\"")
+        valid_or(valid, text, "an AWS region", "a region code, such as \"eu-west-1\"")
     };
 
     /// The ARN of an alarm action.
@@ -138,7 +138,8 @@ checked! {
         let upper = text.to_ascii_uppercase();
         match Method::from_bytes(text.as_bytes()) {
             Ok(_) if upper == "CONNECT" => {
-                Err("CONNECT cannot be probed; use `proxy` or another method".to_owned())
+                Err("CONNECT cannot be probed; use another method, or set `proxy` to probe \
+                     through a proxy".to_owned())
             }
             Ok(_) if upper != text => Err(format!("HTTP methods are uppercase; write {upper:?}")),
             Ok(_) => Ok(upper),
@@ -281,7 +282,8 @@ fn is_arn(text: &str) -> bool {
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()
 }
 
-/// Checks a target's name: 1 to 128 characters, without a parenthesis at the start.
+/// Checks that a target's name has 1 to 128 characters, does not start with a parenthesis, and is
+/// not a relative path.
 pub(in crate::io::config) fn check_target_name(text: String) -> Result<String, String> {
     if text.starts_with('(') {
         let message = "starts with a parenthesis, which is reserved; choose another name";

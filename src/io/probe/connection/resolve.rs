@@ -273,7 +273,7 @@ impl Resolvers {
             }
         }
         Some(format!(
-            "`{}` is an alias of more than {MAX_ALIASES} names in a row",
+            "the CNAME records of `{}` form a chain of more than {MAX_ALIASES} names",
             shown(name)
         ))
     }

@@ -57,7 +57,7 @@ async fn negotiate(
     let (version, method) = (stream.read_u8().await?, stream.read_u8().await?);
     if version != VERSION {
         return Ok(Some(
-            "the proxy does not speak SOCKS5; correct the scheme of `request.proxy`".to_owned(),
+            "the proxy does not use SOCKS5; correct the scheme of `request.proxy`".to_owned(),
         ));
     }
     match (method, auth) {
@@ -70,8 +70,8 @@ async fn negotiate(
             }
         }
         _ => {
-            let problem = "the SOCKS proxy accepts no offered authentication method; set or \
-                           correct `request.proxy_auth`";
+            let problem = "the SOCKS proxy accepts none of the offered authentication methods; \
+                           set or correct `request.proxy_auth`";
             return Ok(Some(problem.to_owned()));
         }
     }
@@ -141,7 +141,7 @@ fn request(to: &HostPort) -> Vec<u8> {
 fn reason(reply: u8) -> String {
     match reply {
         1 => "general failure".to_owned(),
-        2 => "not allowed by its rules".to_owned(),
+        2 => "not allowed by the rules of the proxy".to_owned(),
         3 => "network unreachable".to_owned(),
         4 => "host unreachable".to_owned(),
         5 => "connection refused".to_owned(),

@@ -83,7 +83,8 @@ impl RecordedStream {
     }
 
     /// Returns the result of a write. If the write failed and `ends_with_reads` is set, first reads
-    /// the bytes that the peer sent, to record its alert; `Pending` while such a read is pending.
+    /// the bytes that the peer sent, to record its alert. Returns `Pending` while such a read is
+    /// pending.
     fn after_reads<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -88,8 +88,9 @@ impl Trust {
             return Ok(own_expiry);
         }
         let best: Cell<Option<i64>> = Cell::new(None);
-        // The search ends at a path that outlives the server's own certificate. Any other path is
-        // recorded and rejected, so that the search continues.
+        // The search ends at a path that is valid at least as long as the server's own certificate.
+        // The expiry of any other path is recorded, and the path is rejected to continue the
+        // search.
         let judge = |path: &VerifiedPath<'_>| {
             let expires = self.path_expiry(path).min(own_expiry);
             best.set(best.get().max(Some(expires)));

@@ -16,7 +16,8 @@ pub(super) enum FilterPattern {
         any: Vec<String>,
         none: Vec<String>,
     },
-    /// Matches JSON lines in which at least one of these keys has the given value.
+    /// Paths of keys, each with a value. Matches JSON lines in which at least one of the keys has
+    /// its value.
     Keys(Vec<(Vec<String>, String)>),
 }
 
@@ -24,7 +25,7 @@ impl FilterPattern {
     /// Parses a filter pattern. An empty pattern matches every line.
     ///
     /// # Errors
-    /// Returns a message that states what is not supported.
+    /// Returns a message that states what is invalid or not supported.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('{') {

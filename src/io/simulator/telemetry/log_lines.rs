@@ -70,8 +70,8 @@ fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
             let message = "Malformed Lambda proxy response";
             (message.to_owned(), "200", true)
         }
-        // UNVERIFIED: the text is from a REST API. The request id of the integration is part of
-        // Lambda's response, for which the gateway did not wait, so it is not set.
+        // UNVERIFIED: the text is from a REST API. The request id of the integration is not set,
+        // because it is part of Lambda's response, which the gateway did not receive in time.
         Outcome::TimedOut => ("Endpoint request timed out".to_owned(), UNSET, false),
         Outcome::NoRoute | Outcome::NoStage => (UNSET.to_owned(), UNSET, false),
     }
@@ -96,7 +96,7 @@ fn execution(record: &RequestRecord<'_>) -> Vec<String> {
             "Lambda execution failed with status 200 due to customer function error: \
              division by zero. Lambda request id: {own}"
         )],
-        // Without a matching route, no method is executed.
+        // If no stage or no route matches, no method is executed and nothing is logged.
         Outcome::NoRoute | Outcome::NoStage => return Vec::new(),
     };
     lines.push(format!("Method completed with status: {}", record.status));

@@ -65,7 +65,8 @@ impl MetricStore {
     }
 
     /// Returns the datapoints of a metric from `from` (inclusive) to `to` (exclusive), oldest
-    /// first, in periods of `period` seconds aligned to the Unix epoch.
+    /// first, in periods of `period` seconds aligned to the Unix epoch. A datapoint is the start of
+    /// its period and the value.
     pub(super) fn read(
         &self,
         metric: &MetricKey,

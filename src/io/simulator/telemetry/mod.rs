@@ -77,7 +77,7 @@ impl Telemetry {
 }
 
 impl RequestRecord<'_> {
-    /// Returns the key of the route that the request reached.
+    /// Returns the key of the route that the request reached; `None` if no route matched.
     fn route_key(&self) -> Option<String> {
         self.route.map(route_key)
     }

@@ -34,7 +34,7 @@ pub(super) struct MetricDataQuery {
 pub(super) struct MetricDataResult {
     pub(super) id: String,
     pub(super) label: String,
-    /// The datapoints: Unix seconds and values.
+    /// The datapoints, each with the start of its period in Unix seconds and its value.
     pub(super) points: Vec<(i64, f64)>,
 }
 
@@ -87,13 +87,19 @@ fn read(
 ) -> Result<Vec<(i64, f64)>, String> {
     let MetricDataQuery { id, stat, .. } = query;
     if query.expression {
-        return Err(format!("{id}: expressions are not supported"));
+        return Err(format!(
+            "{id}: expressions are not supported; use MetricStat"
+        ));
     }
     let statistic = metrics::statistic(stat);
-    let statistic =
-        statistic.ok_or_else(|| format!("{id}: the statistic {stat:?} is not supported"))?;
+    let statistic = statistic.ok_or_else(|| {
+        format!(
+            "{id}: the statistic {stat:?} is not supported; use Sum, Average, Minimum, Maximum or \
+             SampleCount"
+        )
+    })?;
     if query.period < MINUTE || query.period % MINUTE != 0 {
-        return Err(format!("{id}: Period must be a multiple of 60"));
+        return Err(format!("{id}: Period must be a positive multiple of 60 s"));
     }
     Ok(store.read(&query.metric, statistic, query.period, window))
 }
@@ -138,15 +144,18 @@ mod tests {
     fn an_invalid_or_unsupported_request_is_refused() {
         check(
             |q| q.queries[0].stat = "p99".to_owned(),
-            Err("a: the statistic \"p99\" is not supported"),
+            Err(
+                "a: the statistic \"p99\" is not supported; use Sum, Average, Minimum, Maximum or \
+                 SampleCount",
+            ),
         );
         check(
             |q| q.queries[0].expression = true,
-            Err("a: expressions are not supported"),
+            Err("a: expressions are not supported; use MetricStat"),
         );
         check(
             |q| q.queries[0].period = 10,
-            Err("a: Period must be a multiple of 60"),
+            Err("a: Period must be a positive multiple of 60 s"),
         );
         check(|q| q.end = Some(0), Err("StartTime must be before EndTime"));
         check(|q| q.end = None, Err("StartTime and EndTime are required"));

@@ -83,7 +83,7 @@ async fn respond(request: Request<Incoming>, telemetry: &Telemetry) -> Response<
         _ => error_response(
             JSON,
             "UnknownOperationException",
-            "the operation is not supported",
+            "the operation is not supported; send GetMetricData or FilterLogEvents by POST",
         ),
     };
     let mut response = Response::new(Full::from(bytes));
@@ -99,7 +99,7 @@ async fn respond(request: Request<Incoming>, telemetry: &Telemetry) -> Response<
 
 fn metrics(operation: &str, body: &[u8], telemetry: &Telemetry) -> RawResponse {
     if operation != "GetMetricData" {
-        let message = format!("{operation} is not supported");
+        let message = format!("{operation} is not supported; use GetMetricData");
         return error_response(CBOR, "UnknownOperationException", &message);
     }
     let request = match cbor::read_request(body) {
@@ -114,7 +114,7 @@ fn metrics(operation: &str, body: &[u8], telemetry: &Telemetry) -> RawResponse {
 
 fn logs(operation: &str, body: &[u8], telemetry: &Telemetry) -> RawResponse {
     if operation != "FilterLogEvents" {
-        let message = format!("{operation} is not supported");
+        let message = format!("{operation} is not supported; use FilterLogEvents");
         return error_response(JSON, "UnknownOperationException", &message);
     }
     let request: Value = match serde_json::from_slice(body) {

@@ -53,7 +53,7 @@ pub(super) struct Aggregator {
     /// The content of the last annotation requested for each target's alarm; `None` if that
     /// annotation names no cause.
     requested: HashMap<TargetName, Option<Annotated>>,
-    /// The waits of the held datapoints, each for the annotation of an alarm.
+    /// One future per held datapoint, which waits until the alarm names the cause.
     held: FuturesUnordered<Held>,
     /// Maximum time for which a datapoint is held.
     update_wait: Duration,
@@ -67,8 +67,8 @@ pub(super) struct Aggregator {
 /// The content of an annotation: the cause, its certainty, and the summary of the target's layers.
 type Annotated = (CauseId, Certainty, Option<String>);
 
-/// The wait of a held datapoint for its alarm. Resolves to the row id of the datapoint and to
-/// whether the alarm names the cause.
+/// A future that completes when a held datapoint must be sent. Its output is the row id of the
+/// datapoint, and whether the alarm names the cause.
 type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 
 /// Maximum time for which a datapoint is held, and thus the maximum delay of an alarm. Updating an
@@ -186,7 +186,8 @@ impl Aggregator {
         self.publish(immediate, &update.target.name);
     }
 
-    /// Publishes datapoints. Breaching datapoints are held until the alarm names the cause.
+    /// Publishes datapoints of a target. Breaching datapoints are held until the target's alarm
+    /// names the cause.
     fn publish(&mut self, immediate: Immediate, target: &TargetName) {
         for datapoint in immediate.other {
             self.publisher.push(datapoint);

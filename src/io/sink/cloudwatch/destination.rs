@@ -95,9 +95,9 @@ const FLUSH: Duration = Duration::from_secs(30);
 /// disabled: enough for 1,800 alarms at three a second.
 const DISABLE: Duration = Duration::from_secs(600);
 
-/// Maximum time that a new destination waits for a removed destination of the same name to end.
-/// This is enough to disable the actions, for a hundred alarms per call. In a longer wait, the
-/// removed destination would only tag more alarms as disabled.
+/// Maximum time that a new destination waits for a removed destination of the same name to end. The
+/// time is enough to disable the actions of all alarms, since one call handles a hundred alarms. In
+/// a longer wait, the removed destination would only tag more alarms as disabled.
 const HANDOVER: Duration = Duration::from_secs(30);
 
 impl Default for Timing {
@@ -110,7 +110,8 @@ impl Default for Timing {
 }
 
 impl Destination {
-    /// Starts a destination. Its task first waits until `before` has ended.
+    /// Starts a destination. Before the destination's task begins its work, the task waits until
+    /// `before` has ended, and aborts `before` after [`HANDOVER`].
     pub(super) fn start(
         context: &DestinationContext,
         view: DestinationView,
@@ -269,8 +270,8 @@ impl Work {
                 && timeout(DISABLE, alarms).await.is_err()
             {
                 warn!(
-                    "cloudwatch: destination removed, but the actions of its alarms were not all \
-                     disabled in time; disable them by hand"
+                    "cloudwatch: destination removed, but not all actions of its alarms were \
+                     disabled in time; disable the remaining actions by hand"
                 );
             },
             () = &mut alarms => sending.await,

@@ -131,7 +131,7 @@ impl CloudWatchSink {
     }
 
     /// Sends the queued datapoints of all destinations and ends all tasks. Takes at most `within`
-    /// and 100 ms more.
+    /// plus 100 ms.
     pub async fn shutdown(&self, within: Duration) {
         let deadline = Instant::now() + within;
         let (running, removed) = self.routing().end();

@@ -212,8 +212,8 @@ pub(super) const FAMILIES: &[Family] = &[
         "probecause_health",
         Kind::Gauge,
         &["state"],
-        "Health of the target according to its thresholds: 1 for the current state, 0 for the \
-         others.",
+        "Health of the target according to its thresholds: 1 for the current state, 0 for all \
+         other states.",
         health,
     ),
     gauge(

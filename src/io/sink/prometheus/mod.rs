@@ -52,8 +52,8 @@ impl PrometheusSink {
     }
 
     /// Applies a configuration: adds new targets with unknown health and removes targets that are
-    /// no longer configured. The remaining targets have new labels and keep their values, unless
-    /// their URL changed.
+    /// no longer configured. The labels of the remaining targets are updated. A remaining target
+    /// keeps its values, unless its URL changed.
     pub fn configure(&self, settings: &Settings) {
         // Prometheus expects one set of label names per family, so each target has every configured
         // label. A label that the target does not set has an empty value.
@@ -143,9 +143,9 @@ impl PrometheusSink {
     }
 
     fn expected_size(&self) -> usize {
-        // This is an estimate: about 50 lines per target, each with the target's labels and about
-        // 64 bytes for the name and the value. The capacity is reserved at once, because a growing
-        // string of many megabytes would be copied repeatedly.
+        // The estimate is about 50 lines per target, each with the target's labels and about 64
+        // bytes for the name and the value. The caller reserves the whole capacity at once, because
+        // a growing string of many megabytes would be copied repeatedly.
         const LINES: usize = 50;
         const NAME_AND_VALUE: usize = 64;
         let labels: usize = self

@@ -1,9 +1,9 @@
 //! Recognizes the phrases that AWS writes in log lines.
 //!
 //! Every phrase is from an AWS page or a captured log. A phrase counts only where AWS writes it: at
-//! the start of the text, or after a known prefix. If a function raises an exception, AWS writes
-//! its message inside a fixed sentence, the wrapper. The wrapper is checked first, and inside it,
-//! only the exact form of Lambda's timeout message counts.
+//! the start of the text, or after a known prefix. AWS writes the message of a function's exception
+//! inside a fixed sentence, the wrapper. The wrapper is checked first. Inside it, only the exact
+//! forms of Lambda's messages about a timeout or a response that is too large count.
 
 use crate::domain::diagnosis::aws::LogTemplate;
 
@@ -164,7 +164,8 @@ pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
     if text.starts_with("The IAM role configured on the authorizer") {
         return Some(LogTemplate::AuthorizerFailure);
     }
-    // This phrase was captured for an idle function, so it does not show a single cause.
+    // This phrase was captured for an idle function. AWS may also log it for other reasons, so the
+    // phrase does not show a single cause.
     if text.starts_with("The Lambda service returned a 4xx error") {
         return Some(LogTemplate::AuthorizerRefused);
     }

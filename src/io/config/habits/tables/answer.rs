@@ -1,5 +1,5 @@
 //! Lists the keys of other tools for TLS, credentials, expectations and notifications. `request`
-//! lists their other keys for a target.
+//! lists the remaining keys for a target.
 
 use super::{Advice, Habit, key, table, text};
 use crate::io::config::habits::{condition, form, header, status, times};
@@ -7,11 +7,12 @@ use crate::io::config::habits::{condition, form, header, status, times};
 const BEARER: &str = "write `bearer = { env = \"NAME\" }` in [{t}.auth] with the token in that \
      variable, or `bearer = { file = \"PATH\" }`";
 const BASIC: &str = "write `basic = { username = \"USER\", password = { env = \"NAME\" } }` in \
-     [{t}.auth], or a `password = { file = \"PATH\" }`";
+     [{t}.auth], or with `password = { file = \"PATH\" }`";
 const SECRET_HEADER: &str = "write `headers = { \"X-Api-Key\" = { env = \"NAME\" } }` in \
-     [{t}.request], or `{ file = \"PATH\" }`";
+     [{t}.request], or with `{ file = \"PATH\" }`";
 
-/// The keys of other tools for the TLS settings, credentials and expectations of a target.
+/// The keys of other tools for the TLS settings, credentials, expectations and notifications of a
+/// target.
 pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     // Keys for TLS settings.
     key(
@@ -97,7 +98,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     text(
         "oauth2 oauth tokenurl clientid clientsecret oidc",
         "the daemon does not request tokens; let another program write the token to a file, and \
-         write `bearer = { file = \"PATH\" }` in [{t}.auth]; a reload reads it again",
+         write `bearer = { file = \"PATH\" }` in [{t}.auth]; a reload reads the file again",
     ),
     text(
         "awssigv4 sigv4auth awsauth",

@@ -61,7 +61,7 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
     text(
         "storage database state statedir datadir",
-        "give the directory to the command: `probecause run --config FILE --state DIR`",
+        "pass the directory as an option: `probecause run --config FILE --state DIR`",
     ),
     text(
         "site instance node zone datacenter externallabels",
@@ -92,8 +92,8 @@ pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
                 "tls cert key certfile keyfile tlscertfile tlskeyfile users basicauth \
          basicauthusers tlsserverconfig username password auth webconfigfile \
          certificatefile privatekeyfile security",
-                "write `web_config = \"web.yml\"`, and TLS and users into that file in the format of \
-             Prometheus exporters",
+                "write `web_config = \"web.yml\"`, and configure TLS and users in that file, in \
+             the format of Prometheus exporters",
             ),
             text(
                 "reload enablelifecycle weblifecycle",
@@ -110,7 +110,7 @@ pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
             ),
             text(
                 "json style encoding output",
-                "write `format = \"json\"` or \"human\"",
+                "write `format = \"json\"` or `format = \"human\"`",
             ),
         ],
     ),

@@ -51,7 +51,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "locations regions privatelocations runfrom",
-        "run one daemon in each place, with its `location = \"NAME\"` at the top of its file",
+        "run one daemon in each location, and write `location = \"NAME\"` at the top of its file",
     ),
     // Keys for times.
     key(
@@ -92,7 +92,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     text(
         "doublecheck retrystrategy retry confirm confirmation",
         "write `confirm_after = \"10s\"` in [[target]] or [defaults]: the time until a failed \
-         probe is repeated; \"0s\" turns it off",
+         probe is repeated; \"0s\" disables the repetition",
     ),
     // Keys for health thresholds.
     key(

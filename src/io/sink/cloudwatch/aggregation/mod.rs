@@ -231,9 +231,9 @@ fn value(report: &Report, metric: CloudWatchMetric) -> Option<f64> {
     }
 }
 
-/// Returns the value of the metric `Down` for a report; `None` if no value is published. An outage
-/// during maintenance must not raise the alarm. Its value is therefore `None`, or 0 if missing data
-/// would raise the alarm.
+/// Returns the value of the metric `Down` for a report; `None` if no value is published. For an
+/// outage during maintenance, which must not raise the alarm, the value is `None`, or 0 if missing
+/// data would raise the alarm.
 fn down(report: &Report) -> Option<f64> {
     match report.health {
         HealthState::Unknown => None,

@@ -21,8 +21,8 @@ impl Publisher {
         self.count_dropped(unreadable as u64, "written by another release");
         let batch = &outcome.batch;
         match outcome.result {
-            // The backlog is counted again, because the spool could not be read or contains fewer
-            // datapoints than were counted.
+            // An empty batch means that the spool could not be read or contains fewer datapoints
+            // than were counted, so the backlog is counted again.
             Ok(()) if batch.is_empty() && unreadable == 0 => self.spool.recount(),
             Ok(()) => {
                 self.arrived(batch);
@@ -48,9 +48,9 @@ impl Publisher {
         self.series.extend(series);
     }
 
-    /// Queues a failed batch for another attempt. A rejected batch is halved until the datapoint
-    /// that CloudWatch rejects is found and dropped. A batch without a response is halved too,
-    /// because it may be too large for CloudWatch to respond in time.
+    /// Queues a failed batch for another attempt. After a rejection, the lane's batches are halved
+    /// until the datapoint that CloudWatch rejects is found and dropped. After a lost response, the
+    /// batches are halved too, because CloudWatch may need too long for a large batch.
     fn failed(&mut self, failure: &CallError, lane: Lane, batch: &[Datapoint], from_spool: bool) {
         let rejected = failure.kind == FailureKind::Rejected;
         if !rejected || batch.len() <= 1 {

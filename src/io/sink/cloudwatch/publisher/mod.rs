@@ -73,8 +73,8 @@ const LINGER: Duration = Duration::from_millis(100);
 /// requests a second to other callers.
 const BACKLOG_SPACING: Duration = Duration::from_millis(250);
 
-/// Minimum age of saved datapoints that move from memory to the spool while requests fail. Younger
-/// datapoints are sent first when CloudWatch recovers.
+/// Minimum age of saved fresh datapoints that move from memory to the spool while requests fail.
+/// Younger fresh datapoints stay in memory, and are sent first when CloudWatch recovers.
 const MIN_RELEASE_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The length of an hour in seconds. Series are counted per hour, because CloudWatch bills a metric
@@ -133,7 +133,8 @@ impl Publisher {
         self.drop_surplus(&dropped);
     }
 
-    /// Saves new datapoints and maintains the spool.
+    /// Saves new datapoints, trims and counts the backlog, and updates the gauges. After a recovery
+    /// of the store, also moves the rows of datapoints that are not in memory to the backlog.
     pub(super) fn tick(&mut self, aggregation: &mut Aggregation, now: Timestamp) {
         if self.spool.can_save() {
             let mut unsaved = aggregation.unsaved();
@@ -166,8 +167,8 @@ impl Publisher {
     }
 
     /// Returns a request that sends the next batch of a lane. The backlog in the spool is sent
-    /// before the backlog in memory, because it is older: datapoints stay in memory only until they
-    /// are saved.
+    /// before the backlog in memory, because the spool has the older datapoints: datapoints stay in
+    /// memory only until they are saved.
     fn request(&mut self, lane: Lane) -> InProgress<Outcome> {
         let limit = self.lanes[lane as usize].limit;
         if lane == Lane::Backlog && self.spool.has_backlog() {

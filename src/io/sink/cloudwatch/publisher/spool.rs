@@ -76,7 +76,8 @@ impl Spool {
         self.saving.is_none() && self.is_healthy()
     }
 
-    /// Starts to save copies of datapoints. [`Spool::result`] then returns [`SpoolResult::Saved`].
+    /// Starts to save copies of datapoints. When the save completes, [`Spool::result`] returns
+    /// [`SpoolResult::Saved`].
     pub(super) fn save(&mut self, datapoints: &[Datapoint]) {
         if !datapoints.is_empty() {
             let saved = self.write(datapoints);
@@ -117,8 +118,8 @@ impl Spool {
     }
 
     /// Removes datapoints older than `max_age` from the backlog and counts the rest: at the first
-    /// call, once per minute, and after [`Spool::recount`]. [`Spool::result`] then returns
-    /// [`SpoolResult::Trimmed`].
+    /// call, once per minute, and after [`Spool::recount`]. When the count completes,
+    /// [`Spool::result`] returns [`SpoolResult::Trimmed`].
     pub(super) fn maintain(&mut self, now: Timestamp, max_age: Duration) {
         let is_due = |last: Timestamp| now.duration_since(last) >= TRIM_EVERY;
         if self.query.is_some() || !self.is_healthy() || !self.trimmed.is_none_or(is_due) {
