@@ -7,10 +7,7 @@
 use serde_json::Value as Json;
 
 /// Maximum length in bytes of a text that a message repeats.
-const MAX_SHOWN: usize = 100;
-
-/// Maximum number of URLs in a list that a message repeats.
-const MAX_URLS: usize = 20;
+pub(super) const MAX_SHOWN: usize = 100;
 
 /// Formats a text as a TOML string.
 pub(in crate::io::config) fn quoted(text: &str) -> String {
@@ -166,50 +163,6 @@ pub(super) fn file(value: &Json) -> String {
         Some(path) if path.len() <= MAX_SHOWN && !path.contains('\n') => quoted(path),
         _ => "\"PATH\"".to_owned(),
     }
-}
-
-/// Formats a URL. Returns a placeholder if the value is not an HTTP URL, is long, or contains
-/// credentials or a query, which may be secrets.
-pub(in crate::io::config) fn url(value: &Json) -> String {
-    let Some(text) = value.as_str() else {
-        return "\"https://example.com/health\"".to_owned();
-    };
-    let text = if text.contains("://") {
-        text.to_owned()
-    } else {
-        let text = text.trim_start_matches('/');
-        let authority = text.split('/').next().unwrap_or_default();
-        let host = authority.split(':').next().unwrap_or_default();
-        let is_local = host == "localhost" || host.starts_with("127.");
-        let is_plain = is_local || authority.ends_with(":80");
-        format!("{}://{text}", if is_plain { "http" } else { "https" })
-    };
-    let parsed = url::Url::parse(&text).ok();
-    let plain = parsed.filter(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.as_str().len() <= MAX_SHOWN
-    });
-    plain.map_or_else(
-        || "\"https://HOST/PATH\"".to_owned(),
-        |url| quoted(url.as_str()),
-    )
-}
-
-/// Formats a list of URLs, or of hosts with an optional port. An ellipsis replaces all items after
-/// the first [`MAX_URLS`].
-pub(in crate::io::config) fn urls(value: &Json) -> String {
-    let items = match value {
-        Json::Array(items) => items.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    let mut shown: Vec<String> = items.iter().take(MAX_URLS).map(url).collect();
-    if items.len() > MAX_URLS {
-        shown.push("…".to_owned());
-    }
-    format!("[{}]", shown.join(", "))
 }
 
 /// Formats a `labels` table in which the value is the label `group`.

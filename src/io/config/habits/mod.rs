@@ -1,7 +1,7 @@
 //! Suggests what to write for a key or value in the syntax of another tool.
 //!
 //! Users often copy the configuration of another monitoring tool. `tables` lists the keys of other
-//! tools; `form`, `status`, `header` and `condition` convert their values. A message names the key
+//! tools; `form`, `urls`, `status`, `header` and `condition` convert their values. A message names the key
 //! and the value to write. It repeats a value only if the value cannot be a secret.
 
 mod condition;
@@ -11,6 +11,7 @@ mod placeholder;
 mod status;
 mod tables;
 mod times;
+mod urls;
 mod values;
 
 use serde_json::Value as Json;
@@ -19,9 +20,10 @@ use super::schema;
 use super::wording::alternatives;
 use crate::domain::diagnosis::nearest::nearest;
 
-pub(super) use form::{ip_version, label_name, quoted, url, urls};
+pub(super) use form::{ip_version, label_name, quoted};
 pub(super) use status::statuses;
 pub(super) use times::{duration, shown};
+pub(super) use urls::{url, urls};
 pub(super) use values::{as_list, as_table, replaced_nowhere, retyped};
 
 use tables::{Advice, Habit};

@@ -59,11 +59,11 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
             "[[target.layer]] with `name = \"origin\"` and `connect_to = {}`",
             quoted(address)
         )),
-        // `form::url` does not repeat a URL that may contain a password.
+        // `urls::url` does not repeat a URL that may contain a password.
         ("urls", Json::String(text)) => {
             let items = text
                 .split([',', ';'])
-                .map(|item| form::url(&item.trim().into()));
+                .map(|item| urls::url(&item.trim().into()));
             let items: Vec<String> = items.collect();
             Some(format!("{key} = [{}]", items.join(", ")))
         }

@@ -2,7 +2,7 @@
 //! target, with what to write instead. `answer` lists the keys for the response.
 
 use super::{Habit, key, table, text};
-use crate::io::config::habits::{form, header, times};
+use crate::io::config::habits::{form, header, times, urls};
 
 const NO_SWITCH: &str = "remove it; every [[target]] is probed, and [[maintenance]] \
      suppresses notifications for a time";
@@ -14,9 +14,9 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
         "uri endpoint address server hostname websiteurl link href urlstring",
         "",
         "url",
-        form::url,
+        urls::url,
     ),
-    key("targets hosts servers addresses", "", "urls", form::urls),
+    key("targets hosts servers addresses", "", "urls", urls::urls),
     text(
         "port path scheme metricspath queryparameters params query",
         "write the whole URL, such as `url = \"https://example.com:8443/health?full=1\"`, in \
@@ -252,7 +252,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
         "proxyurl httpproxy httpsproxy proxyserver proxyhost",
         "request",
         "proxy",
-        form::url,
+        urls::url,
     ),
     text(
         "noproxy proxyfromenvironment proxyconnectheader",
