@@ -7,6 +7,7 @@ use super::header::{table as header_table, tests as header_tests};
 use super::placeholder::{placeholder, placeholder_in_url};
 use super::status::statuses;
 use super::times::days;
+use super::urls;
 
 /// Suffixes of the paths of keys that [`replaced_nowhere`] does not check, because the text of
 /// these keys may contain anything, even an expression such as `${NAME}`.
