@@ -130,6 +130,9 @@ async fn run_in_each(
             Ok(other) => exit = other,
             Err(error) => {
                 printer.failed(&error)?;
+                if matches!(action, Action::Plan { .. }) && state.found.is_err() {
+                    printer.cost()?;
+                }
                 // Errors of named destinations already contain the name.
                 let unnamed = several && state.view.name.is_none();
                 let prefix = if unnamed { "destination `main`: " } else { "" };

@@ -8,6 +8,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use super::destinations::DestinationState;
+use crate::domain::alarm;
 use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::{Plan, Step};
 use crate::model::settings::EvidenceSettings;
@@ -69,7 +70,24 @@ impl<'a> Printer<'a> {
         for step in &plan.steps {
             self.line(step_json(step))?;
         }
-        self.line(costs(plan.changes().count(), &estimate))
+        self.line(costs(Some(plan.changes().count()), &estimate))
+    }
+
+    /// Prints the cost of a destination whose account could not be read. The cost depends only on the
+    /// configuration.
+    pub(super) fn cost(&mut self) -> Result<(), String> {
+        let estimate = Estimate::new(&self.state.view, self.evidence);
+        let alarms = alarm::alarms_of(&self.state.view).len();
+        let unknown = format!(
+            "{alarms} alarms are configured; the changes are unknown, because the account could not \
+             be read\n"
+        );
+        if self.several {
+            self.text(&format!("{unknown}{}", estimate.of_alarms()))?;
+        } else {
+            self.text(&format!("{unknown}{estimate}"))?;
+        }
+        self.line(costs(None, &estimate))
     }
 
     /// Prints a step that was applied.
@@ -109,13 +127,14 @@ pub(super) fn total(
     }
     let plans = states.iter().filter_map(|state| state.found.as_ref().ok());
     let changes = plans.map(|found| found.plan.changes().count()).sum();
-    let mut value = costs(changes, estimate);
+    let mut value = costs(Some(changes), estimate);
     let names = states.iter().map(|state| &state.view.name);
     value["destinations"] = json!(names.collect::<Vec<_>>());
     print(out, &format!("{value}\n"))
 }
 
-fn costs(changes: usize, estimate: &Estimate) -> Value {
+/// Formats an estimate as JSON. `changes` is the number of changes, `None` if it is unknown.
+fn costs(changes: Option<usize>, estimate: &Estimate) -> Value {
     let pages = estimate.time_to_page.0.iter();
     let pages: Vec<_> = pages
         .map(|(target, time)| json!({"target": target.as_str(), "seconds": time.as_secs()}))

@@ -166,6 +166,36 @@ async fn a_denied_destination_does_not_hide_the_others() {
 }
 
 #[tokio::test]
+async fn without_access_to_the_account_the_plan_still_shows_the_cost() {
+    let settings = settings(|_, _| {});
+    let view = DestinationView::of_all(&settings);
+    let alarms = alarm::alarms_of(&view).len();
+    let state = DestinationState {
+        found: Err("cannot load credentials".to_owned()),
+        view,
+    };
+    let states = [state];
+    let (text, result) = print(&plan(false), &settings, &states).await;
+    assert_eq!(result, Err("cannot load credentials".to_owned()));
+    assert!(
+        text.starts_with(&format!(
+            "{alarms} alarms are configured; the changes are unknown"
+        )),
+        "{text}"
+    );
+    assert!(text.contains(" a month"), "{text}");
+    let (text, _) = print(&plan(true), &settings, &states).await;
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["changes"], serde_json::Value::Null);
+    assert!(line["dollars_per_month"].as_f64() > Some(0.0), "{line}");
+    let apply = Action::Apply {
+        common: common(false),
+    };
+    let (text, _) = print(&apply, &settings, &states).await;
+    assert_eq!(text, "");
+}
+
+#[tokio::test]
 async fn prune_keeps_alarms_that_an_unread_destination_may_desire() {
     let prune = Action::Prune {
         common: common(false),
