@@ -176,7 +176,7 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
         let shares = candidate_shares(&verdict.candidates);
         let _ = writeln!(text, "  candidates: {shares}");
     }
-    for evidence in &diagnosis.evidence {
+    for evidence in diagnosis.evidence.iter().filter(|it| it.is_informative()) {
         let value = evidence.value.to_string();
         let fact = printable(&evidence.fact);
         let _ = writeln!(text, "  evidence:   {fact} = {}", printable(&value));

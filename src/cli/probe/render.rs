@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::paint;
-use crate::domain::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
+use crate::domain::diagnosis::{Candidate, Diagnosis, Outcome, Verdict};
 use crate::model::observation::{Observation, Phase};
 use crate::model::target::Target;
 
@@ -29,16 +29,13 @@ pub(super) fn render(
     if let Some(verdict) = &diagnosis.verdict {
         lines.extend(cause(verdict, color));
     }
-    if !diagnosis.evidence.is_empty() {
+    let informative = diagnosis.evidence.iter().filter(|it| it.is_informative());
+    let evidence: Vec<String> = informative
+        .map(|it| format!("    {} = {}", it.fact, clean(&it.value.to_string())))
+        .collect();
+    if !evidence.is_empty() {
         lines.extend([String::new(), "  evidence".to_owned()]);
-        let line = |evidence: &Evidence| {
-            format!(
-                "    {} = {}",
-                evidence.fact,
-                clean(&evidence.value.to_string())
-            )
-        };
-        lines.extend(diagnosis.evidence.iter().map(line));
+        lines.extend(evidence);
     }
     if let Some(verdict) = diagnosis.verdict.as_ref().filter(|it| !it.next.is_empty()) {
         lines.extend([String::new(), "  next".to_owned()]);
@@ -152,6 +149,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::diagnosis::Evidence;
     use crate::domain::diagnosis::fact::FactValue;
     use crate::model::cause::{CauseId, Certainty, Owner};
 
@@ -160,6 +158,8 @@ mod tests {
         let target = Target::with_defaults("orders", "https://a.test/".parse().unwrap());
         let mut observation = Observation::begun(jiff::Timestamp::UNIX_EPOCH, "https://a.test/");
         observation.duration = Duration::from_millis(400);
+        observation.remote = Some("192.0.2.7:443".parse().unwrap());
+        observation.redirects = 1;
         let phases = &mut observation.phases;
         phases.add(Phase::Connect, Duration::from_millis(100));
         phases.add(Phase::Processing, Duration::from_millis(300));
@@ -181,10 +181,16 @@ mod tests {
                 ],
                 next: vec!["Read the function's log.".to_owned()],
             })),
-            evidence: vec![Evidence {
-                fact: "status".to_owned(),
-                value: FactValue::Number(500.0),
-            }],
+            evidence: vec![
+                Evidence {
+                    fact: "unmet".to_owned(),
+                    value: FactValue::Text("status".to_owned()),
+                },
+                Evidence {
+                    fact: "status".to_owned(),
+                    value: FactValue::Number(500.0),
+                },
+            ],
             error: Some("expected status 200".to_owned()),
         };
         insta::assert_snapshot!(render(&target, &observation, &diagnosis, false));

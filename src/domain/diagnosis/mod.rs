@@ -104,6 +104,16 @@ pub struct Evidence {
     pub value: FactValue,
 }
 
+impl Evidence {
+    /// Returns whether the evidence is shown to a person. The facts `phase` and `unmet` only repeat
+    /// the error, and a fact with the value `unknown` states nothing.
+    #[must_use]
+    pub fn is_informative(&self) -> bool {
+        let is_unknown = matches!(&self.value, FactValue::Text(text) if text == "unknown");
+        !is_unknown && !["phase", "unmet"].contains(&self.fact.as_str())
+    }
+}
+
 impl Diagnosis {
     /// Creates the diagnosis of a probe that passed.
     #[must_use]

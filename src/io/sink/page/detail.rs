@@ -39,7 +39,7 @@ pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String>
             div.columns {
                 (probe(report, now))
                 @let known = known(report);
-                @if !known.is_empty() { (evidence(known)) }
+                @if known.iter().any(Evidence::is_informative) { (evidence(known)) }
                 @if let Some(findings) = examined(report) { (layers(findings)) }
             }
         } @else {
@@ -186,7 +186,7 @@ fn evidence(evidence: &[Evidence]) -> Markup {
     html! {
         section aria-labelledby="evidence" {
             h2 #evidence { "Evidence" }
-            table.facts { tbody { @for item in evidence {
+            table.facts { tbody { @for item in evidence.iter().filter(|item| item.is_informative()) {
                 tr { th { code { (item.fact) } } td { (item.value) } }
             } } }
         }

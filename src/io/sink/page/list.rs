@@ -146,6 +146,9 @@ fn row(view: &TargetView, now: Timestamp) -> Markup {
             }
             td { @if let Some(verdict) = view.probable_cause() {
                 (components::cause(verdict))
+                @if let Some(error) = report.and_then(|report| report.diagnosis.error.as_deref()) {
+                    div.why title=(error) { (error) }
+                }
             } }
             td.since { @if let Some(since) = view.since() { (components::since(since, now)) } }
             td.wide { @match report {
