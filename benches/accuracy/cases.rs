@@ -158,9 +158,11 @@ fn server_time(
     };
     let before = gateway + authorizer;
     match fault.kind {
-        Kind::ApiThrottled | Kind::RouteNotFound | Kind::FixedPage => gateway,
+        Kind::ApiThrottled | Kind::RouteNotFound | Kind::FixedPage | Kind::Blocked => gateway,
         Kind::Unauthorized | Kind::Forbidden => before,
-        Kind::Permission | Kind::Throttled | Kind::Deleted | Kind::Kms => before + front,
+        Kind::Permission | Kind::Throttled | Kind::Deleted | Kind::NotReady | Kind::Kms => {
+            before + front
+        }
         Kind::IntegrationTimeout => before + truths.limit(fault.door) + late,
         Kind::FunctionTimeout => before + front + truths.function_timeout + late,
         Kind::Authorizer => {

@@ -134,7 +134,9 @@ fn draw_sums(fault: &Fault, status: u16, shared: bool, random: &mut Random) -> (
     };
     let wide = match fault.kind {
         Kind::GatewayFailure | Kind::FunctionTimeout => 0.05,
-        Kind::Permission | Kind::Deleted | Kind::Kms | Kind::Malformed => 1.0,
+        Kind::Permission | Kind::Deleted | Kind::NotReady | Kind::Kms | Kind::Malformed => 1.0,
+        // Other callers are not blocked.
+        Kind::Blocked => 0.0,
         _ => random.one_of(&WIDE),
     };
     // Probes are sent once per minute, and again ten seconds after a failure.
@@ -212,7 +214,12 @@ fn window(
 
 fn longest(fault: &Fault, truths: Truths) -> Duration {
     let longest = match fault.kind {
-        Kind::Permission | Kind::Throttled | Kind::Deleted | Kind::Kms => 0.05,
+        Kind::Permission
+        | Kind::Throttled
+        | Kind::Deleted
+        | Kind::NotReady
+        | Kind::Blocked
+        | Kind::Kms => 0.05,
         _ => truths.ran,
     };
     Duration::from_secs_f64(longest)

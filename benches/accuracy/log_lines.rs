@@ -192,6 +192,7 @@ fn constant_fields(kind: Kind, rest: bool) -> ConstantFields {
             FAILURE,
             "",
         ),
+        Kind::NotReady => ("The Lambda service returned a 4xx error", "", FAILURE, ""),
         Kind::Kms => (
             "Lambda invocation failed with status: 502. KMS access denied",
             "502",
@@ -208,6 +209,7 @@ fn rejection(kind: Kind, rest: bool) -> &'static str {
     match kind {
         Kind::ApiThrottled => "THROTTLED",
         Kind::Unauthorized => "UNAUTHORIZED",
+        Kind::Blocked => "WAF_FILTERED",
         Kind::RouteNotFound if rest => "MISSING_AUTHENTICATION_TOKEN",
         Kind::RouteNotFound => "",
         _ => "ACCESS_DENIED",

@@ -18,7 +18,7 @@ pub enum AlarmKey {
     Heartbeat,
     /// A target. The alarm fires while the target is down.
     Target(TargetName),
-    /// One cause of one target. The alarm fires while the target is down for this cause.
+    /// One cause of one target. The alarm fires while the target is down because of this cause.
     Cause {
         /// The target whose cause is watched.
         target: TargetName,
@@ -36,8 +36,8 @@ pub struct AlarmSpec {
     pub name: String,
     /// The key of the alarm: what the alarm watches.
     pub key: AlarmKey,
-    /// The shard whose heartbeat the alarm watches, or the first shard that probes the target;
-    /// `None` if a single daemon probes all targets.
+    /// The shard whose heartbeat the alarm watches, or the shard that takes precedence among the
+    /// shards that probe the target; `None` if a single daemon probes all targets.
     pub shard: Option<u32>,
     /// The metric that the alarm watches.
     pub metric: MetricId,
@@ -74,11 +74,12 @@ pub enum Condition {
     /// The maximum is at least 1: the target is down.
     AtLeastOne,
     /// The maximum is less than 1: the heartbeat stopped. Heartbeats are always 1, so only missing
-    /// data breaches.
+    /// datapoints, which are treated as breaching, fire the alarm.
     LessThanOne,
 }
 
-/// The name of the dimension that contains the daemon's location; every metric has this dimension.
+/// The name of the dimension that contains the daemon's location. The metric of every desired alarm
+/// has this dimension.
 pub(super) const LOCATION: &str = "Location";
 
 impl AlarmKey {
@@ -124,7 +125,8 @@ impl AlarmSpec {
         format!("{:016x}", fnv1a(&text))
     }
 
-    /// Returns the location in the dimensions of the alarm's metric; empty if the metric has none.
+    /// Returns the location from the dimensions of the alarm's metric; empty if there is no location
+    /// dimension.
     #[must_use]
     pub fn location(&self) -> &str {
         let mut dimensions = self.metric.dimensions.iter();

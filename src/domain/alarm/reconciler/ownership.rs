@@ -14,11 +14,12 @@ use crate::domain::alarm::spec::AlarmSpec;
 use crate::domain::alarm::{alarms_of, alarms_where, heartbeat_name, heartbeat_period};
 use crate::model::target::TargetName;
 
-/// The daemons that take precedence over this daemon, and their heartbeat states.
+/// The daemons that take precedence over this daemon in managing alarms, and the states of their
+/// heartbeat alarms.
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
     peers: Peers,
-    /// The shards whose start or stop changes which alarms this daemon manages.
+    /// The shards that take precedence over this shard for at least one target.
     preceding_shards: Vec<u32>,
     read_at: Duration,
     under_way: Option<ReadId>,
@@ -61,15 +62,16 @@ impl Ownership {
 }
 
 impl Reconciler {
-    /// Determines which alarms this daemon manages, and suppresses the updates of all other alarms.
+    /// Determines which alarms this daemon manages. Suppresses updates of all other alarms that are
+    /// not urgent.
     pub(super) fn assign_alarms(&mut self) {
         self.ownership.preceding_shards = preceding_shards(&self.view).into_iter().collect();
         self.ownership.under_way = None;
         let all = self.view.targets.iter().map(|target| &target.name);
         let others = all.filter(|name| !self.ownership.manages(&self.view, name));
         let mut others: HashSet<_> = others.cloned().collect();
-        // This daemon keeps updating a cause that it wrote to another daemon's alarm, until the
-        // other daemon writes a cause.
+        // Updates of another daemon's alarm are not suppressed while the alarm names a cause that
+        // this daemon wrote.
         self.handed.retain(|target, _| others.remove(target));
         self.updates.suppress_elsewhere(others);
         self.managed = Specs::new(self.managed_alarms());
@@ -96,7 +98,8 @@ impl Reconciler {
         self.call(Call::ReadStates { read, names });
     }
 
-    /// Handles the result of a read of heartbeat states. A failed read changes nothing.
+    /// Handles the result of a read of heartbeat states. A failed read does not change the known
+    /// states.
     pub(super) fn states_read(
         &mut self,
         read: ReadId,

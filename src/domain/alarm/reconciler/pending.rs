@@ -1,8 +1,8 @@
 //! Stores the updates that have yet to be written to alarms.
 //!
 //! There is at most one update per alarm. A newer update replaces an older one, so that no queue
-//! builds up while CloudWatch is slow. While a group incident is open, the updates of targets are
-//! suppressed, because the heartbeat alarm names the cause of the group.
+//! builds up while CloudWatch is slow. While a group incident is open, the updates of targets'
+//! alarms are suppressed, because the heartbeat alarm names the cause of the group incident.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,14 +16,13 @@ use crate::model::target::TargetName;
 #[derive(Debug, Default)]
 pub(super) struct PendingUpdates {
     updates: HashMap<AlarmKey, AlarmUpdate>,
-    /// Whether a group incident is open, during which only the update of the heartbeat alarm is
-    /// written.
+    /// Whether a group incident is open, during which updates of targets' alarms are suppressed.
     group_open: bool,
-    /// The targets whose alarms another daemon manages. Updates of these targets are suppressed
-    /// unless they are urgent.
+    /// The targets whose alarms are updated only if an update is urgent, because another daemon
+    /// manages these alarms.
     elsewhere: HashSet<TargetName>,
-    /// The sequence number of the newest update. An update gets a new number when it becomes
-    /// urgent. Updates of the same urgency are written in the order of their numbers.
+    /// The last sequence number. Each update gets a number when it is added, and a new number when
+    /// it becomes urgent. Updates of the same urgency are written in the order of their numbers.
     last_order: u64,
     settled: Vec<(Ticket, UpdateResult)>,
 }
@@ -43,8 +42,8 @@ pub(super) struct AlarmUpdate {
 }
 
 impl PendingUpdates {
-    /// Adds an update of an alarm. Replaces an older update of the same alarm, whose tickets are
-    /// settled as failed.
+    /// Adds an update of an alarm. The update replaces an older pending update of the same alarm,
+    /// and the tickets of the older update are settled as failed.
     pub(super) fn add(
         &mut self,
         key: AlarmKey,
@@ -64,16 +63,16 @@ impl PendingUpdates {
     }
 
     /// Handles a group incident that opened or changed, or closed (`None`). The update of the
-    /// heartbeat alarm is written before all other updates. Updates of targets are kept until the
-    /// group incident is closed.
+    /// heartbeat alarm is written before all other updates. Updates of targets' alarms are kept,
+    /// but suppressed until the group incident is closed.
     pub(super) fn group(&mut self, annotation: Option<Annotation>, now: Duration) {
         self.group_open = annotation.is_some();
         self.settle_suppressed();
         self.add(AlarmKey::Heartbeat, annotation, now);
     }
 
-    /// Marks the pending update of a target's alarm as urgent and registers a ticket for its
-    /// result. Returns false if no update of the alarm is pending.
+    /// Marks the pending update of a target's alarm as urgent and registers a ticket for the result
+    /// of the update. Returns false if no update of the alarm is pending.
     pub(super) fn mark_urgent(&mut self, target: &TargetName, ticket: Ticket) -> bool {
         let order = self.order();
         let key = AlarmKey::Target(target.clone());
@@ -89,8 +88,9 @@ impl PendingUpdates {
         true
     }
 
-    /// Removes and returns the next update with the given urgency that is due, of an alarm for
-    /// which `can_write` returns true. The update of the heartbeat alarm comes first.
+    /// Removes and returns the next update that has the given urgency, is due, is not suppressed,
+    /// and is of an alarm for which `can_write` returns true; `None` if there is no such update.
+    /// The update of the heartbeat alarm comes first.
     pub(super) fn take(
         &mut self,
         urgent: bool,
@@ -108,21 +108,23 @@ impl PendingUpdates {
         self.updates.remove_entry(&key)
     }
 
-    /// Removes and returns the update of the alarm `key` if the update is due, even if it is
-    /// suppressed, because the caller writes this alarm for a planned step.
+    /// Removes and returns the update of the alarm `key`; `None` if no update of this alarm is due.
+    /// A suppressed update is returned too, because the caller writes the alarm for a planned step.
     pub(super) fn take_of(&mut self, key: &AlarmKey, now: Duration) -> Option<AlarmUpdate> {
         let is_due = self.updates.get(key)?.not_before <= now;
         is_due.then(|| self.updates.remove(key)).flatten()
     }
 
-    /// Removes the pending update of an alarm, because a newer annotation is being written.
+    /// Removes the pending update of an alarm, because a newer annotation is written instead. The
+    /// tickets of the update are settled as written.
     pub(super) fn discard(&mut self, key: &AlarmKey) {
         if let Some(update) = self.updates.remove(key) {
             self.finish(update, UpdateResult::Written);
         }
     }
 
-    /// Puts an update back after a failed attempt, unless a newer update is pending.
+    /// Puts back an update that could not be written yet, unless a newer update is pending. The
+    /// tickets of the update are settled as failed.
     pub(super) fn put_back(&mut self, key: AlarmKey, mut update: AlarmUpdate) {
         self.settle(&mut update, UpdateResult::Failed);
         self.updates.entry(key).or_insert(update);
@@ -133,8 +135,8 @@ impl PendingUpdates {
         self.settle(&mut update, result);
     }
 
-    /// Settles tickets as failed if `cannot` returns true for their alarm, which means that the
-    /// alarm cannot be written at present. The updates are kept.
+    /// Settles the tickets of updates as failed if the alarm cannot be written at present, which
+    /// means that `cannot` returns true for the alarm. The updates are kept.
     pub(super) fn fail_where(&mut self, cannot: impl Fn(&AlarmKey) -> bool) {
         for (key, update) in &mut self.updates {
             if !update.waiting.is_empty() && cannot(key) {
@@ -145,7 +147,7 @@ impl PendingUpdates {
         }
     }
 
-    /// Settles a ticket at once, for an alarm without an update that is pending or in progress.
+    /// Settles a ticket for an alarm of which no update is pending or in progress.
     pub(super) fn settle_now(&mut self, ticket: Ticket, result: UpdateResult) {
         self.settled.push((ticket, result));
     }
@@ -155,7 +157,8 @@ impl PendingUpdates {
         std::mem::take(&mut self.settled)
     }
 
-    /// Returns when the next update becomes due after `now`; `None` if no update does.
+    /// Returns when the next update becomes due after `now`, without suppressed updates; `None` if
+    /// no update becomes due.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let updates = self.updates.iter();
         updates
@@ -165,13 +168,14 @@ impl PendingUpdates {
             .min()
     }
 
-    /// Suppresses the updates of exactly these targets, whose alarms other daemons manage.
+    /// Replaces the set of targets whose alarms other daemons manage and whose updates are
+    /// therefore suppressed unless they are urgent.
     pub(super) fn suppress_elsewhere(&mut self, targets: HashSet<TargetName>) {
         self.elsewhere = targets;
         self.settle_suppressed();
     }
 
-    /// Starts or stops suppressing the updates of a target that another daemon manages.
+    /// Starts or stops suppressing updates of a target whose alarms another daemon manages.
     pub(super) fn suppress(&mut self, target: &TargetName, suppress: bool) {
         if suppress {
             self.elsewhere.insert(target.clone());

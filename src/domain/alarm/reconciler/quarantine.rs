@@ -1,14 +1,14 @@
 //! Tracks the alarms whose writes failed.
 //!
-//! Each such alarm is skipped for a while and then written again, so that a failure of one alarm,
-//! such as a missing permission for one topic, does not delay other alarms.
+//! Each such alarm is skipped for a while and then written again, so that a problem with one alarm,
+//! such as a missing permission, does not delay the writes of other alarms.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::domain::retry::Backoff;
 
-/// The alarms whose writes failed, by name.
+/// The alarms whose last write failed, by name.
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
     by_name: HashMap<String, Entry>,
@@ -22,16 +22,16 @@ struct Entry {
     failures: u32,
 }
 
-/// Time in quarantine after an alarm's first failure; each further failure doubles the time. The
-/// time is short, because a missing permission takes effect within a minute of being granted.
+/// Time in quarantine after an alarm's first failed write; each further failed write doubles the
+/// time. The first time is short, because a newly granted permission takes effect within a minute.
 const FIRST: Duration = Duration::from_secs(30);
 
-/// Maximum time in quarantine after a failure, so that an alarm is written at most ten minutes
-/// after the reason for its failures is corrected.
+/// Maximum time in quarantine after a failed write, so that an alarm is written at most ten minutes
+/// after the reason for the failed writes is fixed.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Number of consecutive failed writes after which the whole account is assumed to fail. Problems
-/// of single alarms rarely cause ten failed writes in a row.
+/// Number of consecutive failed writes after which all writes to the account are assumed to fail.
+/// Problems with single alarms rarely cause ten failed writes in a row.
 const ACCOUNT_FAILS: u32 = 10;
 
 impl Quarantine {
@@ -61,7 +61,7 @@ impl Quarantine {
             .is_some_and(|entry| entry.until > now)
     }
 
-    /// Returns whether every alarm has been written since its last failed write.
+    /// Returns whether no alarm's last write failed, regardless of whether quarantine has ended.
     pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

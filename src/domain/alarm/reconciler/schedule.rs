@@ -10,7 +10,7 @@ use crate::domain::alarm::spec::AlarmKey;
 use crate::domain::retry::Backoff;
 
 /// Delays after consecutive failures that concern the account as a whole: 1 s, doubled up to 60 s.
-/// Newly granted permissions take effect within 60 s.
+/// A longer delay is not needed, because newly granted permissions take effect within 60 s.
 pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 impl Reconciler {
@@ -47,8 +47,8 @@ impl Reconciler {
         self.begin_review(now);
     }
 
-    /// Begins to disable the actions of alarms whose targets were removed. Alarms that may
-    /// not exist or may not be managed are read first.
+    /// Begins to disable the actions of alarms whose targets were removed. An alarm is read first
+    /// if it is unknown whether the alarm exists and is managed.
     fn begin_disable(&mut self, now: Duration) {
         let read = self.next_read();
         let names = self.disable.begin_lookup(read, now);
@@ -69,7 +69,8 @@ impl Reconciler {
         }
     }
 
-    /// Begins urgent updates. Urgent updates wait neither for a read nor for planned steps.
+    /// Begins urgent updates. They do not wait for planned steps, and wait for a full read of the
+    /// account only if the alarm is not known as managed.
     fn begin_urgent(&mut self, now: Duration) {
         while self.task.is_none() && now >= self.not_before {
             let Some((key, update)) = self.take_update(true, now) else {
@@ -100,8 +101,8 @@ impl Reconciler {
         taken
     }
 
-    /// Settles tickets as failed if their alarm is in quarantine, or if reads of the account fail
-    /// and the alarm is not known as managed.
+    /// Settles the tickets of an alarm as failed if the alarm is in quarantine, or if the alarm
+    /// must be read before it is written and reads of the account fail.
     fn fail_impossible(&mut self, now: Duration) {
         if self.quarantine.is_empty() && !self.reading.is_failing() {
             return;
@@ -115,7 +116,8 @@ impl Reconciler {
     }
 
     /// Returns whether an alarm may be written now. The alarm must not be in quarantine. While a
-    /// full read of the account is due or in progress, the alarm must be known as managed.
+    /// full read of the account is due or in progress, an alarm of this daemon must also be known
+    /// as managed.
     fn can_write(&self, key: &AlarmKey, now: Duration) -> bool {
         match self.managed.by_key.get(key) {
             Some(spec) => {
@@ -132,7 +134,8 @@ impl Reconciler {
         spec.is_some_and(|spec| self.quarantine.contains(&spec.name, now))
     }
 
-    /// Delays the next call after a failure that concerns the whole account.
+    /// Delays the next call after a failure that concerns the whole account. After a rejected call,
+    /// the account is also read again.
     pub(super) fn back_off(&mut self, failure: Option<&CallFailure>, now: Duration) {
         if failure.is_some_and(|failure| failure.kind == CallFailureKind::Rejected) {
             // A rejected call shows that the known state of the account is wrong.

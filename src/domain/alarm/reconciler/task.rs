@@ -38,18 +38,19 @@ pub(super) struct Writing {
     pub(super) update: Option<UpdateWrite>,
 }
 
-/// An update that is being written to an alarm of this daemon.
+/// An update that is being written to an alarm that this daemon manages.
 #[derive(Debug)]
 pub(super) struct UpdateWrite {
     pub(super) key: AlarmKey,
     pub(super) update: AlarmUpdate,
-    /// The period of the target's alarm in seconds.
+    /// The period of the alarm in seconds. A target's per-cause alarms have the same period as the
+    /// target's alarm.
     pub(super) period: u32,
     /// The target's per-cause alarms that are still to be written.
     pub(super) causes: VecDeque<AlarmKey>,
 }
 
-/// An update that is being written to an alarm of another daemon.
+/// An update that is being written to an alarm that another daemon manages.
 #[derive(Debug)]
 pub(super) struct Handoff {
     pub(super) key: AlarmKey,
@@ -60,7 +61,7 @@ pub(super) struct Handoff {
 }
 
 impl Task {
-    /// Returns whether this task writes the alarm `name`.
+    /// Returns whether this task writes the alarm `name` as an alarm that this daemon manages.
     pub(super) fn writes(&self, name: &str) -> bool {
         matches!(self, Self::Write(writing) if writing.spec.name == name)
     }
