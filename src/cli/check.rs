@@ -33,7 +33,7 @@ pub struct Args {
 /// notes are not problems.
 ///
 /// # Errors
-/// Returns an error if standard output cannot be written.
+/// Returns an error if there is nothing to check or standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let report = match (&args.file, &args.rules) {
         (Some(file), _) => check_configuration(file, args.no_secrets),
@@ -78,11 +78,11 @@ struct CheckReport {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     notes: Vec<Problem>,
-    /// The number of targets; `None` if only rules are checked.
+    /// The number of targets; `None` if only rules are checked or a problem was found.
     targets: Option<usize>,
-    /// The summary of the shards; `None` if the targets are not sharded.
+    /// The summary of the shards; `None` if the targets are not sharded or a problem was found.
     shards: Option<String>,
-    /// The number of files with custom rules.
+    /// The number of files with custom rules; 0 if a problem was found.
     rules: usize,
 }
 
@@ -94,8 +94,8 @@ fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, Con
     };
     let (shards, index_error) = shard_summary(&loaded.settings);
     let mut notes = loaded.notes;
-    // An unknown shard index is a note, not a problem, since the configuration may be for another
-    // machine.
+    // An unknown shard index is reported as a note, not as a problem, since the configuration may
+    // be for another machine.
     notes.extend(index_error.map(|error| Problem {
         file: file.to_owned(),
         line: None,

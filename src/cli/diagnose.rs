@@ -1,7 +1,8 @@
-//! `probecause diagnose`: names the causes of failures in the pasted output of HTTP clients.
+//! `probecause diagnose`: names the causes of failures in pasted client output, errors and logs.
 //!
-//! The command reads files or standard input and prints a paragraph, or a line of JSON, per
-//! response. It sends no requests. If a file cannot be read, the other files are still processed.
+//! The command reads files or standard input and prints a paragraph, or a line of JSON, for each
+//! response and each failed request. It sends no requests. If a file cannot be read, the other
+//! files are still processed.
 //! Control characters in the input are printed as escape sequences.
 
 use std::fmt::Write as _;
@@ -21,8 +22,8 @@ const MAX_BYTES: u64 = 32 << 20;
 /// Arguments of `diagnose`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files with output of curl, wget, HTTPie or `PowerShell`, error messages or HAR, also
-    /// inside Markdown. Use `-` for standard input.
+    /// Files with output of curl, wget, HTTPie or `PowerShell`, error messages, HAR or logs of API
+    /// Gateway or nginx, also inside Markdown. Use `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Print each result as a line of JSON.
@@ -33,7 +34,7 @@ pub struct Args {
 }
 
 /// Runs `probecause diagnose`. Returns [`Exit::Usage`] if a file cannot be read or contains no
-/// response, and otherwise [`Exit::Fine`], even if responses failed.
+/// response or failed request, and otherwise [`Exit::Fine`], even if a file contains failures.
 ///
 /// # Errors
 /// Returns an error if the custom rules are invalid or standard output cannot be written.
@@ -57,7 +58,8 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
                 if reading.left_out > 0 {
                     let (all, left_out) = (transcripts.len(), reading.left_out);
                     eprintln!(
-                        "note: {}: the first {all} responses are shown, {left_out} more were left out",
+                        "note: {}: the first {all} responses are shown, {left_out} more were left \
+                         out; split the input to see them",
                         printable(file)
                     );
                 }
@@ -71,7 +73,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     Ok(exit)
 }
 
-/// Prints how many lines of a file were not used.
+/// Prints a note if a file has lines that belong to no response and to no failed request.
 fn note_unused(file: &str, unused: Unused) {
     let Unused { lines, first } = unused;
     let file = printable(file);
@@ -117,8 +119,9 @@ fn first_bytes(source: impl Read) -> std::io::Result<Vec<u8>> {
 /// The part of the error message after "no response found": what was searched for, and how to
 /// create suitable input.
 const LOOKED_FOR: &str = "\
-looked for a status line (`< HTTP/2 503`, `HTTP/1.1 503`), an error of curl (`curl: (7) \u{2026}`), \
-wget or PowerShell, an exception of a program, and a HAR file.
+looked for a status line (`< HTTP/2 503`, `HTTP/1.1 503`), an error of curl \
+(`curl: (7) \u{2026}`), wget or PowerShell, an exception of a program, a log of API Gateway or \
+nginx, and a HAR file.
 Run one of these commands and use its complete output as the input:
   curl -sv -w '\\ntime_total: %{time_total}\\n' URL 2>&1 | probecause diagnose -
   curl.exe -sv -w \"\\ntime_total: %{time_total}\\n\" URL   (Windows, also in PowerShell)

@@ -1,5 +1,6 @@
 //! `probecause healthcheck`: checks whether a running daemon is healthy and returns the result as
-//! an exit code, for container and service managers. A container image needs no curl for this.
+//! an exit code, for container and service managers. With this command, the health check of a
+//! container image needs no curl.
 //!
 //! The command ignores proxy environment variables, follows no redirects and accepts any TLS
 //! certificate. It cannot check a daemon that requires client certificates; for such a daemon,

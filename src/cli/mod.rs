@@ -1,4 +1,4 @@
-//! The command line interface, with one file per command.
+//! The command line interface, with one module per command.
 //!
 //! All commands print results to standard output and other messages to standard error, use
 //! colors only on a terminal, and exit with the codes of [`Exit`].
@@ -40,7 +40,7 @@ pub enum Command {
     Demo(demo::Args),
     /// Probe one endpoint once and name the cause if it fails.
     Probe(probe::Args),
-    /// Name the cause of failures in pasted curl or wget output, error messages, HAR files or logs.
+    /// Name the causes of failures in pasted curl or wget output, error messages, HAR or logs.
     Diagnose(diagnose::Args),
     /// Check a configuration or custom rules.
     Check(check::Args),
@@ -63,7 +63,7 @@ pub enum Exit {
     Fine,
     /// Exit code 1: the command ran, and its result is negative, for example a failed probe.
     Bad,
-    /// Exit code 2: the command could not run, for example because of an invalid configuration.
+    /// Exit code 2: the command failed, for example because of an invalid configuration.
     Usage,
 }
 
@@ -101,7 +101,8 @@ impl Terminal {
     }
 }
 
-/// Wraps text in the escape codes of a color or style (an SGR parameter) if `color` is set.
+/// Wraps text in the escape codes of the color or style `code` (an SGR parameter) if `color` is
+/// true.
 fn paint(text: &str, code: u8, color: bool) -> String {
     if color {
         format!("\x1b[{code}m{text}\x1b[0m")
@@ -136,8 +137,8 @@ impl Cli {
     /// Runs the command that the user specified.
     ///
     /// # Errors
-    /// Returns a message for the user, such as for an invalid configuration or a file that cannot
-    /// be read. The process then exits with code 2.
+    /// Returns a message for the user, for example about an invalid configuration or a file that
+    /// cannot be read. The process then exits with code 2.
     pub async fn run(self) -> Result<Exit, String> {
         let terminal = Terminal::detect();
         match self.command {

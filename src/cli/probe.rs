@@ -1,7 +1,8 @@
 //! `probecause probe`: probes one endpoint once and diagnoses the result.
 //!
 //! The result is printed to standard output as text or a line of JSON. While the probe runs,
-//! its current phase is shown on standard error if standard error is a terminal.
+//! its current phase is shown on standard error if standard error is a terminal. With `--compare`,
+//! two requests are sent at the same time, and their results are printed side by side.
 
 mod compare;
 mod render;
@@ -41,8 +42,8 @@ pub struct Args {
     /// The name of the target in the configuration.
     #[arg(long, value_name = "NAME", requires = "config")]
     target: Option<String>,
-    /// Also use the custom rules in this directory. With --config, the rules of the
-    /// configuration are used instead.
+    /// Also use the custom rules in this directory. Not allowed with --config, which uses the rules
+    /// of the configuration.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     rules: Option<PathBuf>,
     /// The timeout of the probe, such as 5s.
@@ -60,8 +61,8 @@ pub struct Args {
     /// Print the result as one line of JSON.
     #[arg(long)]
     json: bool,
-    /// Compare two responses. Specify this option twice, with two URLs or, in addition to a URL or
-    /// --config, with two addresses to connect to.
+    /// Compare two responses. Specify this option twice: with two URLs, or with two addresses
+    /// through which the URL or the target is requested.
     #[arg(long, value_name = "URL|HOST:PORT")]
     compare: Vec<String>,
 }
@@ -69,8 +70,8 @@ pub struct Args {
 /// Runs `probecause probe`. Returns [`Exit::Bad`] if the probe failed.
 ///
 /// # Errors
-/// Returns an error if the URL or the configuration is invalid, the prober cannot be created, or
-/// standard output cannot be written.
+/// Returns an error if an argument or the configuration is invalid, the prober cannot be created,
+/// or standard output cannot be written.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     if !args.compare.is_empty() {
         return compare_answers(&args, terminal).await;
@@ -111,8 +112,8 @@ async fn compare_answers(args: &Args, terminal: Terminal) -> Result<Exit, String
     };
     let ((a, settings), (b, _)) = (compared_target(a, args)?, compared_target(b, args)?);
     let prober = Prober::new(&settings.resolver).map_err(|error| error.to_string())?;
-    // Build both clients before the requests, so that building one does not delay the other
-    // request.
+    // Build both HTTP clients before the requests, so that building one client does not delay the
+    // request of the other.
     prober.prepare(&a);
     prober.prepare(&b);
     let (seen_a, seen_b) = tokio::join!(Box::pin(prober.probe(&a)), Box::pin(prober.probe(&b)));
@@ -245,7 +246,8 @@ fn apply_options(target: &mut Target, args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-/// Sets the host and port to connect to.
+/// Sets the host and port to connect to. Returns an error if the target's proxy makes them
+/// ineffective.
 fn connect_through(target: &mut Target, to: HostPort) -> Result<(), String> {
     target.request.connect_to = Some(to);
     if target.request.ignores_connect_to(target.url.scheme()) {
@@ -258,7 +260,8 @@ fn connect_through(target: &mut Target, to: HostPort) -> Result<(), String> {
     Ok(())
 }
 
-/// Prints a notice on standard error if the response is not from the host and port to connect to.
+/// Prints a note on standard error if a redirect led to a host and port to which the target's
+/// `connect_to` does not apply.
 fn note_left_connect_to(target: &Target, observation: &Observation) {
     if let Some(to) = target.request.connect_to.as_ref()
         && observation.left_connect_to

@@ -1,4 +1,6 @@
 //! `probecause run`: runs the daemon in the foreground, for a terminal, systemd or a container.
+//!
+//! This module handles signals and file changes; `engine::app` contains the daemon.
 
 use std::path::PathBuf;
 
@@ -54,8 +56,8 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         tracing::info!("{note}");
     }
     let (changed, changes) = mpsc::channel(1);
-    let mut signals =
-        Signals::listen(changes).map_err(|error| format!("cannot handle signals: {error}"))?;
+    let mut signals = Signals::listen(changes)
+        .map_err(|error| format!("cannot install the signal handlers: {error}"))?;
     let state = state_dir::resolve(args.state.as_deref(), |name| std::env::var_os(name));
     if state.is_none() {
         tracing::warn!(
@@ -113,7 +115,7 @@ impl Signals {
         })
     }
 
-    /// Handles signals until the daemon must stop, and returns the exit status.
+    /// Handles signals and file changes until the daemon must stop, and returns the exit status.
     async fn handle(&mut self, app: &mut App) -> Exit {
         loop {
             tokio::select! {

@@ -1,5 +1,5 @@
-//! Creates the targets that `demo` and `scorecard --simulated` probe: one for each route of the
-//! simulator, which is in `io/simulator`.
+//! Creates the targets that `demo` and `scorecard --simulated` probe. Their URLs point to the
+//! simulator in `io/simulator`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use url::Url;
 use crate::io::simulator::RouteFault;
 use crate::model::target::{BodyMatch, HealthSettings, Target, TlsSettings};
 
-/// Interval between two probes of a target. It is short, so that results appear within seconds.
+/// Interval between two probes of a target: short, so that results appear within seconds.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Delay before a confirming probe. It is shorter than the interval, so that a failure is
-/// confirmed before the next scheduled probe.
+/// Delay between a failed probe and the probe that confirms the failure: shorter than [`INTERVAL`],
+/// so that a failure is confirmed before the next scheduled probe.
 const CONFIRM_AFTER: Duration = Duration::from_secs(2);
 
 /// Timeout of a probe. The simulator responds within a quarter of a second, except for
-/// [`RouteFault::Timeout`]. The timeout is shorter than the interval, so that a slow probe does not
-/// cause the next probe to be missed.
+/// [`RouteFault::Timeout`]. The timeout is shorter than [`INTERVAL`], so that a slow probe does
+/// not cause the next probe to be missed.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Interval between two probes of a route that responds after the integration timeout of 30 s:
@@ -30,11 +30,11 @@ const SLOW_INTERVAL: Duration = Duration::from_secs(40);
 const SLOW_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// Creates a target at `address` that trusts the simulator's certificate authority. With
-/// [`RouteFault::Timeout`], the target is down after one failure, since a confirming probe would
+/// [`RouteFault::Timeout`], the target is down after one failure, because a confirming probe would
 /// take another half minute.
 ///
 /// # Errors
-/// Returns an error if the address and the path do not form a URL.
+/// Returns an error if the address and the path do not form a valid URL.
 pub(super) fn target(
     name: &str,
     address: SocketAddr,

@@ -1,4 +1,6 @@
-//! Reads the alarms of each configured destination and plans the changes.
+//! Reads the alarms of each configured destination and plans the changes to these alarms.
+//!
+//! The parent module makes the planned changes, and `show` prints the plans.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,21 +21,21 @@ use crate::model::settings::Settings;
 pub(super) struct DestinationState {
     /// The settings of the destination.
     pub(super) view: DestinationView,
-    /// The connection and the plan, or the reason why the account could not be read.
+    /// The API clients and the plan, or the error message if the account could not be read.
     pub(super) found: Result<AccountPlan, String>,
 }
 
-/// The connection to an account whose alarms were read, and the plan for these alarms.
+/// The API clients of an account whose alarms were read, and the plan for these alarms.
 pub(super) struct AccountPlan {
     /// The clients for the AWS APIs of the account.
     pub(super) api: Api,
-    /// The changes to the alarms of the account.
+    /// The difference between the desired alarms and the alarms in the account.
     pub(super) plan: Plan,
-    /// The ARNs of the account's alarms.
+    /// The ARNs of all alarms of the location that exist in the account.
     arns: BTreeSet<String>,
 }
 
-/// Reads the alarms of all configured destinations concurrently, and plans the changes.
+/// Reads the alarms of all configured destinations concurrently, and plans the changes to them.
 pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<DestinationState> {
     let views = destination::configured(settings).into_iter();
     let states = views.map(async |view| DestinationState {
@@ -43,8 +45,8 @@ pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<D
     join_all(states).await
 }
 
-/// Rejects two destinations that are the same account and region, because each would treat the
-/// alarms of the other as orphans.
+/// Rejects two destinations with the same account and region, because each would treat the alarms
+/// of the other as orphans. Such destinations contain the same alarm ARN.
 ///
 /// # Errors
 /// Returns a message that names both destinations.
@@ -62,7 +64,7 @@ pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), Str
         for arn in &found.arns {
             if let Some(other) = seen.insert(arn, state) {
                 return Err(format!(
-                    "the destinations {} and {} are the same account and region: both contain \
+                    "the destinations {} and {} have the same account and region: both contain \
                      `{arn}`; remove one of them",
                     other.view.title(),
                     state.view.title(),
@@ -74,8 +76,8 @@ pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), Str
 }
 
 /// Returns the names of the alarms that are desired in destinations that could not be read. Such
-/// a destination may be the same account and region as another destination, in which these alarms
-/// must not count as orphans.
+/// a destination may have the same account and region as another destination, in which these
+/// alarms must not count as orphans.
 pub(super) fn desired_elsewhere(states: &[DestinationState]) -> BTreeSet<String> {
     let unknown = states.iter().filter(|state| state.found.is_err());
     unknown

@@ -40,7 +40,8 @@ pub struct Args {
 /// The actions of `probecause alarms`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Action {
-    /// Show the changes that `apply` would make, the monthly cost, and the time until a page.
+    /// Show the changes that `apply` would make, the monthly cost, and the time from a failure to
+    /// a page.
     Plan {
         /// Options that all actions of `alarms` share.
         #[command(flatten)]
@@ -55,7 +56,8 @@ pub enum Action {
         #[command(flatten)]
         common: Common,
     },
-    /// Delete managed alarms of this location that the configuration no longer requires.
+    /// Delete the managed alarms of the configured location that the configuration no longer
+    /// requires.
     Prune {
         /// Options that all actions of `alarms` share.
         #[command(flatten)]
@@ -81,7 +83,8 @@ pub struct Common {
 /// if `apply` finds conflicts.
 ///
 /// # Errors
-/// Returns a message about the configuration or the calls to CloudWatch that failed.
+/// Returns a message if the configuration is invalid, a call to CloudWatch failed, or standard
+/// output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let settings = load(&args.action.common().config)?;
     run_action(&args.action, &settings, None, &mut std::io::stdout()).await
@@ -91,8 +94,9 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
 /// `None` means the SDK's default credential chain.
 ///
 /// # Errors
-/// Returns a message about each destination in which the action failed, after running it in
-/// every destination.
+/// Returns a message if CloudWatch is disabled or two destinations have the same account and
+/// region. If the action fails in a destination, the action still runs in the others, and the
+/// message then contains all errors.
 pub async fn run_action(
     action: &Action,
     settings: &Settings,
@@ -133,7 +137,7 @@ async fn run_in_each(
                 if matches!(action, Action::Plan { .. }) && state.found.is_err() {
                     printer.cost()?;
                 }
-                // Errors of named destinations already contain the name.
+                // An error of a named destination already contains the destination's name.
                 let unnamed = several && state.view.name.is_none();
                 let prefix = if unnamed { "destination `main`: " } else { "" };
                 errors.push(format!("{prefix}{error}"));
@@ -214,8 +218,8 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
     let left = plan.steps.iter().filter(|step| step.action() == "drift");
     for step in left {
         eprintln!(
-            "warning: the alarm `{}` was changed by hand and was left as is; `probecause alarms \
-             plan` shows the differences",
+            "warning: the alarm `{}` was changed by hand and was left as is, because \
+             `cloudwatch.drift` is \"leave\"; `probecause alarms plan` shows the differences",
             step.name()
         );
     }

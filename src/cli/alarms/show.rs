@@ -59,7 +59,7 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Prints a plan with its cost.
+    /// Prints a plan and the estimated monthly cost of the destination.
     pub(super) fn plan(&mut self, plan: &Plan) -> Result<(), String> {
         let estimate = Estimate::new(&self.state.view, self.evidence);
         if self.several {
@@ -73,14 +73,14 @@ impl<'a> Printer<'a> {
         self.line(costs(Some(plan.changes().count()), &estimate))
     }
 
-    /// Prints the cost of a destination whose account could not be read. The cost depends only on the
-    /// configuration.
+    /// Prints the cost of a destination whose account could not be read. The cost is known even so,
+    /// because it depends only on the configuration.
     pub(super) fn cost(&mut self) -> Result<(), String> {
         let estimate = Estimate::new(&self.state.view, self.evidence);
         let alarms = alarm::alarms_of(&self.state.view).len();
         let unknown = format!(
-            "{alarms} alarms are configured; the changes are unknown, because the account could not \
-             be read\n"
+            "{alarms} alarms are configured; the changes are unknown, because the account could \
+             not be read\n"
         );
         if self.several {
             self.text(&format!("{unknown}{}", estimate.of_alarms()))?;

@@ -53,7 +53,7 @@ impl Daemon {
         })
     }
 
-    /// Returns the address of the page and the metrics.
+    /// Returns the address at which the page and the metrics are served.
     pub(super) const fn address(&self) -> SocketAddr {
         self.app.address()
     }

@@ -30,7 +30,7 @@ use crate::model::target::TargetName;
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Stop after this time, such as 60s. Without it, stop with Ctrl-C.
+    /// Stop after this time, such as 60s. Without this option, stop with Ctrl-C.
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
     /// The address of the page and metrics. Port 0 selects a free port.
@@ -49,7 +49,7 @@ struct Row {
     /// Whether a probe of the target has completed.
     probed: bool,
     health: HealthState,
-    /// When the target's health last changed.
+    /// When the target's health last changed, or when the demo started if no probe has completed.
     since: Timestamp,
     /// The probable cause; `None` if no cause is named.
     cause: Option<CauseId>,
@@ -118,7 +118,7 @@ fn free_address() -> SocketAddr {
     }
 }
 
-/// Waits until the duration has passed or the user presses Ctrl-C.
+/// Waits until `duration` has passed or the user presses Ctrl-C. `None` means no time limit.
 async fn end_of_demo(duration: Option<Duration>) {
     let elapsed = async {
         match duration {

@@ -47,9 +47,9 @@ pub(super) struct Addresses {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RouteResult<'a> {
     pub(super) route: &'static Route,
-    /// The last row of the route's target; `None` if the daemon did not report it.
+    /// The final row of the route's target; `None` if the rows do not contain the target.
     pub(super) row: Option<&'a Row>,
-    /// Why the named cause is missing or wrong; `None` if the route passes.
+    /// What is wrong with the result, such as a missing or wrong cause; `None` if the route passes.
     pub(super) problem: Option<String>,
 }
 
@@ -64,9 +64,9 @@ pub(super) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// timeout of 30 s, up to 5 s until the first probe, and a margin of one second.
 const SLOW_ROUTE_NAMED_AFTER: Duration = Duration::from_secs(36);
 
-/// Time from the end of a failed request until its logs and metrics are read. One second is enough,
-/// because the simulated logs and metrics have no delay. In AWS, logs are complete after about a
-/// minute, and metrics after about ten minutes.
+/// Time from the end of a failed request until its logs and metrics are first read, and until its
+/// metrics count as complete. One second is enough, because the simulated logs and metrics have no
+/// delay. In AWS, logs are complete after about a minute, and metrics after about ten minutes.
 pub(super) const EVIDENCE_DELAY: Duration = Duration::from_secs(1);
 
 /// Every route, in the order of the table.
@@ -158,8 +158,8 @@ pub(super) fn settings(
         evidence: EvidenceSettings {
             first_look: EVIDENCE_DELAY,
             settle: EVIDENCE_DELAY,
-            // Most routes fail within seconds of the start. Their evidence is requested at the
-            // same time, so the limit is above the default.
+            // Most routes fail within seconds of the start, so their evidence is requested at
+            // almost the same time. The default limit would delay these requests.
             max_requests_per_second: 20,
             ..EvidenceSettings::default()
         },
@@ -168,7 +168,8 @@ pub(super) fn settings(
     })
 }
 
-/// Compares the named causes with the correct causes. `elapsed` is the running time of the demo.
+/// Compares the named cause of each route with the correct causes, and returns the results.
+/// `elapsed` is the running time of the demo.
 pub(super) fn evaluate(rows: &[Row], elapsed: Duration) -> Vec<RouteResult<'_>> {
     ROUTES
         .iter()

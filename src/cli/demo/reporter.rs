@@ -31,7 +31,7 @@ pub(super) enum Style {
 pub(super) struct Reporter<W> {
     out: W,
     style: Style,
-    /// The rows of the previous check; a row is printed if it differs from the previous row.
+    /// The rows of the previous check, with which the current rows are compared to find changes.
     printed: Vec<Row>,
     /// The number of lines of the table on the screen.
     table_lines: usize,
@@ -85,7 +85,7 @@ impl<W: Write> Reporter<W> {
         )
     }
 
-    /// Prints the rows, or their changes, until `end` completes.
+    /// Prints the rows as a table, or their changes as lines, until `end` completes.
     pub(super) async fn watch(
         &mut self,
         rows: impl Fn() -> Vec<Row>,
@@ -156,7 +156,8 @@ impl<W: Write> Reporter<W> {
     }
 }
 
-/// Returns whether `row` differs from `known`, the target's previous row, only in its times.
+/// Returns whether `row` is the same as `known`, the target's previous row, apart from the time of
+/// the last change and the durations of the phases.
 fn is_unchanged(known: &Row, row: &Row) -> bool {
     (known.probed, known.health, &known.cause, known.certainty)
         == (row.probed, row.health, &row.cause, row.certainty)

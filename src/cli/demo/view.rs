@@ -1,6 +1,7 @@
 //! Formats the demo's output: the live table, log lines, the table of results and JSON Lines.
 //!
-//! Lines are shorter than 80 columns, since a wrapped line would break redrawing in place.
+//! Lines of the live table are shorter than 80 columns, since a wrapped line would break redrawing
+//! in place.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -72,7 +73,7 @@ pub(super) fn change(row: &Row, elapsed: Duration) -> String {
     out
 }
 
-/// Formats the table of results, with the numbers of named and proven causes and the problems.
+/// Formats the table of results, the numbers of correct and of proven causes, and the problems.
 pub(super) fn results(results: &[RouteResult<'_>], color: bool) -> String {
     let mut out = String::new();
     let (target, wrong, named) = ("TARGET", "WHAT IS WRONG", "NAMED");
@@ -96,13 +97,16 @@ pub(super) fn results(results: &[RouteResult<'_>], color: bool) -> String {
         .filter(|result| result.problem.is_none())
         .count();
     let passed = results.iter().all(|result| result.problem.is_none());
-    let summary = format!("{named} of {} failing routes named", failing.len());
+    let summary = format!(
+        "correct cause named for {named} of {} failing routes",
+        failing.len()
+    );
     let code = if passed { GREEN } else { RED };
     line(&mut out, format_args!("\n{}", paint(&summary, code, color)));
     let proven = failing
         .iter()
         .filter(|result| result.row.and_then(|row| row.certainty) == Some(Certainty::Proven));
-    line(&mut out, format_args!("{} of them proven", proven.count()));
+    line(&mut out, format_args!("causes proven: {}", proven.count()));
     for result in results {
         if let Some(problem) = &result.problem {
             line(&mut out, format_args!("  {}: {problem}", result.route.name));

@@ -15,8 +15,8 @@ const BEGIN: &str = "## Write your own rules
 2. Write a rule with an example and a counterexample. To see the facts of a real failure, run
    `probecause probe URL`, or `probecause diagnose FILE` for the output of `curl -v`.
 3. Run `probecause check probecause.toml`, or `probecause check --rules rules.d` for the
-   rules alone. It parses all rules, runs their examples, and reports each problem with the
-   file, the line, and the correction.
+   rules alone. The command parses all rules, runs their examples, and reports each problem
+   with the file, the line, and the correction.
 4. Try the rule with `probecause diagnose --rules rules.d FILE` and
    `probecause explain --rules rules.d CAUSE`.
 5. Reload the daemon (SIGHUP or `POST /-/reload`). If a rule has a problem, the reload fails
@@ -65,9 +65,9 @@ examples. The daemon never publishes the text of a body, only the pattern that i
 
 An unknown fact meets only the condition `present = false`. All conditions of a rule must
 hold; for an *or*, write two rules with the same `cause`. `check` warns about a rule that can
-never determine the cause because another rule outweighs it whenever it matches. It compares
-the conditions fact by fact, so it does not find a rule that only several other rules together
-outweigh, or facts that never occur together.
+never determine the cause because, whenever the rule matches, another rule outweighs it. `check`
+compares the conditions fact by fact, so it does not find a rule that only several other rules
+together outweigh, or facts that never occur together.
 
 ### Facts
 

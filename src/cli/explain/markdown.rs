@@ -13,8 +13,9 @@ use crate::domain::diagnosis::rule::Rule;
 use crate::model::cause::{CauseId, Owner};
 
 const HEAD: &str =
-    "<!-- Generated: do not edit. After a change to rules or facts, regenerate it with
-     `cargo run -- explain --markdown > config/rules/README.md`. A test compares the two. -->
+    "<!-- Generated: do not edit. After a change to rules or facts, regenerate this page with
+     `cargo run -- explain --markdown > config/rules/README.md`. A test compares the page with
+     the output. -->
 
 # Causes and rules
 
@@ -24,8 +25,8 @@ it is recognized, and what to do about it. It also explains how to
 
 A *rule* lists *facts* about the failed request, all of which must hold. If several rules
 with the same cause match, the one with the largest weight counts. The share of a cause is
-this weight divided by the sum over all causes. The cause with the largest share is the
-probable cause. If no rule matches, rules marked as a fallback are tried. If none of them
+this weight divided by the sum of the weights of all causes. The cause with the largest share is
+the probable cause. If no rule matches, rules marked as a fallback are tried. If none of them
 matches either, the cause is `unexplained`.
 
 The certainty states how reliable a verdict is. Each rule states the highest certainty that it
@@ -161,7 +162,7 @@ fn examples(page: &mut String, rule: &Rule) {
     }
 }
 
-/// Formats conditions with facts and values as code.
+/// Formats conditions as a list separated by commas, with the names of the facts as code.
 fn joined(conditions: &[Condition]) -> String {
     let all: Vec<String> = conditions.iter().map(marked).collect();
     all.join(", ")

@@ -1,4 +1,5 @@
-//! `probecause explain`: prints what a cause means, when it applies, and what to do.
+//! `probecause explain`: prints what a cause means, how it is recognized, and what to do, or lists
+//! all causes or facts.
 //!
 //! The output is text, JSON, or Markdown.
 
@@ -18,7 +19,7 @@ use summary::{CauseSummary, summaries};
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The cause to explain; without it, all causes are listed.
+    /// The cause to explain. Without this argument, all causes are listed.
     cause: Option<String>,
     /// List the facts that rules may test.
     #[arg(long, conflicts_with = "cause")]

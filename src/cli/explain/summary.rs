@@ -21,7 +21,7 @@ pub(super) struct CauseSummary<'a> {
     /// The page on which the rule that represents the cause is based; `None` for
     /// `unexplained`.
     pub(super) see: Option<String>,
-    /// Other causes that also match an example of the cause's rules.
+    /// The other causes that are candidates in the diagnosis of an example of the cause's rules.
     pub(super) rivals: Vec<CauseId>,
     /// Every rule that names the cause, the highest certainty first.
     pub(super) rules: Vec<&'a Rule>,
@@ -49,7 +49,7 @@ pub(super) const fn describe_owner(owner: Owner) -> &'static str {
 pub(super) const fn describe_hop(hop: Hop) -> &'static str {
     match hop {
         Hop::Client => "the request, its credentials, or the client's own network",
-        Hop::Edge => "the name, the address, TLS, a CDN or an edge function",
+        Hop::Edge => "the host name, the address, TLS, a CDN or an edge function",
         Hop::Gateway => "the API gateway, reverse proxy or load balancer",
         Hop::Upstream => "the server behind a gateway, or the connection to it",
         Hop::Function => "the serverless function",
@@ -83,7 +83,7 @@ pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
 fn summary<'a>(rulebook: &'a Rulebook, shown: &'a Rule) -> CauseSummary<'a> {
     let all = rulebook.rules().filter(|rule| rule.cause == shown.cause);
     let mut rules: Vec<&Rule> = all.collect();
-    // The sort is stable, so rules with the same certainty keep the order of the files.
+    // The sort is stable, so rules with the same certainty keep their order in the rulebook.
     rules.sort_by_key(|rule| std::cmp::Reverse(rule.certainty));
     let certainty = rules.iter().map(|rule| rule.certainty).max();
     CauseSummary {

@@ -1,4 +1,4 @@
-//! Wraps text to the width of a terminal.
+//! Wraps text to lines of at most 80 characters, the default width of a terminal.
 
 /// Maximum width of a line in characters: the default width of a terminal.
 pub(super) const COLUMNS: usize = 80;

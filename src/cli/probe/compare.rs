@@ -28,8 +28,8 @@ pub(super) struct Side {
 struct Row {
     name: String,
     values: [String; 2],
-    /// Whether the values differ even between two equal requests, as times do. Such values are
-    /// not marked as different.
+    /// Whether the values may differ even between two equal requests, such as a `date` header or
+    /// similar durations. Such values are not marked as different.
     varies: bool,
 }
 
@@ -42,7 +42,7 @@ const NAME_WIDTH: usize = 22;
 /// Headers whose values are not shown, since they may contain secrets.
 const HIDDEN: [&str; 1] = ["set-cookie"];
 
-/// Headers whose values usually differ in every response.
+/// Headers whose values usually differ between responses, so a difference is not marked.
 const VARYING: [&str; 11] = [
     "date",
     "age",
@@ -57,8 +57,8 @@ const VARYING: [&str; 11] = [
     "x-azure-ref",
 ];
 
-/// Smallest difference between two times that is marked, if the longer time is also at least twice
-/// the shorter.
+/// Smallest difference between two durations that is marked. The longer duration must also be at
+/// least twice the shorter.
 const NOTABLE_DIFFERENCE: Duration = Duration::from_secs(1);
 
 /// Maximum length of the excerpt of a body, in characters.
@@ -285,8 +285,8 @@ fn body_rows(sides: &[Side; 2]) -> Vec<Row> {
     rows
 }
 
-/// Returns one row per phase and one for the whole duration. Times vary between equal requests, so
-/// that only a large difference counts.
+/// Returns one row per phase and one for the whole duration. Durations vary between equal requests,
+/// so only a large difference is marked.
 fn time_rows(sides: &[Side; 2]) -> Vec<Row> {
     let of_phase = |phase: Phase| {
         let times = sides

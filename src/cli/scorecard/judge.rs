@@ -35,7 +35,7 @@ pub(super) struct NamedCause {
     pub(super) path: Vec<VerdictStep>,
 }
 
-/// One revision of an incident.
+/// One revision of an incident: the cause and certainty after the change, and a note about it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct VerdictStep {
     pub(super) at: Timestamp,
@@ -51,7 +51,7 @@ pub(super) enum Mark {
     Right,
     /// The certainty is `possible`, and the true cause is a leading candidate.
     Candidate,
-    /// A wrong cause was named.
+    /// A wrong cause was named, or a cause was named for a healthy target.
     Wrong,
     /// No cause was named for a failing target.
     Unnamed,
@@ -64,7 +64,8 @@ pub(super) enum Mark {
 const LEADING_FRACTION: f64 = 0.5;
 
 impl Card {
-    /// Creates the card of a target from the target's newest report.
+    /// Creates the card of a target from the target's newest report; `None` means that no probe
+    /// has completed.
     pub(super) fn new(target: TargetName, injected: Truth, report: Option<&Report>) -> Self {
         Self {
             target,
@@ -94,7 +95,7 @@ impl Card {
 }
 
 impl Mark {
-    /// All marks, the best first.
+    /// All marks, in the order of the output.
     pub(super) const ALL: [Self; 5] = [
         Self::Right,
         Self::Candidate,
@@ -116,7 +117,7 @@ impl Mark {
 }
 
 impl NamedCause {
-    /// Returns the cause that a report names, if any.
+    /// Returns the cause that a report names; `None` if it names no cause.
     fn of(report: &Report) -> Option<Self> {
         let verdict = report.showing.as_deref()?;
         let incident = report.incident.as_deref();
@@ -146,12 +147,13 @@ impl NamedCause {
     }
 }
 
-/// Cards that the tests of this command share.
+/// The tests of this module. The tests of `view` also use the function `card`.
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
 
-    /// Creates a card. The first of `candidates` is the named cause.
+    /// Creates a card. The first of `candidates` is the named cause; if there are no candidates, no
+    /// cause is named.
     pub(in super::super) fn card(
         target: &str,
         injected: &str,

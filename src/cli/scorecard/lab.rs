@@ -1,5 +1,5 @@
-//! Configures the simulated fault lab: a target for every fault behind an HTTP API and behind a
-//! REST API, labeled with the true cause.
+//! Configures the simulated fault lab: behind an HTTP API and behind a REST API, a healthy target
+//! and a target for each fault of the lab, labeled with the true cause.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::io::simulator::{ApiType, RouteFault, Simulator};
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
-/// Creates the settings of the fault lab: one target per fault and API.
+/// Creates the settings of the fault lab: for each API, a healthy target and one target per fault.
 ///
 /// # Errors
 /// Returns an error if an address does not form a URL.
@@ -40,7 +40,7 @@ pub(super) fn settings(simulator: &Simulator) -> Result<Settings, String> {
     })
 }
 
-/// Returns the true cause of the failures that a fault produces.
+/// Returns the true cause of the failures that a fault produces, or `none` if there is no fault.
 const fn true_cause(fault: RouteFault) -> &'static str {
     match fault {
         RouteFault::None => NONE,

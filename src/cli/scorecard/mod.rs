@@ -1,9 +1,9 @@
 //! `probecause scorecard`: scores diagnoses against known faults.
 //!
-//! The command runs the daemon for a limited time on targets with injected faults. The targets are
-//! in the fault lab of `deploy/aws` or in the simulator (`lab`). The command compares each
-//! diagnosis (`judge`) with the true cause (`truth`). It writes no alarms or metrics. `view`
-//! formats the output.
+//! The command runs the daemon for a limited time on targets with injected faults, for example in
+//! the fault lab of `deploy/aws` or in the simulator (`lab`). The command compares each diagnosis
+//! (`judge`) with the true cause (`truth`). It writes no alarms or metrics. `view` formats the
+//! output.
 
 mod judge;
 mod lab;
@@ -70,7 +70,8 @@ const SIMULATED_DURATION: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// Returns an error if the configuration is invalid, no target has a known cause, `--expect`
-/// names an unknown target, or the daemon cannot start.
+/// names an unknown target, the simulator or the daemon cannot start, or standard output cannot be
+/// written.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let duration = args.duration.unwrap_or(if args.simulated {
         SIMULATED_DURATION
@@ -102,7 +103,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Scores the diagnoses of the simulated faults.
+/// Runs the simulator, scores the diagnoses of its faults, and returns a card per target.
 async fn simulated(duration: Duration) -> Result<Vec<Card>, String> {
     // The simulator's default timeouts are the same as those of the real APIs.
     let simulator = Simulator::start(SimulatorOptions::default())

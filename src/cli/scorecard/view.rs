@@ -102,7 +102,8 @@ fn step_json(step: &VerdictStep) -> Value {
     })
 }
 
-/// Appends the revisions, candidates and evidence of a diagnosis.
+/// Appends the revisions and the evidence of a diagnosis, and its candidates if the mark is not
+/// `right`.
 fn history(out: &mut String, card: &Card, named: &NamedCause) {
     let _infallible = writeln!(out, "\n{}:", card.target);
     for step in &named.path {
@@ -123,7 +124,7 @@ fn history(out: &mut String, card: &Card, named: &NamedCause) {
     }
 }
 
-/// Appends a row of the table. A column is as wide as its longest cell.
+/// Appends a row of the table. Each of the first three columns is as wide as its longest cell.
 fn row(out: &mut String, cards: &[Card], [target, truth, named, certainty]: [&str; 4], mark: &str) {
     let longest = |cell: fn(&Card) -> usize| cards.iter().map(cell).max().unwrap_or(0);
     let first = longest(|card| card.target.as_str().len()).max("TARGET".len());

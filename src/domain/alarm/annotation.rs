@@ -1,8 +1,8 @@
 //! Builds the tags and the description of an alarm, which name the probable cause.
 //!
 //! Alarm notifications contain the description and, because tag propagation is enabled, the tags,
-//! so the person on call reads the cause first. CloudWatch limits tag values to a restricted
-//! alphabet and descriptions to 1,024 characters. Tags and descriptions contain facts of the
+//! so the person on call reads the cause first. CloudWatch restricts the characters of tag
+//! values and limits descriptions to 1,024 characters. Tags and descriptions contain facts of the
 //! diagnosis, never raw text of a response body or a log.
 
 use std::collections::BTreeMap;
@@ -39,7 +39,8 @@ pub const CERTAINTY_TAG: &str = "probecause:certainty";
 /// The key of the tag that stores the owner: the team that acts on the cause.
 pub const OWNER_TAG: &str = "probecause:owner";
 
-/// The value of the cause, certainty and owner tags while no failure is known.
+/// The value of the cause, certainty and owner tags while no failure is known, and of the target
+/// tag of the heartbeat alarm.
 const NONE: &str = "none";
 
 /// Maximum length of an alarm description in characters (CloudWatch's limit).
@@ -48,8 +49,8 @@ const MAX_DESCRIPTION: usize = 1024;
 /// Maximum length of a tag value in characters (AWS's limit).
 const MAX_TAG_VALUE: usize = 256;
 
-/// Maximum length of one fact's text in a description, in characters. The value of a header may be
-/// long, and the next steps, which matter more, must still fit.
+/// Maximum length of the text value of one fact in a description, in characters. Longer values,
+/// such as long headers, are cut, so that the next steps, which matter more, still fit.
 const MAX_FACT: usize = 80;
 
 impl Annotation {
@@ -69,7 +70,7 @@ impl Annotation {
                 owner,
             } => format!(
                 "This alarm fires while {target} is down and {cause} is the probable cause \
-                 ({owner} acts). The alarm `{}` fires while the target is down, for any cause.",
+                 (owner: {owner}). The alarm `{}` fires while the target is down, for any cause.",
                 target_alarm_name(spec.location(), target.as_str())
             ),
             AlarmKey::Heartbeat => no_heartbeat(spec.shard),
@@ -94,14 +95,14 @@ impl Annotation {
         Self::of(verdict, &describe(target, verdict, evidence, layers))
     }
 
-    /// Returns the annotation of the heartbeat alarm during a group incident, in which the alarms
-    /// of the group's targets are not annotated. `summary` is one sentence without a period that
-    /// says how many targets failed and since when. `names` are the names of these targets; the
-    /// list is cut at the description's maximum length.
+    /// Returns the annotation of the heartbeat alarm during an incident of a group or of the
+    /// prober, in which the alarms of targets are not annotated. `summary` is one sentence without
+    /// a period that says what failed and when. `names` are the names of the group's targets, and
+    /// are empty for the prober. A list that exceeds the description's maximum length is cut.
     #[must_use]
     pub fn group(verdict: &Verdict, summary: &str, names: &[&str]) -> Self {
         let mut text = format!(
-            "{summary}: {} ({}, {}; {} acts).",
+            "{summary}: {} ({}, {}; owner: {}).",
             verdict.title, verdict.cause, verdict.certainty, verdict.owner
         );
         push_next_steps(&mut text, verdict);
@@ -125,8 +126,9 @@ impl Annotation {
         self.cause != NONE
     }
 
-    /// Reads the annotation from the tags and the description of an existing alarm, so that the
-    /// annotation stays the same when the alarm's definition is overwritten.
+    /// Returns the annotation that an existing alarm has according to its tags and description, so
+    /// that the alarm still names its cause after its definition is overwritten. Missing tags, and
+    /// the description if no cause is named, are taken from [`Self::healthy`].
     #[must_use]
     pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
         let healthy = Self::healthy(spec);
@@ -135,7 +137,8 @@ impl Annotation {
             cause: tag(CAUSE_TAG, healthy.cause),
             certainty: tag(CERTAINTY_TAG, healthy.certainty),
             owner: tag(OWNER_TAG, healthy.owner),
-            // A description that names no cause may be from an older release, so it is replaced.
+            // A description that names no cause is replaced, because the text of an older release
+            // may differ from the current text.
             description: match tags.get(CAUSE_TAG) {
                 Some(cause) if cause != NONE && !description.is_empty() => description.to_owned(),
                 _ => healthy.description,
@@ -170,23 +173,24 @@ pub fn tag_value(text: &str) -> String {
         .collect()
 }
 
-/// Returns the description of a heartbeat alarm while no failure is known. `shard` is `None` if a
-/// single daemon probes all targets.
+/// Returns the description of a heartbeat alarm that names no cause. `shard` is `None` if a single
+/// daemon probes all targets.
 fn no_heartbeat(shard: Option<u32>) -> String {
     let (who, watched) = match shard {
         None => (
             "Probecause".to_owned(),
-            "No daemon probes the targets from this location.",
+            "While the daemon is down, no target is probed from this location.",
         ),
         Some(shard) => (
             format!("shard {shard} of Probecause"),
-            "Only targets that other shards probe too are still probed from this location.",
+            "While the daemon is down, only targets that other shards also probe are probed from \
+             this location.",
         ),
     };
     format!(
-        "No heartbeat from {who} at this location. The daemon is down, cannot reach CloudWatch, or \
-         nearly all of its targets fail at the same time (prober-local). {watched} Check the \
-         daemon's log and page, then its credentials and network."
+        "No heartbeat from {who} at this location. The daemon is down or cannot reach CloudWatch, \
+         or nearly all of its targets fail at the same time (cause: prober-local). {watched} Check \
+         the daemon's log and status page, then its credentials and network."
     )
 }
 
@@ -197,7 +201,7 @@ fn describe(
     layers: Option<&LayerFindings>,
 ) -> String {
     let mut text = format!(
-        "{target}: {} ({}, {}; {} acts).",
+        "{target}: {} ({}, {}; owner: {}).",
         verdict.title, verdict.cause, verdict.certainty, verdict.owner
     );
     if let Some(findings) = layers {

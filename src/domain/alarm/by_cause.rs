@@ -2,7 +2,7 @@
 //! `Cause`.
 //!
 //! While a target is down for a cause, the series of this cause has the value 1. When the target
-//! recovers or its cause changes, a single 0 is published. Otherwise the series has no datapoints,
+//! recovers or its cause changes, the value 0 is published once. Otherwise nothing is published,
 //! because CloudWatch bills a series for each hour in which it has datapoints. The caller remembers
 //! which series last had the value 1.
 

@@ -1,5 +1,5 @@
-//! Computes the alarms that a configuration requires: one per target, one per configured cause of a
-//! target, and one for the heartbeat of each shard.
+//! Computes the alarms that a configuration requires: one per target whose alarm is enabled, one
+//! per configured cause of such a target, and one for the heartbeat of each shard.
 //!
 //! The desired alarms depend only on the settings. `plan` compares the desired alarms with the
 //! alarms that exist in the account.
@@ -94,8 +94,8 @@ pub fn has_alarm(target: &Target) -> bool {
         && target.cloudwatch.metrics.contains(&CloudWatchMetric::Down)
 }
 
-/// Returns the shortest alarm period in seconds that contains a probe: 10, 20 or 30 s for
-/// high-resolution metrics and short intervals, otherwise a multiple of 60 s.
+/// Returns the shortest alarm period in seconds that contains a probe: 10, 20 or 30 for
+/// high-resolution metrics and probe intervals up to 30 s, otherwise a multiple of 60.
 #[must_use]
 pub fn period(interval: Duration, resolution: Duration) -> u32 {
     let seconds = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);

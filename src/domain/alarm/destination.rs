@@ -20,8 +20,8 @@ pub struct DestinationView {
     /// The name of the destination; `None` for the main destination.
     pub name: Option<String>,
     /// Whether metrics and alarms are written to the destination. False while CloudWatch is
-    /// disabled, if no target is published to a named destination, and after the destination is
-    /// removed.
+    /// disabled, for a named destination to which no target is published, and after the destination
+    /// is removed.
     pub active: bool,
     /// The location of the daemon, such as a region or a site.
     pub location: String,
@@ -56,8 +56,8 @@ impl DestinationView {
         let is_here = |target: &Arc<Target>| target.cloudwatch.destination.as_deref() == name;
         view.targets.retain(is_here);
         view.elsewhere.retain(is_here);
-        // The other destinations are cleared, so that a change of another destination does not
-        // change this view.
+        // The settings of other destinations are removed, so that their changes do not change this
+        // view.
         view.cloudwatch.destinations.clear();
         let Some(name) = name else { return view };
         view.name = Some(name.to_owned());
@@ -98,9 +98,9 @@ impl DestinationView {
         }
     }
 
-    /// Returns whether `after` is in another account or region, so that the alarms of `self` must
-    /// no longer notify. Returns false if an account or region is unknown, for example a region
-    /// from the environment, because alarms that are still in use must not be disabled.
+    /// Returns whether `after` is in another account or region, in which case the alarms of `self`
+    /// must no longer notify. An account or region that is not in the settings, such as a region
+    /// from the environment, counts as the same, because alarms in use must not be disabled.
     #[must_use]
     pub fn moves_to(&self, after: &Self) -> bool {
         let differ = |one: Option<&str>, other: Option<&str>| match (one, other) {

@@ -5,7 +5,7 @@
 //! account and region), `name`, `definition` (in CloudWatch's fields), `annotation` (tags and
 //! description that name the cause), `by_cause` (the series behind per-cause alarms), `peers`
 //! (which daemons of a location run), `plan` (desired against actual alarms), `reconciler` (which
-//! calls to make, and when), `cost`. `io::alarms` makes the calls.
+//! calls to make, and when), `cost` (estimates). `io::alarms` makes the calls.
 
 pub mod annotation;
 pub mod by_cause;

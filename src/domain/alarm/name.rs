@@ -1,8 +1,8 @@
 //! Builds the names of alarms from location, target and cause, within CloudWatch's limits.
 //!
-//! A target named like `orders (forbidden)` and the per-cause alarm of the target `orders` would
-//! have the same alarm name. Validation of the configuration rejects such target names, so that
-//! alarm names are unique.
+//! The alarm of a target named `orders (forbidden)` and the alarm for the cause `forbidden` of the
+//! target `orders` would have the same name. Validation of the configuration rejects such target
+//! names, so that alarm names are unique.
 
 use crate::model::cause::CauseId;
 use crate::model::hash::fnv1a;
@@ -59,8 +59,8 @@ pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
     (heartbeat_name(location, shard) == name).then_some(shard)
 }
 
-/// Removes control characters from a name. A name above the maximum length is shortened and ends
-/// with a hash of the whole name, so that names stay unique.
+/// Removes control characters from a name. A name longer than [`MAX_NAME`] is cut and ends with a
+/// hash of the whole name, so that names stay unique.
 fn bounded_name(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     if name.chars().count() <= MAX_NAME {

@@ -5,7 +5,7 @@
 //! time. Clocks are not compared, and daemons share no other state. A daemon that cannot reach its
 //! targets stops its heartbeat, so it counts as stopped too. Two daemons may manage the same alarm
 //! for a moment, which is harmless, because both write the same values. Times are durations since
-//! this daemon started.
+//! the reconciler was created.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub enum HeartbeatState {
     Ok,
     /// The alarm is in state ALARM: heartbeats are missing.
     Alarm,
-    /// The alarm does not exist yet or has not been evaluated yet.
+    /// The alarm does not exist, or is in state INSUFFICIENT_DATA until its first evaluation.
     Unknown,
 }
 
@@ -35,15 +35,15 @@ pub struct Peers {
     stopped: BTreeSet<u32>,
 }
 
-/// Minimum time for which a heartbeat alarm must fire before its daemon counts as stopped. A new
-/// alarm may fire for a moment before CloudWatch counts its first heartbeat. The alarm is read once
-/// per heartbeat period (at least 30 s), so the daemon counts as stopped once two consecutive reads
-/// find the alarm firing.
+/// Minimum time for which a heartbeat alarm must fire before its daemon counts as stopped, because
+/// a new alarm may fire for a moment until CloudWatch receives the daemon's first heartbeat. The
+/// alarm is read once per heartbeat period (at least 30 s), so the daemon counts as stopped once
+/// two consecutive reads find the alarm firing.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(25);
 
-/// Maximum time for which a daemon with an unknown heartbeat state counts as running. Daemons that
-/// start together create their alarms within a minute, and CloudWatch needs a few more minutes to
-/// evaluate new alarms.
+/// Minimum time for which a heartbeat state must be unknown before the daemon counts as stopped.
+/// Daemons that start together create their alarms within a minute, and CloudWatch needs a few more
+/// minutes to evaluate new alarms, so a shorter time could count a running daemon as stopped.
 pub const GRACE: Duration = Duration::from_secs(5 * 60);
 
 impl Peers {

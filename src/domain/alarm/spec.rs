@@ -125,8 +125,8 @@ impl AlarmSpec {
         format!("{:016x}", fnv1a(&text))
     }
 
-    /// Returns the location from the dimensions of the alarm's metric; empty if there is no location
-    /// dimension.
+    /// Returns the location from the dimensions of the alarm's metric; empty if no dimension
+    /// contains the location.
     #[must_use]
     pub fn location(&self) -> &str {
         let mut dimensions = self.metric.dimensions.iter();

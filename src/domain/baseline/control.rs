@@ -2,10 +2,10 @@
 //!
 //! A control request has a path that does not reach the function. The floor is the response time
 //! without the function; `floor` derives it from the responses that count. Only the gateway's own
-//! response to an unknown path counts, compared byte for byte. The response of a `$default` or
-//! `{proxy+}` route, a mock, a cache or an intermediary would not show the time of the gateway. A
-//! function may return the same bytes, so `floor` also compares the times. If in doubt, a response
-//! does not count.
+//! response to an unknown path counts, and its body is compared byte for byte. The response of a
+//! `$default` or `{proxy+}` route, a mock, a cache or an intermediary would not show the response
+//! time of the gateway. A function may return the same bytes, so `floor` also compares the response
+//! times with those of healthy responses. If in doubt, a response does not count.
 
 use std::time::Duration;
 
@@ -19,26 +19,26 @@ use crate::model::observation::{Observation, Response};
 pub(super) enum ControlResult {
     /// The gateway itself responded; the value is the response time.
     Measured(Duration),
-    /// There is no usable time: the response is missing, throttled, cached, a server error, or too
-    /// slow, or the connection was reused.
+    /// There is no usable response time: the response is missing, incomplete, throttled, cached, a
+    /// server error, or too slow, or the connection was reused.
     Inconclusive,
     /// Something other than the gateway responded.
     NotGateway,
 }
 
-/// Status and body of an HTTP API's response to an unknown route. This response is not captured,
-/// but derived from captures of the API's other responses. If the real bytes differ, no floor is
-/// measured.
+/// Status and body of an HTTP API's response to an unknown route. They are derived from captures of
+/// other responses, because no capture of this response is available. If the real bytes differ, no
+/// floor is measured.
 const HTTP_API: (u16, &[u8]) = (404, br#"{"message":"Not Found"}"#);
 
-/// Status and body of a REST API's response to an unknown resource (developer guide, "Gateway
-/// response types").
+/// Status and body of a REST API's response to an unknown resource (API Gateway developer guide,
+/// "Gateway response types").
 const REST_API: (u16, &[u8]) = (403, br#"{"message":"Missing Authentication Token"}"#);
 
 /// The value of `x-amzn-errortype` in a REST API's response to an unknown resource.
 const REST_API_ERROR: &str = "MissingAuthenticationTokenException";
 
-/// Headers of an HTTP API's own responses (captured), and the hop-by-hop headers of HTTP/1.1.
+/// Names of the headers in an HTTP API's own responses (captured), and of hop-by-hop headers.
 const HTTP_API_HEADERS: &[&str] = &[
     "date",
     "content-type",
@@ -48,7 +48,7 @@ const HTTP_API_HEADERS: &[&str] = &[
     "keep-alive",
 ];
 
-/// Headers of a REST API's own responses (captured), and the hop-by-hop headers of HTTP/1.1.
+/// Names of the headers in a REST API's own responses (captured), and of hop-by-hop headers.
 const REST_API_HEADERS: &[&str] = &[
     "date",
     "content-type",
@@ -61,13 +61,14 @@ const REST_API_HEADERS: &[&str] = &[
     "keep-alive",
 ];
 
-/// Headers that CloudFront adds. CloudFront is always in front of an edge-optimized REST API.
+/// Names of the headers that CloudFront adds. CloudFront is always in front of an edge-optimized
+/// REST API.
 const CLOUDFRONT_HEADERS: &[&str] = &["via", "x-cache", "x-amz-cf-pop", "x-amz-cf-id"];
 
-/// Maximum time by which a response to a control request may exceed one round trip. A gateway
-/// rejects an unknown path in little more than one round trip. A slower response may come from a
-/// function or from a gateway with a cold configuration (which adds at least 50 ms). Neither
-/// response may count for a floor.
+/// Maximum amount by which the response time of a control request may exceed one round trip. A
+/// gateway rejects an unknown path in little more than one round trip. A slower response may come
+/// from a function or from a gateway with a cold configuration (which adds at least 50 ms). Neither
+/// of these responses may count for the floor.
 const ABOVE_ROUND_TRIP: Duration = Duration::from_millis(50);
 
 /// Returns the result of one control request that was sent to `host`.

@@ -1,9 +1,10 @@
 //! Derives the floor, which is the response time without the function, from the responses to
 //! control requests, whose path does not reach the function.
 //!
-//! A floor requires at least three responses with similar times, all faster than every healthy
-//! response of the target. The second condition distinguishes the gateway from a route whose
-//! function returns the same bytes. Without healthy responses to compare with, there is no floor.
+//! A floor requires at least three such responses with similar response times, all faster than
+//! every healthy response of the target. The comparison with healthy responses distinguishes the
+//! gateway from a route whose function returns the same bytes. Without healthy responses, there is
+//! no floor.
 //! This module also decides when the next control request is due.
 
 use std::collections::VecDeque;
@@ -17,7 +18,7 @@ use crate::domain::diagnosis::context::Floor;
 /// The results of the latest control requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ControlSamples {
-    /// The latest control requests, the oldest first.
+    /// The results of the latest control requests, the oldest first; at most [`MAX_ATTEMPTS`].
     attempts: VecDeque<Attempt>,
     /// The time when something other than the gateway last responded on the control path; `None` if
     /// never.
@@ -33,7 +34,8 @@ struct Attempt {
     time: Option<Duration>,
 }
 
-/// Minimum number of responses for a floor; fewer responses do not show how much the times vary.
+/// Minimum number of responses for a floor. Fewer responses do not show how much the response times
+/// vary.
 const MIN_SAMPLES: usize = 3;
 
 /// Maximum number of control requests at the start of an incident: three requests, and two more if
@@ -46,28 +48,28 @@ const MAX_INITIAL: usize = 5;
 const MAX_ATTEMPTS: usize = MAX_INITIAL;
 
 /// Time between two control requests at the start of an incident. This is long enough that one
-/// burst of packet loss does not affect both requests, and short enough that three requests are
-/// sent over the same network as the failing probe before them.
+/// burst of packet loss does not affect both requests, and short enough that the state of the
+/// network rarely changes between the failed probe and the third request.
 const SPACING: Duration = Duration::from_secs(2);
 
-/// Time between control requests later in an incident, to follow changes of the network. A target
-/// that fails for a week costs about 170 requests, instead of ten thousand with one request per
-/// minute.
+/// Time between control requests later in an incident. These requests are sent to follow changes of
+/// the network. A target that fails for a week receives about 170 control requests, instead of ten
+/// thousand with one request per minute.
 const LATER_SPACING: SignedDuration = SignedDuration::from_hours(1);
 
 /// Maximum age of a sample; an older sample may not reflect the current network. Four hours cover
 /// three hourly samples and one lost sample.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(4);
 
-/// Time without control requests after a response that the gateway did not generate. On such a
-/// path, each control request may reach a function in production. After a day, the path is tried
-/// again, because the route may have been removed.
+/// Time without control requests after a response that the gateway did not generate, because each
+/// control request to such a path may reach a function in production. After a day, the path is
+/// tried again, because the route may have been removed.
 const PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Maximum difference between the slowest and the fastest response of a floor. In the captures,
-/// responses without an invocation differ by 5 ms (HTTP API) and 2 ms (REST API). A difference more
-/// than five times as large indicates that a function responded, or that the network is too noisy
-/// for the limit of 25 ms above the floor, below which the fact `invoked` is `no`.
+/// Maximum difference between the longest and the shortest response time of a floor. In the
+/// captures, responses without an invocation differ by 5 ms (HTTP API) and 2 ms (REST API). A
+/// difference of more than 25 ms indicates that a function responded, or that the network is too
+/// noisy for the fact `invoked`, which is `no` for response times less than 25 ms above the floor.
 const MAX_SPREAD: Duration = Duration::from_millis(25);
 
 impl ControlSamples {
@@ -106,9 +108,9 @@ impl ControlSamples {
         self.attempts.push_back(Attempt { at: now, time });
     }
 
-    /// Returns the measured floor. `healthy` is the time of the fastest response while the target
-    /// was healthy. `None` if there are too few similar times, or if `healthy` is unknown or not
-    /// above all of them.
+    /// Returns the measured floor. `healthy` is the response time of the fastest healthy response.
+    /// Returns `None` if there are too few similar response times of control requests, if `healthy`
+    /// is `None`, or if not all of these response times are below `healthy`.
     pub(super) fn floor(&self, healthy: Option<Duration>, now: Timestamp) -> Option<Floor> {
         let (low, high, count) = self.interval(now)?;
         healthy.filter(|fastest| high < *fastest)?;
@@ -145,10 +147,10 @@ impl ControlSamples {
             .then_some(Duration::ZERO)
     }
 
-    /// Returns the lowest and highest time of the fastest two thirds of the samples (at least
-    /// three), and the number of those samples. `None` if there are too few samples or their times
-    /// differ too much. Slower samples are ignored, so that one lost packet does not prevent a
-    /// floor.
+    /// Returns the shortest and longest response time of the fastest two thirds of the samples (at
+    /// least three), and the number of these samples; `None` if there are too few samples or if
+    /// these response times differ too much. Slower samples are ignored, so that one lost packet
+    /// does not prevent a floor.
     fn interval(&self, now: Timestamp) -> Option<(Duration, Duration, usize)> {
         let is_fresh = |attempt: &&Attempt| now.duration_since(attempt.at) <= MAX_AGE;
         let fresh = self.attempts.iter().filter(is_fresh);

@@ -1,8 +1,8 @@
-//! Records the properties of the last good responses of a target, and compares a failure with them.
+//! Records the properties of a target's last good responses, and compares failed probes with them.
 //!
 //! A property may have several values at the same time, such as the addresses of a host name. The
-//! latest values are therefore kept, each with the times of its first and last good response. A
-//! property with too many values changes too often and is not compared.
+//! latest values are therefore kept, each with the timestamps of the first and last good response
+//! that had this value. A property with too many values changes too often and is not compared.
 //!
 //! All properties except the redirects belong to the last hop, so they are compared only with good
 //! responses whose last hop had the same host and port.
@@ -20,9 +20,9 @@ use crate::model::target::shown_url;
 /// The properties of the last good responses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GoodResponses {
-    /// The latest values of every property except the body size.
+    /// The latest values of every property, except the body size, which is in `sizes`.
     pub known: BTreeMap<Property, KnownValues>,
-    /// The range of the body sizes; `None` before the first good response.
+    /// The range of the body sizes of good responses; `None` before the first good response.
     pub sizes: Option<BodySizes>,
     /// The first failed probe since the last good response; `None` if no probe has failed since
     /// then.
@@ -38,12 +38,12 @@ pub struct FirstFailure {
     pub values: Vec<PropertyValue>,
 }
 
-/// A property of one probe.
+/// The value of one property in one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertyValue {
     /// The property.
     pub property: Property,
-    /// The host and port of the last hop. Empty for the redirects, which do not belong to a hop.
+    /// The host and port of the last hop; empty for the redirects, which do not belong to one hop.
     pub hop: String,
     /// The value as text.
     pub value: String,
@@ -54,8 +54,8 @@ pub struct PropertyValue {
 pub struct KnownValues {
     /// The values in the order of their first good response; at most `MAX_VALUES`.
     pub values: Vec<KnownValue>,
-    /// The time when a recently seen value was last dropped because there were too many; `None` if
-    /// never.
+    /// The timestamp at which a recently seen value was last dropped, because there were too many
+    /// values; `None` if no such value was dropped yet.
     pub overflowed: Option<Timestamp>,
 }
 
@@ -86,18 +86,19 @@ pub struct BodySizes {
 /// Maximum number of values that are kept per property.
 const MAX_VALUES: usize = 8;
 
-/// Maximum length of the value of a property in characters.
+/// Maximum length of a property's value, in characters.
 const MAX_LENGTH: usize = 160;
 
 /// Time for which a property is not compared after it had more than [`MAX_VALUES`] values within a
 /// period of this length.
 const UNSTABLE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Maximum time from a change to the first failure. An earlier change is not reported.
+/// Maximum time between a change and the first failure after the change. If more time passed, the
+/// change is not reported.
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
-/// Factor by which a body must be shorter or longer than the bodies of all good responses to count
-/// as changed. Smaller differences do not count, because good bodies vary in size.
+/// Factor by which a body must be shorter than the shortest good body, or longer than the longest
+/// one, to count as changed. Smaller differences do not count, because good bodies vary in size.
 const SIZE_FACTOR: u64 = 2;
 
 impl GoodResponses {
@@ -122,8 +123,8 @@ impl GoodResponses {
         }
     }
 
-    /// Records a failed probe if it is the first since the last good response. Returns whether it
-    /// is.
+    /// Records a failed probe if it is the first since the last good response. Returns whether the
+    /// probe was recorded.
     pub(super) fn observe_failure(&mut self, observation: &Observation) -> bool {
         let is_first = self.first_failure.is_none();
         if is_first {
@@ -200,8 +201,8 @@ impl GoodResponses {
         }
     }
 
-    /// Compares the body size with that of good responses. `None` if the response is not complete,
-    /// or if its status or its hop is not that of the last good response.
+    /// Compares the body size with the body sizes of good responses. Returns `None` if there is no
+    /// complete response, or if its status or its last hop differs from the last good response.
     fn compare_size(&self, observation: &Observation) -> Option<Comparison> {
         let response = observation.response.as_ref()?;
         let sizes = self.sizes.filter(|sizes| sizes.status == response.status)?;
@@ -285,7 +286,8 @@ fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<Prope
     }
     if let Some(response) = &observation.response {
         let server = response.header("server").unwrap_or("(none)");
-        // A server may repeat data of the request, such as a token, in this header.
+        // A server may repeat data of the request, such as a token, in this header, so only plain
+        // text is kept.
         let is_public = server == "(none)" || is_plain_text(server);
         add(
             Property::Server,
@@ -304,7 +306,7 @@ fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<Prope
     values
 }
 
-/// Returns the host and port of the last hop; empty if its URL is invalid.
+/// Returns the host and port of the last hop; empty if the hop's URL is invalid.
 fn last_hop(observation: &Observation) -> String {
     let url = Url::parse(&observation.final_url).ok();
     let host_port = url.as_ref().and_then(|url| {
@@ -314,7 +316,7 @@ fn last_hop(observation: &Observation) -> String {
     host_port.unwrap_or_default()
 }
 
-/// Returns a text without control characters, truncated to [`MAX_LENGTH`].
+/// Returns a text without control characters, truncated to [`MAX_LENGTH`] characters.
 fn short(text: &str) -> String {
     let printable = text.chars().filter(|letter| !letter.is_control());
     printable.take(MAX_LENGTH).collect()

@@ -1,7 +1,7 @@
 //! Records the response times of a target while it is healthy.
 //!
 //! Only responses from behind the front door count. The gateway's own responses, cached responses
-//! and responses after redirects do not count. The history stores times, not contents.
+//! and responses after redirects do not count. Only the durations are stored, not the contents.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use crate::model::observation::{Observation, Response};
 /// The latest response times of a healthy target.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    /// The times of the latest responses, the oldest first.
+    /// The response times and connect times, the oldest first.
     samples: VecDeque<Sample>,
-    /// The time when the newest response was received; `None` if there is none.
+    /// The time when the newest sample was added; `None` if there is no sample.
     newest: Option<Timestamp>,
 }
 
-/// The times of one response in microseconds. A `u32` holds up to 71 minutes and takes less memory
-/// than a `Duration`.
+/// The response time and connect time of one response, in microseconds. A `u32` holds up to 71
+/// minutes and takes less memory than a `Duration`.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     processing: u32,
@@ -40,8 +40,8 @@ const MAX_SAMPLES: usize = 64;
 /// probability of only 1 in 969 (3! 16! / 19!).
 const MIN_SAMPLES: usize = 16;
 
-/// Maximum age of the newest sample. If it is older, no sample is used, because all may be from
-/// another deployment or network.
+/// Maximum age of the newest sample. If the newest sample is older, no sample is used, because all
+/// samples may be from another deployment or network.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl History {
@@ -86,8 +86,8 @@ impl History {
         self.newest = Some(now);
     }
 
-    /// Returns the time of the fastest response and the median connect time. `None` if there are
-    /// too few samples, or if the samples are too old.
+    /// Returns the shortest response time and the median connect time. `None` if there are too few
+    /// samples, or if the newest sample is too old.
     pub(super) fn times(&self, now: Timestamp) -> Option<HealthyTimes> {
         if self.samples.len() < MIN_SAMPLES || self.is_outdated(now) {
             return None;
@@ -111,7 +111,7 @@ impl History {
     }
 }
 
-/// Returns whether the gateway itself or a cache may have responded. A response of the gateway
+/// Returns whether the gateway itself or a cache generated the response. A response of the gateway
 /// itself can be healthy, for example if the target expects a 401.
 fn bypasses_function(response: &Response, observation: &Observation) -> bool {
     let url = Url::parse(&observation.final_url).ok();

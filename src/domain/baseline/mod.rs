@@ -1,12 +1,13 @@
 //! Records what is normal for one target: its response times with and without the function, the
-//! times of its failures, and the properties of its good responses.
+//! response times of its failures, and the properties of its good responses.
 //!
-//! `history` holds the times of healthy responses, and `good_responses` holds their properties. A
-//! control request has a path that does not reach the function: `control` decides which responses
-//! to such requests count, and `floor` derives the time without the function from them. `plateau`
-//! detects a timeout that failures have in common. Data that is too old, too scattered or
-//! insufficient gives no value. The size is bounded, because a daemon may hold ten thousand
-//! baselines. The current time is passed as an argument.
+//! `history` holds the response times of healthy responses, and `good_responses` holds their
+//! properties. A control request has a path that does not reach the function: `control` decides
+//! which responses to such requests count, and `floor` derives the response time without the
+//! function from these responses. `plateau` detects a timeout that failures have in common. Data
+//! that is too old, too scattered or insufficient gives no value. The size of each baseline is
+//! bounded, because a daemon may hold ten thousand baselines. The current time is passed as an
+//! argument.
 
 mod control;
 mod floor;
@@ -38,16 +39,16 @@ pub struct Baseline {
     good: GoodResponses,
 }
 
-/// The part of a baseline that is kept across restarts. Of the current run
-/// of failures, only the first failure is kept.
+/// The part of a baseline that is kept across restarts. Of the current run of failures, only the
+/// first failure is kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BaselineSnapshot {
-    /// Processing and connect times of healthy responses, in microseconds, the oldest first.
+    /// Response times and connect times of healthy responses, in microseconds, the oldest first.
     pub healthy: Vec<(u32, Option<u32>)>,
     /// The time when the newest healthy response was received; `None` if there is none.
     pub newest: Option<Timestamp>,
-    /// The time of each control request, the oldest first, with its response time if the response
-    /// counts for the floor.
+    /// For each control request, the oldest first: the time when its result was recorded, and its
+    /// response time if the response counts for the floor.
     pub controls: Vec<(Timestamp, Option<Duration>)>,
     /// The time when something other than the gateway last responded on the control path; `None` if
     /// never.
@@ -56,9 +57,9 @@ pub struct BaselineSnapshot {
     pub good: GoodResponses,
 }
 
-/// Upper bound (exclusive) of the prober's own lag in a probe whose times count for the baseline. A
-/// larger lag could hide the difference between a denied call and a call that reaches the function,
-/// which may be as small as 25 ms.
+/// Upper bound (exclusive) of the prober's own lag in a probe whose response time counts for the
+/// baseline. A larger lag could hide the difference between the response times of a denied call and
+/// of a call that reaches the function, which may be as small as 25 ms.
 const MAX_OWN_LAG: Duration = Duration::from_millis(25);
 
 impl Baseline {
@@ -87,9 +88,9 @@ impl Baseline {
         }
     }
 
-    /// Adds the times and properties of one probe. Must be called after the probe is diagnosed, so
-    /// that a response is not compared with itself. Returns whether the part that is kept across
-    /// restarts has changed.
+    /// Adds the response time and the properties of one probe. Must be called after the probe is
+    /// diagnosed, so that a response is not compared with itself. Returns whether the part of the
+    /// baseline that is kept across restarts has changed.
     pub fn observe(
         &mut self,
         observation: &Observation,
@@ -117,8 +118,8 @@ impl Baseline {
         }
     }
 
-    /// Records that an incident of the previous run opened at `opened`, in case its first failure
-    /// was not saved.
+    /// Records that an incident of the daemon's previous run opened at `opened`, in case the first
+    /// failure of the incident was not saved.
     pub fn resume_failure(&mut self, opened: Timestamp) {
         self.good.resume_failure(opened);
     }
@@ -146,8 +147,8 @@ impl Baseline {
     /// probe. Must be called after each probe and each response to a control request.
     ///
     /// `incident_open_since` is the time when the current incident opened; without an incident, no
-    /// control request is needed. `failing` is whether the newest probe failed with a response,
-    /// whose time can be compared with a floor.
+    /// control request is needed. `failing` is whether the newest probe failed with a response;
+    /// without a response, there is no response time to compare with a floor.
     #[must_use]
     pub fn next_control_request(
         &self,

@@ -1,15 +1,15 @@
-//! Detects an undeclared timeout from failures that take the same time.
+//! Detects an undeclared timeout from consecutive failures with similar response times.
 //!
-//! The time does not show which component timed out, so a learned timeout only changes the ranking
-//! of causes. Fast failures are ignored. `diagnosis::plateau` compares response times with the
-//! learned timeout.
+//! The response time does not show which component timed out, so a learned timeout only changes the
+//! ranking of causes. Fast failures are ignored. `diagnosis::plateau` compares response times with
+//! the learned timeout.
 
 use std::time::Duration;
 
 use crate::domain::diagnosis::plateau::max_spread;
 use crate::model::observation::Observation;
 
-/// The current run of consecutive failures with the same status and similar times.
+/// The current run of consecutive failures with the same status and similar response times.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FailingTimes {
     status: u16,
@@ -18,18 +18,18 @@ pub(super) struct FailingTimes {
     count: u32,
 }
 
-/// Minimum number of failures in a run that shows a timeout. If the times of four failures are
-/// spread evenly over half a second, the probability that all are within 50 ms is less than 1 in
-/// 200 (4 x³ for x = 0.1).
+/// Minimum number of failures in a run that shows a timeout. If the response times of four failures
+/// are randomly distributed over half a second, the probability that all four are within 50 ms of
+/// each other is less than 1 in 200 (4 x³ for x = 0.1).
 const MIN_COUNT: u32 = 4;
 
 /// Minimum timeout that is detected. Timeouts are usually configured in whole seconds. Shorter
-/// times are ignored, because the times of denied calls are also steady.
+/// response times are ignored, because denied calls also have similar response times.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl FailingTimes {
-    /// Adds a failure. A response whose status or time differs from the run starts a new run. A
-    /// failure without a response or after redirects ends the run.
+    /// Adds a failure. A response whose status or response time differs from the run starts a new
+    /// run. A failure without a response or after redirects ends the run.
     pub(super) fn add(&mut self, observation: &Observation) {
         let (Some(response), Some(time), 0) = (
             &observation.response,
@@ -66,8 +66,9 @@ impl FailingTimes {
         *self = Self::default();
     }
 
-    /// Returns the learned timeout: the time of the fastest failure of the run, because a timeout
-    /// never fires early. `None` if the run is too short or too fast.
+    /// Returns the learned timeout: the response time of the fastest failure of the run, because a
+    /// timeout never fires early. `None` if the run has fewer than [`MIN_COUNT`] failures, or if
+    /// this response time is below [`MIN_TIMEOUT`].
     pub(super) fn learned(&self) -> Option<Duration> {
         (self.count >= MIN_COUNT && self.fastest >= MIN_TIMEOUT).then_some(self.fastest)
     }

@@ -19,9 +19,9 @@ text_enum! {
     /// The texts are the values of the fact `answered_by`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum AnsweredBy {
-        /// The application generated the response: it has a header of a framework or application
-        /// server; or, behind an AWS API, a header that only the application adds, or another body
-        /// and a header that the API does not add; or a body that no proxy is known to write and no
+        /// The application generated the response. The response has a header of a framework or
+        /// application server; or it came through an AWS API that did not generate it, according
+        /// to `gateway_made`; or its body is one that no proxy is known to write, and it has no
         /// header of a proxy.
         Application = "application",
         /// A gateway or proxy generated the response.
@@ -47,8 +47,8 @@ const PROXY_HEADERS: &[&str] = &[
     "x-timer",
 ];
 
-/// Statuses that proxies generate too. For these, only a JSON object counts as a body that no proxy
-/// writes.
+/// Statuses that proxies generate too. With these statuses, only a JSON object counts as a body
+/// that no proxy writes.
 const STATUSES_OF_PROXIES: &[u16] = &[
     400, 401, 403, 404, 405, 407, 408, 411, 413, 414, 421, 426, 429, 431, 499, 500, 502, 503, 504,
 ];
@@ -72,8 +72,8 @@ impl AnsweredBy {
             door,
             FrontDoor::HttpApi | FrontDoor::RestApi | FrontDoor::FunctionUrl
         );
-        // `No` means that the response has a header of the application, or another body and a header
-        // that API Gateway and function URLs do not add.
+        // `No` means that at least one header is not from a gateway or a CDN, so the AWS API
+        // relayed a response of the application.
         let relayed_by_api = behind_api && made == GatewayMade::No;
         if relayed_by_api || application_header::is_present(response) {
             return Self::Application;
@@ -91,7 +91,7 @@ impl AnsweredBy {
     }
 }
 
-/// Returns whether a header shows that the response came through a proxy, known or unknown.
+/// Returns whether a header shows that the response came through a proxy or an AWS service.
 fn has_proxy_header(response: &Response) -> bool {
     PROXY_HEADERS
         .iter()

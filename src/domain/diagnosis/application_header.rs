@@ -19,11 +19,11 @@ const FRAMEWORK_HEADERS: &[&str] = &[
     "x-runtime",
 ];
 
-/// Prefixes of the `x-powered-by` header, in lowercase, that a web server or proxy sets instead of
-/// the application.
+/// Prefixes of `x-powered-by` values, in lowercase, that a web server or proxy sets instead of the
+/// application.
 const POWERED_BY_SERVER: &[&str] = &["asp.net", "arr/", "vercel"];
 
-/// Substrings of the `server` header, in lowercase, that name an application server.
+/// Substrings of `server` header values, in lowercase, that name an application server.
 const APPLICATION_SERVERS: &[&str] = &[
     "aiohttp",
     "apache-coyote",
@@ -49,7 +49,7 @@ const APPLICATION_SERVERS: &[&str] = &[
     "wsgiserver",
 ];
 
-/// Returns whether a header names an application framework or application server.
+/// Returns whether a response has a header of an application framework or application server.
 pub(super) fn is_present(response: &Response) -> bool {
     let of_framework = |name: &&str| response.header(name).is_some();
     let powered = response.header("x-powered-by").map(str::to_ascii_lowercase);

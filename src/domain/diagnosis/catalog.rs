@@ -16,7 +16,7 @@ pub enum FactType {
     Text,
     /// The value is one of the listed words.
     Word(&'static [&'static str]),
-    /// The value is a number; times are in seconds.
+    /// The value is a number; the fact's meaning states the unit, if any.
     Number,
     /// The value is text or a number, depending on the response.
     Scalar,
@@ -102,7 +102,7 @@ const TEMPLATES: &[&str] = &[
 pub const CATALOG: &[FactInfo] = facts! {
     // Facts that are observed from outside or declared in the configuration.
     "phase": Word(&["resolve", "connect", "tls", "processing", "transfer", "expect", "degraded"]) =>
-        "the phase that failed: the phase of the fault; `expect` if a complete response did not meet its expectations; `degraded` if it was only too slow or its certificate expires soon; absent if the probe passed";
+        "the phase that failed: the phase of the fault; `expect` if a complete response did not meet its expectations; `degraded` if a complete response was only too slow or a certificate expires soon; absent if the probe passed";
     "fault": Word(FAULTS) => "the fault that occurred before the response was complete";
     "unmet": Word(&["status", "header", "body", "too-slow", "certificate-expiring"]) =>
         "the most severe expectation that a complete response did not meet";
@@ -112,11 +112,11 @@ pub const CATALOG: &[FactInfo] = facts! {
     "front_door": Word(FRONT_DOORS), default "unknown" =>
         "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
-        "whether the gateway generated the response: `yes` if all headers are from the gateway or a CDN and the body is one of its known error bodies; `unclear` if all headers are from the gateway or a CDN but the body is another one or missing, or if the body is known but a header of an HTTP API is not; `no` if a header is from the service behind the gateway";
+        "whether the gateway generated the response: `yes` if the body is one of its known error bodies and, for an AWS API, all headers are from the gateway or a CDN; `no` if the front door is unknown, or if it is an AWS API and a header is from the service behind it; else `unclear`, such as for the known body of an HTTP API with an unknown header";
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
-        "component that generated the response, for fallback rules: `application` if the response has a header of a framework or application server; or, behind an AWS API, a header that only the application adds, or another body and a header that the API does not add; or a body that no proxy is known to write and no header of a proxy; `proxy` if a gateway or proxy generated the response";
+        "component that generated the response, for fallback rules: `application` if the response has a header of a framework or application server; or, behind an AWS API, a header that only the application adds, or a body and a header that are not known from the API; or a body that no proxy is known to write and no header of a proxy; `proxy` if a gateway or proxy generated the response";
     "body.message": Text => "string `message` of a JSON body";
     "body.Message": Text => "string `Message` of a JSON body";
     "body.Reason": Text => "string `Reason` of a JSON body";
@@ -133,7 +133,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "body.xml.*": Text =>
         "text of an innermost element of an XML body by its path without namespace prefixes, such as `body.xml.Error.Code`";
     "body.title": Text =>
-        "title of an HTML page, with references decoded and whitespace collapsed";
+        "title of an HTML page, with character references decoded and whitespace collapsed";
     "body.text": Text =>
         "first 8 KB of the body as text without the whitespace around it; each line ends with LF only";
     "body.seen": Word(&["yes", "empty", "missing"]) =>
@@ -151,7 +151,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "proxy_status.details": Text => "details that a proxy adds to `proxy_status.error`";
     "proxy_status.proxy": Text => "name of the proxy that reports `proxy_status.error`";
     "proxy_log.error": Word(PROXY_LOG_ERRORS) =>
-        "failure of the upstream that a line of nginx's error log states; only in texts for `diagnose`";
+        "failure of the upstream according to a line of nginx's error log; only if `diagnose` reads such a line";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was created for an earlier request, so the times of this request do not apply to it";
     "header.*": Text => "first value of a response header, by its lowercase name";
@@ -174,13 +174,13 @@ pub const CATALOG: &[FactInfo] = facts! {
     "floor_from": Text => "source of the floor: control requests, another response, or an estimate";
     "excess": Number => "`answer_time` minus `floor.high`, in seconds; may be negative";
     "healthy_minimum": Number =>
-        "seconds of the fastest healthy response from behind the front door, adjusted to the current round trip";
+        "seconds of the fastest healthy response from behind the front door, reduced if the round trip is shorter now";
     "invoked": Word(&["yes", "no", "unclear"]), default "unclear" =>
         "whether the time above the floor and the history of healthy responses suggest that the function ran: a hint for ranking, never proof; `unclear` behind a declared authorizer";
     "plateau": Word(PLATEAUS), default "none" =>
         "time limit that `answer_time` matches: a declared or documented one, the prober's own timeout (`client`), or an undeclared one that repeated failures match (`learned`, which only affects the ranking)";
     "certificate_days": Number =>
-        "days until the first certificate path of all redirect hops expires; for a hop without a verified path, until the first presented certificate expires";
+        "days until the earliest expiry among the certificate paths of all redirect hops; for a hop without a verified path, the earliest expiry of its presented certificates counts";
     "dead_addresses": Text =>
         "addresses that did not accept a connection although another address of the name did, with the reason; added to the evidence of every result";
     "replaced_connections": Number =>
@@ -190,7 +190,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "authorizer": Word(&["none", "lambda", "jwt", "iam", "unknown"]), default "unknown" =>
         "declared authorizer of the route";
     "vantage": Word(&["sound", "suspect"]), default "sound" =>
-        "health of the prober itself: `suspect` while nearly all unrelated targets fail in the same phase as this one";
+        "health of the prober itself: `suspect` while nearly all targets, on several unrelated sites, fail in the same phase as this one";
     "redirects": Number => "number of followed redirects";
     "http_version": Text => "`0.9`, `1.0`, `1.1`, `2` or `3`";
     "host": Text => "host of the last request, after redirects";
@@ -203,12 +203,12 @@ pub const CATALOG: &[FactInfo] = facts! {
         "status that the Lambda service or the backend returned to the API";
     "log.invoked": Word(YES_NO) => "whether the integration was called, according to the log line";
     "log.waited": Word(YES_NO) =>
-        "whether the API waited up to its limit for the integration and got no status";
+        "whether the API waited for the integration up to the integration timeout and got no status";
     "log.integration_latency": Number => "seconds that the API waited for the integration";
     "window.state": Word(&["open", "settled"]) =>
         "state of the metric window around the request: in an `open` window, datapoints may still arrive; in a `settled` window, a missing datapoint means zero";
     "window.ours": Word(YES_NO) =>
-        "whether the metrics count only the prober's own requests: `yes` if the API counted as many requests on the route as the prober sent";
+        "whether the metrics count only the prober's own requests: `yes` if the API counted as many requests on the route as the prober sent, and Lambda counted no more";
     "window.shared": Word(YES_NO) => "whether the configuration declares that other callers use the function too";
     "window.requests": Number => "number of the prober's own requests that began in the window";
     "window.every": Word(OUTCOMES_OF_EVERY_FAILURE) =>
@@ -233,15 +233,15 @@ pub const CATALOG: &[FactInfo] = facts! {
     // Comparisons of a failure with the last good responses. They are absent if there was no good
     // response, or if the property changes too often.
     "changed.address": Word(YES_NO) =>
-        "whether the address differs from the last good responses, or changed within the hour before the first failure";
+        "whether the address differs from that of the last good responses, or changed within the hour before the first failure";
     "changed.certificate": Word(YES_NO) =>
-        "whether the serial number or issuer of the certificate differs from the last good responses, or changed within the hour before the first failure";
-    "changed.server": Word(YES_NO) => "whether the `server` header differs from the last good responses, or changed within the hour before the first failure";
-    "changed.protocol": Word(YES_NO) => "whether the HTTP version differs from the last good responses, or changed within the hour before the first failure";
+        "whether the serial number or issuer of the certificate differs from that of the last good responses, or changed within the hour before the first failure";
+    "changed.server": Word(YES_NO) => "whether the `server` header differs from that of the last good responses, or changed within the hour before the first failure";
+    "changed.protocol": Word(YES_NO) => "whether the HTTP version differs from that of the last good responses, or changed within the hour before the first failure";
     "changed.redirects": Word(YES_NO) =>
-        "whether the number of redirects or the final URL differs from the last good responses, or changed within the hour before the first failure";
+        "whether the number of redirects or the final URL differs from that of the last good responses, or changed within the hour before the first failure";
     "changed.body_size": Word(YES_NO) =>
-        "whether the body is less than half as long as every good response's body, or more than twice as long; absent if the status differs from the last good response";
+        "whether the body is less than half as long as every good response's body, or more than twice as long; absent if the status differs from that of the last good response";
     "changed.address.seconds_before": Number =>
         "seconds from the change of the address to the first failure; absent if the address changed after the first failure";
     "changed.certificate.seconds_before": Number => "seconds from the change of the certificate to the first failure; absent if the certificate changed after the first failure";
@@ -252,20 +252,20 @@ pub const CATALOG: &[FactInfo] = facts! {
         "text that describes what changed, such as `address 192.0.2.1 → 192.0.2.2 2 min before the first failure`";
     // Facts from the follow-up requests after a confirmed failure.
     "layer.broken": Text =>
-        "name of the outermost layer that fails while the next layer behind it responds, or of the innermost layer if all layers fail; absent if the requests through the layers show neither";
+        "name of the outermost layer that fails while the next layer behind it responds as expected, or of the innermost layer if it fails and no layer responds as expected; absent if the requests through the layers show neither";
     "layer.next": Word(&["ok", "none"]) =>
         "what is behind `layer.broken`: a layer that responds (`ok`), or no layer, because `layer.broken` is the innermost (`none`)";
     "layer.repeated": Word(YES_NO) =>
-        "whether each request through a layer was made twice, with the same result";
+        "whether each request through a layer was made twice; a layer with two different results is `not-testable`";
     "layer.*": Word(&["ok", "failing", "not-testable"]) =>
         "result of the requests through a layer, by the layer's name; `layer.front` is the path through the target's own URL";
     "asked.answered": Word(&["yes"]) =>
         "`yes` if all facts are from the front door's response to the follow-up request for the cause, not from the failed probe";
-    "asked.error_code": Text => "error code in Cloudflare's response to a request for the cause";
-    "asked.error_category": Text => "error category in Cloudflare's response to a request for the cause";
-    "asked.azure_error": Text => "error in Azure Front Door's response to a request for the cause";
+    "asked.error_code": Text => "error code in Cloudflare's response to the follow-up request for the cause";
+    "asked.error_category": Text => "error category in Cloudflare's response to the follow-up request for the cause";
+    "asked.azure_error": Text => "error in Azure Front Door's response to the follow-up request for the cause";
     "asked.azure_origin_status": Text =>
-        "status of the origin in Azure Front Door's response to a request for the cause";
+        "status of the origin in Azure Front Door's response to the follow-up request for the cause";
 };
 
 /// Returns the definition of the named fact; `None` if the catalog does not contain the name.

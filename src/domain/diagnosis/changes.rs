@@ -26,22 +26,23 @@ text_enum! {
 /// The result of comparing one property of a failure with the last good responses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Comparison {
-    /// Good responses have the same value, and the value did not change recently.
+    /// A good response had the same value (a similar one for [`Property::BodySize`]), and the value
+    /// did not replace another value within the hour before the first failure.
     Same,
-    /// The value changed within the hour before the first failure, or later.
+    /// The value changed within the hour before the first failure, or after the first failure.
     Changed {
         /// The value of the last good responses before the change.
         was: String,
         /// The value of the failed probe.
         now: String,
         /// Time from the change to the first failure in seconds; `None` if the value changed after
-        /// the first failure, or for [`Property::BodySize`].
+        /// the first failure or at an unknown time, and always for [`Property::BodySize`].
         seconds_before: Option<f64>,
     },
 }
 
 impl Facts {
-    /// Adds the facts that say which properties of a failure differ from the last good responses.
+    /// Adds the facts `changed.*`: which of the compared properties changed, how, and when.
     pub fn add_changes(&mut self, compared: &[(Property, Comparison)]) {
         let mut words = Vec::new();
         for (property, comparison) in compared {

@@ -2,8 +2,8 @@
 //!
 //! A test compares a value with a set of values, a range, or a glob pattern, or requires that the
 //! fact is known or unknown. A rule matches if all its conditions hold. There is deliberately no
-//! `or`, `not`, regular expression, or arithmetic: a rule that needs more requires a new fact,
-//! which is code with unit tests.
+//! `or` between conditions, and no `not`, regular expression, or arithmetic: a rule that needs more
+//! requires a new fact, which is code with unit tests.
 
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 
@@ -51,8 +51,8 @@ impl Condition {
         }
     }
 
-    /// Returns whether all facts that satisfy this condition also satisfy `other`. Returns `false`
-    /// also if the two tests alone do not prove this.
+    /// Returns whether every set of facts that satisfies this condition also satisfies `other`.
+    /// Returns `false` also if the two tests alone do not prove this.
     #[must_use]
     pub(super) fn implies(&self, other: &Self) -> bool {
         if self.fact != other.fact {
@@ -85,9 +85,9 @@ impl Condition {
     }
 
     /// Returns the fact's value in a form that may be published. Values from the body, and headers
-    /// that are not plain, may contain private data, so they are replaced with the rule's value or
-    /// pattern that they match, or with `present`. `None` if the fact is unknown, or if such a
-    /// value does not satisfy the condition.
+    /// and reason phrases that are not plain (see `is_plain`), may contain private data. They are
+    /// therefore replaced with the value or pattern of the condition that they match, or with
+    /// `present`. `None` if the fact is unknown, or if such a value does not satisfy the condition.
     #[must_use]
     pub fn evidence(&self, facts: &Facts) -> Option<FactValue> {
         let value = facts.get(&self.fact)?;
@@ -106,9 +106,10 @@ impl Condition {
 /// Maximum length in bytes of a header value or reason phrase that is published unchanged.
 const MAX_PLAIN: usize = 128;
 
-/// Returns whether a header or reason phrase is short and has only the characters of names and
-/// versions, such as `nginx/1.24.0 (Ubuntu)`. Any other value may contain private data, because a
-/// server may repeat data of the request in its headers. Returns `true` for every other fact.
+/// Returns whether the value of a header or reason phrase is short and has only the characters of
+/// names and versions, such as `nginx/1.24.0 (Ubuntu)`. A longer value or one with other characters
+/// may contain private data, because a server may repeat data of the request in its headers.
+/// Returns `true` for facts that are not a header or reason phrase.
 pub(in crate::domain) fn is_plain(fact: &str, value: &FactValue) -> bool {
     match value {
         FactValue::Text(text) if fact.starts_with("header.") || fact == "reason" => {
@@ -118,7 +119,8 @@ pub(in crate::domain) fn is_plain(fact: &str, value: &FactValue) -> bool {
     }
 }
 
-/// Returns whether a text is short and has only the characters of names and versions.
+/// Returns whether a text has at most [`MAX_PLAIN`] bytes and only the characters of names and
+/// versions.
 pub(in crate::domain) fn is_plain_text(text: &str) -> bool {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || " ._-/():,;+".contains(c);
     text.len() <= MAX_PLAIN && text.chars().all(is_of_name)

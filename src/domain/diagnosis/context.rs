@@ -1,8 +1,9 @@
-//! The input of a diagnosis besides the observation itself.
+//! Defines the input of a diagnosis besides the target and the observation.
 //!
 //! The context is plain data: the current time, a measured floor, the response times of the healthy
-//! target, a limit learned from the target's failures, and the evidence from AWS. `None` means
-//! unknown; facts that need an unknown value stay absent.
+//! target, a time limit learned from the target's failures, and the evidence from AWS. `None` means
+//! unknown. Facts that need an unknown value stay absent, except that an unknown floor is estimated
+//! if possible.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,26 +12,27 @@ use jiff::Timestamp;
 
 use crate::domain::diagnosis::aws::AwsEvidence;
 
-/// The input of a diagnosis besides the observation itself.
+/// The input of a diagnosis besides the target and the observation.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// The current time.
     pub now: Timestamp,
-    /// A measured floor. Like the fact `answer_time`, it is a processing time or a total time, and
-    /// it does not include redirects. If this is `None`, the floor is estimated from the connect
-    /// time.
+    /// A measured floor. Like the fact `answer_time`, it is a processing time or a total time; it
+    /// does not include redirects. `None` if no floor was measured; the floor is then estimated
+    /// from the connect time, if possible.
     pub floor: Option<Floor>,
-    /// The response times of the target while it was healthy; `None` if there are too few recent
-    /// responses.
+    /// The response times of the target while it was healthy; `None` if there are too few healthy
+    /// responses, or if the newest one is too old.
     pub healthy: Option<HealthyTimes>,
-    /// An undeclared time limit that the times of recent failures match; `None` if there is none.
+    /// An undeclared time limit that the response times of recent failures match; `None` if there
+    /// is none.
     pub learned: Option<Duration>,
     /// The evidence from AWS for this request; `None` until it is available.
     pub aws: Option<Arc<AwsEvidence>>,
 }
 
 /// The floor: the time that a front door needs to respond without invoking the function, as an
-/// interval of observed response times.
+/// interval of observed response times. For an estimated floor, both ends are the estimate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Floor {
     /// The time of the fastest response that did not invoke the function.
@@ -41,11 +43,11 @@ pub struct Floor {
     pub from: String,
 }
 
-/// Response times of a healthy target, measured from the sent request to the first byte of the
-/// response.
+/// The times of a target's healthy responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthyTimes {
-    /// The time of the fastest response from behind the front door.
+    /// The time of the fastest response from behind the front door, from the sent request to the
+    /// first byte of the response.
     pub fastest: Duration,
     /// The median connect time of the healthy responses; `None` if all connections were reused.
     pub connect: Option<Duration>,

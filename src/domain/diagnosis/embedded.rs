@@ -10,7 +10,8 @@ macro_rules! files {
     };
 }
 
-/// The name and text of each built-in rule file. Ties between rules keep this order.
+/// The name and text of each built-in rule file. Matching rules of equal weight are ranked in this
+/// order.
 pub(super) const FILES: &[(&str, &str)] = files![
     "http-api.toml",
     "connection.toml",

@@ -52,13 +52,13 @@ fn a_possible_cause_lists_all_candidates() {
         &evidence(),
         None,
     );
-    assert_snapshot!(annotation.description, @"orders: The function failed (lambda-function-error, possible; service acts). Candidates: lambda-function-error 60 %, lambda-malformed-response 40 %. Evidence: status = 500, phase.processing = 0.386. Next: Read the function's log. Compare deployments.");
+    assert_snapshot!(annotation.description, @"orders: The function failed (lambda-function-error, possible; owner: service). Candidates: lambda-function-error 60 %, lambda-malformed-response 40 %. Evidence: status = 500, phase.processing = 0.386. Next: Read the function's log. Compare deployments.");
 }
 
 #[test]
 fn a_likely_cause_lists_no_candidates() {
     let annotation = Annotation::failing("orders", &verdict(Certainty::Likely, &[]), &[], None);
-    assert_snapshot!(annotation.description, @"orders: The function failed (lambda-function-error, likely; service acts).");
+    assert_snapshot!(annotation.description, @"orders: The function failed (lambda-function-error, likely; owner: service).");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_group_names_the_next_steps_before_its_targets() {
         "137 of 150 targets failed within a minute",
         &names[..3],
     );
-    assert_snapshot!(annotation.description, @"137 of 150 targets failed within a minute: The function failed (lambda-function-error, likely; service acts). Next: Look at the prober's own network. Targets: target-0, target-1, target-2.");
+    assert_snapshot!(annotation.description, @"137 of 150 targets failed within a minute: The function failed (lambda-function-error, likely; owner: service). Next: Look at the prober's own network. Targets: target-0, target-1, target-2.");
     assert_eq!(annotation.owner, "service");
     let annotation = Annotation::group(&verdict, "All failed", &names);
     assert!(annotation.description.chars().count() <= 1024);
@@ -133,7 +133,7 @@ fn on_shards_each_alarm_names_its_daemon() {
     };
     let alone = texts(&settings);
     assert!(alone[0].contains("from Probecause at this location"));
-    assert!(alone[0].contains("No daemon probes the targets"));
+    assert!(alone[0].contains("no target is probed from this location"));
     assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
     settings.shards.total = 4;
@@ -142,7 +142,7 @@ fn on_shards_each_alarm_names_its_daemon() {
     let shared = texts(&settings);
     assert_eq!(shared.len(), 5, "four heartbeats and a target");
     assert!(shared[2].contains("from shard 2 of Probecause at this location"));
-    assert!(!shared[2].contains("No daemon"));
+    assert!(!shared[2].contains("no target is probed"));
     assert!(shared[4].contains("`probecause local (heartbeat shard 2)`"));
     settings.shards.own = Some(2);
     assert_eq!(

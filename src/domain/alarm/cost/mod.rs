@@ -1,8 +1,8 @@
 //! Estimates the monthly cost of alarms and metric series, the cost of probes to the owner of
 //! the API (`traffic`), and the time from an outage to the page (`page`).
 //!
-//! The estimate is computed from the settings alone. Prices are third-party figures for the first
-//! pricing tier, without the free tier. The printed estimate refers to AWS's price page.
+//! The estimate is computed from the settings alone. Prices are from third-party summaries of AWS's
+//! price list, without volume discounts or the free tier. The printed estimate says so.
 
 mod page;
 mod traffic;
@@ -18,7 +18,7 @@ use crate::model::target::{CloudWatchMetric, Target};
 pub use page::PageTimes;
 pub use traffic::Traffic;
 
-/// The estimated monthly cost of one configuration.
+/// The estimated monthly cost of one destination, or of all destinations of a configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
     /// Number of alarms with periods of a minute or more, including per-cause alarms.
@@ -31,8 +31,8 @@ pub struct Estimate {
     pub series: usize,
     /// Number of targets that have an additional series for each cause while the cause occurs.
     pub targets_with_causes: usize,
-    /// Number of PutMetricData requests a month, without the additional request for each change of
-    /// state.
+    /// Number of PutMetricData requests a month, without the additional request for each state
+    /// change of a target.
     pub requests: f64,
     /// Cost of alarms, series and requests in dollars a month, without per-cause series.
     pub dollars: f64,
@@ -115,8 +115,9 @@ impl Estimate {
     #[must_use]
     pub fn of_alarms(&self) -> String {
         let mut text = format!(
-            "about {} a month: {} standard and {} high-resolution alarms ({} per-cause alarms), {} \
-             metric series, {} PutMetricData requests and one for each change of state\n",
+            "about {} a month: {} standard and {} high-resolution alarms (including {} per-cause \
+             alarms), {} metric series, {} PutMetricData requests plus one for each state change \
+             of a target\n",
             dollars_text(self.dollars),
             grouped_count(self.standard_alarms),
             grouped_count(self.high_resolution_alarms),
@@ -126,8 +127,8 @@ impl Estimate {
         );
         if self.targets_with_causes > 0 {
             text.push_str(&format!(
-                "  and {} for each per-cause series of {} targets, for the hours in which the \
-                 cause occurs\n",
+                "  plus up to {} a month for each per-cause series of {} targets, billed by the \
+                 hour while the cause occurs\n",
                 dollars_text(SERIES),
                 grouped_count(self.targets_with_causes)
             ));
@@ -142,15 +143,16 @@ impl fmt::Display for Estimate {
         if self.evidence > 0.0 {
             writeln!(
                 f,
-                "  and at most {} for evidence requests to AWS (`evidence.max_daily_cost`)",
+                "  plus at most {} a month for evidence requests to AWS (limited by \
+                 `evidence.max_daily_cost`)",
                 dollars_text(self.evidence)
             )?;
         }
         self.traffic.fmt(f)?;
         writeln!(
             f,
-            "prices are third-party figures for the first tier, without the free tier; check \
-             AWS's price page"
+            "prices are from third-party summaries of AWS's price list, without volume discounts \
+             or the free tier; check AWS's pricing page"
         )?;
         self.time_to_page.fmt(f)
     }
@@ -247,9 +249,9 @@ mod tests {
     #[test]
     fn a_default_target_costs_an_alarm_and_a_series() {
         assert_snapshot!(check(|_, _| {}), @"
-        about $1.23 a month: 2 standard and 0 high-resolution alarms (0 per-cause alarms), 2 metric series, 43,200 PutMetricData requests and one for each change of state
+        about $1.23 a month: 2 standard and 0 high-resolution alarms (including 0 per-cause alarms), 2 metric series, 43,200 PutMetricData requests plus one for each state change of a target
         43,200 probes a month
-        prices are third-party figures for the first tier, without the free tier; check AWS's price page
+        prices are from third-party summaries of AWS's price list, without volume discounts or the free tier; check AWS's pricing page
         paged at most 260 s after an outage begins: orders
         ");
     }
@@ -263,10 +265,10 @@ mod tests {
             target.confirm_after = Duration::from_secs(1);
             target.cloudwatch.metrics.insert(CloudWatchMetric::Failures);
         }), @"
-        about $3.79 a month: 0 standard and 2 high-resolution alarms (0 per-cause alarms), 2 metric series, 259,200 PutMetricData requests and one for each change of state
-          and $0.30 for each per-cause series of 1 targets, for the hours in which the cause occurs
+        about $3.79 a month: 0 standard and 2 high-resolution alarms (including 0 per-cause alarms), 2 metric series, 259,200 PutMetricData requests plus one for each state change of a target
+          plus up to $0.30 a month for each per-cause series of 1 targets, billed by the hour while the cause occurs
         518,400 probes a month
-        prices are third-party figures for the first tier, without the free tier; check AWS's price page
+        prices are from third-party summaries of AWS's price list, without volume discounts or the free tier; check AWS's pricing page
         paged at most 36 s after an outage begins: orders
         ");
     }
@@ -283,12 +285,12 @@ mod tests {
                 })
                 .into();
         }), @"
-        about $1.43 a month: 4 standard and 0 high-resolution alarms (2 per-cause alarms), 2 metric series, 43,200 PutMetricData requests and one for each change of state
-          and $0.30 for each per-cause series of 1 targets, for the hours in which the cause occurs
-          and at most $30.00 for evidence requests to AWS (`evidence.max_daily_cost`)
+        about $1.43 a month: 4 standard and 0 high-resolution alarms (including 2 per-cause alarms), 2 metric series, 43,200 PutMetricData requests plus one for each state change of a target
+          plus up to $0.30 a month for each per-cause series of 1 targets, billed by the hour while the cause occurs
+          plus at most $30.00 a month for evidence requests to AWS (limited by `evidence.max_daily_cost`)
         43,200 probes a month
           billed to the owner of the API: about $0.01 for 0 requests to API Gateway and 43,200 known invocations of Lambda, plus the run time of the functions
-        prices are third-party figures for the first tier, without the free tier; check AWS's price page
+        prices are from third-party summaries of AWS's price list, without volume discounts or the free tier; check AWS's pricing page
         paged at most 260 s after an outage begins: orders
         ");
     }
@@ -307,7 +309,8 @@ mod tests {
         let text = check(|_, target| target.cloudwatch.enabled = false);
         assert!(
             text.contains(
-                "1 standard and 0 high-resolution alarms (0 per-cause alarms), 1 metric series"
+                "1 standard and 0 high-resolution alarms (including 0 per-cause alarms), \
+                 1 metric series"
             ),
             "{text}"
         );

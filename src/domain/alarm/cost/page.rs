@@ -1,4 +1,5 @@
-//! Computes the longest time from the start of an outage to the page.
+//! Computes the longest time from the start of an outage to the page: the notification that the
+//! alarm sends.
 //!
 //! The time is computed from the probe schedule, the health thresholds and the alarm's periods.
 //! Targets with equal times are printed as one line, so that thousands of targets do not print
@@ -19,20 +20,20 @@ use crate::model::target::{Target, TargetName};
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PageTimes(pub Vec<(TargetName, Duration)>);
 
-/// Maximum time from the end of a period until CloudWatch evaluates a standard alarm.
+/// Maximum time from the end of a period until CloudWatch evaluates a standard alarm, because
 /// CloudWatch evaluates standard alarms once a minute.
 const EVALUATION: Duration = Duration::from_secs(60);
 
-/// Maximum time from the end of a period until CloudWatch evaluates a high-resolution alarm.
-/// CloudWatch evaluates high-resolution alarms every 10 s.
+/// Maximum time from the end of a period until CloudWatch evaluates a high-resolution alarm,
+/// because CloudWatch evaluates high-resolution alarms every 10 s.
 const FAST_EVALUATION: Duration = Duration::from_secs(10);
 
 /// Maximum number of distinct times to page that are printed, longest first, so that the output
 /// fits on a screen. Use `--json` for the full list.
 const MOST_TIMES: usize = 10;
 
-/// Maximum number of target names that are printed for each time to page, so that they fit on one
-/// line. Other targets are only counted.
+/// Maximum number of target names that are printed for each time to page, so that the names fit on
+/// one line. Further targets are only counted.
 const MOST_NAMES: usize = 3;
 
 impl PageTimes {
@@ -47,8 +48,8 @@ impl PageTimes {
                 let target = targets.get(name)?;
                 Some((name.clone(), time_to_page(target, spec)))
             }
-            // The heartbeat alarm belongs to no target, and a per-cause alarm never fires before
-            // the target's alarm.
+            // Neither alarm counts: the heartbeat alarm belongs to no target, and a per-cause alarm
+            // never fires before the target's alarm.
             AlarmKey::Heartbeat | AlarmKey::Cause { .. } => None,
         });
         Self(times.collect())
@@ -84,8 +85,8 @@ impl fmt::Display for PageTimes {
 }
 
 /// Returns the longest time to page, for an outage that begins right after a successful probe. The
-/// time is the sum of the time until the next probe, the failing probes with full timeouts and the
-/// times between them, the alarm's periods, and CloudWatch's evaluation.
+/// time is the sum of the time until the next probe, the failing probes with full timeouts, the
+/// delays between these probes, the alarm's periods, and CloudWatch's evaluation.
 fn time_to_page(target: &Target, spec: &AlarmSpec) -> Duration {
     let failures = target.health.consecutive_failures;
     let confirm = match target.confirm_after {

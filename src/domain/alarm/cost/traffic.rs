@@ -2,8 +2,8 @@
 //! Lambda.
 //!
 //! Only scheduled probes are counted. Confirming probes after a failure and control requests are
-//! not. A target has a price only if it declares an API or a function, or if its host name belongs
-//! to an API or a function.
+//! not. The probes of a target have a known price only if the target declares an API or a function,
+//! or if its host name belongs to an API or a function.
 
 use std::fmt;
 

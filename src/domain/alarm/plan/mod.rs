@@ -70,7 +70,7 @@ pub enum Step {
         /// The alarm as it exists in the account.
         actual: ActualAlarm,
     },
-    /// Writes nothing, because an alarm with this name exists without the managed tag.
+    /// Writes nothing, because a composite alarm or an alarm without the managed tag has this name.
     Conflict(AlarmSpec),
     /// Reports a managed alarm of this location that the configuration no longer requires.
     Orphan(ActualAlarm),

@@ -1,9 +1,9 @@
 //! Formats a plan as text.
 //!
 //! Each alarm that is not as desired has a line with a sign and its name, followed by lines with
-//! its fields. The last line counts the alarms. The signs are `+`: created, `~`: updated, `=`:
-//! changed by hand and left as is, `!`: conflict with an alarm that is not managed, `?`: no longer
-//! configured.
+//! its fields or with advice. The last line counts the alarms. The signs are `+`: will be created,
+//! `~`: will be updated, `=`: changed by hand and left as is, `!`: conflict with an alarm that is
+//! not managed, `?`: no longer configured.
 
 use std::fmt;
 
@@ -49,7 +49,8 @@ impl fmt::Display for Plan {
                 Step::Unchanged { .. } => {}
                 Step::Conflict(spec) => writeln!(
                     f,
-                    "! {}\n    an alarm of this name exists without the tag {MANAGED_TAG}; delete it, or add the tag to have it managed",
+                    "! {}\n    an alarm with this name exists without the tag {MANAGED_TAG}; \
+                     delete the alarm, or add the tag to let Probecause manage it",
                     spec.name
                 )?,
                 Step::Orphan(alarm) => writeln!(
@@ -176,7 +177,7 @@ mod tests {
     fn an_alarm_without_the_managed_tag_is_a_conflict_and_is_left() {
         assert_snapshot!(check(|actual| actual[1].tags.clear()), @r"
         ! probecause local orders
-            an alarm of this name exists without the tag probecause:managed; delete it, or add the tag to have it managed
+            an alarm with this name exists without the tag probecause:managed; delete the alarm, or add the tag to let Probecause manage it
         nothing to do
         0 to create, 0 to update, 1 as desired, 1 in conflict, 0 no longer configured
         ");

@@ -1,9 +1,8 @@
 //! Writes one alarm at a time: a planned step, a new annotation, or both at once.
 //!
-//! Tags are written before the description, because notifications are routed by tags. Values that
-//! are already present are not written again, because an account accepts only three alarm writes a
-//! second. At most one write is in progress. A target's alarm is written before its per-cause
-//! alarms.
+//! Tags are written before the description, because notifications are routed by tags. An annotation
+//! that an alarm already has is not written again, because an account accepts only three alarm
+//! writes a second. A target's alarm is written before its per-cause alarms.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -190,8 +189,8 @@ impl Reconciler {
             if known.is_some_and(Annotation::names_cause) {
                 // A cause that occurred for less than a period fires its alarm only after the
                 // period ends. The alarm must still name the cause then, so the cause is removed
-                // only after two periods. After a recovery, the caller has already waited for two
-                // periods.
+                // only after two periods. After a recovery, the update of the target's alarm has
+                // already been delayed by two periods.
                 let period = Duration::from_secs(u64::from(update.period));
                 let wait = if annotation.names_cause() {
                     period * 2

@@ -65,8 +65,8 @@ pub enum Call {
     },
 }
 
-/// Maximum number of alarm names in one request that disables or deletes alarms (CloudWatch's
-/// limit).
+/// Maximum number of alarm names in one request that reads, disables or deletes alarms by name
+/// (CloudWatch's limit).
 pub const NAMES_PER_CALL: usize = 100;
 
 /// The id of a read. The outcome of an outdated read is ignored.
@@ -92,7 +92,7 @@ pub struct Write {
     /// The ARN of the alarm, which tag requests need; `None` if the executor has to look up the
     /// ARN.
     pub arn: Option<String>,
-    /// The operations, in the order in which they are made.
+    /// The operations, in the order in which the executor carries them out.
     pub operations: Vec<WriteOperation>,
 }
 
@@ -151,7 +151,7 @@ pub struct PeerAlarm {
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallFailure {
-    /// The AWS operation, such as `PutMetricAlarm`.
+    /// The operation that failed, such as `PutMetricAlarm`.
     pub operation: &'static str,
     /// The kind of failure, which determines how the failure is handled.
     pub kind: CallFailureKind,
@@ -160,18 +160,18 @@ pub struct CallFailure {
 /// The kind of a failed call, which determines how the failure is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailureKind {
-    /// The daemon's role does not allow this call for this alarm.
+    /// The daemon's role does not allow this call, or not for this alarm.
     Denied,
     /// CloudWatch rejected the request, and would reject the same request again.
     Rejected,
-    /// The call was throttled, failed or did not reach AWS. It may succeed later.
+    /// The call was throttled, failed or did not reach AWS. The same call may succeed later.
     Transient,
 }
 
 /// A write that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteFailure {
-    /// The call that failed and the kind of failure.
+    /// The operation that failed, and the kind of failure.
     pub failure: CallFailure,
     /// The number of operations that succeeded before the failure.
     pub completed: usize,
@@ -203,7 +203,7 @@ pub enum UpdateResult {
     Written,
     /// The update was not written, because another alarm or another daemon names the cause.
     Suppressed,
-    /// The last attempt to write failed, or a newer update replaced this one.
+    /// The alarm could not be written, or a newer update replaced this update.
     Failed,
 }
 
@@ -223,12 +223,12 @@ pub enum Notice {
     /// The desired alarm with this name cannot be created, because an alarm that Probecause does
     /// not manage has the same name.
     Conflict(String),
-    /// An alarm was changed by hand: its name, the difference, and the policy that applies.
+    /// An alarm was changed by hand: its name, the difference, and the drift policy that applies.
     ChangedByHand(String, String, DriftPolicy),
     /// The alarm with this name was changed by hand and is as configured again.
     AsConfigured(String),
-    /// The set of stopped shards changed to these shards. Other daemons manage the alarms of the
-    /// targets of these shards.
+    /// Other daemons started or stopped, and alarms were reassigned. The field contains the shards
+    /// whose daemons count as stopped.
     PeersChanged(Vec<u32>),
 }
 
@@ -257,7 +257,7 @@ impl ReadScope {
 }
 
 impl CallFailure {
-    /// Returns whether the failure concerns the alarm of the call, not the account as a whole.
+    /// Returns whether the failure concerns the alarms of the call, not the account as a whole.
     #[must_use]
     pub fn concerns_one_alarm(&self) -> bool {
         self.kind != CallFailureKind::Transient

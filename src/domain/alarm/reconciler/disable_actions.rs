@@ -1,8 +1,8 @@
-//! Disables the actions of alarms whose targets were removed.
+//! Disables the actions of alarms whose targets, causes or shards were removed.
 //!
 //! The actions of alarms known as managed are disabled at once, up to 100 alarms per call. Other
 //! alarms may not exist or may not be managed, for example if the account has not been read yet.
-//! These alarms are read first, and never changed without the managed tag. Each disabled alarm gets
+//! Such alarms are read first, and stay unchanged without the managed tag. Each disabled alarm gets
 //! a tag that marks it as disabled by Probecause. Without the mark, an alarm whose target is
 //! configured again would look as if it had been changed by hand.
 
@@ -29,8 +29,8 @@ pub(super) struct AlarmRef {
 #[derive(Debug)]
 pub(super) struct DisableActions {
     enabled: VecDeque<AlarmRef>,
-    /// The names of alarms that have not been read yet. They may not exist or may not be managed by
-    /// Probecause.
+    /// The names of alarms that have not been read yet. Such an alarm may not exist or may not be
+    /// managed by Probecause.
     unknown: Vec<String>,
     /// The read in progress of alarms in `unknown`: the id of the read, and the names of the
     /// alarms.
@@ -76,7 +76,7 @@ impl DisableActions {
     }
 
     /// Records that an alarm was written. If the alarm is in `unknown`, its target was removed
-    /// during the write. The alarm now exists, so its actions are disabled.
+    /// during the write. The alarm now exists, so its actions are to be disabled.
     pub(super) fn wrote(&mut self, name: &str, arn: Option<&String>) {
         let unknown = self.unknown.iter().position(|unknown| unknown == name);
         if let Some(index) = unknown {
@@ -139,8 +139,8 @@ impl DisableActions {
     }
 
     /// Handles the result of a read of alarms in `unknown`. Returns `None` if the result belongs to
-    /// another read, `Some(false)` if the failure concerns the account as a whole, and `Some(true)`
-    /// otherwise.
+    /// another read, `Some(false)` if the read failed for a reason that concerns the account as a
+    /// whole, and `Some(true)` otherwise.
     pub(super) fn found(
         &mut self,
         read: ReadId,

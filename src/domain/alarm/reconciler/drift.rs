@@ -76,8 +76,8 @@ impl Reading {
         self.is_stale && self.failures > 0
     }
 
-    /// Returns when the next read begins; `None` if it cannot begin before the read in progress
-    /// ends. A full read may begin during a review.
+    /// Returns when the next read may begin; `None` if the next read must wait until the read in
+    /// progress ends. A full read may begin during a review.
     pub(super) fn next(&self) -> Option<Duration> {
         let full = matches!(self.under_way, Some((_, ReadStage::Full)));
         match (self.is_stale, &self.under_way) {
@@ -104,7 +104,7 @@ impl Reconciler {
     /// Begins to read the account without tags, if a review is due.
     pub(super) fn begin_review(&mut self, now: Duration) {
         let is_due = !self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
-        // While alarms are still to be created, a review would report these alarms as missing.
+        // While planned steps are still to be carried out, a review would plan these steps again.
         let mut steps = self.planned.iter();
         if is_due && steps.all(|step| self.quarantine.contains(step.name(), now)) {
             let scope = ReadScope::Named(self.managed_names());

@@ -25,7 +25,8 @@ enum Decision {
     Unchanged,
     /// The update is written when the alarm no longer fires.
     Wait,
-    /// Nothing is written, because the daemon that manages the alarm updates it.
+    /// Nothing is written, because the daemon that manages the alarm updates it, or because no
+    /// managed alarm exists.
     Yield,
 }
 

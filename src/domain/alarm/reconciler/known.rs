@@ -1,8 +1,8 @@
 //! Stores the known state of the alarms in the account.
 //!
 //! The state combines the result of the last read with the writes since then. Definitions and
-//! annotations that were written after a read began are kept, because the read may have returned
-//! the state before the write.
+//! annotations that were written after a read began are kept when the read ends, because the read
+//! may have returned the state before the write.
 
 use std::collections::{HashMap, HashSet};
 
@@ -58,7 +58,8 @@ impl KnownAlarms {
         managed && !self.missing.contains(name)
     }
 
-    /// Returns the annotation of a managed alarm, or the last annotation of a deleted alarm.
+    /// Returns the annotation of a managed alarm, or the last annotation of a deleted alarm; `None`
+    /// for any other alarm.
     pub(super) fn annotation(&self, name: &str) -> Option<&Annotation> {
         match self.get(name)? {
             KnownAlarm::Foreign => None,
@@ -109,7 +110,7 @@ impl KnownAlarms {
     }
 
     /// Records that a write did not find a managed alarm. The alarm is not annotated again before
-    /// the next read, but its actions may still be disabled.
+    /// the next read, but its actions can still be disabled.
     pub(super) fn record_missing(&mut self, name: &str) {
         self.missing.insert(name.to_owned());
     }

@@ -4,8 +4,8 @@
 //! results of updates, events to log. The reconciler owns the known and the desired state. Order of
 //! work: disable the actions of alarms of removed targets, write alarms that are about to fire,
 //! carry out the plan, write other updates, review the account. At most one write is in progress.
-//! Reads run concurrently with writes, so that an urgent update never waits for a read. Times are
-//! durations since the daemon started.
+//! Reads run concurrently with writes, so that an urgent update of a known alarm does not wait for
+//! a read. Times are durations since the reconciler was created.
 //!
 //! `schedule` picks the next work; `pending` holds updates; `apply` writes alarms; `drift` reads
 //! and plans; `known` holds the known alarms; `disable_actions` holds alarms of removed targets;
@@ -104,8 +104,8 @@ pub enum Event {
         /// The ticket that receives the result of the update.
         ticket: Ticket,
     },
-    /// A group incident opened or changed, or closed (`None`). The field is the annotation of the
-    /// heartbeat alarm.
+    /// An incident of a group or of the prober opened or changed, or closed (`None`). The field is
+    /// the annotation of the heartbeat alarm.
     Group(Option<Annotation>),
     /// A call ended; the field is its outcome.
     Finished(Outcome),
@@ -151,7 +151,7 @@ impl Reconciler {
     }
 
     /// Handles one event and returns the outputs for the executor. `now` is the time since the
-    /// daemon started.
+    /// reconciler was created.
     pub fn step(&mut self, event: Event, now: Duration) -> Vec<Output> {
         let mut only_added = false;
         match event {
@@ -229,7 +229,7 @@ impl Reconciler {
         }
     }
 
-    /// Disables the actions of the named alarms, which are no longer desired.
+    /// Schedules disabling the actions of the named alarms, which are no longer desired.
     fn disable_removed(&mut self, removed: impl Iterator<Item = String>) {
         let managed = self.managed_names();
         for name in removed {

@@ -1,9 +1,9 @@
 //! Turns the evidence from AWS into facts that rules may test.
 //!
-//! The rules combine these facts with the response as in this table. The second column is the value
-//! of `lambda.seen` in a settled window (every datapoint has had enough time to arrive), unless it
-//! names another fact. If the function also serves other traffic, no row proves what happened to
-//! the prober's request:
+//! The rules combine these facts with the response as in the table below. The second column is the
+//! value of `lambda.seen` in a settled window (every datapoint has had enough time to arrive),
+//! unless the column names another fact. HTTP and REST are the two types of APIs. If the function
+//! also serves other traffic, the row with the certainty `proven` does not apply.
 //!
 //! | response | `lambda.seen` | cause | maximum certainty |
 //! | --- | --- | --- | --- |
@@ -17,9 +17,10 @@
 //! | any of these | as above, confirmed by `window.every` | the same | proven |
 //! | any 5xx | `api.seen` is `none` | outside this stage | possible |
 //!
-//! The value `no` of `lambda.ran`, `lambda.failed` and `lambda.throttled` means that the event did
-//! not occur in a settled window; rules lower the weight of causes that require the event. If a
-//! number is absent, it was not requested, access was denied, or it may still arrive.
+//! The value `no` of `lambda.ran`, `lambda.failed` or `lambda.throttled` means that no invocation,
+//! error or throttle occurred in a settled window; rules lower the weight of causes that require
+//! such an event. If a number is absent, the metric was not requested, access was denied, or the
+//! datapoint may still arrive.
 
 use crate::domain::diagnosis::aws::sums::{self, InvocationOutcome, Limits};
 use crate::domain::diagnosis::aws::{
@@ -31,7 +32,7 @@ use crate::model::target::AwsDeclarations;
 
 impl Facts {
     /// Adds the facts derived from the evidence. The fact `front_door` must already be set, because
-    /// the front door's documented limit is used if no limit is declared.
+    /// it determines the default integration timeout, which is used if no timeout is declared.
     pub fn add_aws_evidence(&mut self, declared: &AwsDeclarations, evidence: &AwsEvidence) {
         let default = match self.text("front_door") {
             Some("http-api") => Some(HTTP_API_LIMIT),
@@ -67,7 +68,7 @@ impl Facts {
         self.set_known("log.invoked", self.log_invoked(log));
         if let Some(latency) = log.integration_latency {
             self.set_number("log.integration_latency", latency.as_secs_f64());
-            // If the API waited up to its limit and got no status, the API timed out.
+            // If the API waited up to the integration timeout and got no status, the API timed out.
             let at_limit = |limit| sums::matches_limit(limit, Some(latency));
             let waited =
                 log.integration_status.is_none() && limits.integration.is_some_and(at_limit);
@@ -155,8 +156,8 @@ impl Facts {
         }
     }
 
-    /// Adds a metric sum as a fact. Without a datapoint, the sum is zero in a settled window and
-    /// unknown in an open window.
+    /// Adds a metric sum as a fact. Without a datapoint, the sum is zero in a settled window. In an
+    /// open window, the sum is then unknown, and no fact is added.
     fn set_sum(&mut self, name: &str, sum: Option<f64>, settled: bool) {
         if let Some(sum) = sum.or(settled.then_some(0.0)) {
             self.set_number(name, sum);

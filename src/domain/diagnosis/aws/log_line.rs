@@ -1,10 +1,10 @@
-//! Parses the log line of a request and reduces it to its meaning.
+//! Parses the log line of a request and reduces the line to its meaning.
 //!
 //! There are two formats: a JSON line of the access log of an HTTP or REST API, and the lines of
 //! one request in the execution log of a REST API. The meaning follows from one of AWS's phrases or
-//! from the status of the Lambda service; it is `Unknown` if phrases contradict each other. The
-//! text of an exception may contain any phrase, so a phrase counts only at the place where AWS
-//! writes it. The text itself is never returned.
+//! from the status of the Lambda service. If phrases contradict each other, the meaning is
+//! `Unknown`. The text of an exception may contain any phrase, so a phrase counts only at the place
+//! where AWS writes the phrase. The text of a line is never returned.
 
 mod fields;
 mod phrase;
@@ -36,8 +36,8 @@ pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     let latency = fields.milliseconds(&["integrationlatency", "integration.latency"]);
     let wrapped = fields.text(INTEGRATION_ERROR).and_then(phrase::of_function);
     let template = if wrapped.is_none() && phrase::contains_wrapper(text) {
-        // AWS's wrapper is at a place where AWS does not write it: the text of an exception
-        // broke out of its field, so no other field can be trusted.
+        // AWS's wrapper around an exception is in a field where AWS does not write it. The text of
+        // the exception may have broken out of its own field, so no phrase can be trusted.
         LogTemplate::Unknown
     } else {
         wrapped.unwrap_or_else(|| access_template(&fields, status, service_status))
@@ -108,12 +108,12 @@ pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
     })
 }
 
-/// Names of the field with the status of the Lambda service, in AWS's lists of `$context`
-/// variables for HTTP APIs and for REST APIs.
+/// Names of the field with the status that the Lambda service returned, from AWS's lists of
+/// `$context` variables for HTTP APIs and for REST APIs.
 const SERVICE_STATUS: &[&str] = &["integrationstatus", "integration.integrationstatus"];
 /// Names of the field with the status that the function's code or the backend returned. AWS's pages
-/// on HTTP APIs and on REST APIs disagree on whether this status equals [`SERVICE_STATUS`], so
-/// nothing is inferred from it alone.
+/// on HTTP APIs and on REST APIs disagree on whether this status equals [`SERVICE_STATUS`], so no
+/// meaning is inferred from this status alone.
 const CODE_STATUS: &[&str] = &["integration.status"];
 /// Names of the field with AWS's description of an integration error.
 const INTEGRATION_ERROR: &[&str] = &[
@@ -122,8 +122,8 @@ const INTEGRATION_ERROR: &[&str] = &[
     "integrationerror",
     "integration.error.message",
 ];
-/// Names of the field with the id of the request to the integration, which is Lambda's request id
-/// if Lambda was reached.
+/// Names of the field with the id of the request to the integration. This is Lambda's request id if
+/// the request reached Lambda.
 const INTEGRATION_REQUEST: &[&str] = &[
     "integrationrequestid",
     "integration.requestid",
@@ -148,7 +148,7 @@ fn access_template(
     status: Option<u16>,
     service_status: Option<u16>,
 ) -> LogTemplate {
-    // In the line of a successful response, a phrase does not describe a failure.
+    // In the log line of a successful response, a phrase does not describe a failure.
     if status.is_some_and(|status| status < 400) {
         return LogTemplate::Unknown;
     }
@@ -212,8 +212,9 @@ fn refused_by_service(status: Option<u16>, service_status: Option<u16>) -> bool 
 }
 
 /// Returns whether the API rejected a response of Lambda without logging an error: Lambda returned
-/// 200, the log format includes the integration error but it is unset, the API generated the
-/// response, and the function's code did not return the same status as the API.
+/// 200, the API generated a 5xx response, the log format includes the integration error but the
+/// error is unset, the authorizer error is unset, and the function's code did not return the same
+/// status as the API.
 fn refused_without_error(
     fields: &Fields,
     status: Option<u16>,
@@ -230,8 +231,8 @@ fn refused_without_error(
 
 /// Returns whether the integration was called, according to the template. If the template does not
 /// show this, `request` decides: whether the id of the integration request is set (`None` if the id
-/// is not logged). An id that is missing after a timeout, a network failure, or a `latency` of at
-/// least [`CALLED_FROM`] proves nothing. Returns `None` if the result is unknown.
+/// is not logged). A missing id proves nothing after a timeout, a failed connection, an internal
+/// error, or a `latency` of at least [`CALLED_FROM`]. Returns `None` if the result is unknown.
 fn invoked(
     template: LogTemplate,
     request: Option<bool>,

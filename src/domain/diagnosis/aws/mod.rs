@@ -47,8 +47,7 @@ pub struct EvidenceUpdate {
     pub began: Timestamp,
     /// All evidence found so far.
     pub evidence: Arc<AwsEvidence>,
-    /// Whether this is the last update: the metric window is settled, or the queries were
-    /// abandoned.
+    /// Whether this is the last update: no more queries are made for this evidence request.
     pub last: bool,
 }
 
@@ -70,8 +69,8 @@ pub struct LogFinding {
     pub template: LogTemplate,
     /// The status that the API returned; `None` if the line does not contain it.
     pub status: Option<u16>,
-    /// The status that the Lambda service or the backend returned to the API; `None` if the line
-    /// does not contain it.
+    /// The status that the Lambda service returned to the API, or else the status that the
+    /// function's code or the backend returned; `None` if the line contains neither status.
     pub integration_status: Option<u16>,
     /// Whether the integration was called; `None` if the line does not show it.
     pub invoked: Option<bool>,
@@ -103,7 +102,8 @@ text_enum! {
         ThrottledByStatus = "throttled-by-status",
         /// The API is not allowed to invoke the function.
         PermissionDenied = "permission-denied",
-        /// The API is not allowed to assume the role that the integration declares.
+        /// The API is not allowed to assume the role that is configured for the integration or the
+        /// authorizer.
         RoleNotAssumed = "role-not-assumed",
         /// The function returned a malformed response.
         MalformedResponse = "malformed-response",

@@ -50,15 +50,15 @@ fn log_summary(log: &LogFinding) -> String {
         LogTemplate::QuotaExceeded => "quota exceeded",
         LogTemplate::AccessDenied => "access denied",
         LogTemplate::WafBlocked => "blocked by AWS WAF",
-        LogTemplate::WafFailed => "AWS WAF rules not evaluated",
-        LogTemplate::RefusedWithoutError => "Lambda returned 200 without an error",
+        LogTemplate::WafFailed => "AWS WAF rules could not be evaluated",
+        LogTemplate::RefusedWithoutError => "Lambda returned 200, but the API returned an error",
         LogTemplate::Unknown => "no known phrase",
     };
     format!("{source}: {words}")
 }
 
-/// Returns the sums of the window, the most informative first. A sum without datapoints is zero in
-/// a settled window and omitted in an open window. `None` if there is no sum.
+/// Returns the metrics of the window as text, the most informative first; `None` if there are no
+/// metrics. A sum without datapoints is zero in a settled window and omitted in an open window.
 fn window_summary(window: &MetricWindow) -> Option<String> {
     let mut words = Vec::new();
     let mut count = |name: &str, sum: Option<f64>| {

@@ -1,30 +1,31 @@
 //! Interprets the metric sums of a window.
 //!
-//! Rules have no arithmetic, so this module reduces the sums to one outcome, the first that matches
-//! in this table. `none` means that no datapoint above zero has arrived. `zero` also requires a
-//! settled window, because a missing datapoint may still arrive in an open window.
+//! Rules have no arithmetic, so this module reduces the sums to one outcome: that of the first row
+//! of this table that matches. `own` is the number of the prober's own requests in the window.
+//! `none` means that no datapoint above zero has arrived. `zero` also requires a settled window,
+//! because a missing datapoint may still arrive in an open window.
 //!
-//! | throttles | invocations | errors | also | [`InvocationOutcome`] |
+//! | throttles | invocations | errors | longest run | [`InvocationOutcome`] |
 //! | --- | --- | --- | --- | --- |
-//! | any | some | any | longest run ≥ the API's limit | `OutlastedApi` |
-//! | some | none; if settled, fewer than the own requests | none | | `Throttled` |
-//! | none | some | all, at least the own requests | longest run at the function's timeout | `TimedOut` |
-//! | none | some | all, at least the own requests | | `Failed` |
-//! | zero | at least the own requests | zero | | `RanWithoutErrors` |
-//! | zero | zero | zero | | `NotInvoked` |
-//! | otherwise | | | | `Mixed`; `None` while it may still change |
+//! | any | any | any | at least the integration timeout (see `outlasted`) | `OutlastedApi` |
+//! | > 0 | none; in a settled window, fewer than `own` | none | any | `Throttled` |
+//! | none | at most the errors | > 0, at least `own` | at the function's timeout | `TimedOut` |
+//! | none | at most the errors | > 0, at least `own` | any | `Failed` |
+//! | zero | zero | zero | any | `NotInvoked` |
+//! | zero | at least `own` | zero | any | `RanWithoutErrors` |
+//! | otherwise | | | | `Mixed`; `None` in an open window without throttles and errors |
 //!
 //! The outcome describes all invocations of the function in the window. Whether the outcome applies
 //! to the prober's own request also depends on the response, which the rules test. The outcome is
 //! proof only if `of_every_failure` accounts for each failed request of a window without other
-//! callers. In such a window, invocations and throttles add up to the requests, because API Gateway
-//! does not retry invocations (Lambda developer guide).
+//! callers. In such a window, each request causes at most one invocation or throttle, because API
+//! Gateway does not retry invocations (Lambda developer guide).
 
 use std::time::Duration;
 
 use crate::domain::diagnosis::aws::{ApiMetrics, LambdaMetrics, MetricWindow};
 
-/// The outcome of a function's invocations, according to its metrics.
+/// The outcome of a function's invocations, according to Lambda's metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InvocationOutcome {
     Throttled,
@@ -36,23 +37,24 @@ pub(super) enum InvocationOutcome {
     Mixed,
 }
 
-/// The limits and declarations that the metrics are compared with.
+/// The timeouts that metrics are compared with, and whether the function has other callers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The API's integration timeout: the declared timeout, or else the documented default.
+    /// The API's integration timeout: the declared timeout, or else the documented default. `None`
+    /// if the timeout is not declared and the front door has no documented default.
     pub(super) integration: Option<Duration>,
-    /// The function's declared timeout.
+    /// The function's declared timeout; `None` if it is not declared.
     pub(super) function: Option<Duration>,
     /// Whether the configuration declares that other callers use the function too.
     pub(super) shared: bool,
 }
 
-/// Maximum time by which a time that AWS measured may exceed the limit that it matches. For a run
-/// that ends at its timeout of 3 s, Lambda reports a few milliseconds more. A tolerance of one
-/// second does no harm, because two declared timeouts rarely differ by less.
+/// Maximum amount by which a duration that AWS measured may exceed a timeout and still match it.
+/// For a run that ends at its timeout of 3 s, Lambda reports a few milliseconds more. A tolerance
+/// of one second does no harm, because two declared timeouts rarely differ by less.
 const LATE: Duration = Duration::from_secs(1);
-/// Maximum time by which a time that AWS measured may be below the limit that it matches, because
-/// of rounding.
+/// Maximum amount by which a duration that AWS measured may be below a timeout and still match it;
+/// a measured duration may be rounded down.
 const EARLY: Duration = Duration::from_millis(20);
 
 impl InvocationOutcome {
@@ -69,7 +71,7 @@ impl InvocationOutcome {
     }
 
     /// Returns the outcome of all invocations in the window, by the table at the top of this
-    /// module. `None` if the sums were not requested or may still change.
+    /// module. `None` also if Lambda's metrics are not available.
     pub(super) fn of(window: &MetricWindow, limits: &Limits) -> Option<Self> {
         let lambda = window.lambda?;
         let own_requests = f64::from(window.own_requests);
@@ -106,8 +108,8 @@ impl InvocationOutcome {
     }
 
     /// Returns the outcome of every failed request in a window that contains only the prober's own
-    /// requests. `None` if the sums do not account for each failed request, or if the window may
-    /// contain other requests.
+    /// requests. `None` if no request failed, if the sums do not account for each failed request,
+    /// or if the window may contain other requests.
     pub(super) fn of_every_failure(window: &MetricWindow, limits: &Limits) -> Option<Self> {
         if counts_only_own_requests(window, limits.shared) != Some(true) {
             return None;
@@ -145,8 +147,8 @@ impl InvocationOutcome {
 
 /// Returns whether the window counts only the prober's own requests: API Gateway counted exactly as
 /// many requests on the route as the prober sent, and the sum of Lambda's invocations and throttles
-/// does not exceed this number. Returns `None` if this is unknown. `shared` is whether other
-/// callers use the function.
+/// does not exceed this number. Returns `None` if this is unknown, as in an open window. `shared`
+/// is whether the configuration declares that other callers use the function.
 pub(super) fn counts_only_own_requests(window: &MetricWindow, shared: bool) -> Option<bool> {
     let counted = window.api.and_then(|api| api.count);
     let own_requests = f64::from(window.own_requests);
@@ -184,16 +186,17 @@ pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
     limits.integration.is_some_and(at_limit)
 }
 
-/// Returns whether a time that AWS measured matches a limit, within [`EARLY`] and [`LATE`]; `false`
-/// without a time.
+/// Returns whether a duration that AWS measured matches a timeout: it is at most [`EARLY`] shorter
+/// or [`LATE`] longer. `false` without a duration.
 pub(super) fn matches_limit(limit: Duration, time: Option<Duration>) -> bool {
     time.is_some_and(|time| {
         (limit.saturating_sub(EARLY)..=limit.saturating_add(LATE)).contains(&time)
     })
 }
 
-/// Returns whether a run lasted at least as long as the API waits. This is impossible if the
-/// function's own timeout is shorter.
+/// Returns whether the longest run lasted at least as long as the integration timeout, less
+/// [`EARLY`]. Returns `false` if the function's own timeout is shorter, because Lambda then ends
+/// every run earlier.
 fn outlasted(lambda: &LambdaMetrics, limits: &Limits) -> bool {
     limits.integration.is_some_and(|limit| {
         let possible = limits.function.is_none_or(|own| own >= limit);

@@ -15,13 +15,13 @@ use jiff::{SignedDuration, Timestamp};
 const MINUTE: i64 = 60;
 
 /// Maximum expected difference between AWS's clock and the prober's, both synchronized by NTP. A
-/// margin of whole minutes would only add other requests to the window.
+/// margin of whole minutes would only add the metrics of other requests to the window.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// Returns the minutes that contain a request's datapoints: start (inclusive) and end (exclusive),
 /// both whole minutes. Lambda stamps its datapoints with the start of the invocation, which is
-/// between `began` and `ended` even if the function runs longer. The API may stamp its datapoints
-/// with the time of the response, which is not after `ended`.
+/// between `began` and `ended` even if the function runs longer than the request. The API may stamp
+/// its datapoints with the time of the response, which is not after `ended`.
 #[must_use]
 pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) {
     let first = minute_of(began.checked_sub(SKEW).unwrap_or(began));
@@ -45,7 +45,8 @@ pub fn settled_at(
     ended.checked_add(longest).ok()
 }
 
-/// Returns the number of start times in the window from `from` (inclusive) to `to` (exclusive).
+/// Returns how many of the start times are in the window from `from` (inclusive) to `to`
+/// (exclusive).
 #[must_use]
 pub fn count_in_window(starts: &[Timestamp], from: Timestamp, to: Timestamp) -> u32 {
     let count = starts.iter().filter(|began| (from..to).contains(began));

@@ -2,13 +2,13 @@
 //!
 //! Every phrase is from an AWS page or a captured log. A phrase counts only where AWS writes it: at
 //! the start of the text, or after a known prefix. AWS writes the message of a function's exception
-//! inside a fixed sentence, the wrapper. The wrapper is checked first. Inside it, only the exact
-//! forms of Lambda's messages about a timeout or a response that is too large count.
+//! inside a fixed sentence, the wrapper. The wrapper is checked first. Inside the wrapper, only the
+//! exact forms of Lambda's messages about a timeout or a response that is too large count.
 
 use crate::domain::diagnosis::aws::LogTemplate;
 
-/// The text before an exception's message in the log of an HTTP API (troubleshooting page and
-/// captures).
+/// The text before an exception's message in the log of an HTTP API (from AWS's troubleshooting
+/// page and captured logs).
 const HTTP_WRAPPER: &str = "The Lambda function returned the following error: ";
 /// The text after an exception's message in the log of an HTTP API.
 const HTTP_WRAPPER_END: &str = ". Check your Lambda function code and try again.";
@@ -37,8 +37,8 @@ const INVOCATION_FAILED: &str = "Lambda invocation failed with status: ";
 /// The text before the type of a gateway response in the log of a REST API (captured).
 const GATEWAY_RESPONSE: &str = "Gateway response type: ";
 
-/// The API's phrases for a failed call or an unusable response. Each phrase counts only at the
-/// start of a text.
+/// The API's phrases for a failed call of the integration or an unusable response. Each phrase
+/// counts only at the start of a text.
 const GATEWAY: &[(&str, LogTemplate)] = &[
     (
         "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration",
@@ -57,7 +57,7 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
         "The response from the Lambda function doesn't match the format that API Gateway expects",
         LogTemplate::MalformedResponse,
     ),
-    // The text after this phrase is the role's ARN. It was captured for integrations and for
+    // The role's ARN follows this phrase. The phrase was captured for integrations and for
     // authorizers.
     (
         "API Gateway does not have permission to assume the provided role",
@@ -66,8 +66,8 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
     ("Rate Exceeded", LogTemplate::Throttled),
     // A captured line contains the function's ARN after this text (DataBiosphere/azul#7883).
     ("Function not found: arn:", LogTemplate::FunctionMissing),
-    // This phrase was captured for an idle function. AWS may also log it for a throttled
-    // invocation, so the phrase does not show a single cause.
+    // This phrase was captured for a function that had been idle. AWS may also log this phrase for
+    // a throttled invocation, so the phrase does not show a single cause.
     (
         "The Lambda service returned a 4xx error",
         LogTemplate::RefusedByLambda,
@@ -164,8 +164,8 @@ pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
     if text.starts_with("The IAM role configured on the authorizer") {
         return Some(LogTemplate::AuthorizerFailure);
     }
-    // This phrase was captured for an idle function. AWS may also log it for other reasons, so the
-    // phrase does not show a single cause.
+    // This phrase was captured for a function that had been idle. AWS may also log this phrase for
+    // other reasons, so the phrase does not show a single cause.
     if text.starts_with("The Lambda service returned a 4xx error") {
         return Some(LogTemplate::AuthorizerRefused);
     }
@@ -174,8 +174,8 @@ pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
         .then_some(LogTemplate::Unsigned)
 }
 
-/// Returns the meaning of a gateway response type (`$context.error.responseType`); `None` for types
-/// with several meanings.
+/// Returns the meaning of a gateway response type (`$context.error.responseType`); `None` for an
+/// unknown type or a type with several meanings.
 pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
     match text.trim() {
         "INTEGRATION_TIMEOUT" => Some(LogTemplate::IntegrationTimeout),
@@ -199,8 +199,8 @@ pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
     if let Some(template) = of_function(line) {
         return Some((template, rest_wrapper(line).map(|(status, _)| status)));
     }
-    // `Endpoint request timed out` does not count here: it is a response body, which a function may
-    // also return.
+    // `Endpoint request timed out` does not count here, because AWS writes this text in a response
+    // body, and a function may return the same body.
     let own = line.starts_with("Execution failed due to") || line.starts_with(INVOCATION_FAILED);
     own.then(|| Some((of_gateway(line)?, invocation_failed(line))))?
 }
@@ -268,7 +268,7 @@ fn invocation_failed(text: &str) -> Option<u16> {
 
 /// Returns whether a message has the form
 /// `RequestId: <uuid> Error: Task timed out after 5.00 seconds`, or the older form with a timestamp
-/// before the id. An exception may contain the same words, but not the id before them.
+/// before the id. The words without the id do not count, because an exception may contain them.
 fn is_timeout(message: &str) -> bool {
     let Some((before, after)) = message.trim().split_once(TIMED_OUT) else {
         return false;
