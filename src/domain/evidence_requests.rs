@@ -21,7 +21,8 @@ use crate::model::target::Target;
 /// The evidence requests of one target.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceRequests {
-    /// The start times of the last probes, oldest first, to count the probes in a metric window.
+    /// The start times of the newest [`MAX_SENT`] probes, oldest first, to count the probes in a
+    /// metric window.
     sent: VecDeque<Timestamp>,
     pending: VecDeque<Pending>,
 }
@@ -62,14 +63,15 @@ impl EvidenceRequests {
         incident: &Incident,
     ) -> Option<EvidenceRequest> {
         let verdict = diagnosis.verdict.as_ref()?;
-        // A proven cause needs no further evidence, unless the cause does not explain this failure.
+        // If the incident's cause is proven, no further evidence is needed, unless this cause does
+        // not explain this failure.
         let explained = verdict
             .candidates
             .iter()
             .any(|candidate| candidate.cause == incident.verdict.cause);
         let settled = explained && incident.verdict.certainty == Certainty::Proven;
-        // No evidence is requested for a failure without a response, because it has no request id
-        // and may not have reached a gateway.
+        // No evidence is requested for a failure without a response, because the request id is
+        // unknown and the request may not have reached a gateway.
         let has_response = observation.response.is_some();
         if settled
             || !has_response
@@ -137,7 +139,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Returns a target that declares this Lambda function, or no AWS resource (`None`).
+    /// Returns a target that declares the Lambda function, or no AWS resource if `function` is
+    /// `None`.
     fn target(function: Option<&str>) -> Arc<Target> {
         let mut target = Target::with_defaults("orders", "https://x.example/".parse().unwrap());
         target.aws.function = function.map(str::to_owned);
@@ -224,13 +227,13 @@ mod tests {
         assert!(fixture.requests.apply(&update).is_some());
         assert!(
             fixture.fail(&ambiguous(at(240))).is_none(),
-            "a further update may follow"
+            "the request is pending until the last update"
         );
         update.last = true;
         assert!(fixture.requests.apply(&update).is_some());
         assert!(
             fixture.requests.apply(&update).is_none(),
-            "that was the last update"
+            "the last update ended the request"
         );
         assert!(fixture.fail(&ambiguous(at(300))).is_some());
     }

@@ -1,8 +1,9 @@
 //! Checks a response against the expectations of its target.
 //!
 //! Only complete responses are checked: a probe without a complete response has a fault, which is
-//! more severe. The unmet expectations are returned, most severe first. `diagnosis` determines the
-//! cause. The functions are pure: the current time is an argument.
+//! more severe than an unmet expectation. The unmet expectations are returned, most severe first.
+//! `diagnosis` determines the cause of the failure. The functions are pure: the current time is an
+//! argument.
 
 mod certificate;
 mod header;
@@ -21,8 +22,8 @@ use crate::model::text_enum::text_enum;
 pub struct Unmet {
     /// The kind of the unmet expectation.
     pub kind: UnmetKind,
-    /// A description of what was expected and what was received. It contains no part of the body
-    /// except the JSON value at a configured path, shortened.
+    /// A description of how the response differs from the expectation. It contains no text of the
+    /// body except configured text and the JSON value at a configured path, shortened.
     pub detail: String,
 }
 
@@ -76,7 +77,7 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
         unmet.push(Unmet {
             kind: UnmetKind::TooSlow,
             detail: format!(
-                "took {:.3} s, more than {:.3} s",
+                "took {:.3} s, more than `slower_than` ({:.3} s)",
                 observation.duration.as_secs_f64(),
                 limit.as_secs_f64()
             ),
@@ -130,7 +131,8 @@ fn check_status(expected: &[(u16, u16)], status: u16) -> Option<Unmet> {
 fn check_body(expected: &BodyMatch, response: &Response) -> Option<Unmet> {
     let text = String::from_utf8_lossy(&response.body);
     let problem = body_problem(expected, &text)?;
-    // The discarded part of the body may meet the condition, so the message names the checked part.
+    // If the body was truncated, the whole body might meet the condition. The message therefore
+    // states how many bytes were checked.
     let kept = if response.body_truncated {
         format!(
             " (only the first {} bytes of the body were checked)",
@@ -336,7 +338,7 @@ mod tests {
             &expect,
             &observation,
             &[
-                "took 2.500 s, more than 2.000 s",
+                "took 2.500 s, more than `slower_than` (2.000 s)",
                 "the certificate chain of `x` expires in 3 days, less than 14 days",
             ],
         );

@@ -1,8 +1,8 @@
 //! Determines the health of a target from the outcomes of its probes.
 //!
-//! The health changes only after a configured number of consecutive results, so that it does not
-//! flap. The functions are pure: the current time is an argument. `diagnosis` determines why a
-//! probe failed.
+//! Except from unknown to up, the health changes only after a configured number of consecutive
+//! results, so that it does not flap. The functions are pure: the current time is an argument.
+//! `diagnosis` determines why a probe failed.
 
 use jiff::Timestamp;
 
@@ -22,7 +22,7 @@ text_enum! {
         Degraded = "degraded",
         /// Probes of the target fail.
         Down = "down",
-        /// The target has not been probed yet, or too few results are known.
+        /// The target has not been probed yet, or too few results are known to decide.
         Unknown = "unknown",
     }
 }

@@ -4,8 +4,8 @@
 /// Maximum length of an entity or character reference in bytes, with `;` but without `&`.
 const MAX_REFERENCE: usize = 10;
 
-/// Decodes the predefined entities, `&nbsp;` and character references. A no-break space and a
-/// control character become a space. Other references are left as they are.
+/// Decodes the predefined entities of XML, `&nbsp;` and numeric character references. A no-break
+/// space and a control character become a space. Other references are left unchanged.
 pub fn decoded(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,10 +1,10 @@
 //! Determines which layer of a target fails, from requests sent directly to each layer.
 //!
-//! A layer fails if it accepts the connection and then returns no complete response, a server
-//! error, or the status with which the target's URL fails at the same time. A layer is not testable
-//! if it cannot be reached from this host, if its certificate is not accepted, if it redirects to
-//! another host or port, or if its response is unexpected in another way. An example is a load
-//! balancer that rejects requests from outside the CDN with status 403.
+//! A layer fails if it accepts the connection and then sends no response or only a part of one, an
+//! unexpected server error, or the status with which the target's own URL fails in the same round.
+//! A layer is not testable if it cannot be reached from this host, if its certificate is not
+//! accepted, if it redirects to another host or port, or if its response is unexpected in another
+//! way. An example is a load balancer that rejects requests from outside the CDN with status 403.
 
 use jiff::Timestamp;
 
@@ -19,7 +19,7 @@ text_enum! {
     /// The state of a layer, as shown by the requests through it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum LayerState {
-        /// The response meets the target's expectations.
+        /// The response meets every expectation whose violation fails a probe.
         Ok = "ok",
         /// The request failed in the layer or behind it.
         Failing = "failing",
@@ -58,7 +58,8 @@ pub struct LayerFindings {
     pub at: Timestamp,
     /// The results, outermost layer first. The first result is that of [`FRONT`].
     pub results: Vec<LayerResult>,
-    /// Whether each request was made twice. A layer with two different states is not testable.
+    /// Whether each request was made twice. If so, a layer with two different states counts as not
+    /// testable.
     pub repeated: bool,
 }
 
@@ -81,7 +82,7 @@ pub const INNERMOST_LAYER_FAILING: &str = "innermost-layer-failing";
 /// The lowest status code of a server error.
 const SERVER_ERRORS: u16 = 500;
 
-/// The start of [`LayerResult::detail`] if the request returned a response.
+/// The start of [`LayerResult::detail`] if the request received a complete response.
 const STATUS: &str = "status ";
 
 /// Status codes with which a layer may reject a request because of its sender. The response does
@@ -190,9 +191,9 @@ pub fn combine(first: &LayerResult, second: &LayerResult) -> LayerResult {
 }
 
 impl LayerFindings {
-    /// Returns the outermost layer that fails while the next inner layer responds as expected, or
-    /// else the innermost layer if every testable layer fails. Returns `None` if the results show
-    /// neither.
+    /// Returns the outermost layer that fails while the next inner layer responds as expected. If
+    /// there is no such layer, returns the innermost layer if it fails and no layer responds as
+    /// expected. Returns `None` if the results show neither.
     #[must_use]
     pub fn broken(&self) -> Option<BrokenLayer<'_>> {
         let at_edge = self
@@ -261,9 +262,9 @@ fn is_met(target: &Target, observation: &Observation, now: Timestamp) -> bool {
     unmet.iter().all(|unmet| unmet.kind.degrades())
 }
 
-/// Returns whether a fault occurred in the layer itself: after the layer accepted the connection,
-/// and not on this host. A response that is not HTTP, or a chain of redirects, may be normal for a
-/// direct request to the layer and does not count.
+/// Returns whether a fault shows that the layer fails: it occurred after the layer accepted the
+/// connection, and not on this host. A response that is not HTTP, or too many redirects, may be
+/// normal for a direct request to the layer and therefore does not count.
 const fn is_own_fault(fault: &Fault) -> bool {
     matches!(fault.phase, Phase::Processing | Phase::Transfer)
         && matches!(

@@ -20,8 +20,8 @@ pub struct Maintenance {
     windows: Vec<(Vec<WildMatch>, MaintenanceWindow)>,
 }
 
-/// Maximum age in days of the start of a weekly window that is still open. A weekly window lasts at
-/// most seven days.
+/// Maximum age in days of the start of a weekly window that is still open, because a weekly window
+/// lasts at most seven days.
 const DAYS_IN_A_WEEK: i64 = 7;
 
 impl Maintenance {

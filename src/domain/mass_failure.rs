@@ -1,6 +1,6 @@
 //! Detects groups: sets of very many targets that fail at the same time.
 //!
-//! Updating hundreds of alarms takes minutes, during which each alarm pages without a cause.
+//! Updating hundreds of alarms takes minutes, during which each alarm pages without naming a cause.
 //! Updating one alarm for the group takes a second. The targets keep their own incidents; this
 //! module only counts them. The cause of a group is the most frequent cause of its incidents. The
 //! functions are pure: the current time is an argument.
@@ -19,9 +19,9 @@ use crate::model::target::TargetName;
 #[derive(Clone, Debug, Default)]
 pub struct MassFailure {
     /// The targets whose incidents opened within the last minute, with the opening time, oldest
-    /// first.
+    /// first. Empty while a group is open.
     newest: VecDeque<(Timestamp, TargetName)>,
-    /// The open group: when it started, and the targets whose incidents belong to it.
+    /// The open group: when it formed, and the targets whose incidents belong to it.
     group: Option<(Timestamp, HashSet<TargetName>)>,
 }
 
@@ -57,12 +57,12 @@ const MIN_OPENED: usize = 100;
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
 /// Minimum number of members of a group; a group with fewer members dissolves. The number is half
-/// of [`MIN_OPENED`], so that a group does not flap. The remaining 50 alarms need no group, because
+/// of [`MIN_OPENED`], so that a group does not flap. Fewer than 50 alarms need no group, because
 /// updating them takes only about a quarter of a minute.
 const MIN_MEMBERS: usize = MIN_OPENED / 2;
 
-/// Maximum duration of a group. A longer group would hide unrelated targets that fail in the
-/// meantime.
+/// Maximum duration of a group. A group that lasts longer would hide unrelated targets that fail in
+/// the meantime.
 const MAX_DURATION: SignedDuration = SignedDuration::from_hours(1);
 
 /// Maximum number of causes that the text of a summary names, so that the text fits on one line.
@@ -71,7 +71,8 @@ const MAX_NAMED: usize = 3;
 
 impl MassFailure {
     /// Resumes a group that existed before a restart, from the open incidents and the times at
-    /// which they opened.
+    /// which they opened. Incidents that opened more than a minute before the group formed do not
+    /// belong to it.
     #[must_use]
     pub fn resumed<'a>(
         since: Timestamp,

@@ -1,9 +1,9 @@
 //! Detects a problem of the prober itself: many unrelated targets fail in the same phase.
 //!
-//! A lost uplink, a broken resolver or a wrong clock makes all probes fail in the same phase,
-//! before any server responds. Such failures must not be attributed to the targets. Detection is
-//! conservative: it requires failures in at least nine of ten targets and on at least three
-//! unrelated sites. The computation is pure and bounded.
+//! A lost uplink, a broken resolver or a wrong clock makes nearly all probes fail in the same
+//! phase, before any server responds. Such failures must not be attributed to the targets.
+//! Detection is conservative: at least five, and at least nine tenths, of the recently probed
+//! targets must fail, on at least three unrelated sites. The computation is pure and bounded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct ProberHealth {
 /// A change of the prober's health, with the counts that it is based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProberTransition {
-    /// The prober has a problem. Failures in the phase of the counts are now attributed to the
+    /// The prober has a problem. Failures in [`ProbeCounts::phase`] are now attributed to the
     /// prober.
     Started(ProbeCounts),
     /// The problem ended. Failures are attributed to the targets again.
@@ -56,7 +56,7 @@ pub struct ProbeCounts {
 struct TargetResult {
     target: TargetName,
     site: Arc<str>,
-    /// The phase in which the probe failed, if it is one of [`PHASES`].
+    /// The phase in which the probe failed; `None` if the probe did not fail in one of [`PHASES`].
     phase: Option<Phase>,
     expires: Timestamp,
 }
@@ -139,8 +139,8 @@ impl ProberHealth {
     fn transition(&mut self) -> Option<ProberTransition> {
         if let Some(phase) = self.failing_phase {
             let counts = self.counts(phase);
-            // The problem ends if fewer than half of the targets fail in the phase, or if the
-            // failures are too few to attribute them to the prober.
+            // The problem ends if fewer than half of the recently probed targets fail in the phase,
+            // or if the failures are too few to attribute them to the prober.
             let few = counts.failing < MIN_FAILING || counts.sites < MIN_SITES;
             return (few || counts.failing * 2 < counts.of).then(|| {
                 self.failing_phase = None;
@@ -202,7 +202,7 @@ fn site(url: &Url) -> String {
     let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
     let shared = ["amazonaws.com", "on.aws", "cloudfront.net"];
     if let Some(suffix) = shared.iter().find(|suffix| host.ends_with(**suffix)) {
-        // The first label names the API, function or load balancer; all of them belong to one site.
+        // The first label names one API, function or load balancer, so it is not part of the site.
         let rest = labels.get(1..).unwrap_or_default().join(".");
         return if rest.is_empty() {
             (*suffix).to_owned()

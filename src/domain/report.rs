@@ -69,24 +69,24 @@ pub struct Update {
     pub maintenance: bool,
 }
 
-/// A scheduled probe that did not run.
+/// A scheduled slot in which no probe started. The target is probed as soon as possible afterwards.
 #[derive(Clone, Debug)]
 pub struct Missed {
-    /// The target that was not probed.
+    /// The target of the slot.
     pub target: Arc<Target>,
-    /// The reason why the probe did not run.
+    /// The reason why no probe started.
     pub reason: MissedReason,
 }
 
 text_enum! {
-    /// The reason why a scheduled probe did not run.
+    /// The reason why no probe started in a slot.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum MissedReason {
         /// The previous probe of this target was still running.
         StillRunning = "still-running",
         /// The maximum number of probes was in flight.
         NoCapacity = "no-capacity",
-        /// The process was suspended or lacked CPU time until the scheduled time had passed.
+        /// The process was suspended or lacked CPU time until a later slot of the target was due.
         HeldUp = "held-up",
     }
 }

@@ -28,7 +28,7 @@ pub struct Schedule {
 pub enum Action {
     /// Start a probe of the target for the slot that was due at the given time.
     Start(Arc<Target>, Duration),
-    /// Record the slot that was due at the given time as missed. No probe runs in this slot.
+    /// Record the slot that was due at the given time as missed: no probe started in it.
     Missed(Arc<Target>, Duration, MissedReason),
 }
 
@@ -40,23 +40,24 @@ struct Entry {
     due: Duration,
     /// Whether a probe of the target is running.
     running: bool,
-    /// The due time of a missed slot. The target is probed as soon as the running probe ends or
-    /// capacity is free.
+    /// The due time of a missed slot; `None` if none is to be made up for. The target is probed as
+    /// soon as its running probe has ended and capacity is free.
     overdue: Option<Duration>,
     /// Whether the target is in [`Schedule::waiting`].
     waiting: bool,
 }
 
-/// Maximum time until the first probes of up to [`MAX_TARGETS_AT_ONCE`] targets have started. One
-/// second remains for these probes to end within the documented 5 s.
+/// Maximum time until the first probes of up to [`MAX_TARGETS_AT_ONCE`] targets have started. The
+/// documented maximum until these probes have ended is 5 s, so one second remains for the probes
+/// themselves.
 const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 
-/// Maximum time until the first probe of a target's new URL has started.
+/// Maximum time from a reload until the first probe of a target's new URL has started.
 const MOVED_PROBES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Maximum number of targets whose first probes start within [`FIRST_PROBES_WITHIN`]. With more
 /// targets, the first probe of a target starts in the target's slot, because thousands of
-/// handshakes within seconds would distort each other's durations.
+/// handshakes within seconds would distort each other's measured durations.
 const MAX_TARGETS_AT_ONCE: usize = 1000;
 
 impl Schedule {
@@ -171,7 +172,8 @@ impl Schedule {
         };
         entry.running = false;
         if entry.overdue.is_some() && !std::mem::replace(&mut entry.waiting, true) {
-            // The slot is already counted as missed. The probe for it only waits for capacity.
+            // The passed slot is already counted as missed, so the late probe is due now and only
+            // waits for capacity.
             entry.overdue = Some(now);
             self.waiting.push_back(name.clone());
         }

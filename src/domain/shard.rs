@@ -53,8 +53,8 @@ pub fn share(settings: Settings, index: u32) -> Settings {
 /// StatefulSet. `variable` looks up an environment variable.
 ///
 /// # Errors
-/// [`IndexError`] if the index is automatic and the name of the pod has no ordinal, or if the
-/// ordinal is not below the number of shards.
+/// [`IndexError`] if the index is automatic and the name of the pod is unknown or has no ordinal,
+/// or if the ordinal is not below the number of shards.
 pub fn index(
     shards: &ShardSettings,
     variable: impl Fn(&str) -> Option<String>,

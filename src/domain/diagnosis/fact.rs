@@ -13,7 +13,7 @@ use crate::domain::diagnosis::catalog::{CATALOG, info};
 pub enum FactValue {
     /// A text value.
     Text(String),
-    /// A numeric value; times are in seconds.
+    /// A numeric value; the catalog states its unit, if any.
     Number(f64),
 }
 
@@ -63,7 +63,7 @@ impl Facts {
         }
     }
 
-    /// Returns every known fact, sorted by name.
+    /// Returns the name and value of every known fact, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &FactValue)> {
         self.values
             .iter()
@@ -72,7 +72,7 @@ impl Facts {
 
     /// Sets the value of a fact, whose name must be in the catalog.
     pub fn set(&mut self, name: &str, value: FactValue) {
-        debug_assert!(info(name).is_some(), "`{name}` is not in the catalog");
+        debug_assert!(info(name).is_some(), "fact `{name}` is not in the catalog");
         self.values.insert(name.to_owned(), value);
     }
 
@@ -93,7 +93,7 @@ impl fmt::Display for FactValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            // Rounds to microseconds, because finer digits are measurement noise.
+            // Rounds to six decimal places: for a time in seconds, further digits are noise.
             Self::Number(number) => write!(f, "{}", (number * 1e6).round() / 1e6),
         }
     }

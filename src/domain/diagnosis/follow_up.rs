@@ -7,7 +7,8 @@ use crate::domain::diagnosis::fact::Facts;
 use crate::domain::layers::LayerFindings;
 
 impl Facts {
-    /// Adds the state of each layer, and the facts about the layer that is broken, if there is one.
+    /// Adds the state of each layer, whether the requests were repeated, and which layer is broken,
+    /// if any.
     pub fn add_layers(&mut self, findings: &LayerFindings) {
         for result in &findings.results {
             self.set_text(&format!("layer.{}", result.name), result.state.as_str());

@@ -1,9 +1,9 @@
 //! Decides whether a front door generated a response itself.
 //!
-//! For an AWS API, `yes` requires a known body, compared byte for byte except for whitespace from a
-//! client that reformats JSON, and only headers that gateways and CDNs add. A customized gateway
-//! response therefore counts as `unclear` or `no`. `headers` decides where the headers are from,
-//! and `recognition` determines the front door.
+//! For an AWS API (an HTTP API, a REST API or a function URL), `yes` requires a known body and only
+//! headers that gateways and CDNs add. The body must match byte for byte, except for whitespace if
+//! a client reformatted its JSON. A customized gateway response therefore counts as `unclear` or
+//! `no`. `headers` decides where the headers are from, and `recognition` determines the front door.
 
 mod headers;
 
@@ -15,20 +15,20 @@ use crate::model::observation::Response;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// Whether a gateway generated a response itself or relayed it.
+    /// Whether the front door generated a response itself or relayed it.
     ///
     /// The texts are the values of the fact `gateway_made`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum GatewayMade {
-        /// The gateway generated the response: the body is one that it is known to write, and, for
-        /// an AWS API, every header is one that gateways or CDNs add.
+        /// The front door generated the response: the body is one that this front door is known to
+        /// write, and, for an AWS API, every header is one that gateways or CDNs add.
         Yes = "yes",
         /// The response does not show who generated it. For example, every header is one that
         /// gateways or CDNs add, but the body is unknown or empty; or the body is one of an HTTP
         /// API, but a header is unknown.
         Unclear = "unclear",
-        /// At least one header is not from a gateway or a CDN, so the backend generated the
-        /// response; or the front door is unknown.
+        /// The front door is an AWS API and at least one header is not from a gateway or a CDN, so
+        /// the backend generated the response; or the front door is unknown.
         No = "no",
     }
 }
@@ -44,9 +44,9 @@ const HTTP_API_BODIES: &[(u16, &str)] = &[
     (429, r#"{"message":"Too Many Requests"}"#),
 ];
 
-/// Status and exact body of the responses that a REST API generates. The bodies of 5xx responses
-/// have a space after the colon and are in sentence case, except the body for a failed authorizer
-/// (captured in 2023).
+/// Status and exact body of the responses that a REST API generates. In the body of a 5xx response,
+/// a space follows the colon and the message is in sentence case, except in `{"message":null}` for
+/// a failed authorizer (captured in 2023).
 const REST_API_BODIES: &[(u16, &str)] = &[
     (500, r#"{"message": "Internal server error"}"#),
     (502, r#"{"message": "Internal server error"}"#),
@@ -62,7 +62,7 @@ const REST_API_BODIES: &[(u16, &str)] = &[
     (403, r#"{"message":"Missing Authentication Token"}"#),
     (403, r#"{"message":"Forbidden"}"#),
     (401, r#"{"message":"Unauthorized"}"#),
-    // This body was also observed with a space after the colon.
+    // The body for 429 was observed both without and with a space after the colon.
     (429, r#"{"message": "Too Many Requests"}"#),
     (413, "HTTP content length exceeded 10485760 bytes."),
     (413, r#"{"message":"Request Too Long"}"#),
@@ -101,8 +101,8 @@ const LOAD_BALANCER_PAGE: [&str; 3] = [
 /// The header with which REST APIs and function URLs mark their own errors.
 const ERROR_TYPE: &str = "x-amzn-errortype";
 
-/// Maximum length of a reformatted body as a multiple of the original length. A JSON object with
-/// one member stays below this when it is printed with line breaks.
+/// Exclusive upper bound of the length of a reformatted body, as a multiple of the original length.
+/// A JSON object with one member stays below this bound when it is printed with line breaks.
 const MAX_REFORMATTED: usize = 3;
 
 impl GatewayMade {
@@ -111,18 +111,18 @@ impl GatewayMade {
     pub fn judge(door: FrontDoor, response: &Response) -> Self {
         let exact = match door {
             FrontDoor::HttpApi => is_one_of(HTTP_API_BODIES, response),
-            // A function may return the same bytes, but without the error type header.
+            // A function may return the same body, but its response has no error type header.
             FrontDoor::RestApi => {
                 response.header(ERROR_TYPE).is_some() && is_one_of(REST_API_BODIES, response)
             }
             FrontDoor::FunctionUrl => {
                 is_one_of(FUNCTION_URL_BODIES, response) || is_throttle(response)
             }
-            // A fixed-response action has the same `server` header; only the page shows that the
-            // load balancer generated an error.
+            // The response of a fixed-response action has the same `server` header, so only the
+            // page shows that the load balancer generated an error.
             FrontDoor::Alb if is_load_balancer_page(response) => return Self::Yes,
             FrontDoor::Alb => return Self::Unclear,
-            // CloudFront is recognized only by its own error page without headers of other servers.
+            // `door` is `CloudFront` only if the response is CloudFront's own error page.
             FrontDoor::CloudFront => return Self::Yes,
             FrontDoor::Unknown => return Self::No,
             // For the other front doors, only a known error page shows that they generated the
@@ -135,7 +135,7 @@ impl GatewayMade {
             Origin::Gateway => Self::Unclear,
             // A CDN or proxy in front of an HTTP API may have added the unknown header. A REST API
             // may have relayed the body and error type of another API, and nothing is in front of
-            // the host name of a function URL, so an unknown header there counts as `no`.
+            // the host name of a function URL, so for these two an unknown header counts as `no`.
             Origin::Unknown if exact && door == FrontDoor::HttpApi => Self::Unclear,
             Origin::Unknown | Origin::Integration => Self::No,
         }
@@ -177,7 +177,7 @@ fn is_throttle(response: &Response) -> bool {
 }
 
 /// Returns whether the body is the load balancer's error page for the status of the response. Any
-/// reason is accepted, because only some reasons are captured.
+/// reason phrase is accepted, because the pages of only some statuses were captured.
 fn is_load_balancer_page(response: &Response) -> bool {
     let [before, between, after] = LOAD_BALANCER_PAGE;
     let page = body_text::text(&response.body);

@@ -20,22 +20,24 @@ use crate::domain::expectation::{self, Unmet};
 use crate::model::observation::{Observation, Phase, Response};
 use crate::model::target::{Authorizer, AwsDeclarations, Integration, Target};
 
-/// Maximum length of a fact about a header or a body in characters, except `body.text`. Rules test
-/// only short values, so longer values are truncated.
+/// Maximum length in characters of a fact's text that is copied from a response, except
+/// `body.text`. Rules test only short values, so longer values are truncated.
 const MAX_TEXT: usize = 256;
 
-/// Maximum number of header facts per response; further headers are ignored.
+/// Maximum number of response headers that are read to set facts; further headers are ignored.
 const MAX_HEADERS: usize = 64;
 
-/// Maximum number of unmet expectations in an error.
+/// Maximum number of unmet expectations that the text of an error describes; the others are
+/// counted.
 const MAX_UNMET: usize = 4;
 
 /// Names of headers that may contain secrets; these headers never become facts.
 const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authorization"];
 
 impl Facts {
-    /// Computes every fact of one observation. An unknown fact is absent. A probe that passed has
-    /// only default facts, declared facts, and facts about its connections.
+    /// Computes the facts that depend only on the target, the observation and its context. An
+    /// unknown fact is absent. A probe that passed has only default facts, declared facts, and
+    /// facts about its connections.
     #[must_use]
     pub fn gather(target: &Target, observation: &Observation, context: &Context) -> Self {
         let mut facts = Self::defaults();
@@ -67,8 +69,8 @@ impl Facts {
                 }
                 door
             });
-        // A cached response was generated for an earlier request, so its time is not that of the
-        // function.
+        // A cached response was generated for an earlier request, so the response time does not
+        // include the time of the function.
         if facts.get("age").is_none() {
             facts.add_timing(target, observation, context, door);
         }
@@ -98,8 +100,8 @@ impl Facts {
         }
     }
 
-    /// Adds the facts about the fault or, without a fault, about the most severe unmet expectation,
-    /// and the error.
+    /// Adds the facts about the fault or, without a fault, about the most severe unmet expectation.
+    /// Also sets `error`.
     fn add_failure(&mut self, target: &Target, observation: &Observation, context: &Context) {
         if let Some(fault) = &observation.fault {
             self.set_text("phase", fault.phase.as_str());
@@ -126,7 +128,8 @@ impl Facts {
                 self.set_number(&format!("phase.{}", phase.as_str()), time.as_secs_f64());
             }
         }
-        // The duration is zero if a transcript contains no times.
+        // The duration of an observation from a transcript is zero if the transcript does not state
+        // how long the request took.
         if !observation.duration.is_zero() {
             self.set_number("duration", observation.duration.as_secs_f64());
         }
@@ -189,8 +192,8 @@ fn truncated(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 
-/// Returns the error in one line: the details of the unmet expectations, most severe first, at most
-/// [`MAX_UNMET`] of them.
+/// Returns the error in one line: the details of at most [`MAX_UNMET`] unmet expectations, most
+/// severe first, and the number of the others.
 fn error_of(unmet: &[Unmet]) -> String {
     let shown = unmet.iter().take(MAX_UNMET);
     let mut parts: Vec<&str> = shown.map(|unmet| unmet.detail.as_str()).collect();

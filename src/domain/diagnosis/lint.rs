@@ -1,10 +1,10 @@
 //! Checks parsed rules: runs their examples and finds rules that can never determine the cause.
 //!
 //! Examples and counterexamples are run against all rules. A rule can never determine the cause if
-//! its conditions, compared fact by fact, imply the conditions of another rule that weighs at least
-//! as much. The check does not find a rule that is outweighed only by several rules together, or a
-//! rule that tests facts that never occur together. The absence of findings is therefore not a
-//! proof.
+//! its conditions, compared fact by fact, imply the conditions of another rule that always outranks
+//! it. The check does not find a rule that is outranked only by several rules together, or a rule
+//! that tests facts that never occur together. An empty result therefore does not prove that
+//! every rule can determine a cause.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::{Rule, RuleProblem};
@@ -97,7 +97,7 @@ fn outweighs(rules: &[&Rule], place: usize) -> Option<Finding> {
         return None;
     }
     let message = format!(
-        "rule `{}` matches whenever these built-in rules do and weighs more, so they can never determine the cause: {}",
+        "rule `{}` matches whenever these built-in rules match and outranks them, so they can never determine the cause: {}",
         rule.id,
         outweighed.join(", ")
     );
@@ -120,7 +120,7 @@ fn outranks(rules: &[&Rule], above: usize, below: usize) -> bool {
     }
     let ((least, _), (_, most)) = (weights(first, second), weights(second, second));
     // Rules of different causes that tie share the first place. Of two rules of one cause that tie,
-    // the first rule wins.
+    // the earlier rule wins.
     let first_of_cause = first.cause == second.cause && above < below;
     least > most || (first_of_cause && least >= most)
 }
@@ -179,7 +179,7 @@ fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<Stri
     }
     let by_rule = deciding_rule(book, example);
     Some(format!(
-        "this example is diagnosed as `{}`{by_rule}, and `{}` has a share of only {:.0} %; raise `weight` or correct `given`",
+        "this example is diagnosed as `{}`{by_rule}, and `{}` has only {:.0} % of the weight of all candidates; raise `weight` or correct `given`",
         verdict.cause,
         rule.cause,
         own * 100.0
@@ -187,7 +187,7 @@ fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<Stri
 }
 
 /// The message about an example without the fact `phase`.
-const NO_PHASE: &str = "this example has no `phase`, so nothing failed; add one, such as phase = \"expect\", or set it once for the whole file";
+const NO_PHASE: &str = "this example has no `phase`, so nothing failed; add one, such as phase = \"expect\", or set it once at the top of the file";
 
 /// Returns an error for each counterexample that is diagnosed as the rule's cause.
 fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
@@ -210,8 +210,8 @@ fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
         .collect()
 }
 
-/// Describes the rule that determines the cause of the facts, as the end of a sentence; empty if no
-/// rule matches.
+/// Returns the end of a message, which names the rule that determines the cause for the facts;
+/// empty if no rule matches.
 fn deciding_rule(book: &Rulebook, facts: &Facts) -> String {
     let heaviest = book.heaviest_match(facts);
     heaviest.map_or_else(String::new, |rule| {
@@ -281,8 +281,8 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
                 "Warning t.toml:11: rule `narrow` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; raise its `weight` above 1, change its conditions, or remove it",
             ],
         );
-        // A rule may determine the cause if it ties with another cause, comes earlier, or is
-        // sometimes heavier.
+        // The narrower rule may determine the cause if it ties with a rule of another cause, comes
+        // before the broader rule, or is sometimes heavier.
         check(&[broad.clone(), rule("narrow", when, "")], &[]);
         check(&[rule("narrow", "status = 503", ""), broad], &[]);
         let lighter = "weigh = [{ when = { invoked = \"yes\" }, factor = 0.5 }]";
@@ -304,7 +304,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
             ],
             &[
                 "Warning t.toml:11: rule `last` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; a fallback is used only if no ordinary rule matches; change the fallback's conditions, or remove it",
-                "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and `last` has a share of only 0 %; raise `weight` or correct `given`",
+                "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and `last` has only 0 % of the weight of all candidates; raise `weight` or correct `given`",
             ],
         );
     }
@@ -327,7 +327,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
                 rule("light", "status = { at_least = 500 }", ""),
             ],
             &[
-                "Error t.toml:19: this example is diagnosed as `heavy` by rule `heavy` (t.toml:1), and `light` has a share of only 10 %; raise `weight` or correct `given`",
+                "Error t.toml:19: this example is diagnosed as `heavy` by rule `heavy` (t.toml:1), and `light` has only 10 % of the weight of all candidates; raise `weight` or correct `given`",
             ],
         );
         check(

@@ -47,7 +47,7 @@ pub enum Outcome {
     Passed,
     /// The response is correct, but too slow or served with a certificate that expires soon.
     Degraded,
-    /// There is no complete response, or the response does not meet an expectation.
+    /// There is no complete response, or its status, headers, or body do not meet the expectations.
     Failed,
 }
 
@@ -67,7 +67,7 @@ pub struct Diagnosis {
     pub error: Option<String>,
 }
 
-/// The most probable cause of a failure, and its rivals.
+/// The most probable cause of a failed or degraded probe, with all candidates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The id of the most probable cause.
@@ -80,13 +80,14 @@ pub struct Verdict {
     pub hop: Option<Hop>,
     /// The certainty of the most probable cause.
     pub certainty: Certainty,
-    /// Every cause with a matching rule, the most probable first. The shares add up to 1.
+    /// Every cause with a matching rule, the most probable first; only `unexplained` if no rule
+    /// matches. The shares add up to 1.
     pub candidates: Vec<Candidate>,
     /// The next steps for the most probable cause.
     pub next: Vec<String>,
 }
 
-/// A cause with a matching rule, and the cause's share of the probability.
+/// A possible cause of a failure, and the cause's share of the probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// The id of the cause.

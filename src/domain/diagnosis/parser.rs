@@ -203,7 +203,8 @@ impl<'a> Parser<'a> {
             } else {
                 self.problem(
                     at,
-                    "`weigh` requires `when` and `factor`; add both".to_owned(),
+                    "an entry of `weigh` requires `when` and `factor`; add the missing key"
+                        .to_owned(),
                 );
             }
         }

@@ -3,8 +3,8 @@
 //! A limit fires at its value, and the response arrives a little later. Two captures show the
 //! delay, including connection setup: 30.163 s for the 30 s limit of HTTP APIs, and 29.230 s for
 //! the 29 s limit of REST APIs. The candidates are the declared limits, the documented defaults,
-//! and a limit that `baseline::plateau` learned from the target's failures. The time alone does not
-//! show which component has a learned limit.
+//! and a limit that `baseline::plateau` learned from the target's failures. The response time alone
+//! does not show which component has a learned limit.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ text_enum! {
         CloudFront = "cloudfront",
         /// The prober's own timeout.
         Client = "client",
-        /// An undeclared limit that the times of repeated failures match.
+        /// An undeclared limit that the response times of repeated failures match.
         Learned = "learned",
         /// The response time matches no known limit.
         None = "none",
@@ -59,21 +59,21 @@ const CLOUDFRONT_LIMIT: Duration = Duration::from_secs(30);
 /// measures from the time when the whole request is written, but the gateway may measure from the
 /// first byte of the request.
 const EARLY: Duration = Duration::from_millis(20);
-/// Maximum time by which a response that hits a limit may arrive after the limit. This is four
-/// times the largest captured delay (230 ms), and covers name resolution and handshakes on a link
-/// with a latency of 250 ms.
+/// Upper bound of the delay by which a response may arrive after the limit that it hits, not
+/// counting [`ResponseTime::network`]. The bound is about four times the largest captured delay (230 ms),
+/// and covers name resolution and handshakes on a link with a latency of 250 ms.
 const LATE: Duration = Duration::from_secs(1);
 /// Lower bound of the tolerated delay after a limit: the largest captured delay (230 ms) plus
-/// jitter. The tolerated delay is otherwise a tenth of the limit, so that not every response
-/// matches a short limit.
+/// jitter. Between this bound and [`LATE`], the tolerated delay is a tenth of the limit, so that
+/// not every response matches a short limit.
 const LATE_AT_LEAST: Duration = Duration::from_millis(300);
 
-/// Constant part of the maximum difference between the times of responses that hit the same limit.
-/// It covers the jitter of a round trip and the granularity of the timer.
+/// Constant part of the maximum difference between the response times of requests that hit the same
+/// limit. This part covers the jitter of a round trip and the granularity of the timer.
 const SPREAD: Duration = Duration::from_millis(50);
-/// Divisor of the limit. The quotient is added to [`SPREAD`] to get the maximum difference. Times
-/// around 30 s may differ by 200 ms in total, which covers connection setup and retries inside the
-/// front door.
+/// Divisor of the limit. The quotient is added to [`SPREAD`] to get the maximum difference.
+/// Response times around 30 s may differ by 200 ms in total, which covers connection setup and
+/// retries inside the front door.
 const SPREAD_PART: u32 = 200;
 
 impl Plateau {
@@ -81,9 +81,10 @@ impl Plateau {
     ///
     /// If several limits match, the status decides first: an API that times out returns another
     /// status than an API that relays a function timeout. Among the remaining limits, the highest
-    /// one wins, because limits do not fire early and the response is least late for the highest
-    /// limit. Of equal limits, the outer one wins, because its timer started first. A learned limit
-    /// matches only if no other limit does, because a declared limit has a known owner.
+    /// one wins, because limits do not fire early and the delay after the highest limit is the
+    /// shortest. Of equal limits, the outer one wins, because its timer started first. A learned limit
+    /// matches only if no other limit does, because it is known which component
+    /// enforces the others.
     #[must_use]
     pub fn find(door: FrontDoor, declared: &AwsDeclarations, response: ResponseTime) -> Self {
         if response.prober_timed_out {
@@ -117,15 +118,15 @@ impl ResponseTime {
     }
 }
 
-/// Returns the maximum difference between the times of responses that hit the same limit.
+/// Returns the maximum difference between the response times of requests that hit the same `limit`.
 #[must_use]
 pub fn max_spread(limit: Duration) -> Duration {
     SPREAD + limit / SPREAD_PART
 }
 
-/// Returns the API's integration timeout. `None` if this timeout cannot have caused the response:
-/// HTTP APIs time out with 503 and REST APIs with 504 (both captured), so a 500 or 502 is not a
-/// timeout of the API.
+/// Returns the API's integration timeout. `None` if the timeout is unknown, or cannot have caused
+/// the response: HTTP APIs time out with 503 and REST APIs with 504 (both captured), so a 500 or
+/// 502 is not a timeout of the API.
 fn integration_limit(
     door: FrontDoor,
     declared: &AwsDeclarations,

@@ -16,7 +16,7 @@ use crate::model::cause::Certainty;
 const LIKELY_FROM: f64 = 0.9;
 
 /// Pairs of lists: derived facts, and the facts from which they are derived. If the evidence
-/// contains one of the derived facts, the facts in the second list are added to it.
+/// contains one of the derived facts, the facts in the second list are added to the evidence.
 const DERIVED_FROM: &[(&[&str], &[&str])] = &[
     (
         &["invoked"],
@@ -76,7 +76,7 @@ const INFORMATIVE_HEADERS: &[&str] = &[
     "header.content-type",
 ];
 
-/// Maximum number of [`INFORMATIVE_HEADERS`] in the evidence.
+/// Maximum number of [`INFORMATIVE_HEADERS`] that are added to the evidence.
 const MAX_INFORMATIVE: usize = 3;
 
 /// A rule that matches, with its weight for the given facts.
@@ -116,7 +116,8 @@ pub(super) fn rank<'a>(rules: &'a [Rule], facts: &Facts) -> Vec<Match<'a>> {
     ranked
 }
 
-/// Returns whether all conditions hold. Conditions on the body, which may be long, are tested last.
+/// Returns whether all conditions hold. Conditions on the body are tested last, because a body may
+/// be long.
 fn all_hold(conditions: &[Condition], facts: &Facts) -> bool {
     let is_on_body = |condition: &&Condition| condition.fact.starts_with("body.");
     let first = conditions.iter().filter(|one| !is_on_body(one));
@@ -142,8 +143,8 @@ pub(super) fn verdict(first: &Match<'_>, ranked: &[Match<'_>], facts: &Facts) ->
     first.rule.verdict(facts, certainty, candidates)
 }
 
-/// Returns the known facts that the ranked rules test, in the order tested, followed by the facts
-/// from which these are derived.
+/// Returns the known facts that the ranked rules test, in the order tested; then, for a fallback,
+/// the status and the most informative headers; then the facts from which the others are derived.
 pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
     let tested = ranked.iter().flat_map(|one| {
         let factors = one.rule.weigh.iter().flat_map(|factor| &factor.when);
@@ -167,7 +168,7 @@ pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
         let new: Vec<Evidence> = new.collect();
         found.extend(new);
     }
-    // If the floor is a single time, its lower end is redundant.
+    // If both ends of the floor are equal, the lower end is redundant.
     let is_point = facts.get("floor.low") == facts.get("floor");
     for (derived, sources) in DERIVED_FROM {
         if derived.iter().any(|fact| !is_new(&found, fact)) {

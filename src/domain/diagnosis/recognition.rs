@@ -94,14 +94,14 @@ impl FrontDoor {
             .unwrap_or(Self::Unknown)
     }
 
-    /// Recognizes only the front doors of AWS, which take precedence over others; returns `Unknown`
-    /// for any other. This is sufficient for the baseline, which measures floors of AWS gateways
-    /// only.
+    /// Recognizes only API Gateway, CloudFront, function URLs and load balancers of AWS, which take
+    /// precedence over other front doors; returns `Unknown` for any other. This is sufficient for
+    /// the baseline, which measures floors of AWS gateways only.
     #[must_use]
     pub fn of_aws(response: &Response, host: &str) -> Self {
         let has = |name: &str| response.header(name).is_some();
-        // The API headers are checked first: if they are present, the API relayed the CloudFront
-        // page.
+        // The API headers are checked first: if they are present, a CloudFront page in the body was
+        // relayed by the API.
         if has("apigw-requestid") && !has("x-amzn-requestid") {
             Self::HttpApi
         } else if has("x-amz-apigw-id") && has("x-amzn-requestid") {
@@ -141,10 +141,10 @@ fn is_fastly(response: &Response) -> bool {
         .is_some_and(|caches| caches.starts_with("cache-"))
 }
 
-/// Returns whether CloudFront, as the outermost front door, generated the response. An application
-/// may relay the page of a distribution that it depends on, so the response must have a header of
-/// CloudFront and none of another server or an application. If a transcript has no headers, the
-/// page is enough.
+/// Returns whether the CloudFront in front of the application generated the response. An
+/// application may relay the page of another distribution that it depends on, so the response must
+/// have a header of CloudFront and none of another server or an application. If a transcript has no
+/// headers, the page is enough.
 fn is_from_cloudfront(response: &Response) -> bool {
     let is_own = |(name, value): &(String, String)| {
         let value = value.to_ascii_lowercase();

@@ -23,7 +23,7 @@ pub struct Rule {
     /// [`Rulebook::causes`]: super::rulebook::Rulebook::causes
     pub cause: CauseId,
     /// The title: one sentence without a period, at most 80 characters. `{status}` is replaced with
-    /// the status of the response.
+    /// the status of the response, or with `an error` if the status is unknown.
     pub title: String,
     /// The team that has to act.
     pub owner: Owner,

@@ -31,7 +31,7 @@ const UNEXPLAINED_TITLE: &str = "No rule explains this failure";
 
 /// The next steps of the verdict `unexplained`.
 const UNEXPLAINED_NEXT: &[&str] = &[
-    "Read the evidence: status, headers, and phase times are all that was seen from outside.",
+    "Read the evidence: it lists what was seen from outside, such as the status and the response time.",
     "Search the logs of the service and of its gateway for the request id and the time.",
     "If you find the cause, write a rule for it: `probecause explain --facts` lists the facts that the rule may test.",
 ];

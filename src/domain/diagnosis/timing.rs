@@ -38,7 +38,7 @@ const INTERMEDIARY_HEADERS: &[&str] = &[
 ];
 
 impl Facts {
-    /// Adds the facts about the response time; adds none if the time is unknown.
+    /// Adds the facts about the response time; adds none if the response time is unknown.
     pub(super) fn add_timing(
         &mut self,
         target: &Target,
@@ -64,8 +64,8 @@ impl Facts {
         };
         let plateau = Plateau::find(door, &target.aws, response);
         self.set_text("plateau", plateau.as_str());
-        // With redirects, the time is a sum over several requests, but the floor and the history
-        // apply to one request.
+        // With redirects, the response time is a sum over several requests, but the floor and the
+        // history apply to one request.
         if observation.response.is_some() && observation.redirects == 0 {
             self.add_floor(target, observation, context, time);
         }
@@ -98,9 +98,9 @@ impl Facts {
             self.set_number("healthy_minimum", fastest.as_secs_f64());
         }
         // A declared authorizer takes time before the function can run, so `invoked` stays
-        // `unclear`. If none is declared, the time is still used for ranking, because most routes
-        // have no authorizer. A rule makes authorizer failures a rival cause, so the certainty
-        // stays `possible`.
+        // `unclear`. If none is declared, the response time is used for ranking, because most
+        // routes have no authorizer. A rule makes authorizer failures a rival cause, so the
+        // certainty stays `possible`.
         let has_authorizer = matches!(
             target.aws.authorizer,
             Some(Authorizer::Lambda | Authorizer::Jwt | Authorizer::Iam)
@@ -139,7 +139,7 @@ pub fn through_intermediary(observation: &Observation) -> bool {
 }
 
 /// Estimates the floor as one round trip plus the gateway's overhead. `None` if the processing time
-/// is unknown, or if a proxy or CDN accepted the connection.
+/// or the connect time is unknown, or if a proxy or CDN accepted the connection.
 fn estimated_floor(target: &Target, observation: &Observation) -> Option<Floor> {
     observation.phases.processing?;
     let round_trip = observation.phases.connect?;
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_response_faster_than_any_healthy_one_suggests_that_the_function_did_not_run() {
         check(&context(None, Some(150)), &[(100, "no"), (160, "unclear")]);
-        // A measured floor outweighs the history, and the time is far above the floor.
+        // A measured floor outweighs the history, and the response is far above the floor.
         check(&context(Some((18, 20)), Some(150)), &[(100, "unclear")]);
         check(
             &context(None, Some(900)),
@@ -280,7 +280,7 @@ mod tests {
             connect: Some(Duration::from_millis(90)),
             ..healthy
         });
-        // 150 ms with a 90 ms round trip correspond to 70 ms with the current 10 ms.
+        // 150 ms with a 90 ms round trip correspond to 70 ms with the current 10 ms round trip.
         check(&far, &[(69, "no"), (100, "unclear")]);
     }
 

@@ -1,4 +1,4 @@
-//! Checks when the certificate chains of a probe expire. Every hop with TLS has one chain.
+//! Determines when the certificate chains of a probe expire. Every hop with TLS has one chain.
 
 use jiff::Timestamp;
 
@@ -9,8 +9,8 @@ use crate::model::target::Expectations;
 /// Number of seconds per day.
 const DAY: i64 = 86_400;
 
-/// Returns the number of days until the first certificate chain of the probe's hops expires,
-/// rounded down. The number is negative if the chain has expired. Returns `None` if no hop has a
+/// Returns the number of days until the earliest expiry of the certificate chains of the probe's
+/// hops, rounded down. The number is negative after this expiry. Returns `None` if no hop has a
 /// certificate chain.
 #[must_use]
 pub fn days(observation: &Observation, now: Timestamp) -> Option<i64> {
@@ -35,7 +35,7 @@ fn first_expiry(observation: &Observation, now: Timestamp) -> Option<(String, i6
 }
 
 /// Returns the unmet expectation if a certificate chain expires in less than `certificate_days`
-/// days.
+/// days; otherwise `None`.
 pub(super) fn check(
     expectations: &Expectations,
     observation: &Observation,

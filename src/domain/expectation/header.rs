@@ -4,9 +4,9 @@ use super::{Unmet, UnmetKind};
 use crate::model::observation::Response;
 use crate::model::target::TextMatch;
 
-/// Returns the unmet expectation if the header `name` does not meet its condition. If the header
-/// has several values, one of them must meet a positive condition, and all must meet a negative
-/// one.
+/// Returns the unmet expectation if the header `name` does not meet its condition; otherwise
+/// `None`. If the header has several values, one of them must meet a positive condition, such as
+/// `Contains`, and all must meet a negative one, such as `Lacks`.
 pub(super) fn check(name: &str, expected: &TextMatch, response: &Response) -> Option<Unmet> {
     let headers = response.headers.iter();
     let values: Vec<&str> = headers

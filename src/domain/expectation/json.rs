@@ -4,7 +4,7 @@ use serde_json::{Number, Value};
 
 use crate::model::target::{Comparison, JsonPath, JsonTest, Pattern};
 
-/// Maximum length in characters of an actual value in a message.
+/// Maximum length, in characters, of a received JSON value in a message.
 const MAX_SHOWN: usize = 100;
 
 /// Returns a description of the problem if the body does not meet the condition on the values at
@@ -29,7 +29,7 @@ pub(super) fn problem(path: &JsonPath, test: &JsonTest, body: &str) -> Option<St
     let wanted = wanted(test);
     let more = match nodes.len() {
         1 => String::new(),
-        count if needs_one(test) => format!(" (the first of {count} values)"),
+        count if needs_one(test) => format!(" (the first of {count} values; none matches)"),
         count => format!(" (one of {count} values)"),
     };
     Some(format!(
@@ -68,7 +68,7 @@ fn failing(test: &JsonTest, nodes: &[&Value]) -> Option<usize> {
     }
 }
 
-/// Returns whether the value is a string that contains this text.
+/// Returns whether the value is a string that contains `part`.
 fn contains(node: &Value, part: &str) -> bool {
     node.as_str().is_some_and(|text| text.contains(part))
 }
@@ -125,8 +125,8 @@ fn is_equal(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Returns a JSON value for a message, shortened to [`MAX_SHOWN`] characters. Control characters
-/// are escaped, as in JSON.
+/// Returns a JSON value as text for a message, shortened to [`MAX_SHOWN`] characters. Control
+/// characters are escaped, as in JSON.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().nth(MAX_SHOWN).is_none() {
@@ -204,7 +204,7 @@ mod tests {
             "list[*]",
             &3.into(),
             r#"{"list":[1,2]}"#,
-            Some("body has 1 instead of 3 at `list[*]` (the first of 2 values)"),
+            Some("body has 1 instead of 3 at `list[*]` (the first of 2 values; none matches)"),
         );
         check("list[*]", &3.into(), r#"{"list":[1,3.0]}"#, None);
     }

@@ -1,9 +1,9 @@
 //! Decides for which failures the cause is requested from the front door, and reads the cause from
 //! the response.
 //!
-//! Cloudflare describes its errors as JSON if the request accepts JSON. Azure Front Door adds a
-//! header with its error if the request has the header `x-azure-debuginfo`. The caller therefore
-//! sends the request of the failed probe once more with these headers.
+//! Cloudflare describes its errors as JSON if the `accept` header of the request asks for JSON.
+//! Azure Front Door adds a header with its error if the request has the header `x-azure-debuginfo`.
+//! The caller therefore sends the request of the failed probe once more with these headers.
 
 use std::sync::Arc;
 
@@ -29,24 +29,27 @@ pub struct CauseRequest {
     pub kind: FailureKind,
     /// The verdict of the failed probe.
     pub verdict: Arc<Verdict>,
-    /// The owner that [`Validity`] observes: the request is needed until this value is dropped.
+    /// The request is needed until every clone of this value is dropped. [`Validity`] holds a weak
+    /// reference to it.
     needed: Arc<()>,
 }
 
 /// The front doors that name the cause on request. An `unknown` front door may be one of them.
 const FRONT_DOORS: [&str; 3] = [CLOUDFLARE, "azure-front-door", "unknown"];
 
-/// The front door whose response names the cause in its body.
+/// The value of the fact `front_door` for Cloudflare, which names the cause in the response body.
 const CLOUDFLARE: &str = "cloudflare";
 
-/// The methods of requests that are safe to repeat (RFC 9110, section 9.2.1).
+/// Methods whose requests can be repeated, because they change nothing on the server (RFC 9110,
+/// section 9.2.1, "Safe Methods").
 const SAFE_METHODS: [&str; 2] = ["GET", "HEAD"];
 
 /// The request headers that make front doors name the cause.
 const HEADERS: [(&str, &str); 2] = [("accept", "application/json"), ("x-azure-debuginfo", "1")];
 
-/// Facts of the front door's response that name the cause: the fact, the fact's name in the
-/// evidence, and the form of the value. The evidence lists these facts even if no rule tests them.
+/// Facts of the front door's response that name the cause. Each entry contains the fact's name, the
+/// fact's name in the evidence, and the form of the value. The evidence lists these facts even if
+/// no rule tests them.
 const CAUSE_FACTS: [(&str, &str, Form); 4] = [
     ("body.json.error_code", "asked.error_code", Form::Number),
     (
@@ -66,20 +69,21 @@ const CAUSE_FACTS: [(&str, &str, Form); 4] = [
     ),
 ];
 
-/// The form that a value must have to be published. The response may come from the application and
-/// contain private data.
+/// The form that a value must have to be published, because the response may come from the
+/// application and contain private data.
 #[derive(Clone, Copy, Debug)]
 enum Form {
-    /// Digits, in the body of a response of Cloudflare.
+    /// Digits only, from the body of a response of Cloudflare.
     Number,
-    /// A lowercase word, which may contain digits, underscores and hyphens, in the body of a
-    /// response of Cloudflare.
+    /// Only lowercase letters, digits, underscores and hyphens, from the body of a response of
+    /// Cloudflare.
     Word,
-    /// The value of a header without private data, as for any other evidence.
+    /// A header value that is short and has only the characters of names and versions, as for other
+    /// evidence (see `is_plain`).
     Plain,
 }
 
-/// Maximum length in bytes of a number or word in a body that is published.
+/// Maximum length, in bytes, of a [`Form::Number`] or [`Form::Word`].
 const MAX_WORD: usize = 32;
 
 impl Form {
@@ -137,14 +141,15 @@ impl CauseRequest {
         })
     }
 
-    /// Returns the validity of the request.
+    /// Returns the validity of the request: the request is needed until every clone of `self` is
+    /// dropped.
     pub(super) fn validity(&self) -> Validity {
         Validity::while_kept(&self.needed)
     }
 
     /// Returns the evidence in the front door's response, and adds it to `facts`, the facts of this
-    /// response. Returns `None` if the response does not show the failure of the probe, for example
-    /// because it has another status.
+    /// response. Returns `None` if the response does not show the same failure as the probe, for
+    /// example because their status codes differ.
     #[must_use]
     pub fn evidence_in(
         &self,

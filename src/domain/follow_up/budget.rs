@@ -1,8 +1,9 @@
-//! Limits how many follow-up requests the daemon makes per minute, over all targets.
+//! Limits how many follow-up requests the daemon makes per minute, over all targets. Control
+//! requests are not limited here.
 //!
 //! If many targets fail at the same time, follow-up requests must not overload the infrastructure
-//! that these targets share. Requests that exceed the budget are made after a later failure of the
-//! target.
+//! that these targets share. Requests that exceed the budget may be made after a later failure of
+//! the same target.
 
 use jiff::Timestamp;
 

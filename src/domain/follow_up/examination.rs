@@ -2,8 +2,8 @@
 //! own URL.
 //!
 //! All requests of a round are sent at once. If the target's own URL responds as expected, the
-//! failure is over or intermittent, and the examination ends without findings. The second round
-//! starts after a pause, so that a short disturbance does not decide the result.
+//! failure is over or intermittent, and the examination ends without further findings. The second
+//! round starts after a pause, so that a short disturbance does not decide the result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,8 @@ pub(super) struct Examination {
     responses: Vec<Option<Response>>,
     /// The results of the first round; `None` until the first round ends.
     first: Option<Vec<LayerResult>>,
-    /// The owner that [`Validity`] observes: the requests are needed until this value is dropped.
+    /// The requests are needed until every clone of this value is dropped. [`Validity`] holds a
+    /// weak reference to it.
     needed: Arc<()>,
 }
 
@@ -50,7 +51,8 @@ enum Response {
 pub struct Step {
     /// The requests to send next.
     pub next: Vec<FollowUp>,
-    /// The findings so far, if the result completes a round.
+    /// The findings so far, if the result completes a round in which the target's own URL fails;
+    /// otherwise `None`.
     pub examined: Option<Examined>,
     /// Whether the examination has ended.
     pub(super) ended: bool,
@@ -65,14 +67,15 @@ pub struct Examined {
     pub kind: FailureKind,
     /// The facts of the failed probe.
     pub facts: Facts,
-    /// The results of the requests through the layers.
+    /// The results of the requests through the layers and to the target's own URL.
     pub findings: LayerFindings,
 }
 
 /// Number of rounds of one examination.
 const ROUNDS: u8 = 2;
 
-/// Maximum pause before the second round. The pause is otherwise the target's `confirm_after`.
+/// Maximum pause before the second round. The pause is the target's `confirm_after` if it is
+/// shorter.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 impl Examination {
@@ -208,7 +211,7 @@ fn results(round: Vec<Response>) -> Vec<LayerResult> {
 }
 
 impl Step {
-    /// Returns the step that ends an examination without findings.
+    /// Returns the step that ends an examination. It contains no findings and no further requests.
     fn end() -> Self {
         Self {
             ended: true,

@@ -67,7 +67,7 @@ pub enum FollowUpKind {
     },
 }
 
-/// A failed probe of an open incident.
+/// A probe during an open incident. Only a failed probe leads to requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure<'a> {
     /// The probed target.
@@ -86,20 +86,20 @@ pub struct Failure<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct FollowUps {
     cause_request: Option<CauseRequest>,
-    /// The incident of the last request for the cause, and the time of this request.
+    /// The incident of the newest request for the cause, and the time of this request.
     asked: Option<(IncidentId, Timestamp)>,
     examination: Option<Examination>,
     examined: Option<LastExamination>,
 }
 
-/// The last examination of the layers.
+/// The newest examination of the layers.
 #[derive(Clone, Debug)]
 struct LastExamination {
     incident: IncidentId,
     began: Timestamp,
-    /// The kind of the examined failure; `None` if it was examined before a restart.
+    /// The kind of the examined failure; `None` if the failure was examined before a restart.
     kind: Option<FailureKind>,
-    /// Whether the examination led to findings or is still in progress.
+    /// Whether the examination is in progress or ended with findings.
     complete: bool,
 }
 
@@ -116,8 +116,8 @@ const EXAMINE_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 const EXAMINE_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl FollowUps {
-    /// Returns the state after a restart. The requests that an open incident records are not
-    /// repeated.
+    /// Returns the state after a restart. The requests that the open incident records count as
+    /// made, so the limits on repeated requests apply.
     #[must_use]
     pub fn resumed(incident: &Incident) -> Self {
         let id = || incident.id.clone();
@@ -134,8 +134,8 @@ impl FollowUps {
         }
     }
 
-    /// Returns the requests to send after a failed probe of an open incident. Requests that exceed
-    /// the budget are returned after a later failure instead.
+    /// Returns the requests to send after a probe during an open incident; empty if the probe did
+    /// not fail. Requests that exceed the budget are returned after a later failure instead.
     pub fn wanted(
         &mut self,
         failure: &Failure<'_>,
@@ -158,8 +158,9 @@ impl FollowUps {
             .take_if(|cause_request| cause_request.began == began)
     }
 
-    /// Applies the result of a request through a layer. `observation` is `None` if the request
-    /// produced no result. Returns the requests to send next and the findings so far.
+    /// Applies the result of a request through a layer or to the target's own URL. `observation` is
+    /// `None` if the request produced no result. Returns the requests to send next and the findings
+    /// so far; both are empty if the result is of no examination in progress.
     pub fn apply_layer_result(
         &mut self,
         target: &Arc<Target>,
@@ -191,7 +192,7 @@ impl FollowUps {
         step
     }
 
-    /// Drops the requests in progress after the incident was resolved.
+    /// Drops all requests in progress, for example because the incident was resolved.
     pub fn forget(&mut self) {
         self.cause_request = None;
         if self.examination.take().is_some()
@@ -201,8 +202,9 @@ impl FollowUps {
         }
     }
 
-    /// Drops the requests in progress after the target was changed. If its layers have changed,
-    /// they are examined after the next failure.
+    /// Drops all requests in progress, because the target's settings were changed. If
+    /// `layers_changed`, the next failure is examined without waiting for the minimum time between
+    /// examinations.
     pub fn change(&mut self, layers_changed: bool) {
         self.forget();
         if layers_changed {

@@ -13,7 +13,8 @@ impl Validity {
         Self(Some(Arc::downgrade(owner)))
     }
 
-    /// Returns whether the request is still needed. The default is always needed.
+    /// Returns whether the request is still needed. A request with the default validity is always
+    /// needed.
     #[must_use]
     pub fn is_needed(&self) -> bool {
         let owner = self.0.as_ref();

@@ -10,15 +10,15 @@ use crate::domain::incident::LayerDiagnosis;
 use crate::domain::layers::{INNERMOST_LAYER_FAILING, is_layer_cause};
 use crate::model::cause::Certainty;
 
-/// Prefixes of the facts that follow-up requests add.
+/// Prefixes of the names of the facts that follow-up requests add.
 const ADDED: [&str; 2] = ["layer.", "asked."];
 
 /// Diagnoses a failure from the facts of the probe and the findings about the target's layers.
 ///
-/// The layers show where a failure is, and the rules show why. If a rule other than a fallback
-/// matches the probe's facts, its cause is kept if the cause is at least likely or the innermost
-/// layer fails. Otherwise the failing layer, if one was found, is the cause. The findings are
-/// always part of the evidence.
+/// The layers show where a failure is, and the rules show why. A layer cause is therefore replaced
+/// by the cause from the probe's facts alone if two conditions are met: a rule other than a
+/// fallback matches these facts, and the cause from them is at least likely or the layer cause is
+/// `innermost-layer-failing`. The findings are always part of the evidence.
 #[must_use]
 pub fn with_layers(rulebook: &Rulebook, examined: &Examined) -> LayerDiagnosis {
     let Examined {

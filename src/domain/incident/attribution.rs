@@ -1,10 +1,11 @@
 //! Chooses the cause that explains an incident's failures best.
 //!
-//! One root cause may produce different responses, so no single failure decides: a function without
-//! concurrency causes a 503 from one front door and a 500 from another. The share of a cause in the
-//! verdict of each recent failure is the likelihood of this failure under the cause. A cause that
-//! is no candidate of a failure keeps a small likelihood, because no rule is perfect. The
-//! computation is bounded and deterministic.
+//! One root cause may produce different responses, so no single failure decides: a function that
+//! has reached its concurrency limit causes a 503 from one front door and a 500 from another. For
+//! each recent failure, the share of a cause in the verdict of the failure is used as the
+//! likelihood of the failure under this cause. If the cause is not a candidate in the verdict, a
+//! small likelihood is used, because no rule is perfect. The computation is bounded and
+//! deterministic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::domain::diagnosis::{Candidate, Verdict};
 use crate::domain::layers::is_layer_cause;
 use crate::model::cause::{CauseId, Certainty, Hop};
 
-/// The most recent failures of one incident scope, newest first.
+/// The most recent failures of one scope, newest first, and a verdict that later evidence provided
+/// for failures with one signature.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attribution {
     failures: VecDeque<Failure>,
@@ -36,7 +38,8 @@ struct Before {
     /// The cause before a follow-up request provided the verdict; `None` if no follow-up request
     /// provided it. The signature of a fitting failure contains this cause or the verdict's cause.
     earlier: Option<CauseId>,
-    /// The status of a fitting failure; `None` if it is not known.
+    /// The status of a fitting failure; `None` if the status is not known, so that a failure with
+    /// any status fits.
     status: Option<u16>,
 }
 
@@ -47,13 +50,13 @@ struct Failure {
     verdict: Arc<Verdict>,
 }
 
-/// A failure before AWS or a follow-up request provides evidence. Failures with equal signatures
-/// probably have the same cause.
+/// The properties of a failure that are known before AWS or a follow-up request provides evidence.
+/// Failures with equal signatures probably have the same cause.
 #[derive(Clone, Debug, PartialEq)]
 struct Signature {
     kind: FailureKind,
     hop: Option<Hop>,
-    /// The causes that are candidates.
+    /// The causes that are candidates in the verdict, the most probable first.
     causes: Vec<CauseId>,
 }
 
@@ -61,13 +64,14 @@ struct Signature {
 /// has 3 % of the newest failure's weight.
 const MAX_FAILURES: usize = 8;
 
-/// Weight of a failure relative to the next newer failure. After a long run of one cause, a single
-/// deviating failure does not outweigh the run (1 against 1.5), but two consecutive deviating
-/// failures do (1.6 against 0.9).
+/// Weight of a failure relative to the next newer failure of the same certainty. After a long run
+/// of one cause, a single deviating failure does not outweigh the run (1 against 1.5), but two
+/// consecutive deviating failures do (1.6 against 0.9).
 const DECAY: f64 = 0.6;
 
 /// Likelihood of a failure under a cause that is not one of its candidates. The value is lower than
-/// the usual share of a candidate, but one such failure does not exclude the cause.
+/// the usual share of a candidate, and above zero so that one such failure does not exclude the
+/// cause.
 const NOT_ALLOWED: f64 = 0.02;
 
 /// Returns the weight of a failure by the certainty of its verdict. One failure with a corroborated
@@ -86,8 +90,8 @@ impl Attribution {
     pub(super) fn resumed(incident: &Incident) -> Self {
         let verdict = &incident.verdict;
         let by_request = is_layer_cause(&verdict.cause) || incident.is_named_by_front_door();
-        // The cause from a follow-up request may not be a candidate of a failure without such a
-        // request; the cause before the request is a candidate.
+        // The cause that a follow-up request found is possibly not a candidate of a new failure,
+        // for which no request was made yet. The cause before the request is a candidate.
         let causes = incident.history.iter().rev();
         let mut causes = causes.map(|revision| &revision.cause);
         let earlier = causes.find(|cause| **cause != verdict.cause && !is_layer_cause(cause));
@@ -116,7 +120,9 @@ impl Attribution {
         });
     }
 
-    /// Replaces the verdict of the failed probe that began at `began`.
+    /// Replaces the verdict of the failed probe that began at `began`, if this failure is still
+    /// kept. A verdict that is at least corroborated also applies to other failures with the same
+    /// signature.
     pub(super) fn replace(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
         let mut failures = self.failures.iter_mut();
         let Some(failure) = failures.find(|failure| failure.began == began) else {
@@ -129,19 +135,20 @@ impl Attribution {
     }
 
     /// Applies a verdict from a follow-up request to all failures with the same signature as the
-    /// failed probe, which has this kind and the verdict `of`.
+    /// failed probe, which has the kind `kind` and, without the follow-up request, the verdict
+    /// `of`.
     pub(super) fn learn(&mut self, kind: FailureKind, of: &Verdict, verdict: &Arc<Verdict>) {
         self.known = Some((signature(kind, of), Arc::clone(verdict)));
     }
 
-    /// Removes all failures, because the incident is resolved.
+    /// Removes all failures and known verdicts, because the target is up again.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Returns the causes that at least one failure allows, with their shares, highest first; the
-    /// shares sum to 1. Causes with equal shares have the order in which the failures, newest
-    /// first, list them.
+    /// Returns the causes that are candidates of at least one failure, with their shares, highest
+    /// first; the shares sum to 1. Causes with equal shares have the order in which the failures,
+    /// newest first, list them.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let mut scored: Vec<(&CauseId, f64)> = Vec::new();
         for cause in self.causes() {
@@ -164,8 +171,8 @@ impl Attribution {
         candidates
     }
 
-    /// Returns the cause that explains the failures best; `None` without failures. Of equally good
-    /// causes, the first candidate of the newest failure is returned.
+    /// Returns the cause that explains the failures best; `None` without failures. Equally good
+    /// causes are ranked by their order in the failures' candidates, newest failure first.
     pub(super) fn leader(&self) -> Option<&CauseId> {
         let mut best: Option<(&CauseId, f64)> = None;
         for cause in self.causes() {
@@ -186,8 +193,9 @@ impl Attribution {
         verdicts.find(|verdict| verdict.cause == *cause)
     }
 
-    /// Returns the verdict that counts for a failure: the verdict known for its signature if the
-    /// failure's own verdict is not corroborated, and otherwise the failure's own verdict.
+    /// Returns the verdict that counts for a failure: the failure's own verdict if it is
+    /// corroborated or proven, or if no verdict is known for the failure's signature; otherwise the
+    /// known verdict.
     fn effective<'a>(&'a self, failure: &'a Failure) -> &'a Arc<Verdict> {
         match &self.known {
             Some((signature, verdict))

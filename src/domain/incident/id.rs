@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use crate::model::hash::fnv1a;
 use crate::model::scope::Scope;
 
-/// An incident's identifier. Ids are unique across restarts, sort by time and are cheap to clone.
+/// An incident's identifier. Ids are unique across restarts, sort by opening time and are cheap to
+/// clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IncidentId(Arc<str>);
 

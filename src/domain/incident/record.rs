@@ -13,7 +13,7 @@ use crate::domain::layers::LayerFindings;
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::scope::Scope;
 
-/// One outage of a target, of the prober itself, or of a group of targets.
+/// One continuous period of failures of a target, of the prober itself, or of a group of targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
     /// The incident's identifier.
@@ -30,10 +30,10 @@ pub struct Incident {
     pub opened: Timestamp,
     /// When the incident was resolved; `None` while it is open.
     pub resolved: Option<Timestamp>,
-    /// The revisions, oldest first; at most 100. The first revision is always kept. At the limit,
-    /// the second-oldest revision is dropped.
+    /// The revisions, oldest first; at most 100. The first revision is always kept. If a revision
+    /// is added at this limit, the second-oldest revision is dropped.
     pub history: Vec<Revision>,
-    /// The findings about the target's layers; `None` if no requests through the layers were made.
+    /// The newest findings about the target's layers; `None` if there are no findings.
     pub layers: Option<Arc<LayerFindings>>,
 }
 
@@ -110,8 +110,8 @@ impl Incident {
         }
     }
 
-    /// Returns the time of the last revision by a follow-up request to the front door; `None` if
-    /// the history contains no such revision.
+    /// Returns the time of the newest revision after a follow-up request to the front door; `None`
+    /// if the history contains no such revision.
     #[must_use]
     pub fn asked_at(&self) -> Option<Timestamp> {
         let mut revisions = self.history.iter().rev();
@@ -175,8 +175,8 @@ impl Incident {
         self.push(now, note);
     }
 
-    /// Adds a revision. At the limit, drops the second-oldest revision, because the oldest one
-    /// shows how the incident began.
+    /// Adds a revision. If the history is full, drops the second-oldest revision first, because the
+    /// oldest one shows how the incident began.
     fn push(&mut self, now: Timestamp, note: String) {
         if self.history.len() >= MAX_HISTORY {
             self.history.remove(1);

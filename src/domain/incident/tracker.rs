@@ -20,11 +20,11 @@ use crate::model::cause::{CauseId, Certainty};
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
-/// The incidents of one scope, of which at most one is open.
+/// The open incident of one scope, if any, and the recent failures that determine its cause.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Incidents {
     open: Option<Arc<Incident>>,
-    /// The causes of the recent failures, including those before the incident opened.
+    /// The recent failures and their causes, including failures before the incident opened.
     attribution: Attribution,
     /// A cause that explains the failures better than the cause of the open incident, and the
     /// number of consecutive failures for which this has been the case.
@@ -68,8 +68,8 @@ pub struct LayerDiagnosis {
 const OUTCOMES_TO_CHANGE: u32 = 2;
 
 impl<'a> ProbeOutcome<'a> {
-    /// Returns the evidence of the probe if the probe itself names the verdict's cause; otherwise
-    /// empty.
+    /// Returns the evidence of the probe if the probe's own diagnosis has the verdict's cause;
+    /// otherwise an empty slice.
     fn evidence_for(&self, verdict: &Verdict) -> &'a [Evidence] {
         if self.diagnosis.cause() == Some(&verdict.cause) {
             &self.diagnosis.evidence
@@ -128,10 +128,10 @@ impl Incidents {
         changed.then_some(IncidentEvent::Updated(incident))
     }
 
-    /// Applies evidence from AWS, described by `summary`, about the probe that started at `began`.
-    /// Such evidence is about this request or its metric window, so one update can change the
-    /// cause, without waiting for `OUTCOMES_TO_CHANGE` failures. Returns the change of the
-    /// incident, if any.
+    /// Applies `diagnosis`, the diagnosis of the probe that started at `began` with later evidence,
+    /// which `summary` describes. Such evidence is about this probe or its metric window, so one
+    /// update can change the cause, without waiting for `OUTCOMES_TO_CHANGE` failures. Returns the
+    /// change of the incident, if any.
     pub fn revise_with(
         &mut self,
         began: Timestamp,
@@ -155,7 +155,7 @@ impl Incidents {
     }
 
     /// Applies the response to a follow-up request about the failed probe that started at `began`
-    /// and had this kind and the verdict `previous`. The verdict of `diagnosis` revises the
+    /// and had the kind `kind` and the verdict `previous`. The verdict of `diagnosis` revises the
     /// incident and applies to all failures with the same signature if it is more certain than
     /// `previous`, and neither the same as the incident's verdict nor weaker (see `is_weaker`).
     /// Otherwise `evidence`, the facts in the response, is added to the incident. Returns the
@@ -203,7 +203,8 @@ impl Incidents {
             (true, true) => moved || verdict.certainty > known.certainty,
             (true, false) => true,
             (false, true) if is_layer_cause(&verdict.cause) => {
-                // If later evidence made another cause at least likely, this cause is kept.
+                // If other evidence has made another cause at least likely, that other cause is
+                // kept.
                 known.cause == outside.cause || known.certainty < Certainty::Likely
             }
             (false, true) => !is_same(&known, verdict) && !is_weaker(&known, verdict),
@@ -228,7 +229,7 @@ impl Incidents {
     }
 
     /// Opens an incident that does not follow from the health of a single target. Returns the
-    /// change; `None` if an incident is already open.
+    /// change; `None` if an incident is already open or the diagnosis has no verdict.
     pub fn declare(
         &mut self,
         scope: Scope,
@@ -277,7 +278,8 @@ impl Incidents {
         incident
     }
 
-    /// Returns a verdict with the cause that explains the failures best.
+    /// Returns a verdict with the cause that explains the failures best; `None` without failures,
+    /// or if no verdict and no rule has this cause.
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
         let cause = self.attribution.leader()?;
         // A cause may explain all failures best although it is not the probable cause of any single
@@ -322,7 +324,8 @@ impl Incidents {
             let (note, evidence) = (difference(&known, &best), outcome.evidence_for(&best));
             Arc::make_mut(incident).revise(&best, evidence, note, now);
         }
-        // The unexplained causes may change with each probe. Such a change alone is not an update.
+        // The unexplained causes may change with each probe, so such a change alone does not count
+        // as an update of the incident.
         let also = self.attribution.unexplained_by(&incident.verdict.cause);
         if incident.also != also {
             Arc::make_mut(incident).also = also;
@@ -331,8 +334,9 @@ impl Incidents {
     }
 }
 
-/// Returns whether `known` is corroborated or proven and `verdict` is less certain, so that it must
-/// not replace `known`. As an exception, any cause that is at least likely replaces a layer cause.
+/// Returns whether `verdict` must not replace `known`, because `known` is corroborated or proven
+/// and `verdict` is less certain. As an exception, returns `false` if `known` has a layer cause and
+/// `verdict` is at least likely.
 fn is_weaker(known: &Verdict, verdict: &Verdict) -> bool {
     let names_reason = is_layer_cause(&known.cause) && verdict.certainty >= Certainty::Likely;
     known.certainty >= Certainty::Corroborated

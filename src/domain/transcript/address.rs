@@ -1,4 +1,5 @@
-//! Finds the URL of a request in the messages of curl, for texts without the command.
+//! Finds the URL of a request in the messages of curl, for pasted text that does not contain the
+//! curl command.
 
 use std::sync::LazyLock;
 
@@ -9,17 +10,19 @@ use super::command;
 use super::exchange::Exchange;
 use super::pattern::pattern;
 
-/// Maximum length of a message that is examined, in bytes.
+/// Maximum number of bytes of a message that are searched for a URL or host.
 const MAX_MESSAGE: usize = 1_000;
 
 /// Ports that proxies use. The host before such a port may be the proxy instead of the endpoint.
 const PROXY_PORTS: [&str; 3] = ["1080", "3128", "8888"];
 
-/// Matches the message in which old versions of curl state the URL that they completed.
+/// Matches the message in which old versions of curl state the URL after completing it, for example
+/// with the path `/`.
 static REBUILT: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^Rebuilt URL to: (https?://\S+)"));
 
-/// Expressions that match the host and, if the message states it, the port.
+/// Match the messages of curl that name a host. The groups are the host and, if the message states
+/// it, the port.
 static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r"\bHost ([\w.-]+):(\d+) was resolved",
@@ -33,12 +36,12 @@ static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Matches the host in an error about the certificate.
+/// Matches an error about the certificate. The group is the host.
 static CERTIFICATE_HOST: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\b(?:target|requested) host ?name '([\w.-]+)'"));
 
 impl Exchange {
-    /// Records the URL or host that a message of curl names.
+    /// Records the URL or host that a message of curl names, and whether curl uses a proxy.
     pub(super) fn note_host(&mut self, text: &str) {
         let uses_tls = self.progress.uses_tls;
         let request = &mut self.request;
@@ -58,7 +61,7 @@ fn stated(text: &str) -> Option<Url> {
 }
 
 /// Returns the URL of the host that a message names, with the path `/`; `None` if the message names
-/// no host. `uses_tls` decides the scheme if the port does not.
+/// no host, or a port in [`PROXY_PORTS`]. `uses_tls` decides the scheme if the port does not.
 fn of_host(text: &str, uses_tls: bool) -> Option<Url> {
     let text = text.get(..MAX_MESSAGE).unwrap_or(text);
     let found = CERTIFICATE_HOST.as_ref()?.captures(text);

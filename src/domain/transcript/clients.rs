@@ -1,4 +1,5 @@
-//! Reads output of clients other than curl: lines of wget, error messages and dumps of objects.
+//! Reads the lines of wget, and the lines outside of headers and bodies: error messages, exit
+//! codes, requests and dumps of objects. Modules such as `wget` and `message` parse the lines.
 
 use super::curl_lines::is_request_line;
 use super::entry::Entry;
@@ -68,7 +69,7 @@ impl Reader {
                     current.response = Some(RawResponse::of_status(status, None));
                 }
                 if let Some(response) = &mut current.response {
-                    // wget does not show the body of an error.
+                    // wget does not show the body of an error response.
                     response.is_cut |= status.is_some();
                 }
                 current.end_of_body();
@@ -127,8 +128,8 @@ impl Reader {
         }
     }
 
-    /// Returns whether a line is output of curl's `-w`: the command has this option, and no
-    /// response precedes the line.
+    /// Returns whether the current line counts as output of curl's `-w`: the command has this
+    /// option, and neither a response nor a fault has been read so far.
     fn is_write_out(&self) -> bool {
         let current = &self.current;
         let command = current.command.as_ref();
@@ -148,7 +149,8 @@ impl Reader {
         true
     }
 
-    /// Records an exit code of curl that is shown instead of curl's error message.
+    /// Records the exit code of a command as an error of curl, unless a response or a fault has
+    /// already been read.
     fn exit_code(&mut self, code: u32, line: &str, number: usize) {
         let is_open = self.current.fault.is_none() && self.current.response.is_none();
         if is_open && self.current.command.is_some() {
@@ -241,5 +243,6 @@ fn is_binary(line: &str) -> bool {
     invalid > MAX_INVALID && invalid * 20 > line.len()
 }
 
-/// Maximum number of invalid characters in a line. A line with more of them may be binary data.
+/// Maximum number of U+FFFD characters (invalid bytes) in a line that is certainly text. A line
+/// with more of them may be binary data.
 const MAX_INVALID: usize = 8;

@@ -55,8 +55,8 @@ impl Reader {
         }
     }
 
-    /// Reads a line with one of curl's marks, such as `*`, `>` or `<`. Returns whether the line has
-    /// such a mark.
+    /// Reads a line with one of curl's marks, such as `*`, `>` or `<`. Returns whether the line was
+    /// recognized.
     pub(super) fn marked(&mut self, line: &str, stamp: Option<f64>, number: usize) -> bool {
         if is_count(line) {
             self.current.counted();
@@ -126,8 +126,8 @@ impl Reader {
         }
     }
 
-    /// Starts another exchange at a status line if the current exchange is complete. `marked` is
-    /// whether curl marked the line as received.
+    /// Starts another exchange at a status line, unless the line belongs to the current exchange.
+    /// `marked` is whether curl marked the line as received.
     pub(super) fn start_response(&mut self, marked: bool) {
         let is_repeated = self.current.is_marked && !marked;
         let has_failed = self.current.fault.is_some() && !self.current.may_follow_fault();

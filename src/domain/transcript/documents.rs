@@ -1,5 +1,5 @@
-//! Collects the lines of JSON documents in a text, and adds the documents to the transcripts.
-//! `json_doc` parses a document.
+//! Collects the lines of JSON documents in a text, and adds the content of the documents to the
+//! transcripts. `json_doc` parses the documents.
 
 use super::Transcript;
 use super::exchange::{Exchange, Section};
@@ -32,8 +32,8 @@ impl Reader {
         false
     }
 
-    /// Ends the JSON document that is being collected, and reads it. If it is not a recognized
-    /// document, its lines are read one by one.
+    /// Ends the JSON document that is being collected, and reads it. If it is neither a recognized
+    /// document nor the body of a response, its lines are read one by one.
     pub(super) fn end_block(&mut self) {
         let Some(block) = self.block.take() else {
             return;

@@ -1,7 +1,7 @@
 //! Distinguishes the entries of a log, so that separate errors are not merged into one result.
 //!
 //! One error often takes several lines: a message, its causes and a stack trace. Another error
-//! starts where a line names another request, or has its own time and log level.
+//! usually starts where a line names another request, or has its own time and log level.
 
 use std::sync::LazyLock;
 
@@ -12,17 +12,18 @@ use super::pattern::pattern;
 /// The properties that distinguish log entries, from one line or from all lines of one error.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Entry {
-    /// The time of day at the start of the line, in seconds since midnight.
+    /// The time of day at the start of the line, in seconds since midnight; `None` without a time.
     stamp: Option<f64>,
     /// Whether the line has a log level.
     is_leveled: bool,
     /// Whether the line is an event of Kubernetes.
     is_event: bool,
-    /// The URL or the host of the request that the line names in a known form.
+    /// The URL or the host of the request that the line names in a known form, if any.
     request: Option<String>,
 }
 
-/// Number of bytes at the start of a line that are searched for a time and a log level.
+/// Number of bytes at the start of a line that are searched for a time, a log level and an event of
+/// Kubernetes.
 const HEAD: usize = 120;
 
 /// Maximum length of a line that is searched for a request, in bytes.
@@ -122,7 +123,7 @@ impl Entry {
     }
 }
 
-/// Returns the seconds since midnight of a time such as `03:12:44,123`.
+/// Returns the seconds since midnight of a time such as `03:12:44,123`; `None` for other texts.
 fn seconds(time: &str) -> Option<f64> {
     let mut sum = 0.0;
     for part in time.split(':') {

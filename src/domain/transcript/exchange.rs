@@ -1,7 +1,8 @@
 //! Collects the lines of a text about one request and its response.
 //!
-//! The reader recognizes each line and calls the method for its kind. This module tracks which
-//! section the next line belongs to. `settle` turns the result into a transcript.
+//! The reader recognizes each line and calls the method for this kind of line. This module tracks
+//! which section (such as the headers) the next line belongs to. `settle` turns the result into a
+//! transcript.
 
 use url::Url;
 
@@ -38,9 +39,10 @@ pub(super) struct Exchange {
     pub(super) is_marked: bool,
     /// The duration of each phase, from a HAR file or this program's own output.
     pub(super) phases: Phases,
-    /// Facts from the evidence in this program's own output.
+    /// Facts from this program's own output, or from a log of API Gateway or nginx.
     pub(super) facts: Vec<(String, FactValue)>,
-    /// Whether the exchange may be a heading or the text of a page instead of a response.
+    /// Whether the exchange may be a heading or the text of a page instead of a response. Such an
+    /// exchange is discarded if the text also contains a certain response or failure.
     pub(super) is_weak: bool,
     /// The time of day at which wget started, in seconds since midnight.
     pub(super) wget_started: Option<f64>,
@@ -63,7 +65,7 @@ pub(super) struct Request {
     pub(super) path: Option<String>,
     /// The URL of the host that curl's messages name; used if the text shows no other URL.
     pub(super) reached: Option<Url>,
-    /// Whether curl used a proxy, so that its messages may name the proxy instead of the host.
+    /// Whether curl used a proxy. Curl's messages may then name the proxy instead of the host.
     pub(super) has_proxy: bool,
 }
 
@@ -85,7 +87,7 @@ pub(super) enum Source {
     Wire,
     /// The dump of an object that a program printed.
     Object,
-    /// An error message.
+    /// An error message, a line of a log, or a body without a status line.
     Message,
 }
 
@@ -96,7 +98,7 @@ pub(super) struct FoundFault {
     pub(super) message: String,
 }
 
-/// Maximum length of [`Exchange::reasons`] and of [`Exchange::loose`], in bytes.
+/// Maximum length of [`Exchange::reasons`] and of [`Exchange::loose`], in bytes each.
 const MAX_LOOSE: usize = 4_096;
 
 impl Exchange {
@@ -105,7 +107,7 @@ impl Exchange {
         self.response.is_some() || self.fault.is_some()
     }
 
-    /// Returns whether the exchange is complete, so that the next request starts another exchange.
+    /// Returns whether the exchange is complete. The next request then starts another exchange.
     pub(super) fn is_over(&self) -> bool {
         let answered = self
             .response
@@ -328,7 +330,8 @@ impl Exchange {
         }
     }
 
-    /// Records that curl received data without showing headers, as in HTTP/0.9.
+    /// Records a byte count of curl's `-v`. Without TLS, a count before any header means that the
+    /// response has no headers (HTTP/0.9).
     pub(super) fn counted(&mut self) {
         let progress = &mut self.progress;
         progress.is_bare = progress.is_sent && !progress.uses_tls && self.response.is_none();

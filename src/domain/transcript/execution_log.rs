@@ -1,5 +1,5 @@
-//! Reads the lines of an execution log of a REST API. The lines of one request start with its id in
-//! parentheses.
+//! Reads the lines of an execution log of a REST API in API Gateway. Each line of a request starts
+//! with the request id in parentheses, after an optional timestamp.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,8 @@ const MAX_LINES: usize = 200;
 /// Maximum length of a line that is examined, in bytes.
 const MAX_LINE: usize = 8_192;
 
-/// Matches a line of an execution log. Captures the event, which starts with the id, and the id.
+/// Matches a line of an execution log. Captures the event, which starts with the request id in
+/// parentheses, and the request id.
 static LINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^[0-9TZ:.+/ \t-]{0,40}(\(([0-9a-f]{8}[0-9a-f-]{0,28})\) .*)$"));
 

@@ -7,9 +7,9 @@ use regex::Regex;
 use super::exchange::Section;
 use super::pattern::pattern;
 
-/// Splits a line in which a body and a message of curl follow each other, in either order, without
-/// a line end. Returns the first part, if any, and the second part. Other text before an error
-/// message of curl is discarded.
+/// Splits a line in which a body is followed by a message of curl or a prompt, or a message of curl
+/// by a body, without a line end. Returns the two parts; for other lines, `None` and the line.
+/// Outside of a body, text before an error message of curl is discarded.
 pub(super) fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) {
     const GLUED: [&str; 6] = [
         "* Connection #",
@@ -34,7 +34,8 @@ pub(super) fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) 
     }
 }
 
-/// Returns the byte offset of a shell prompt that follows the end of a body on the same line.
+/// Returns the byte offset of a shell prompt that follows the end of a body on the same line;
+/// `None` if there is no such prompt.
 fn glued_prompt(line: &str) -> Option<usize> {
     static PROMPT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(
@@ -46,7 +47,7 @@ fn glued_prompt(line: &str) -> Option<usize> {
     Some(found.get(1)?.start())
 }
 
-/// Returns whether a line is a shell prompt, with or without another command.
+/// Returns whether a line is a shell prompt, with or without a command after it.
 pub(super) fn is_prompt(line: &str) -> bool {
     let line = line.trim_end();
     let starts = ["$ ", "PS C:\\", "\u{276f} ", "\u{279c} "];

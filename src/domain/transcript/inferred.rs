@@ -1,7 +1,7 @@
 //! Infers the status of a response of which a text shows only the body.
 //!
 //! `PowerShell` 7 prints the body of an error response instead of its status, and curl without `-i`
-//! prints only the body. Standard bodies name their status.
+//! prints only the body. The standard bodies of gateways and frameworks name the status.
 
 use std::sync::LazyLock;
 
@@ -34,8 +34,8 @@ impl Reader {
         }
     }
 
-    /// Reads a body without a status if a client printed it. Returns whether the body names its
-    /// status.
+    /// Reads a body without a status line if a client may have printed it. Returns whether a
+    /// response was recorded.
     pub(super) fn client_body(&mut self, body: &str, number: usize) -> bool {
         let is_expected = std::mem::take(&mut self.awaits_body);
         let is_silent = |command: &Command| !command.shows_headers && command.write_out.is_none();
@@ -44,9 +44,9 @@ impl Reader {
         (is_expected || has_command) && self.body_alone(body, number, !is_expected)
     }
 
-    /// Records the response to which a body belongs. `is_weak` is whether this response is
-    /// discarded if the text has another one. Returns whether the body names its status; if not,
-    /// nothing is recorded.
+    /// Records the response to which a body belongs. `is_weak` is the value of
+    /// [`Exchange::is_weak`]. Returns whether the body names its status; if not, nothing is
+    /// recorded.
     fn body_alone(&mut self, body: &str, number: usize, is_weak: bool) -> bool {
         let Some(status) = json_doc::status_of_body(body) else {
             return false;

@@ -4,6 +4,7 @@
 //! The floor for a response (the time of a request that invokes no function) is therefore the
 //! duration of another response of the same host whose cause implies that the function was not
 //! invoked. No other response serves as a floor.
+//!
 //! Information that is missing from the text lowers the certainty.
 
 mod advice;
@@ -53,8 +54,8 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
 
 /// Lowers the certainty of a verdict to the maximum that the text supports.
 fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
-    // The certainty for this program's own output is not lowered, because its facts come from a
-    // complete observation.
+    // A transcript with facts is from this program's own output or from a log of API Gateway or
+    // nginx. Its certainty is not lowered, because these sources record the request directly.
     let most = if !transcript.facts.is_empty() {
         Certainty::Proven
     } else if !transcript.fault_stated || !transcript.headers_known {
@@ -82,9 +83,9 @@ fn is_name_unresolved(transcript: &Transcript) -> bool {
     })
 }
 
-/// Returns the time and the source of the fastest other response from the host of transcript
-/// `index`, measured by the same clock, for which the function was not invoked. `None` if there
-/// is no such response.
+/// Returns the response time and a description of the fastest other response from the host of
+/// transcript `index` for which the function was not invoked. Both response times must be of the
+/// same kind (`processing` or `total`). `None` if there is no such response.
 fn floor_for(
     index: usize,
     transcripts: &[Transcript],
@@ -126,7 +127,7 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
         .clone()
         .or_else(|| Url::parse("http://unknown.invalid/").ok())
         .map_or_else(Facts::defaults, |url| {
-            // A transcript is diagnosed like a target with default settings.
+            // A transcript is diagnosed like the probe of a target with default settings.
             let mut target = Target::with_defaults("transcript", url);
             target.request.method.clone_from(&transcript.method);
             let mut facts = Facts::gather(&target, &transcript.observation, &context);

@@ -4,8 +4,8 @@
 use crate::domain::diagnosis::aws::{LogFinding, LogSource};
 use crate::domain::diagnosis::fact::FactValue;
 
-/// Returns the facts about the log that rules test. `log.waited` is missing, because the time limit
-/// of the API is not known.
+/// Returns the facts about the log that rules test. `log.waited` is missing, because the API's
+/// integration timeout is not known.
 pub(super) fn of(finding: &LogFinding) -> Vec<(String, FactValue)> {
     let source = match finding.source {
         LogSource::AccessLog => "access-log",

@@ -31,7 +31,7 @@ impl Reader {
         }
     }
 
-    /// Ends the execution log that is being read, and adds its request.
+    /// Ends the execution log that is being read, and adds its request to the transcripts.
     pub(super) fn end_execution(&mut self) {
         let Some(log) = self.execution.take() else {
             return;

@@ -103,7 +103,7 @@ pub(super) fn read(line: &str) -> Option<Message> {
     Some(message)
 }
 
-/// Returns the first URL in an error message.
+/// Returns the first URL in an error message; `None` if there is none.
 fn url(line: &str) -> Option<Url> {
     line.split([' ', '=', '\\', '"', '\'', '<', '>', '(', ')', '[', ']', '`'])
         .find_map(|word| command::url_of(word.trim_end_matches([':', ',', '.'])))
@@ -114,7 +114,8 @@ static POOL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"(HTTPS?)ConnectionPool\(host='([^']+)', port=(\d+)\)(?:.*with url: (/[^\s?]*))?")
 });
 
-/// Returns the URL of the connection pool in an error message of Python's urllib3.
+/// Returns the URL of the connection pool in an error message of Python's urllib3; `None` if the
+/// message names no pool.
 fn pool_url(line: &str) -> Option<Url> {
     let found = POOL.as_ref()?.captures(line)?;
     let path = found.get(4).map_or("/", |path| path.as_str());

@@ -48,7 +48,7 @@ use crate::model::observation::Observation;
 /// One response or one failed request found in a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transcript {
-    /// The requested URL, without credentials and query; `None` if the text contains no URL.
+    /// The requested URL, without credentials and query; `None` if the text does not show it.
     pub url: Option<Url>,
     /// The method of the request; `GET` if the text does not show it.
     pub method: String,
@@ -61,16 +61,17 @@ pub struct Transcript {
     pub timed: bool,
     /// The line on which the command, the response or the failure starts, counted from 1.
     pub line: usize,
-    /// Whether the body consists of exactly the bytes that were sent, as far as the text shows.
-    /// `false` if the body is missing, cut off, or reformatted so that it does not match the
-    /// announced length.
+    /// Whether the body consists of exactly the bytes that were sent, as far as the text shows;
+    /// `true` if there is no response. `false` if the body is missing or cut off, or if its
+    /// original form is unknown.
     pub body_exact: bool,
-    /// Whether the text shows all headers of the response.
+    /// Whether the text shows all headers of the response; `true` if there is no response.
     pub headers_known: bool,
-    /// Whether the text states the fault. Otherwise the fault was inferred from an ambiguous
-    /// message.
+    /// Whether the text states the fault; `true` if there is no fault. Otherwise the fault was
+    /// inferred from an ambiguous message.
     pub fault_stated: bool,
-    /// Facts from the evidence in this program's own output; empty for other texts.
+    /// Facts from this program's own output, or from a log of API Gateway or nginx; empty for other
+    /// texts.
     pub facts: Vec<(String, FactValue)>,
 }
 
@@ -79,7 +80,8 @@ pub struct Transcript {
 pub struct Reading {
     /// The responses and failed requests, in the order of the text.
     pub transcripts: Vec<Transcript>,
-    /// Number of transcripts that were discarded because the text contains more than the maximum.
+    /// Number of transcripts that were discarded because the text contains more than
+    /// `MAX_TRANSCRIPTS`.
     pub left_out: usize,
     /// The lines that contributed to no transcript.
     pub unused: Unused,
@@ -88,9 +90,9 @@ pub struct Reading {
 /// The lines of a text that contributed to no transcript, without empty and indented lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unused {
-    /// Number of lines.
+    /// Number of unused lines.
     pub lines: usize,
-    /// The number of the first such line, counted from 1; zero if there is none.
+    /// The number of the first unused line, counted from 1; zero if there is none.
     pub first: usize,
 }
 

@@ -50,7 +50,8 @@ pub struct Executor {
 type Running = Pin<Box<dyn Future<Output = (Vec<&'static str>, Performed)> + Send>>;
 
 /// Interval at which the daemon reads its alarms to detect changes by hand. The interval is long,
-/// because each review reads all alarms and their tags.
+/// because each review reads all alarms of the location. Tags are read only of alarms that are
+/// unknown or seem changed.
 pub const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 impl Executor {

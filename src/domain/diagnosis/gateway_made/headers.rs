@@ -8,8 +8,8 @@ use crate::domain::diagnosis::application_header;
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::model::observation::Response;
 
-/// Headers that a gateway, an HTTP server, or a CDN on the path adds to a response. A
-/// response that a function generates nearly always has another header as well.
+/// Headers that a gateway, an HTTP server, or a CDN on the path adds to a response. A response of
+/// the integration often has further headers.
 const GATEWAY_HEADERS: &[&str] = &[
     "date",
     "content-type",
@@ -36,7 +36,7 @@ const GATEWAY_HEADERS: &[&str] = &[
 const GATEWAY_HEADER_PREFIXES: &[&str] = &["access-control-", "x-amzn-", "x-amz-", "cf-"];
 
 /// Security headers that a response headers policy of CloudFront, a Cloudflare rule, or a
-/// customized response of a REST API adds. Applications add them too.
+/// customized response of a REST API can add. Applications add these headers too.
 const SECURITY_HEADERS: &[&str] = &[
     "content-security-policy",
     "cross-origin-embedder-policy",
@@ -57,8 +57,8 @@ const CDN_HEADERS: &[&str] = &["cf-ray", "x-amz-cf-id", "x-amz-cf-pop"];
 /// Prefixes of cookies that Cloudflare sets.
 const CDN_COOKIES: &[&str] = &["__cf", "_cfuvid=", "cf_clearance="];
 
-/// Values of the `server` header that the platform sets: `Server` from API Gateway in the China
-/// partition, and the others from CDNs, which replace the value of the API.
+/// Values of the `server` header that a gateway or CDN sets: `Server` is from API Gateway in the
+/// China partition; the others are from CDNs, which replace the value that the API sets.
 const PLATFORM_SERVERS: &[&str] = &["Server", "CloudFront", "cloudflare"];
 
 /// Prefix that API Gateway and function URLs add to the names of some headers of the integration.

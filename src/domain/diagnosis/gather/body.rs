@@ -1,8 +1,8 @@
 //! Adds the facts about a response body: its text, HTML title, JSON members and XML elements.
 //!
 //! These facts are computed for failures only. Sizes and counts are bounded, because a body may
-//! contain anything. The text itself is never published: `Condition::evidence` returns the matching
-//! pattern of the rule instead.
+//! contain anything. The text itself is never published: `Condition::evidence` returns the value or
+//! pattern of the rule that the text matches, or the word `present`.
 
 use std::collections::VecDeque;
 
@@ -24,11 +24,13 @@ const MAX_VISITED: usize = 2048;
 /// deep.
 const MAX_DEPTH: usize = 8;
 
-/// Maximum length in bytes of the path of a member or element that becomes a fact.
+/// Maximum length in bytes of the name of a fact about a member or element, such as
+/// `body.json.error.code`. A member or element with a longer name is ignored.
 const MAX_PATH: usize = 128;
 
 impl Facts {
-    /// Adds the facts about the body, in each format in which front doors report a failure.
+    /// Adds the facts about the body: its text, and its content as JSON, GraphQL errors, HTML or
+    /// XML.
     pub(super) fn add_body(&mut self, response: &Response) {
         let body: Option<Value> = serde_json::from_slice(&response.body).ok();
         let word = match &body {
@@ -78,7 +80,7 @@ impl Facts {
     }
 
     /// Adds the members of a JSON body that are not objects or arrays. The outermost members are
-    /// added first, so that the limits omit the innermost ones.
+    /// added first, so that [`MAX_VISITED`] and [`MAX_MEMBERS`] exclude the innermost ones first.
     fn add_members(&mut self, body: &Value) {
         let mut waiting = VecDeque::from([(String::from("body.json"), body, 0)]);
         let (mut visited, mut added) = (0, 0);
@@ -111,7 +113,7 @@ impl Facts {
         }
     }
 
-    /// Adds the title of an HTML page, or the elements of an XML document.
+    /// Adds the title of an HTML page, or the innermost elements of an XML document.
     fn add_markup(&mut self, text: &str) {
         if let Some(title) = title(text) {
             self.set_text("body.title", &truncated(&title));
@@ -137,9 +139,9 @@ fn fact(scalar: &Value) -> FactValue {
     }
 }
 
-/// Returns the value of the fact `body.seen`: `yes`; `empty` if the response has no body; `missing`
-/// if the response announces a body that is not there, as in a response to HEAD or in a transcript
-/// without bodies.
+/// Returns the value of the fact `body.seen`: `yes` if the body was seen; `empty` if the response
+/// has no body; `missing` if the response announces a body that is not there, as in a response to
+/// HEAD or in a transcript without bodies.
 fn seen(response: &Response) -> &'static str {
     let announced = response.content_length.unwrap_or(response.body_bytes);
     match (response.body.is_empty(), announced) {

@@ -1,8 +1,8 @@
 //! Reads the title of an HTML page and the elements of an XML document.
 //!
-//! Error pages and error documents are small and flat, so one pass over the text is enough. Only
-//! predefined entities and character references are expanded. A document that declares its own
-//! entities is not read.
+//! Error pages and error documents are small and flat, so one pass over the text is enough and no
+//! full parser is needed. Only predefined entities, `&nbsp;` and character references are decoded.
+//! An XML document that declares its own entities is not read.
 
 use crate::domain::html::decoded;
 
@@ -10,7 +10,7 @@ use crate::domain::html::decoded;
 const MAX_OPEN: usize = 16;
 
 /// Returns the title of an HTML page, with references decoded and whitespace collapsed; `None` if
-/// the page has no title.
+/// the title is missing, empty, or not closed.
 pub(super) fn title(page: &str) -> Option<String> {
     let start = find_tag(page, "<title")?;
     let content = page[start..].split_once('>')?.1;
@@ -19,7 +19,8 @@ pub(super) fn title(page: &str) -> Option<String> {
     (!title.is_empty()).then_some(title)
 }
 
-/// Returns the byte offset of a tag, ignoring case; `None` if the page does not contain the tag.
+/// Returns the byte offset of the first tag that begins with `tag`, such as `<title`, ignoring
+/// case; `None` if the page does not contain such a tag.
 fn find_tag(page: &str, tag: &str) -> Option<usize> {
     let starts = page.match_indices('<').map(|(at, _)| at);
     starts.into_iter().find(|at| {

@@ -27,7 +27,7 @@ impl Parser<'_> {
                 _ => self.problem(
                     at,
                     format!(
-                        "`{}` in `given` must be a single value, not a test",
+                        "`{}` in `given` must be a single value, not a list, pattern, range, or `present`",
                         condition.fact
                     ),
                 ),

@@ -12,8 +12,7 @@ use crate::model::cause::CauseId;
 /// A TOML value with its position in the file.
 pub(in crate::domain::diagnosis::parser) type Value<'i> = Spanned<DeValue<'i>>;
 
-/// Maximum length of a title in characters. A longer title does not fit on a terminal line or in an
-/// alarm description.
+/// Maximum length of a title in characters, so that the title fits on a terminal line.
 const MAX_TITLE: usize = 80;
 
 impl Parser<'_> {
@@ -112,7 +111,7 @@ impl Parser<'_> {
         text.map(str::to_owned)
     }
 
-    /// Parses a required key with an enumerated value; `words` lists the valid values for the
+    /// Parses a required key with an enumerated value; `words` lists the valid values for the error
     /// message.
     pub(super) fn word<T>(
         &mut self,

@@ -1,9 +1,9 @@
-//! Changes the whitespace of JSON text without parsing it.
+//! Finds the end of a JSON value and changes the whitespace of JSON, without a parser.
 //!
-//! Tools print JSON indented, but `Content-Length` is the number of bytes that were sent. Servers
-//! send one of a few compact forms, so this length shows which form was sent.
+//! Tools print JSON indented, but `Content-Length` is the number of bytes that were sent. Most
+//! servers send one of a few compact forms, so this length shows which form was sent.
 
-/// The separators of each compact form: first the one after a key, then the one between values.
+/// The separators of each compact form: the one after a key, and the one between members.
 const FORMS: [(&str, &str); 4] = [(":", ","), (": ", ", "), (": ", ","), (":", ", ")];
 
 /// Returns the length in bytes of the JSON object or array at the start of a text. Returns `None`
@@ -18,7 +18,7 @@ pub(in crate::domain::transcript) fn end_of_value(text: &str) -> Option<usize> {
         .map(|at| at + 1)
 }
 
-/// Counts the open brackets outside of strings.
+/// Counts the open brackets of JSON text, without those in strings.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::domain::transcript) struct Depth {
     open: usize,
@@ -34,7 +34,7 @@ impl Depth {
         self.is_escaped = false;
     }
 
-    /// Adds a byte. Returns whether the byte closes the last open bracket.
+    /// Reads the next byte. Returns whether this byte closes the outermost bracket.
     pub(in crate::domain::transcript) fn add(&mut self, byte: u8) -> bool {
         if self.in_string {
             match byte {

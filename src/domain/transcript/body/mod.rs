@@ -1,14 +1,15 @@
 //! Finds the body in the lines that follow the headers of a response.
 //!
-//! A copied text may have other line ends than the response, indented JSON, and the output of `-w`
-//! or a prompt after the body. The announced length (`Content-Length`) shows which bytes were sent.
-//! If no form of the text has this length, the body is kept as shown and marked as not exact.
+//! A copied text may have other line ends than the response, indented JSON, and a prompt or the
+//! output of curl's `-w` after the body. The announced length (`Content-Length`) shows which bytes
+//! were sent. If no form of the text has this length, the body is kept as shown and marked as not
+//! exact.
 
 pub(super) mod json_text;
 
 use super::time::trailer::{self, Trailer};
 
-/// The known properties of a body besides its text.
+/// What is known about a body besides its text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Announced<'a> {
     /// The announced length in bytes; `None` if it is unknown or the body was compressed.
@@ -16,7 +17,7 @@ pub(super) struct Announced<'a> {
     /// Whether the response has no body, because it is a response to HEAD or its status is 204 or
     /// 304.
     pub(super) is_empty: bool,
-    /// Whether the body was printed as an object, so that its whitespace is lost.
+    /// Whether a program may have changed the whitespace of the body, such as by indenting JSON.
     pub(super) is_reformatted: bool,
     /// Whether a part of the response is missing (see `RawResponse::is_cut`).
     pub(super) is_cut: bool,
@@ -95,7 +96,8 @@ pub(super) fn is_elision(line: &str) -> bool {
         || (line.len() < 60 && said.contains(&words.as_str()))
 }
 
-/// Returns the body as shown, if no form of the text has the announced length.
+/// Returns the body as the text shows it. Used if the announced length is unknown or no form of the
+/// text has this length.
 fn shown(raw: &str, announced: Announced<'_>) -> Body {
     let format = announced.write_out;
     let by_format = format.and_then(|format| trailer::by_format(raw, format));
@@ -150,8 +152,9 @@ fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     is_other.then(|| (raw[..length].to_owned(), rest))
 }
 
-/// Returns the first lines of a text that have `length` bytes with the line end `end`, and the rest
-/// of the text. The last line end may be missing from the text, because it is often not copied.
+/// Returns the first lines of a text that have `length` bytes in total with the line end `end`, and
+/// the rest of the text; `None` if no lines have this length. The last line end may be missing from
+/// the text, because it is often not copied.
 fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a str)> {
     let (mut at, mut sent) = (0, 0);
     for line in raw.split('\n') {
@@ -174,16 +177,16 @@ fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a s
 }
 
 /// Returns the JSON value at the start of a text in the form that has `length` bytes, and the rest
-/// of the text. Returns `None` if no form or more than one form has this length.
+/// of the text. Returns `None` if no form has this length or it is unclear which form was sent.
 fn json_of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     let end = json_text::end_of_value(raw)?;
     // A form adds at most one space after each colon and comma, so it is at most twice as long as
-    // the text.
+    // the value.
     if length > end.saturating_mul(2) {
         return None;
     }
     let (value, rest) = raw.split_at(end);
-    // A line end after the value is rare, so it is only tried if no form without it fits.
+    // A line end after the value is rare, so the forms with a line end are tried last.
     ["", "\n", "\r\n"].iter().find_map(|end| {
         let mut fitting: Vec<String> = Vec::new();
         let forms = std::iter::once(value.to_owned()).chain(json_text::compact_forms(value));

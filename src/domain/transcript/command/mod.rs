@@ -1,8 +1,8 @@
 //! Recognizes the command that made a request: curl, wget, `HTTPie`, `PowerShell`, `fetch` or
 //! openssl.
 //!
-//! A `Command` contains the URL, the method and the format of `-w`. A URL with variables or
-//! placeholders counts as unknown.
+//! A `Command` contains the URL, the method, and the options that change the output. A URL whose
+//! host contains a variable or placeholder counts as unknown.
 
 mod options;
 mod words;
@@ -18,7 +18,7 @@ use crate::model::target::redacted_url;
 /// A command that makes HTTP requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Command {
-    /// The URL without credentials and query; `None` if the command contains no known URL.
+    /// The URL without credentials and query; `None` if the command has no URL or it is unknown.
     pub(super) url: Option<Url>,
     /// The URLs of the command's next transfers, in order.
     pub(super) more: Vec<Url>,
@@ -32,7 +32,8 @@ pub(super) struct Command {
     pub(super) stamps: bool,
     /// Whether the command runs on Windows.
     pub(super) is_windows: bool,
-    /// Whether curl prints the headers of the response or a trace.
+    /// Whether curl prints the headers of the response or a trace; always `true` for wget, `HTTPie`
+    /// and `PowerShell`.
     pub(super) shows_headers: bool,
 }
 
@@ -74,7 +75,7 @@ static NAMES: LazyLock<Option<Regex>> =
 /// Minimum length of a command in bytes.
 const MIN_COMMAND: usize = 7;
 
-/// Characters that mark the text before a program as a prompt or as the start of a quoted command.
+/// Characters that show that the text before a program is a prompt or part of a command line.
 const PROMPT: &[char] = &[
     '$', '%', '#', '>', '`', '\u{276f}', '\u{279c}', '\u{3bb}', '\u{bb}', '\u{2717}', '\u{2714}',
     '+', '(', '{', '|', ';', '&', '=', '"', '\'',
@@ -109,8 +110,8 @@ const MAX_PROMPT: usize = 200;
 /// Maximum length of a command in bytes. The rest of a longer command is ignored.
 pub(super) const MAX_COMMAND: usize = 16_384;
 
-/// Returns the part of a line that starts with the name of a program; `None` if the line contains
-/// no command. If `strict`, the command must be at the start of the line or follow a prompt.
+/// Returns the part of a line from the name of a program to the end; `None` if the line contains no
+/// command. If `strict`, the command must be at the start of the line or follow a prompt.
 /// Otherwise a curl command may also be part of a sentence.
 pub(super) fn find(line: &str, strict: bool) -> Option<&str> {
     let may_be = line.len() >= MIN_COMMAND && NAMES.as_ref()?.is_match(line);

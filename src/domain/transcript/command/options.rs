@@ -4,9 +4,9 @@ use url::Url;
 
 use super::{Command, url_of};
 
-/// Short options of curl that have a value, which must not be taken for the URL.
+/// Short options of curl that have a value. The value must not be taken for the URL.
 const CURL_SHORT: &str = "AbcCdDeEFHKmoPQrtTuUwxXyYz";
-/// Long options of curl that have a value, which must not be taken for the URL.
+/// Long options of curl that have a value. The value must not be taken for the URL.
 const CURL_LONG: &[&str] = &[
     "header",
     "data",
@@ -88,7 +88,7 @@ const HTTPIE_LONG: &[&str] = &[
     "ssl",
 ];
 
-/// Lowercase names of the `PowerShell` parameters that have a value.
+/// Lowercase names of `PowerShell` parameters that have a value.
 const SCRIPT_LONG: &[&str] = &[
     "headers",
     "body",
@@ -227,8 +227,8 @@ fn read<'a>(program: &str, word: &'a str, next: Option<&'a str>) -> (Argument<'a
     }
 }
 
-/// Reads a parameter of `PowerShell`, whose name is not case-sensitive. Returns the parameter and
-/// the number of words read.
+/// Reads a parameter of a `PowerShell` command. Parameter names are not case-sensitive. Returns the
+/// parameter, with an empty name if it is not needed, and the number of words read.
 fn script_option<'a>(name: &'a str, next: Option<&'a str>) -> (Argument<'a>, usize) {
     let lower = name.to_ascii_lowercase();
     if lower == "uri" {
@@ -254,8 +254,8 @@ fn is_method(word: &str) -> bool {
     ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"].contains(&upper.as_str())
 }
 
-/// Returns the URL for an argument without a scheme, such as `x.example/a` or `:8080/a`. Returns
-/// `None` if the argument contains no host.
+/// Returns the URL for an argument without a scheme, such as `x.example/a` or, for localhost,
+/// `:8080/a`. Returns `None` for other arguments.
 fn host_only(scheme: &str, word: &str) -> Option<Url> {
     if word.contains("://") {
         return None;

@@ -1,4 +1,4 @@
-//! Splits a command line into words, with the quoting of Unix shells, cmd and `PowerShell`.
+//! Splits a command line into words, by the quoting rules of Unix shells, cmd and `PowerShell`.
 
 /// Maximum number of words of a command. Further words are ignored.
 const MAX_WORDS: usize = 300;

@@ -50,9 +50,9 @@ impl CurlError {
         (self.code == 22).then(|| status::code(rest)).flatten()
     }
 
-    /// Returns the fault. `reasons` are the information lines before the error, because newer
-    /// versions of curl print only "Couldn't connect" in the error. Returns `None` if the error is
-    /// unknown or does not concern the request (usage, files).
+    /// Returns the fault. `reasons` are the information lines before the error. They are needed
+    /// because newer versions of curl print only "Couldn't connect" in the error. Returns `None` if
+    /// the exit code is unknown or is no failure of the request, such as 23 (write error).
     pub(in crate::domain::transcript) fn fault(
         &self,
         reasons: &str,
@@ -121,8 +121,8 @@ impl CurlError {
         } else if says("bytes received") || says("out of") || says("too slow") {
             progress.waiting()
         } else if says("connect") {
-            // Curl counts the TLS handshake as part of connecting, so the connection may be
-            // established.
+            // Curl counts the TLS handshake as part of connecting, so the TCP connection may
+            // already be established.
             if progress.is_connected {
                 progress.phase()
             } else {

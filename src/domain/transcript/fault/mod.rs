@@ -51,8 +51,8 @@ pub(super) struct Found {
 /// Maximum duration of a connection attempt that counts as refused. Windows reports a refused
 /// connection only after about 2 s, because it repeats the SYN.
 const REFUSED: Duration = Duration::from_millis(2_900);
-/// Maximum duration of a connection attempt to an unreachable host. Linux reports an unreachable
-/// neighbor after three ARP requests, 1 s apart.
+/// Maximum duration of a connection attempt whose host counts as unreachable. Linux reports an
+/// unreachable neighbor after three ARP requests, 1 s apart.
 const NEIGHBOR: Duration = Duration::from_millis(3_500);
 /// The range of the time that Windows needs to try two addresses that both refuse the connection.
 const REFUSED_TWICE: (Duration, Duration) =
@@ -137,7 +137,7 @@ pub(super) fn of_message(message: &str, progress: &Progress) -> Option<Found> {
 }
 
 /// Returns the duration in a message, such as `after 21077 ms`, `timeout of 1000ms exceeded`,
-/// `(read timeout=1)` or `timed out (2.0s)`.
+/// `(read timeout=1)` or `timed out (2.0s)`; `None` if the message contains no duration.
 pub(super) fn time_in(message: &str) -> Option<Duration> {
     static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(

@@ -30,7 +30,7 @@ struct Phrases {
     says: Vec<Said>,
 }
 
-/// The list of phrases.
+/// The list of phrases: regular expressions, grouped by the phase and the kind of the fault.
 const LIST: &str = include_str!("phrases.txt");
 
 /// Maximum length in bytes of the part of a message that is examined.

@@ -11,7 +11,8 @@ use crate::domain::transcript::status;
 use crate::domain::transcript::time::clocks::Clock;
 use crate::model::observation::Phases;
 
-/// Reads an entry of a HAR file; `None` if the value is not such an entry.
+/// Reads an entry of a HAR file; `None` if the value is not such an entry, or has neither a status
+/// nor a known error.
 pub(super) fn entry(value: &Value) -> Option<Exchange> {
     let (request, answer) = (value.get("request")?, value.get("response")?);
     let mut exchange = Exchange {

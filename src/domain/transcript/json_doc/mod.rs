@@ -1,5 +1,5 @@
-//! Reads JSON documents: HAR files, this program's own output, curl's `%{json}`, and responses
-//! that tools store as JSON.
+//! Reads JSON documents: HAR files, this program's own output, curl's `%{json}`, access logs of API
+//! Gateway, and responses that tools store as JSON.
 
 mod gateway;
 mod har;
@@ -16,7 +16,7 @@ use super::exchange::Exchange;
 /// Maximum size of a JSON document in bytes.
 const MAX_DOCUMENT: usize = 16 << 20;
 
-/// Maximum depth at which a JSON document is searched for responses.
+/// Maximum nesting depth to which a JSON document is searched for responses.
 const MAX_DEPTH: usize = 6;
 
 /// Maximum number of exchanges, or of strings with output of programs, read from one JSON document.

@@ -11,7 +11,7 @@ use crate::domain::transcript::pattern::pattern;
 /// Maximum length of a body that is examined, in bytes.
 const MAX_BODY: usize = 65_536;
 
-/// Members of a JSON body that contain the status.
+/// JSON pointers to the members of a body that may contain the status.
 const STATUS: [&str; 5] = [
     "/status",
     "/statusCode",
@@ -20,7 +20,7 @@ const STATUS: [&str; 5] = [
     "/error/status",
 ];
 
-/// Members of a JSON body that contain a message.
+/// JSON pointers to the members of a body that may contain a message.
 const MESSAGE: [&str; 5] = ["/message", "/Message", "/error", "/error/message", "/title"];
 
 /// Messages that gateways write for one status only, in lower case. The REST APIs of API Gateway
@@ -41,7 +41,7 @@ const PHRASES: &[(&str, u16)] = &[
     ("endpoint request timed out", 504),
 ];
 
-/// Matches the title of an error page.
+/// Matches the title of an error page, with the status.
 static TITLE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)<title>\s*(?:error\s)?([45]\d\d)\b"));
 

@@ -1,4 +1,4 @@
-//! Adds candidates and next steps to a verdict if the text lacks what a probe would measure: why a
+//! Adds candidates and next steps to a verdict if the text lacks what a probe would show: why a
 //! certificate is invalid, or how long a response took.
 
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use crate::domain::transcript::Transcript;
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::observation::FaultKind;
 
-/// The causes of an invalid certificate if the message states no reason.
+/// The possible causes of an invalid certificate if the message states no reason.
 const CERTIFICATE: [&str; 3] = [
     "certificate-untrusted",
     "certificate-expired",
     "certificate-name-mismatch",
 ];
 
-/// The share of each cause in [`CERTIFICATE`].
+/// The candidate share of each cause in [`CERTIFICATE`].
 const SHARE: f64 = 1.0 / 3.0;
 
-/// Causes that differ mainly in the time of the response.
+/// Causes that differ mainly in the response time.
 const BY_TIME: [&str; 2] = ["integration-timeout", "lambda-throttled"];
 
 /// Minimum ratio of the second candidate's share to the first candidate's share in a tie.
@@ -46,17 +46,17 @@ pub(super) fn add_certificate_candidates(transcript: &Transcript, diagnosis: &mu
         })
         .collect();
     verdict.certainty = Certainty::Possible;
-    "The client rejected the certificate; its message does not state why"
+    "The client rejected the certificate; the error message does not state why"
         .clone_into(&mut verdict.title);
     verdict.next = vec![
         "Read the certificate with `openssl s_client -connect HOST:443 -servername HOST | openssl x509 -noout -dates -issuer -ext subjectAltName`: it may have expired, be for another name, or have an unknown issuer.".to_owned(),
         "Compare the clock of the client with the dates of the certificate.".to_owned(),
-        "If the dates and names fit, check that the server sends its whole chain and that the client trusts its root.".to_owned(),
+        "If the dates and names are correct, check that the server sends its whole certificate chain and that the client trusts the root certificate.".to_owned(),
     ];
 }
 
-/// Puts the measurement of the time before the other steps if only the time, which the text does
-/// not show, separates the most probable causes.
+/// Puts a measurement of the response time before the other steps, if only this time distinguishes
+/// the two most probable causes and the text does not show it.
 pub(super) fn measure_time_first(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     let Some(verdict) = &mut diagnosis.verdict else {
         return;
@@ -72,6 +72,6 @@ pub(super) fn measure_time_first(transcript: &Transcript, diagnosis: &mut Diagno
     {
         return;
     }
-    let step = "Measure the total time with `curl -s -o /dev/null -w '%{time_total}\\n' URL`: about 30 s means a timeout, below 1 s a throttle.";
+    let step = "Measure the total time with `curl -s -o /dev/null -w '%{time_total}\\n' URL`: about 30 s means a timeout, less than 1 s means throttling.";
     Arc::make_mut(verdict).next.insert(0, step.to_owned());
 }
