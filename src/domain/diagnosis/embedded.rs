@@ -12,6 +12,7 @@ macro_rules! files {
 
 /// The name and text of each built-in rule file. Ties between rules keep this order.
 pub(super) const FILES: &[(&str, &str)] = files![
+    "causes.toml",
     "http-api.toml",
     "connection.toml",
     "tls.toml",
