@@ -18,7 +18,7 @@ const BEGIN: &str = "## Write your own rules
    rules alone. It parses all rules, runs their examples, and reports each problem with the
    file, the line, and the correction.
 4. Try the rule with `probecause diagnose --rules rules.d FILE` and
-   `probecause explain --rules rules.d CAUSE`.
+   `probecause explain --verbose --rules rules.d CAUSE`.
 5. Reload the daemon (SIGHUP or `POST /-/reload`). If a rule has a problem, the reload fails
    and the daemon keeps the previous configuration and rules.
 
