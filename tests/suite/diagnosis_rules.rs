@@ -139,13 +139,13 @@ fn a_fallback_shows_the_status_and_the_headers_that_tell_most() {
 
 #[test]
 fn every_cause_of_a_rule_is_a_published_id() {
-    for rule in rulebook().causes() {
+    for cause in rulebook().causes() {
         assert!(
             VOCABULARY
                 .split_whitespace()
-                .any(|word| word == rule.cause.as_str()),
+                .any(|word| word == cause.id.as_str()),
             "{}",
-            rule.cause
+            cause.id
         );
     }
 }

@@ -50,6 +50,6 @@ fn each_corpus_contains_valid_inputs() {
     check("rules", &|data| {
         let text = String::from_utf8_lossy(data);
         probecause::domain::diagnosis::parser::parse("a.toml", &text)
-            .is_ok_and(|rules| !rules.is_empty())
+            .is_ok_and(|parsed| !parsed.rules.is_empty())
     });
 }

@@ -82,6 +82,7 @@ fn check_reports_custom_rules_that_replace_others_or_never_decide() {
 fn explain_shows_the_file_and_line_of_a_custom_cause() {
     insta::assert_snapshot!(stdout_of(&[
         "explain",
+        "--verbose",
         "--rules",
         WORKED_EXAMPLE,
         "maintenance-page"

@@ -18,7 +18,7 @@ const BEGIN: &str = "## Write your own rules
    rules alone. The command parses all rules, runs their examples, and reports each problem
    with the file, the line, and the correction.
 4. Try the rule with `probecause diagnose --rules rules.d FILE` and
-   `probecause explain --rules rules.d CAUSE`.
+   `probecause explain --verbose --rules rules.d CAUSE`.
 5. Reload the daemon (SIGHUP or `POST /-/reload`). If a rule has a problem, the reload fails
    and the daemon keeps the previous configuration and rules.
 
@@ -52,6 +52,28 @@ const KEYS: &str = "```
 
 A `phase` at the top of a file is a condition of each of its rules and part of each of their
 examples. The daemon never publishes the text of a body, only the pattern that it matches.
+
+### Texts of a cause
+
+Several rules may name the same cause, each with a title for the response that it recognizes. A
+`[[cause]]` table describes the cause itself, for lists and explanations of causes:
+
+```toml
+[[cause]]
+id    = \"upstream-timeout\"
+title = \"The upstream did not respond to the gateway or proxy in time\"
+```
+
+| key | required | meaning |
+| --- | --- | --- |
+| `id` | yes | the cause; at least one rule must name it |
+| `title` | yes | the meaning of the cause, in one sentence without a period, at most 80 characters and without `{status}` |
+| `next` | no | a list of sentences: the next steps that apply to every rule of the cause |
+| `see` | no | the https URL of a page about the cause |
+
+Without the table, or without a key of it, the text is that of the rule whose `id` is the cause,
+or else of the first rule that names the cause. A verdict for one response always has the title
+and the next steps of the rule that matches. A custom `[[cause]]` replaces the built-in one.
 
 ### Conditions
 

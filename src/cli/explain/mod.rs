@@ -1,7 +1,8 @@
 //! `probecause explain`: prints what a cause means, how it is recognized, and what to do, or lists
 //! all causes or facts.
 //!
-//! The output is text, JSON, or Markdown.
+//! The output is text, JSON, or Markdown. The text contains only the titles of the rules of a
+//! cause, unless `--verbose` is given, because some causes have dozens of rules.
 
 mod guide;
 mod json;
@@ -21,6 +22,9 @@ use summary::{CauseSummary, summaries};
 pub struct Args {
     /// The cause to explain. Without this argument, all causes are listed.
     cause: Option<String>,
+    /// Also print the conditions, examples and next steps of each rule of the cause.
+    #[arg(long, requires = "cause", conflicts_with = "json")]
+    verbose: bool,
     /// List the facts that rules may test.
     #[arg(long, conflicts_with = "cause")]
     facts: bool,
@@ -50,6 +54,8 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
             let summary = find(&summaries, cause)?;
             if args.json {
                 lines(vec![json::cause(summary)])
+            } else if args.verbose {
+                text::cause_with_rules(summary)
             } else {
                 text::cause(summary)
             }
@@ -81,6 +87,8 @@ fn find<'a, 'b>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::domain::diagnosis::rulebook::Rulebook;
 
@@ -98,12 +106,41 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_explained_with_all_its_rules() {
+    fn a_cause_is_explained_with_one_entry_per_title_of_its_rules() {
+        let book = Rulebook::embedded().unwrap();
+        let all = summaries(&book);
+        let summary = find(&all, "upstream-timeout").unwrap();
+        let text = text::cause(summary);
+        let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let titles: BTreeSet<&str> = summary
+            .rules
+            .iter()
+            .map(|rule| rule.title.as_str())
+            .collect();
+        for title in &titles {
+            assert!(one_line.contains(title), "{title}");
+        }
+        let is_entry = |line: &&str| {
+            let rest = line.strip_prefix("  ").unwrap_or_default();
+            rest.starts_with(|letter: char| letter.is_ascii_lowercase())
+        };
+        assert_eq!(text.lines().filter(is_entry).count(), titles.len());
+        assert!(
+            one_line.contains("did not respond in time (2 rules)"),
+            "{text}"
+        );
+        assert!(one_line.contains("`probecause explain --verbose upstream-timeout`"));
+        let full = text::cause_with_rules(summary);
+        assert!(text.lines().count() * 4 < full.lines().count());
+    }
+
+    #[test]
+    fn a_cause_is_explained_in_full_with_all_its_rules() {
         let book = Rulebook::embedded().unwrap();
         let all = summaries(&book);
         insta::assert_snapshot!(
             "cause",
-            text::cause(find(&all, "lambda-permission-denied").unwrap())
+            text::cause_with_rules(find(&all, "lambda-permission-denied").unwrap())
         );
         insta::assert_snapshot!(
             "unexplained",
@@ -120,7 +157,8 @@ mod tests {
     fn only_lines_with_a_url_are_wider_than_the_terminal() {
         let book = Rulebook::embedded().unwrap();
         let all = summaries(&book);
-        let pages = all.iter().map(text::cause);
+        let brief = all.iter().map(text::cause);
+        let pages = brief.chain(all.iter().map(text::cause_with_rules));
         for page in pages.chain([text::list(&all), text::facts()]) {
             for line in page.lines() {
                 let fits = line.chars().count() <= wrap::COLUMNS;

@@ -2,13 +2,13 @@
 //!
 //! All output formats (text, JSON, Markdown) use this summary, so that they agree.
 
+use crate::domain::diagnosis::cause::Cause;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
 use crate::domain::diagnosis::rulebook::{Rulebook, unexplained};
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 
-/// A cause with all its rules. One rule represents the cause: the rule whose id is the cause, or
-/// else the first rule that names the cause.
+/// A cause with all its rules. The texts of the cause are those of [`Rulebook::causes`].
 pub(super) struct CauseSummary<'a> {
     pub(super) cause: CauseId,
     pub(super) title: String,
@@ -16,10 +16,9 @@ pub(super) struct CauseSummary<'a> {
     pub(super) hop: Option<Hop>,
     /// The highest certainty that any rule of the cause can reach.
     pub(super) certainty: Certainty,
-    /// The next steps, from the rule that represents the cause.
+    /// The next steps for the cause in general.
     pub(super) next: Vec<String>,
-    /// The page on which the rule that represents the cause is based; `None` for
-    /// `unexplained`.
+    /// The URL of a page about the cause; `None` for `unexplained`.
     pub(super) see: Option<String>,
     /// The other causes that are candidates in the diagnosis of an example of the cause's rules.
     pub(super) rivals: Vec<CauseId>,
@@ -29,7 +28,7 @@ pub(super) struct CauseSummary<'a> {
 
 /// Summarizes every cause; `unexplained` comes last.
 pub(super) fn summaries(rulebook: &Rulebook) -> Vec<CauseSummary<'_>> {
-    let known = rulebook.causes().map(|rule| summary(rulebook, rule));
+    let known = rulebook.causes().map(|cause| summary(rulebook, cause));
     known.chain([unexplained_summary()]).collect()
 }
 
@@ -80,20 +79,20 @@ pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
         .collect()
 }
 
-fn summary<'a>(rulebook: &'a Rulebook, shown: &'a Rule) -> CauseSummary<'a> {
-    let all = rulebook.rules().filter(|rule| rule.cause == shown.cause);
+fn summary<'a>(rulebook: &'a Rulebook, shown: Cause<'a>) -> CauseSummary<'a> {
+    let all = rulebook.rules().filter(|rule| rule.cause == *shown.id);
     let mut rules: Vec<&Rule> = all.collect();
     // The sort is stable, so rules with the same certainty keep their order in the rulebook.
     rules.sort_by_key(|rule| std::cmp::Reverse(rule.certainty));
     let certainty = rules.iter().map(|rule| rule.certainty).max();
     CauseSummary {
-        cause: shown.cause.clone(),
-        title: shown.title.clone(),
+        cause: shown.id.clone(),
+        title: shown.title.to_owned(),
         owner: shown.owner,
         hop: shown.hop,
-        certainty: certainty.unwrap_or(shown.certainty),
-        next: shown.next.clone(),
-        see: Some(shown.see.clone()),
+        certainty: certainty.unwrap_or(Certainty::Possible),
+        next: shown.next.to_vec(),
+        see: Some(shown.see.to_owned()),
         rivals: rivals(rulebook, &rules),
         rules,
     }

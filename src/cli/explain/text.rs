@@ -38,8 +38,37 @@ pub(super) fn list(summaries: &[CauseSummary<'_>]) -> String {
     text
 }
 
-/// Describes a cause with all its rules.
+/// Describes a cause: its meaning, the next steps, and the titles of its rules.
 pub(super) fn cause(summary: &CauseSummary<'_>) -> String {
+    let mut text = meaning(summary);
+    if summary.rules.is_empty() {
+        return text;
+    }
+    text.push_str(&titles(&summary.rules));
+    text.push('\n');
+    text.push_str(&wrapped(
+        "",
+        &format!(
+            "`probecause explain --verbose {}` prints the conditions, the examples and the next \
+             steps of each rule.",
+            summary.cause
+        ),
+    ));
+    text
+}
+
+/// Describes a cause like [`cause`], but with all its rules in full.
+pub(super) fn cause_with_rules(summary: &CauseSummary<'_>) -> String {
+    let mut text = meaning(summary);
+    for rule in &summary.rules {
+        text.push('\n');
+        text.push_str(&one_rule(summary, rule));
+    }
+    text
+}
+
+/// Describes a cause up to the heading of its rules, or without the heading if it has no rule.
+fn meaning(summary: &CauseSummary<'_>) -> String {
     let mut text = format!("{}\n", summary.cause);
     text.push_str(&wrapped("", &summary.title));
     text.push('\n');
@@ -74,9 +103,32 @@ pub(super) fn cause(summary: &CauseSummary<'_>) -> String {
         rules => format!("{rules} rules, the highest certainty first"),
     };
     text.push_str(&format!("\nHow it is recognized: {order}\n"));
-    for rule in &summary.rules {
-        text.push('\n');
-        text.push_str(&one_rule(summary, rule));
+    text
+}
+
+/// Lists the titles of the rules, each with the id of the first rule that has it.
+fn titles(rules: &[&Rule]) -> String {
+    let mut groups: Vec<(&Rule, usize)> = Vec::new();
+    for &rule in rules {
+        let known = groups
+            .iter_mut()
+            .find(|(first, _)| first.title == rule.title);
+        if let Some((_, count)) = known {
+            *count += 1;
+        } else {
+            groups.push((rule, 1));
+        }
+    }
+    let widest = groups.iter().map(|(rule, _)| rule.id.as_str().len()).max();
+    let width = widest.unwrap_or_default();
+    let mut text = String::new();
+    for (rule, count) in groups {
+        let first = format!("  {:<width$}  ", rule.id.as_str());
+        let title = match count {
+            1 => rule.title.clone(),
+            count => format!("{} ({count} rules)", rule.title),
+        };
+        text.push_str(&wrapped(&first, &title));
     }
     text
 }

@@ -13,6 +13,7 @@ macro_rules! files {
 /// The name and text of each built-in rule file. Matching rules of equal weight are ranked in this
 /// order.
 pub(super) const FILES: &[(&str, &str)] = files![
+    "causes.toml",
     "http-api.toml",
     "connection.toml",
     "tls.toml",

@@ -4,15 +4,16 @@
 //! Reading order: `fact` and `catalog` define the closed vocabulary. `context` and `aws` hold the
 //! input besides the observation. `gather` computes the facts with the help of `recognition`,
 //! `application_header`, `error_page`, `gateway_made`, `answered_by`, `timing`, `invoked` and
-//! `plateau`. `condition`, `rule` and `parser` define one rule. `embedded`, `rulebook` and
-//! `ranking` handle all rules. No module performs I/O or reads the current time. A failure that no
-//! rule matches is diagnosed as `unexplained`.
+//! `plateau`. `condition`, `rule` and `parser` define one rule, and `cause` describes a cause that
+//! several rules share. `embedded`, `rulebook` and `ranking` handle all rules. No module performs
+//! I/O or reads the current time. A failure that no rule matches is diagnosed as `unexplained`.
 
 pub mod answered_by;
 mod application_header;
 pub mod aws;
 mod body_text;
 pub mod catalog;
+pub mod cause;
 pub mod changes;
 pub mod condition;
 mod connections;

@@ -5,21 +5,32 @@
 //! tables itself, to keep the position of every key. The caller reads the files, and `lint` runs
 //! the examples.
 
+mod causes;
 mod conditions;
 mod examples;
 mod fields;
 
 use toml::de::DeTable;
 
+use crate::domain::diagnosis::cause::CauseDefinition;
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::rule::{Factor, Origin, Rule, RuleProblem};
 use crate::model::cause::{Certainty, Hop, Owner};
 
-/// Parses the rules of one file; `file` is the name of the file in messages.
+/// The content of one rule file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ParsedFile {
+    /// The rules, in the order of the file.
+    pub rules: Vec<Rule>,
+    /// The `[[cause]]` tables, in the order of the file.
+    pub causes: Vec<CauseDefinition>,
+}
+
+/// Parses one rule file; `file` is the name of the file in messages.
 ///
 /// # Errors
 /// Returns every problem of the file, or only the syntax error if the file is not valid TOML.
-pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
+pub fn parse(file: &str, text: &str) -> Result<ParsedFile, Vec<RuleProblem>> {
     Parser::parse(file, text)
 }
 
@@ -49,24 +60,24 @@ const RULE_KEYS: &[&str] = &[
 ];
 
 impl<'a> Parser<'a> {
-    /// Parses the file; returns its rules, or all its problems in the order of lines.
-    fn parse(file: &'a str, text: &'a str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
+    /// Parses the file; returns its content, or all its problems in the order of lines.
+    fn parse(file: &'a str, text: &'a str) -> Result<ParsedFile, Vec<RuleProblem>> {
         let mut parser = Self {
             file,
             text,
             problems: Vec::new(),
         };
-        let rules = match DeTable::parse(text) {
+        let parsed = match DeTable::parse(text) {
             Ok(document) => parser.document(document.get_ref()),
             Err(error) => {
                 let at = error.span().map_or(0, |span| span.start);
                 let message = error.message().replace('\n', ", ");
                 parser.problem(at, format!("not valid TOML: {message}"));
-                Vec::new()
+                ParsedFile::default()
             }
         };
         if parser.problems.is_empty() {
-            Ok(rules)
+            Ok(parsed)
         } else {
             parser.problems.sort_by_key(|problem| problem.line);
             Err(parser.problems)
@@ -86,21 +97,29 @@ impl<'a> Parser<'a> {
         before.filter(|byte| **byte == b'\n').count() + 1
     }
 
-    fn document(&mut self, document: &DeTable<'_>) -> Vec<Rule> {
-        self.check_keys(document, &["rule", "phase"]);
+    fn document(&mut self, document: &DeTable<'_>) -> ParsedFile {
+        self.check_keys(document, &["rule", "cause", "phase"]);
         // A `phase` at the top of the file is a condition of every rule and a fact of every example
         // in the file.
         let phase = document
             .get("phase")
             .and_then(|value| self.condition("phase", value));
-        let Some(rules) = document.get("rule") else {
+        let (rules, causes) = (document.get("rule"), document.get("cause"));
+        if rules.is_none() && causes.is_none() {
             self.problem(0, "the file has no rule; add a [[rule]]".to_owned());
-            return Vec::new();
-        };
-        self.tables(rules, "rule")
-            .into_iter()
-            .filter_map(|(at, table)| self.rule(at, table, phase.as_ref()))
-            .collect()
+        }
+        let mut parsed = ParsedFile::default();
+        if let Some(rules) = rules {
+            for (at, table) in self.tables(rules, "rule") {
+                parsed.rules.extend(self.rule(at, table, phase.as_ref()));
+            }
+        }
+        if let Some(causes) = causes {
+            for (at, table) in self.tables(causes, "cause") {
+                parsed.causes.extend(self.cause_definition(at, table));
+            }
+        }
+        parsed
     }
 
     fn rule(&mut self, at: usize, table: &DeTable<'_>, phase: Option<&Condition>) -> Option<Rule> {
@@ -247,7 +266,7 @@ because = "The service itself responded"
 
     #[test]
     fn a_valid_rule_is_parsed() {
-        let rules = parse("r.toml", GOOD).unwrap();
+        let rules = parse("r.toml", GOOD).unwrap().rules;
         let mut conditions: Vec<String> = rules[0].when.iter().map(ToString::to_string).collect();
         conditions.sort();
         assert_eq!(

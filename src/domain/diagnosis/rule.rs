@@ -97,7 +97,7 @@ pub struct RuleProblem {
 }
 
 /// The placeholder in a title that is replaced with the status of the response.
-const STATUS: &str = "{status}";
+pub(super) const STATUS: &str = "{status}";
 
 impl Rule {
     /// Returns the verdict that names this rule's cause.

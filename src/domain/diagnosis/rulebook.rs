@@ -1,11 +1,15 @@
 //! Holds all rules and diagnoses the facts of a probe with them.
 //!
-//! This module loads the built-in and the custom rules. `parser` parses the rule files, and
-//! `ranking` ranks the matching rules. A failure that no rule matches is diagnosed as
-//! `unexplained`. The same facts always give the same diagnosis.
+//! This module loads the built-in and the custom rules. `parser` parses the rule files, `causes`
+//! describes the causes that the rules name, and `ranking` ranks the matching rules. A failure that
+//! no rule matches is diagnosed as `unexplained`. The same facts always give the same diagnosis.
+
+mod causes;
 
 use std::sync::Arc;
 
+use self::causes::described_twice;
+use crate::domain::diagnosis::cause::CauseDefinition;
 use crate::domain::diagnosis::embedded;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::parser;
@@ -19,6 +23,8 @@ use crate::model::settings::RuleFile;
 #[derive(Clone, Debug)]
 pub struct Rulebook {
     rules: Vec<Rule>,
+    /// The `[[cause]]` tables, at most one per cause.
+    definitions: Vec<CauseDefinition>,
 }
 
 /// An error that contains every problem found in the rule files.
@@ -60,21 +66,33 @@ impl Rulebook {
     }
 
     /// Loads the custom rules, followed by the built-in ones, so that custom rules win ties. A
-    /// custom rule replaces a built-in rule with the same id.
+    /// custom rule replaces a built-in rule with the same id, and a custom `[[cause]]` replaces a
+    /// built-in one.
     ///
     /// # Errors
-    /// Returns every problem of the files with custom rules.
+    /// Returns every problem of the files with custom rules. A `[[cause]]` whose cause no rule
+    /// names is reported only if there is no other problem.
     pub fn with(custom: &[RuleFile]) -> Result<Self, RulebookError> {
         let files = custom
             .iter()
             .map(|file| (file.name.as_str(), file.text.as_str()));
         let mut book = Self::from_files(files)?;
-        let mut built_in = Self::from_files(embedded::FILES.iter().copied())?.rules;
-        built_in.retain(|rule| !book.rules.iter().any(|custom| custom.id == rule.id));
-        for rule in &mut built_in {
+        let mut built_in = Self::from_files(embedded::FILES.iter().copied())?;
+        built_in
+            .rules
+            .retain(|rule| !book.rules.iter().any(|custom| custom.id == rule.id));
+        for rule in &mut built_in.rules {
             rule.origin.embedded = true;
         }
-        book.rules.append(&mut built_in);
+        book.rules.append(&mut built_in.rules);
+        let unknown = book.unknown_causes();
+        if !unknown.is_empty() {
+            return Err(RulebookError(unknown));
+        }
+        built_in
+            .definitions
+            .retain(|definition| book.definition(&definition.id).is_none());
+        book.definitions.append(&mut built_in.definitions);
         Ok(book)
     }
 
@@ -82,25 +100,31 @@ impl Rulebook {
     /// file win ties.
     ///
     /// # Errors
-    /// Returns every problem of every file, and every duplicate id.
+    /// Returns every problem of every file, every duplicate id, and every cause that two
+    /// `[[cause]]` tables describe.
     pub(super) fn from_files<'a>(
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, RulebookError> {
         let mut rules: Vec<Rule> = Vec::new();
+        let mut definitions: Vec<CauseDefinition> = Vec::new();
         let mut problems = Vec::new();
         for (file, text) in files {
             match parser::parse(file, text) {
                 Ok(parsed) => {
-                    for rule in parsed {
+                    for rule in parsed.rules {
                         problems.extend(duplicate(&rules, &rule));
                         rules.push(rule);
+                    }
+                    for definition in parsed.causes {
+                        problems.extend(described_twice(&definitions, &definition));
+                        definitions.push(definition);
                     }
                 }
                 Err(found) => problems.extend(found),
             }
         }
         if problems.is_empty() {
-            Ok(Self { rules })
+            Ok(Self { rules, definitions })
         } else {
             Err(RulebookError(problems))
         }
@@ -109,30 +133,6 @@ impl Rulebook {
     /// Returns all rules, in order.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
-    }
-
-    /// Returns one rule per cause, in order: the rule whose id is the cause, or else the first rule
-    /// that names the cause. The cause `unexplained` is not included, because it has no rule.
-    pub fn causes(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().enumerate().filter_map(|(index, rule)| {
-            let has_namesake = self.rules.iter().any(|other| other.id == rule.cause);
-            let represents = if has_namesake {
-                rule.id == rule.cause
-            } else {
-                let mut earlier = self.rules[..index].iter();
-                !earlier.any(|other| other.cause == rule.cause)
-            };
-            represents.then_some(rule)
-        })
-    }
-
-    /// Returns the verdict for a cause that several failures have in common, although it is not the
-    /// most probable cause of any of them. The certainty is always `possible`. `None` if no rule
-    /// names the cause.
-    #[must_use]
-    pub fn verdict_of(&self, cause: &CauseId, candidates: Vec<Candidate>) -> Option<Verdict> {
-        let rule = self.causes().find(|rule| rule.cause == *cause)?;
-        Some(rule.verdict(&Facts::default(), Certainty::Possible, candidates))
     }
 
     /// Returns the heaviest of the rules that match the facts; `None` if no rule matches.

@@ -27,13 +27,13 @@ impl Monitor {
 
 /// Returns every cause that a diagnosis may name, including `unexplained`.
 fn causes(rulebook: &Rulebook) -> Arc<[CauseInfo]> {
-    let known = rulebook.causes().map(|rule| CauseInfo {
-        cause: rule.cause.clone(),
-        owner: rule.owner,
-        hop: rule.hop,
-        title: rule.title.clone(),
-        next: rule.next.clone(),
-        see: rule.see.clone(),
+    let known = rulebook.causes().map(|cause| CauseInfo {
+        cause: cause.id.clone(),
+        owner: cause.owner,
+        hop: cause.hop,
+        title: cause.title.to_owned(),
+        next: cause.next.to_vec(),
+        see: cause.see.to_owned(),
     });
     let unexplained = rulebook::unexplained();
     let last = CauseInfo {

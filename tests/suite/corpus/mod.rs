@@ -54,7 +54,7 @@ fn no_wrong_cause_or_hop_is_likely() {
 #[test]
 fn every_cause_and_hop_of_a_truth_exists() {
     let rulebook = Rulebook::embedded().unwrap();
-    let known: Vec<&str> = rulebook.causes().map(|rule| rule.cause.as_str()).collect();
+    let known: Vec<&str> = rulebook.causes().map(|cause| cause.id.as_str()).collect();
     let mut unknown: Vec<String> = Vec::new();
     for scored in scored() {
         let truth = &scored.capture.truth;

@@ -41,7 +41,7 @@ pub(crate) fn label_values(metric: &str, label: &str) -> Option<BTreeSet<String>
         (_, "outcome") => owned(["ok", "throttled", "denied", "failed"]),
         (_, "cause") => {
             let rules = Rulebook::embedded().unwrap();
-            rules.causes().map(|rule| rule.cause.to_string()).collect()
+            rules.causes().map(|cause| cause.id.to_string()).collect()
         }
         _ => return None,
     };

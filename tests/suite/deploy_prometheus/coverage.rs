@@ -78,7 +78,7 @@ fn every_runbook_link_points_to_a_heading() {
         }
     }
     assert!(local > 10, "{local} links into the runbook");
-    for rule in Rulebook::embedded().unwrap().causes() {
-        assert!(causes.contains(rule.cause.as_str()), "{}", rule.cause);
+    for cause in Rulebook::embedded().unwrap().causes() {
+        assert!(causes.contains(cause.id.as_str()), "{}", cause.id);
     }
 }

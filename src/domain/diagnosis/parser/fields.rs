@@ -185,7 +185,7 @@ impl Parser<'_> {
 }
 
 /// Returns the byte offset of a key's value in the file, or `at` if the key is missing.
-fn position(table: &DeTable<'_>, key: &str, at: usize) -> usize {
+pub(super) fn position(table: &DeTable<'_>, key: &str, at: usize) -> usize {
     table.get(key).map_or(at, |value| value.span().start)
 }
 

@@ -57,9 +57,9 @@ impl KnownCauses {
     /// Collects the causes of a rulebook, including the cause of unexplained failures, which has no
     /// rule.
     pub(in crate::io::config) fn of(rulebook: &Rulebook) -> Self {
-        let rules = rulebook.causes();
-        let mut known: BTreeMap<_, _> = rules
-            .map(|rule| (rule.cause.as_str().to_owned(), rule.owner))
+        let mut known: BTreeMap<_, _> = rulebook
+            .causes()
+            .map(|cause| (cause.id.as_str().to_owned(), cause.owner))
             .collect();
         let last = unexplained();
         known.insert(last.cause.as_str().to_owned(), last.owner);

@@ -1,8 +1,8 @@
 //! Renders the page of all causes, which the links in alerts point to.
 //!
 //! Each cause is shown with its meaning, its owner, the next steps and the targets that currently
-//! have this cause. `config/rules/README.md` and `probecause explain CAUSE` describe how a cause is
-//! distinguished from other causes.
+//! have this cause. `config/rules/README.md` and `probecause explain --verbose CAUSE` describe how
+//! a cause is distinguished from other causes.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub fn causes(board: &StatusBoard, now: Timestamp) -> String {
         h1 { "Causes" }
         p.quiet {
             "What each probable cause means and what to do about it. "
-            code { "probecause explain CAUSE" }
+            code { "probecause explain --verbose CAUSE" }
             " also shows how it is distinguished from similar causes."
         }
         @for owner in Owner::ALL {
