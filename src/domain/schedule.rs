@@ -47,9 +47,8 @@ struct Entry {
     waiting: bool,
 }
 
-/// Maximum time until the first probes of up to [`MAX_TARGETS_AT_ONCE`] targets have started. The
-/// documented maximum until these probes have ended is 5 s, so one second remains for the probes
-/// themselves.
+/// Maximum time until the first probes of up to [`MAX_TARGETS_AT_ONCE`] targets have started. A
+/// probe that takes at most one second therefore ends within 5 s of the start or reload.
 const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 
 /// Maximum time from a reload until the first probe of a target's new URL has started.
@@ -179,8 +178,8 @@ impl Schedule {
         }
     }
 
-    /// Returns whether a target waits for capacity, so that [`Schedule::due`] would start a probe
-    /// if there were capacity.
+    /// Returns whether a target waits for capacity. If so, [`Schedule::due`] starts a probe as soon
+    /// as it is called with capacity.
     #[must_use]
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()

@@ -92,8 +92,8 @@ pub fn index(
 const POD_NAME_VARIABLES: [&str; 2] = ["POD_NAME", "HOSTNAME"];
 
 fn weight(name: u64, index: u32) -> u64 {
-    // Both hashes are mixed before they are combined, because shard indexes and names are often
-    // sequential.
+    // The index is mixed before it is combined with the hash of the name, and the result is mixed
+    // again, because shard indexes and names are often sequential.
     mix(name ^ mix(u64::from(index) + 1))
 }
 

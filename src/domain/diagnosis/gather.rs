@@ -53,7 +53,10 @@ impl Facts {
         facts.set_text("host", &host);
         facts.set_text("method", &target.request.method);
         if let Some(days) = expectation::certificate_days(observation, context.now) {
-            #[expect(clippy::cast_precision_loss, reason = "days are far below 2^52")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "certificates expire in far fewer than 2^52 days"
+            )]
             facts.set_number("certificate_days", days as f64);
         }
         let door = observation

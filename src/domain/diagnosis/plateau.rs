@@ -60,8 +60,8 @@ const CLOUDFRONT_LIMIT: Duration = Duration::from_secs(30);
 /// first byte of the request.
 const EARLY: Duration = Duration::from_millis(20);
 /// Upper bound of the delay by which a response may arrive after the limit that it hits, not
-/// counting [`ResponseTime::network`]. The bound is about four times the largest captured delay (230 ms),
-/// and covers name resolution and handshakes on a link with a latency of 250 ms.
+/// counting [`ResponseTime::network`]. The bound is about four times the largest captured delay
+/// (230 ms), and covers name resolution and handshakes on a link with a latency of 250 ms.
 const LATE: Duration = Duration::from_secs(1);
 /// Lower bound of the tolerated delay after a limit: the largest captured delay (230 ms) plus
 /// jitter. Between this bound and [`LATE`], the tolerated delay is a tenth of the limit, so that
@@ -82,9 +82,9 @@ impl Plateau {
     /// If several limits match, the status decides first: an API that times out returns another
     /// status than an API that relays a function timeout. Among the remaining limits, the highest
     /// one wins, because limits do not fire early and the delay after the highest limit is the
-    /// shortest. Of equal limits, the outer one wins, because its timer started first. A learned limit
-    /// matches only if no other limit does, because it is known which component
-    /// enforces the others.
+    /// shortest. Of equal limits, the outer one wins, because its timer started first. A learned
+    /// limit matches only if no other limit does, because it is known which component enforces the
+    /// other limits.
     #[must_use]
     pub fn find(door: FrontDoor, declared: &AwsDeclarations, response: ResponseTime) -> Self {
         if response.prober_timed_out {

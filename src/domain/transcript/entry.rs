@@ -32,7 +32,7 @@ const MAX_LINE: usize = 8_192;
 /// Minimum number of seconds between the lines of separate errors without a log level.
 const APART: f64 = 1.0;
 
-/// Matches the date and the time at the start of a line.
+/// Matches the time at the start of a line, with an optional date before the time.
 static STAMP: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?x)^(?:[\w.-]+\s+\|\s+)?[\s\[("]*(?:(?:time|ts|timestamp|t)="?)?

@@ -155,7 +155,7 @@ impl Exchange {
             })
     }
 
-    /// Records the line on which the command, response or failure starts, unless an earlier line is
+    /// Records the line on which the command, response or failure starts, unless a line is already
     /// recorded.
     pub(super) fn begin(&mut self, line: usize) {
         if self.line == 0 {

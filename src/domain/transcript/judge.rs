@@ -55,7 +55,7 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
 /// Lowers the certainty of a verdict to the maximum that the text supports.
 fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     // A transcript with facts is from this program's own output or from a log of API Gateway or
-    // nginx. Its certainty is not lowered, because these sources record the request directly.
+    // nginx. The certainty is then not lowered, because these sources record the request directly.
     let most = if !transcript.facts.is_empty() {
         Certainty::Proven
     } else if !transcript.fault_stated || !transcript.headers_known {
@@ -72,8 +72,8 @@ fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     }
 }
 
-/// Returns whether the message states that the name has no address, but not why. Resolver libraries
-/// return the same error for a name that does not exist and for a name without addresses.
+/// Returns whether the message states that the host name has no address, but not why. Resolver
+/// libraries return the same error for a name that does not exist and a name without addresses.
 fn is_name_unresolved(transcript: &Transcript) -> bool {
     const CERTAIN: [&str; 2] = ["nxdomain", "domain name not found"];
     let fault = transcript.observation.fault.as_ref();

@@ -59,7 +59,8 @@ pub struct Transcript {
     pub dated: bool,
     /// Whether `observation.duration` is known; it is zero otherwise.
     pub timed: bool,
-    /// The line on which the command, the response or the failure starts, counted from 1.
+    /// The number of the line on which the command, the response or the failure starts, counted
+    /// from 1.
     pub line: usize,
     /// Whether the body consists of exactly the bytes that were sent, as far as the text shows;
     /// `true` if there is no response. `false` if the body is missing or cut off, or if its

@@ -112,7 +112,8 @@ impl Reader {
         }
     }
 
-    /// Adds the status of an object to the current exchange, or starts another exchange with it.
+    /// Adds the status of an object to the current exchange, or starts another exchange with this
+    /// status.
     pub(super) fn object_status(&mut self, status: u16, reason: Option<String>, number: usize) {
         self.current.is_weak = false;
         let known = self

@@ -1,6 +1,6 @@
 //! Reads the lines of nginx's error log about a failed upstream.
 //!
-//! Each line is the result of one request. The line does not contain the status. The status is
+//! Each line reports the failure of one request, without the status. The status is therefore
 //! inferred: nginx responds with 504 after a timeout and with 502 after another upstream failure.
 
 use std::sync::LazyLock;
@@ -16,20 +16,20 @@ use crate::domain::diagnosis::fact::FactValue;
 /// Maximum length of a line that is examined, in bytes.
 const MAX_LINE: usize = 8_192;
 
-/// Matches a line of nginx's error log about a request, with the message.
+/// Matches a line of nginx's error log about a request. Captures the message.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"\[(?:warn|error|crit|alert|emerg)\] \d+#\d+: (?:\*\d+ )?(.+?), client: ")
 });
 
-/// Matches the method and the path of the request.
+/// Captures the method and the path of the request.
 static REQUEST: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r#"request: "([A-Z]+) ([^\s?"]+)"#));
 
-/// Matches the host of the request.
+/// Captures the host of the request.
 static HOST: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#"host: "([^"]+)""#));
 
-/// Parts of a message, with the value of the fact `proxy_log.error`. The first part that a message
-/// contains counts.
+/// Parts of messages, each with a value of the fact `proxy_log.error`. The first part in this list
+/// that a message contains determines the value.
 const ERRORS: &[(&str, &str)] = &[
     ("upstream timed out", "timeout"),
     ("(110: ", "timeout"),
@@ -57,8 +57,8 @@ fn error(message: &str) -> Option<&'static str> {
     found.filter(|_| is_upstream).map(|(_, error)| *error)
 }
 
-/// Returns the request in a line of nginx's error log about a failed upstream; `None` for other
-/// lines.
+/// Returns the request in a line of nginx's error log about a failed upstream, with the inferred
+/// response; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Exchange> {
     let found = LINE.as_ref().filter(|_| line.len() <= MAX_LINE)?;
     let found = found.captures(line)?;

@@ -37,14 +37,15 @@ pub(super) struct Reader {
     pub(super) in_request: bool,
     /// Headers of an object whose status has not been read yet.
     pub(super) early_headers: Vec<(String, String)>,
-    /// The execution log of a REST API that is being read.
+    /// The execution log of an API Gateway REST API that is being read.
     pub(super) execution: Option<ExecutionLog>,
     /// Whether `PowerShell` announced a body that starts on the next line.
     pub(super) awaits_body: bool,
     /// The time of day in the prefix of the current line, in seconds since midnight.
     pub(super) stamp: Option<f64>,
     found: Vec<Transcript>,
-    /// For each transcript in `found`, whether it may be a heading or the text of a page.
+    /// For each transcript in `found`, whether it may be a heading or the text of a page instead of
+    /// a response.
     weak: Vec<bool>,
     left_out: usize,
     pub(super) unused: Unused,
@@ -76,7 +77,7 @@ impl Reader {
     }
 
     /// Reads a line. `number` is the number of the line, counted from 1. The line is split at
-    /// carriage returns, because progress meters overwrite a line with them.
+    /// carriage returns, because progress meters use them to overwrite a line.
     pub(super) fn line(&mut self, raw: &str, number: usize) {
         let raw = raw.trim_end_matches('\r');
         for part in raw.split('\r') {
@@ -109,7 +110,7 @@ impl Reader {
         }
     }
 
-    /// Ends the text and returns the transcripts.
+    /// Ends the text and returns the transcripts and the unused lines.
     pub(super) fn finish(mut self) -> Reading {
         self.boundary();
         self.next(Exchange::default());
@@ -156,9 +157,9 @@ impl Reader {
         }
     }
 
-    /// Ends the current document, trace section, command and exchange at the border of a code
-    /// block, at a new command or at the end of the text. A command without output is kept, because
-    /// its output may follow in another block.
+    /// Ends everything that is being read, such as a document, a trace section and the exchange.
+    /// Called at the start and end of a code block, at a new command and at the end of the text. A
+    /// command without output is kept, because its output may follow in another block.
     fn boundary(&mut self) {
         self.end_block();
         self.end_dump();
@@ -185,7 +186,7 @@ impl Reader {
         if self.block(json_doc::without_time(&line.text), number) {
             return;
         }
-        // Standard output without a final line end is followed by standard error on the same line.
+        // If standard output has no final line end, standard error follows on the same line.
         let (body, rest) = split_glued(&line.text, self.current.section);
         if let Some(body) = body {
             self.dispatch(body, None, number);
@@ -193,8 +194,8 @@ impl Reader {
         self.dispatch(rest, line.stamp, number);
     }
 
-    /// Passes a line that is part of neither a command nor a JSON document to the first parser that
-    /// recognizes it, or adds it to the current section.
+    /// Passes a line to the first parser that recognizes it, or adds the line to the current
+    /// section. The line neither continues a command nor belongs to a recognized JSON document.
     pub(super) fn dispatch(&mut self, line: &str, stamp: Option<f64>, number: usize) {
         self.stamp = stamp;
         if self.traced(line, stamp, number) || self.timed(line) {
@@ -239,8 +240,8 @@ impl Reader {
         self.current.has_whole_body() && Entry::of(line, self.stamp).has_request()
     }
 
-    /// Returns whether a status line starts the raw form of a response that an object already
-    /// showed, as PowerShell prints it. The exchange then counts as lines of the protocol.
+    /// Returns whether a status line starts the raw form of a response that was already read as an
+    /// object; `PowerShell` prints both. If so, sets the exchange's source to [`Source::Wire`].
     fn is_raw_form(&mut self, status: u16) -> bool {
         let current = &mut self.current;
         let known = current.response.as_ref().map(|response| response.status);
@@ -272,8 +273,8 @@ impl Reader {
         is_other
     }
 
-    /// Records a duration for the current exchange, or for the last transcript if nothing was read
-    /// after it.
+    /// Records a duration for the last transcript if it has no duration and nothing was read after
+    /// it; otherwise for the current exchange.
     pub(super) fn record(&mut self, clock: Clock, time: std::time::Duration) {
         let is_new = !self.current.is_answered()
             && self.current.reasons.is_empty()
@@ -295,8 +296,8 @@ impl Reader {
         };
         self.boundary();
         let last = std::mem::take(&mut self.current);
-        // The last exchange is discarded, because it has neither a response nor a fault. Its first
-        // line counts as unused.
+        // The last exchange is discarded, because it has neither a response nor a fault. If it has
+        // a command, its first line counts as unused.
         if last.command.is_some() && last.line > 0 {
             self.unused.add_line(last.line);
         }

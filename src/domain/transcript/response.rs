@@ -16,12 +16,12 @@ pub(super) struct RawResponse {
     /// Whether this is the response of a proxy to `CONNECT`.
     pub(super) is_connect: bool,
     pub(super) headers: Vec<(String, String)>,
-    /// The lines after the headers, each with a line end.
+    /// The text after the headers: the body, and any output that follows the body.
     pub(super) body: String,
-    /// Whether the body was printed as an object, so that its whitespace is lost.
+    /// Whether the body was printed as an object and has therefore lost its original whitespace.
     pub(super) is_reformatted: bool,
-    /// Whether a part of the response is missing: the source does not show it, or it exceeds a
-    /// limit.
+    /// Whether a part of the response is missing: the source does not show it, or the body exceeds
+    /// [`MAX_BODY`].
     pub(super) is_cut: bool,
     /// Number of lines of the body.
     lines: usize,
@@ -29,7 +29,7 @@ pub(super) struct RawResponse {
     spaces: usize,
     /// Length of the last header line in bytes, to recognize lines that were wrapped.
     last_line: usize,
-    /// Number of headers that were discarded because of the limits.
+    /// Number of headers that were discarded because of [`MAX_HEADERS`] or [`MAX_VALUE`].
     pub(super) dropped: usize,
 }
 
@@ -57,7 +57,7 @@ impl RawResponse {
         }
     }
 
-    /// Returns a response of which only the status is known.
+    /// Returns a response of which only the status and perhaps the reason phrase are known.
     pub(super) fn of_status(status: u16, reason: Option<String>) -> Self {
         Self {
             status,
@@ -80,18 +80,18 @@ impl RawResponse {
         (300..400).contains(&self.status) && self.value("location").is_some()
     }
 
-    /// Returns whether another response to the same command follows.
+    /// Returns whether another response to the same command may follow.
     pub(super) fn is_hop(&self) -> bool {
         self.is_interim || self.is_redirect() || (self.is_connect && self.status < 300)
     }
 
-    /// Returns the first value of the header with this lowercase name.
+    /// Returns the first value of the header with this lowercase name; `None` if it is missing.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Returns whether the response already contains the header of this line.
+    /// Returns whether the response already contains the header of this line with the same value.
     pub(super) fn has_header(&self, line: &str) -> bool {
         header_of(line).is_some_and(|(name, value)| {
             let known = |(key, old): &(String, String)| *key == name && old == value;
@@ -99,8 +99,8 @@ impl RawResponse {
         })
     }
 
-    /// Records an empty line among the headers. Returns whether every line so far is followed by an
-    /// empty line, so that the headers continue after the recorded line.
+    /// Records an empty line among the headers. Returns whether the text is double-spaced: an empty
+    /// line follows every line so far. An empty line in such a text does not end the headers.
     pub(super) fn is_spaced_out(&mut self) -> bool {
         self.spaces += 1;
         self.spaces == self.headers.len() + 1
@@ -136,7 +136,7 @@ impl RawResponse {
         true
     }
 
-    /// Adds a header, or counts it as dropped if it exceeds a limit.
+    /// Adds a header, or counts it as dropped because of [`MAX_HEADERS`] or [`MAX_VALUE`].
     pub(super) fn push(&mut self, name: String, value: &str) {
         if self.headers.len() < MAX_HEADERS && value.len() < MAX_VALUE {
             self.headers.push((name, value.to_owned()));
@@ -146,7 +146,7 @@ impl RawResponse {
     }
 
     /// Returns whether the body has exactly the announced length, with the line ends of Unix or of
-    /// Windows, so that the lines that follow are other output.
+    /// Windows. The lines that follow are then other output.
     pub(super) fn is_complete(&self) -> bool {
         let Some(length) = self.value("content-length") else {
             return false;
@@ -156,7 +156,7 @@ impl RawResponse {
             return false;
         };
         let (bytes, lines) = (self.body.len(), self.lines);
-        // The last line end may not be part of the body.
+        // The last line end is not always part of the body.
         let all = bytes + lines;
         length == 0
             || [bytes, bytes.saturating_sub(1), all, all.saturating_sub(2)].contains(&length)
@@ -169,7 +169,7 @@ impl RawResponse {
         self.raw_body("\n");
     }
 
-    /// Adds a part of the body without a line end.
+    /// Adds a part of the body as it is, without adding a line end.
     pub(super) fn raw_body(&mut self, text: &str) {
         if self.body.len() + text.len() <= MAX_BODY {
             self.body.push_str(text);

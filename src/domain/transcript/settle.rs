@@ -101,7 +101,7 @@ impl Exchange {
     }
 
     /// Turns an error response of a proxy to `CONNECT` into a fault, because the target was not
-    /// reached.
+    /// reached. Keeps the response if it names a failure behind the proxy.
     fn judge_proxy(&mut self) {
         let Some(response) = &self.response else {
             return;
@@ -171,8 +171,9 @@ impl Exchange {
             });
     }
 
-    /// Returns the requested URL: from the text, the command, the request line and `Host` header,
-    /// or the host that curl's messages name. Returns `None` if the text shows none of these.
+    /// Returns the requested URL. In order of precedence, its source is a URL in the text, the
+    /// command, the request line with the `Host` header, or the host that curl's messages name.
+    /// Returns `None` if the text shows none of these.
     pub(super) fn url(&self) -> Option<Url> {
         let by_command = || self.command.as_ref()?.url.clone();
         let own = self.request.url.clone();
@@ -181,12 +182,12 @@ impl Exchange {
             .or_else(|| self.request.reached.clone())
     }
 
-    /// Returns the URL of the last hop; `None` if there was no redirect.
+    /// Returns the URL of the last hop; `None` if there was no redirect or the URL is unknown.
     fn final_url(&self) -> Option<Url> {
         (self.redirects > 0).then(|| self.sent_url()).flatten()
     }
 
-    /// Returns the URL that the request line and the `Host` header form.
+    /// Returns the URL that the request line and the `Host` header form; `None` without a host.
     fn sent_url(&self) -> Option<Url> {
         let host = self.request.host.as_ref()?;
         let is_tunnel = self.request.method.as_deref() == Some("CONNECT");
@@ -224,8 +225,8 @@ fn names_upstream(response: &RawResponse) -> bool {
     is_squid || standard.contains("error=")
 }
 
-/// Returns a certain fault with a message of this program, because the text has no error message;
-/// always `Some`.
+/// Returns a fault that counts as stated, with a message of this program, because the text has no
+/// error message. Always returns `Some`.
 fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
     Some(FoundFault {
         found: Found {

@@ -1,8 +1,9 @@
 //! Reads the dumps of curl's `--trace-ascii` and `--trace`.
 //!
-//! A dump has sections such as `<= Recv header, 34 bytes (0x22)`. Each line of a section has an
-//! offset and the data, as text or as hexadecimal numbers and text. Long lines are split, and line
-//! ends are not shown, so the offsets determine where a line of the data ends.
+//! A dump has sections, each with a title such as `<= Recv header, 34 bytes (0x22)`. Each line of a
+//! section has an offset and the data, as text or as hexadecimal numbers and text. The text form
+//! splits long lines and does not show line ends, so the offsets determine where a line of the data
+//! ends.
 
 /// The kind of a section of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +75,8 @@ impl Dump {
             self.text.extend(bytes);
             return true;
         }
-        // If the offset is two bytes larger than the data so far, the previous line had a line end,
-        // which a trace does not show.
+        // If the offset is two bytes larger than the length of the data so far, the previous line
+        // had a line end, which the text form does not show.
         if offset == self.text.len() + 2 {
             self.text.extend(b"\r\n");
         }
@@ -89,8 +90,8 @@ impl Dump {
     }
 }
 
-/// Returns the bytes of a line of `--trace`: up to 16 hexadecimal numbers, then the same bytes as
-/// text. Returns `None` for other lines.
+/// Returns the bytes of a line of `--trace`, which shows up to 16 bytes as hexadecimal numbers and
+/// then again as text. Returns `None` for other lines.
 fn hex(data: &str) -> Option<Vec<u8>> {
     let numbers = data.get(..data.len().min(HEX_COLUMNS))?;
     let words: Vec<&str> = numbers

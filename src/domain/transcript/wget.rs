@@ -10,13 +10,13 @@ use super::status;
 pub(super) enum Event {
     /// A request started: its URL, and the time of day in seconds since midnight.
     Started(Url, f64),
-    /// The wait for a response ended: the status, if there is a response, and the text of the line
-    /// about the response or failure.
+    /// The wait for a response ended: the status, if there is a response, and the text after
+    /// `awaiting response...`.
     Waited(Option<u16>, String),
-    /// The request ended: the time of day in seconds since midnight, and the status if it is an
-    /// error.
+    /// The request ended: the time of day in seconds since midnight, and the status if wget reports
+    /// an error.
     Ended(f64, Option<u16>),
-    /// The connection, name resolution or TLS handshake failed: the line with the message.
+    /// The request failed, for example in the TLS handshake: the line with the message.
     Failed(String),
     /// A connection was established.
     Connected,
@@ -70,7 +70,8 @@ pub(super) fn event(line: &str) -> Option<Event> {
     is_saved.then_some(Event::Ended(at, None))
 }
 
-/// Returns the time of day in a timestamp such as `2025-05-20 04:44:13`, in seconds since midnight.
+/// Returns the time of day in a timestamp such as `2025-05-20 04:44:13`, in seconds since midnight;
+/// `None` if the timestamp is invalid.
 fn time_of_day(stamp: &str) -> Option<f64> {
     let time = stamp.trim().rsplit(' ').next()?;
     let mut parts = time.split(':').map(|part| part.parse::<f64>().ok());

@@ -68,7 +68,8 @@ pub enum StartError {
     /// loaded, and tests validate the embedded rules.
     #[error("{0}")]
     Rulebook(#[from] RulebookError),
-    /// Two metrics have the same name, which is a bug.
+    /// The metrics could not be registered, for example because two have the same name. This is a
+    /// bug.
     #[error("cannot register the metrics: {0}; this is a bug, please report it")]
     Metrics(#[from] prometheus::Error),
     /// The prober could not be created.
@@ -116,37 +117,39 @@ pub struct App {
 type Configuration = (Arc<Settings>, oneshot::Sender<ConfigChange>);
 
 /// Capacity, in events, of the queue from the scheduler to the monitor. The monitor waits only for
-/// the store, so a short queue is enough. A full queue blocks the scheduler, which limits memory.
+/// the store, so a short queue is enough. If the queue is full, a probe counts as running until its
+/// result is queued, so results waiting for the queue are limited by `max_in_flight`.
 const EMISSION_QUEUE: usize = 1024;
 
 /// Capacity, in commands, of the queue to the scheduler. This is enough for the confirming probes
 /// of a few thousand targets that fail at the same time.
 const COMMAND_QUEUE: usize = 4096;
 
-/// Maximum number of control and follow-up requests that run or wait until their delay has passed.
-/// This allows a few requests per incident, for as many incidents as people can handle at the same
-/// time.
+/// Maximum number of follow-up requests, such as control requests, that run or wait until their
+/// delay has passed; also the capacity of the queue of their results. This allows a few requests
+/// for each incident that people can handle at the same time.
 const MAX_FOLLOW_UPS: usize = 64;
 
 /// Capacity, in updates, of the queue of evidence updates for the monitor. This is one update for
-/// each evidence request that may be queued.
+/// each request that fits into the queue of evidence requests.
 const EVIDENCE_QUEUE: usize = 256;
 
-/// Time limit for the sinks to flush at shutdown, in addition to the grace period of the probes.
-/// With the default grace period, a shutdown takes much less than 30 s, the default termination
-/// grace period of Kubernetes.
+/// Time limit at shutdown for sending the queued CloudWatch datapoints, once the probes have ended.
+/// With the default `shutdown_grace` for the probes, a shutdown takes much less than 30 s, the
+/// default termination grace period of Kubernetes.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time limit at shutdown for the open connections of the HTTP server, and for the evidence task.
-/// The limit is short, because clients can repeat their requests and the evidence task saves
-/// nothing.
+/// Time limit at shutdown for closing the connections of the HTTP server, and the same limit for
+/// ending the evidence task. The limit is short, because clients can repeat their requests and the
+/// evidence task has no state to save.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl App {
     /// Starts a daemon. Returns once its tasks run and its HTTP server accepts connections.
     ///
     /// # Errors
-    /// Returns a [`StartError`] if the daemon cannot start. Its text is a message for the user.
+    /// Returns a [`StartError`] if the daemon cannot start. The error's text is a message for the
+    /// user.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let settings = Arc::new(shard::restrict(options.settings)?);
         let metrics = DaemonMetrics::new()?;
@@ -223,8 +226,8 @@ impl App {
     /// Reloads the configuration, as `POST /-/reload` does, and returns a summary.
     ///
     /// # Errors
-    /// Returns the reason if the configuration was rejected. The previous configuration then stays
-    /// in effect.
+    /// Returns the reason if the configuration was rejected or the daemon is stopping. The previous
+    /// configuration then stays in effect.
     pub async fn reload(&self) -> Result<String, String> {
         let (reply, result) = oneshot::channel();
         let stopping = || reload::STOPPING.to_owned();
@@ -278,7 +281,7 @@ impl Probe for Prober {
 }
 
 /// Opens the store, and returns the store and the state of the previous run. Without a directory,
-/// the store saves nothing.
+/// the store saves nothing and the state is empty.
 async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, RestoredState) {
     let gauges = metrics.store_metrics();
     match directory {

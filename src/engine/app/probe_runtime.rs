@@ -1,8 +1,8 @@
 //! Runs probes on their own threads, so that the daemon's other work does not delay them.
 //!
-//! Diagnosing, rendering and publishing run on other threads. Probes use one thread by default,
-//! because tasks on one thread wake each other without a system call, which saves a fifth of a
-//! probe's CPU time. More threads are used if one thread would be more than half busy.
+//! Diagnosing, rendering and publishing run on other threads. One thread for all probes is
+//! preferred, because tasks on one thread wake each other without a system call, which saves a
+//! fifth of a probe's CPU time. More threads are used if one thread would be more than half busy.
 
 use std::future::Future;
 use std::io;
@@ -15,11 +15,13 @@ use tokio::task::JoinHandle;
 
 use crate::model::settings::Settings;
 
-/// Maximum number of probes per second per thread. A probe over HTTPS with a new connection takes
-/// about one millisecond of CPU time, so a thread is at most half busy and starts probes on time.
+/// Number of probes per second per thread above which another thread is added, up to one per CPU. A
+/// probe over HTTPS with a new connection takes about one millisecond of CPU time, so a thread is
+/// half busy at this rate and starts probes on time.
 const PROBES_PER_THREAD: f64 = 500.0;
 
-/// Returns the number of threads for the probes of a configuration, at most one per CPU.
+/// Returns the number of threads for the probes of a configuration: at least one, and at most one
+/// per CPU.
 fn thread_count(settings: &Settings) -> usize {
     let cpus = available_parallelism().map_or(1, NonZero::get);
     let intervals = settings.targets.iter().map(|target| target.interval);
@@ -34,7 +36,7 @@ fn thread_count(settings: &Settings) -> usize {
 /// Runs a future, and the tasks that it spawns, on a separate runtime until the future ends.
 ///
 /// # Errors
-/// Returns an error if the operating system cannot create a thread.
+/// Returns an error if the operating system cannot create what the runtime needs, such as a thread.
 pub(super) fn spawn(
     settings: &Settings,
     run: impl Future<Output = ()> + Send + 'static,

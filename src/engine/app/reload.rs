@@ -89,7 +89,7 @@ impl Reloader {
             summary.push_str(&format!("; {rules} file{} of custom rules", plural(rules)));
         }
         if !deferred.is_empty() {
-            summary.push_str("; requires a restart: ");
+            summary.push_str("; restart the daemon to apply: ");
             summary.push_str(&deferred.join(", "));
         }
         Ok(summary)
@@ -168,8 +168,8 @@ fn changes_needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'stati
 }
 
 /// Resets the settings that need a restart to the running values. If a new location were applied
-/// only in part, the alarms of the old location would stop, and datapoints would be published under
-/// the new location.
+/// only in part, datapoints would be published under the new location, and the alarms of the old
+/// location would get no data.
 fn keep_until_restart(running: &Settings, wanted: &mut Settings) {
     wanted.location.clone_from(&running.location);
     wanted.server.listen = running.server.listen;

@@ -70,7 +70,7 @@ impl Facts {
         if count > 0 {
             #[expect(
                 clippy::cast_precision_loss,
-                reason = "bodies are far below 2^52 bytes"
+                reason = "a body contains far fewer than 2^52 errors"
             )]
             self.set_number("body.errors", count as f64);
         }

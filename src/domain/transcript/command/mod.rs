@@ -146,7 +146,7 @@ pub(super) fn find(line: &str, strict: bool) -> Option<&str> {
 }
 
 /// Returns the byte offset at which the prompt of a command starts, after the marks of a quote or
-/// list. Returns `None` if the line contains no command.
+/// list and after tags such as `[INFO]`. Returns `None` if the line contains no command.
 pub(super) fn start(line: &str) -> Option<usize> {
     find(line, true)?;
     let mut at = line.len() - line.trim_start().len();

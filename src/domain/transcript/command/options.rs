@@ -125,7 +125,7 @@ const SHOWS_HEADERS: [&str; 10] = [
     "trace-ascii",
 ];
 
-/// Parses the words of a command after the name of the program.
+/// Parses the words of a command that follow the name of the program.
 pub(super) fn parse(program: &str, words: &[String]) -> Command {
     let mut command = Command::default();
     let mut plain = Vec::new();

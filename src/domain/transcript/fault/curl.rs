@@ -50,9 +50,10 @@ impl CurlError {
         (self.code == 22).then(|| status::code(rest)).flatten()
     }
 
-    /// Returns the fault. `reasons` are the information lines before the error. They are needed
-    /// because newer versions of curl print only "Couldn't connect" in the error. Returns `None` if
-    /// the exit code is unknown or is no failure of the request, such as 23 (write error).
+    /// Returns the fault of the request. `reasons` are the information lines before the error. They
+    /// are needed because newer versions of curl print only "Couldn't connect" in the error.
+    /// Returns `None` if the exit code is unknown or is no failure of the request, such as 23
+    /// (write error).
     pub(in crate::domain::transcript) fn fault(
         &self,
         reasons: &str,

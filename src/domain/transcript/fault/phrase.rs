@@ -24,7 +24,7 @@ pub(in crate::domain::transcript) struct Said {
     pub(in crate::domain::transcript) rank: usize,
 }
 
-/// The expressions of the list, and for each expression what a matching message states.
+/// The expressions of the phrase list, and for each expression what a matching message states.
 struct Phrases {
     set: RegexSet,
     says: Vec<Said>,

@@ -54,8 +54,8 @@ pub(super) fn read(text: &str, value: &Value) -> Option<Exchange> {
     Some(exchange)
 }
 
-/// Returns the object in a line of an access log, without the time before the object. Returns other
-/// lines unchanged.
+/// Returns the JSON object in a line of an access log, without the timestamp before the object.
+/// Returns other lines unchanged.
 pub(in crate::domain::transcript) fn without_time(line: &str) -> &str {
     let is_log = line.ends_with('}') && line.contains("equestId\":");
     match line.find("{\"").filter(|at| is_log && *at < MAX_TIME) {
@@ -64,5 +64,5 @@ pub(in crate::domain::transcript) fn without_time(line: &str) -> &str {
     }
 }
 
-/// Maximum length in bytes of the time before the object.
+/// Maximum length in bytes of the timestamp before the object.
 const MAX_TIME: usize = 60;

@@ -6,7 +6,7 @@ use super::pairs;
 use crate::domain::transcript::command;
 use crate::domain::transcript::status;
 
-/// A member of a response, with its value.
+/// A member of a printed response object, with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::domain::transcript) enum Member {
     Status(u16, Option<String>),
@@ -30,7 +30,8 @@ pub(super) enum Kind {
     Method,
 }
 
-/// Reads the value of a member from one line; `None` if the value is invalid or not needed.
+/// Reads the value of a member from its text. Returns `None` for an invalid value, for the headers
+/// of a request and for [`Kind::Request`].
 pub(super) fn value(kind: Kind, text: &str) -> Option<Member> {
     let bare = text.trim_end_matches(',').trim();
     let quoted = bare

@@ -17,7 +17,7 @@ use super::pattern::pattern;
 use super::status;
 use regex::Regex;
 
-/// Reads the lines of the dumps of objects.
+/// Reads dumps of objects line by line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dump {
     depth: usize,
@@ -37,7 +37,8 @@ struct Scope {
     lines: usize,
 }
 
-/// Names of members that browsers copy on a line of their own, before the line of the value.
+/// Names of members that stand alone on a line in text copied from a browser. The value is on the
+/// next line.
 const ALONE: &[(&str, Kind)] = &[
     ("Request URL", Kind::Url),
     ("Request Method", Kind::Method),
@@ -45,9 +46,10 @@ const ALONE: &[(&str, Kind)] = &[
     ("Status", Kind::Status),
 ];
 
-/// Maximum number of lines of one member.
+/// Maximum number of lines of one member. A member that has this many headers takes no more.
 const MAX_LINES: usize = 2_000;
-/// Maximum length of one member's text in bytes.
+/// Maximum length in bytes of a body that spans several lines. A line that would exceed it is
+/// dropped.
 const MAX_TEXT: usize = 65_536;
 
 /// Maximum length of a line in bytes. Longer lines are ignored.
@@ -76,7 +78,7 @@ static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 impl Dump {
-    /// Returns whether the lines of a member are being collected.
+    /// Returns whether a member is incomplete: its value starts or continues on the next line.
     pub(super) const fn is_open(&self) -> bool {
         self.scope.is_some() || self.expected.is_some()
     }
@@ -130,7 +132,8 @@ impl Dump {
         self.member(kind, text.trim())
     }
 
-    /// Reads a member whose value starts on this line.
+    /// Reads the text after a member's name: the value, the start of the value, or nothing if the
+    /// value is on the next line. Returns the member if its value is complete.
     fn member(&mut self, kind: Kind, text: &str) -> Vec<Member> {
         let inside = depth_after(0, text);
         let opens = text.ends_with(['{', '[', '(']) || kind != Kind::Request;
@@ -191,7 +194,7 @@ impl Dump {
         }
         let is_headers = scope.kind == Kind::Headers;
         let mut members: Vec<Member> = scope.finish().into_iter().collect();
-        // A body may be printed after the headers.
+        // A body may be printed after the headers, on the same line.
         let behind = behind.trim();
         if is_headers && behind.starts_with(['{', '[', '\'', '"', '<']) {
             members.extend(match behind.starts_with('<') {
@@ -207,7 +210,7 @@ impl Scope {
     fn add(&mut self, line: &str) {
         match self.kind {
             Kind::Headers if self.headers.len() < MAX_LINES => {
-                // A name and its value may be on separate lines.
+                // The name and the value of a header may be on separate lines.
                 let pairs = pairs::read(line);
                 if pairs.is_empty() && line.contains("ame\"") {
                     self.text = line.trim().to_owned();
@@ -235,7 +238,8 @@ impl Scope {
     }
 }
 
-/// Returns the headers in a line that contains only headers, such as a Python dictionary.
+/// Returns the headers in a line that contains only headers, such as a Python dictionary; `None`
+/// for other lines.
 fn unnamed_headers(line: &str) -> Option<Member> {
     let line = line.trim();
     let starts = [

@@ -2,11 +2,11 @@
 //!
 //! JavaScript: `server: 'x', 'content-type': [ 'y' ]`, `'a' => { name: 'a', value: 'b' }`;
 //! Python: `{'Server': 'x'}`, `[('server', 'x')]`; `PowerShell`: `{[Server, x], [Date, y]}`;
-//! Go: `map[Server:[x] Date:[y]]`; .NET: `Server: x`.
+//! Go: `map[Server:[x] Date:[y]]`; Java: `{server=[x], date=[y]}`; .NET: `Server: x`.
 
 use crate::domain::transcript::response::header_of;
 
-/// Returns the names, in lowercase, and the values in a part of a dump.
+/// Returns the pairs of a name, in lowercase, and a value in a part of a dump.
 pub(super) fn read(text: &str) -> Vec<(String, String)> {
     let text = text.trim().trim_end_matches(',');
     if !text.contains(['\'', '"', '`']) && !text.contains("[") {
@@ -79,7 +79,7 @@ fn bracketed(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads pairs of a quoted or bare name and a quoted value.
+/// Reads pairs of a name and a value, each quoted or bare.
 fn quoted(text: &str) -> Vec<(String, String)> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut name: Option<String> = None;
@@ -138,7 +138,8 @@ fn quoted(text: &str) -> Vec<(String, String)> {
     pairs
 }
 
-/// Returns the quoted string at the start of a text, and the text after the string.
+/// Returns the quoted string at the start of a text, without its quotes and escapes, and the text
+/// after the string.
 pub(super) fn string(text: &str) -> (String, &str) {
     let mut letters = text.char_indices();
     let Some((_, quote)) = letters.next() else {
@@ -161,8 +162,8 @@ pub(super) fn string(text: &str) -> (String, &str) {
     (out, "")
 }
 
-/// Converts an object in the notation of JavaScript or Python to JSON text. Quotes names, and
-/// replaces the quotes of strings and literals such as `None`.
+/// Converts an object in the notation of JavaScript or Python to JSON text. Puts names and strings
+/// in double quotes, and replaces literals such as `None`.
 pub(in crate::domain::transcript) fn to_json(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut rest = text;

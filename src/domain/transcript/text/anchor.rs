@@ -7,7 +7,7 @@ use crate::domain::transcript::status;
 /// Number of bytes at the start of a line that are searched for an anchor.
 const REACH: usize = 400;
 
-/// Length of the shortest anchor in bytes.
+/// Minimum length in bytes of a line that is searched for an anchor.
 const SHORTEST: usize = 6;
 
 /// Maximum number of occurrences of one mark that are examined in a line.
@@ -123,7 +123,7 @@ fn information(head: &str) -> Option<usize> {
     Some(at)
 }
 
-/// Returns whether a text without its mark is one of curl's information lines.
+/// Returns whether the text after a mark `*` is one of curl's information lines.
 pub(in crate::domain::transcript) fn is_information(text: &str) -> bool {
     let text = text.trim_start();
     INFORMATION.iter().any(|start| text.starts_with(start))

@@ -1,11 +1,11 @@
-//! Removes terminal escape sequences: colors, links, cursor movements.
+//! Removes terminal escape sequences, such as those for colors, links and cursor movements.
 //!
-//! Terminals and `script` leave escape sequences in copied output. `cat -v` shows them in caret
-//! notation (`^[[1m`, `^M`), which is removed too.
+//! Terminals and `script` leave escape sequences in copied output. `cat -v` shows them, and
+//! carriage returns, in caret notation (`^[[1m`, `^M`), which is removed too.
 
 use std::borrow::Cow;
 
-/// Maximum length of an escape sequence in characters. A longer sequence is not removed as a whole.
+/// Maximum length of an escape sequence in characters. Only the start of a longer one is removed.
 const MAX_SEQUENCE: usize = 2_048;
 
 /// Returns the line without escape sequences and without control characters other than tabs.
@@ -40,7 +40,7 @@ fn skip_sequence(rest: &str) -> &str {
     match rest.as_bytes() {
         [b'[', ..] => skip_control_sequence(&rest[1..]),
         [b']' | b'P' | b'_' | b'^' | b'X', ..] => skip_command(&rest[1..]),
-        // The sequence selects a character set, such as `ESC ( B`.
+        // The sequence has two characters, such as `ESC ( B`, which selects a character set.
         [b'(' | b')' | b'#' | b'%', next, ..] if next.is_ascii() => &rest[2..],
         [next, ..] if next.is_ascii() && !next.is_ascii_control() => &rest[1..],
         _ => rest,

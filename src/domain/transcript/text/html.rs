@@ -47,8 +47,8 @@ pub(super) fn unescaped(line: &str) -> Cow<'_, str> {
     Cow::Owned(decoded(&without_markup(line)))
 }
 
-/// Returns a line without the opening tags of a code block, such as `<pre><code>`, and the markup
-/// before these tags.
+/// Returns a line without the opening tags of a code block, such as `<pre><code>`, and without the
+/// markup before these tags.
 pub(super) fn without_opening(line: &str) -> &str {
     let mut rest = line;
     if line.trim_start().starts_with('<') {
@@ -89,7 +89,8 @@ fn without_markup(line: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Returns the tag at the start of a text if it is one of [`MARKUP`], and the text after the tag.
+/// Returns the tag at the start of a text and the text after the tag; `None` if the text does not
+/// start with a tag of [`MARKUP`].
 fn tag(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('<')?;
     let name = inner.trim_start_matches('/');

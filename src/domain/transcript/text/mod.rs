@@ -25,15 +25,15 @@ pub(super) struct Cleaner {
     escaped: bool,
 }
 
-/// A cleaned line, which contains only text of the transcript.
+/// A cleaned line, with the values that the removed parts contained.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line<'a> {
     pub(super) text: Cow<'a, str>,
-    /// The time of day in the prefix, in seconds since midnight.
+    /// The time of day in the prefix or at the start of the line, in seconds since midnight.
     pub(super) stamp: Option<f64>,
     /// The duration of the request so far, from curl's progress meter at the start of the line.
     pub(super) spent: Option<Duration>,
-    /// Whether the line starts or ends a code block in Markdown, or ends one in HTML.
+    /// Whether the line starts or ends a code block in Markdown or Jira, or ends one in HTML.
     pub(super) is_fence: bool,
 }
 
@@ -87,7 +87,8 @@ impl Cleaner {
     }
 }
 
-/// Returns the time of day at the start of a line without a prefix, in seconds since midnight.
+/// Returns the time of day at the start of a line without a prefix, in seconds since midnight;
+/// `None` if the line does not start with a time.
 fn leading_stamp(line: &str) -> Option<f64> {
     let start = line.get(..line.len().min(8))?;
     let is_time = start
@@ -96,7 +97,8 @@ fn leading_stamp(line: &str) -> Option<f64> {
     is_time.then(|| prefix::time_of_day(line)).flatten()
 }
 
-/// Returns a line without the connection ids that `--trace-ids` adds, such as `[0-0] `.
+/// Returns a line without the transfer and connection ids that curl's `--trace-ids` adds, such as
+/// `[0-0] `.
 fn without_stream_id(line: &str) -> &str {
     let Some((id, rest)) = line
         .strip_prefix('[')
@@ -111,7 +113,7 @@ fn without_stream_id(line: &str) -> &str {
     if is_id { rest } else { line }
 }
 
-/// Returns the code on the line of a fence; empty if the line has only the name of a language.
+/// Returns the code on the line of a fence; empty if the line has at most the name of a language.
 fn code_behind_fence(line: &str) -> &str {
     let code = line
         .trim_start()
@@ -125,7 +127,8 @@ fn code_behind_fence(line: &str) -> &str {
     }
 }
 
-/// Returns whether a line starts or ends a code block in Markdown, at any nesting.
+/// Returns whether a line starts or ends a code block: in Markdown, also inside quotes and lists,
+/// or in Jira.
 fn is_fence(line: &str) -> bool {
     let line = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '>' | '|'));
     let item = line.trim_start_matches(|c: char| c.is_ascii_digit() || "-*+. ".contains(c));
@@ -135,7 +138,7 @@ fn is_fence(line: &str) -> bool {
         || is_jira_fence(line)
 }
 
-/// Returns whether a line is a mark of Jira or of a bulletin board around a code block.
+/// Returns whether a line starts or ends a code block in Jira or on a bulletin board.
 fn is_jira_fence(line: &str) -> bool {
     const MARKS: [&str; 4] = ["{code", "{noformat", "[code", "[/code"];
     let line = line.trim_end();

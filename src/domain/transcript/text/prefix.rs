@@ -1,13 +1,13 @@
 //! Removes the prefix that logs, mails and quotes add to each line of a transcript.
 //!
-//! The prefix is learned from an anchor: a line that certainly belongs to a transcript, such as
-//! `< HTTP/1.1 503`. A prefix of the same shape is then removed from the lines after the anchor.
-//! The digits and the log level of the prefix may differ. Examples are `[fetch] `, `> > `,
-//! `12:01:02 INFO ` and `web_1  | `.
+//! The prefix is learned from a line with an anchor, a part that certainly belongs to a transcript,
+//! such as `< HTTP/1.1 503`. A prefix of the same shape is then removed from the lines after it.
+//! The digits and the log level of the prefix may differ from line to line. Examples of a prefix
+//! are `[fetch] `, `> > `, `12:01:02 INFO ` and `web_1  | `.
 
 use super::anchor;
 
-/// The shape of the prefix of each line.
+/// The shape of the prefix, as learned from the last line with an anchor.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prefix {
     parts: Vec<Part>,
@@ -24,14 +24,14 @@ enum Part {
     Capitals,
     /// `stdout` or `stderr`.
     Stream,
-    /// A character that must be the same.
+    /// Exactly this character.
     Exact(char),
 }
 
 /// Maximum length of a prefix in bytes.
 const MAX_PREFIX: usize = 160;
 
-/// Maximum number of words of a prefix that are not typical of logs.
+/// Maximum number of words in a prefix that are not typical of logs.
 const MAX_WORDS: usize = 3;
 
 /// The names of the output streams. Both must have the same length, because the code skips a name
@@ -44,7 +44,7 @@ const LOG_WORDS: &[&str] = &["stdout", "stderr", "f", "p", "am", "pm", "utc", "a
 
 impl Prefix {
     /// Splits a line into its prefix and the rest. Learns a new prefix if the line contains an
-    /// anchor.
+    /// anchor and the text before the anchor may be a prefix.
     pub(super) fn split<'a>(&mut self, line: &'a str) -> (&'a str, &'a str) {
         if let Some(at) = anchor::find(line) {
             let before = &line[..at];
@@ -91,8 +91,8 @@ impl Prefix {
         }
     }
 
-    /// Returns the length of the prefix at the start of a line; `None` if the line lacks the
-    /// prefix.
+    /// Returns the length in bytes of the prefix, or of the spaces in its place, at the start of a
+    /// line; `None` if the line has neither.
     fn matched(&self, line: &str) -> Option<usize> {
         if self.parts.is_empty() {
             return None;
@@ -129,7 +129,8 @@ impl Prefix {
             .all(|part| *part == Part::Exact(' '))
     }
 
-    /// Returns the column of the anchor if the line is blank up to this column.
+    /// Returns the column of the anchor if it is at least 3 and the line is blank up to this
+    /// column; otherwise `None`.
     fn indent(&self, line: &str) -> Option<usize> {
         let before = line.as_bytes().get(..self.column)?;
         let blank = self.column > 2 && before.iter().all(|byte| *byte == b' ');
@@ -152,7 +153,8 @@ fn is_plausible(before: &str) -> bool {
     words == 0 || (words <= MAX_WORDS && separated && before.ends_with([' ', '\t', '|', '"']))
 }
 
-/// Returns whether a word of a prefix is a time, a tag, a log level, or punctuation.
+/// Returns whether a word of a prefix is typical of logs, such as a time, a tag, a log level, a
+/// `key=value` pair, or punctuation.
 fn is_log_word(word: &str) -> bool {
     let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
     let of_time = |letter: char| letter.is_ascii_digit() || ":.,+-/TZ[]()".contains(letter);
@@ -183,7 +185,7 @@ fn is_calendar_name(word: &str) -> bool {
 }
 
 /// Returns the time of day in a prefix such as `2025-05-20T04:44:13.250Z `, in seconds since
-/// midnight.
+/// midnight; `None` if the prefix contains no time.
 pub(super) fn time_of_day(prefix: &str) -> Option<f64> {
     let bytes = prefix.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);

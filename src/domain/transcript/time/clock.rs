@@ -60,7 +60,7 @@ pub(in crate::domain::transcript) fn is_other(line: &str) -> bool {
 /// Maximum number of words of a line that are examined.
 const MAX_WORDS: usize = 16;
 
-/// Names of the values that `Measure-Command` prints and that are not used.
+/// Names of the values that `Measure-Command` prints but that are not used.
 const MEASURED: &[&str] = &[
     "Days",
     "Hours",
@@ -73,7 +73,7 @@ const MEASURED: &[&str] = &[
     "TotalMinutes",
 ];
 
-/// Parses `0m30.163s`, `30.163s` or `30.16`.
+/// Parses a duration such as `0m30.163s`, `30.163s` or `30.16`; `None` for other text.
 fn minutes_and_seconds(time: &str) -> Option<Duration> {
     let time = time.strip_suffix('s').unwrap_or(time);
     let (minutes, rest) = time.split_once('m').unwrap_or(("0", time));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The durations that a text states for one request.
+/// The most exact known duration of one request, and the timestamps of the request and response.
 #[derive(Clone, Debug, Default)]
 pub(in crate::domain::transcript) struct Times {
     best: Option<(Clock, Duration)>,
@@ -15,7 +15,7 @@ pub(in crate::domain::transcript) struct Times {
 pub(in crate::domain::transcript) enum Clock {
     /// Timestamps at the start of the lines.
     Stamps,
-    /// curl's progress meter, in whole seconds.
+    /// curl's progress meter or wget's timestamps, in whole seconds.
     Meter,
     /// The duration in an error message.
     Message,
@@ -28,13 +28,14 @@ pub(in crate::domain::transcript) enum Clock {
 /// Number of seconds per day.
 const DAY: f64 = 86_400.0;
 
-/// Minimum difference in seconds between two timestamps that were not made by curl. Logs often
-/// receive all lines of a program at once, so a smaller difference is not a duration.
+/// Minimum difference in seconds that counts as a duration, between two timestamps that were not
+/// made by curl. A smaller difference is not a duration, because a log often receives all lines of
+/// a program at once.
 const MIN_STAMPS: f64 = 0.01;
 
 impl Times {
     /// Records a duration, unless it is zero or a duration from a more exact clock is known.
-    /// Replaces an earlier duration from the same clock.
+    /// Replaces an earlier duration from the same or a less exact clock.
     pub(in crate::domain::transcript) fn set(&mut self, clock: Clock, time: Duration) {
         if self.best.is_none_or(|(best, _)| clock >= best) && !time.is_zero() {
             self.best = Some((clock, time));
@@ -45,8 +46,8 @@ impl Times {
         self.best.map(|(_, time)| time)
     }
 
-    /// Records the time of day of the request (`started`) or of the response, in seconds since
-    /// midnight. `is_exact` is whether curl itself made the timestamps.
+    /// Records a time of day, in seconds since midnight: that of the request if `started` is true,
+    /// otherwise that of the response. `is_exact` is whether curl itself made the timestamps.
     pub(in crate::domain::transcript) fn stamp(
         &mut self,
         at: Option<f64>,

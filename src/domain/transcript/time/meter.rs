@@ -1,4 +1,5 @@
-//! Removes curl's progress meter, which mixes with other output, and reads its time.
+//! Removes curl's progress meter, which is mixed with other output, and reads the time spent from
+//! the meter.
 //!
 //! The meter has twelve columns and no line end of its own, so the next output follows it directly:
 //! `  0     0    0 … --:--:--  0:00:29 --:--:--     0< HTTP/1.1 500`.
@@ -36,7 +37,7 @@ enum Column {
 }
 
 /// Removes the progress meter from the start of a line. Returns the rest of the line, and the time
-/// spent according to the last row of the meter.
+/// spent according to the last row that shows it; `None` if no row does.
 pub(in crate::domain::transcript) fn removed(line: &str) -> (&str, Option<Duration>) {
     if is_head(line) {
         return ("", None);
@@ -54,8 +55,8 @@ fn is_head(line: &str) -> bool {
     line.trim_start().starts_with("% Total") || line.trim_start().starts_with("Dload  Upload")
 }
 
-/// Removes one row of the progress meter from the start of a text. Returns the rest and the time
-/// spent; `None` if the text does not start with a row.
+/// Removes one row of the progress meter from the start of a text. Returns the rest, and the time
+/// spent if the row shows it. Returns `None` if the text does not start with a row.
 fn row(text: &str) -> Option<(&str, Option<Duration>)> {
     let mut rest = text;
     let mut spent = None;
@@ -78,8 +79,8 @@ fn row(text: &str) -> Option<(&str, Option<Duration>)> {
     Some((rest, spent))
 }
 
-/// Returns the length of a size or percentage at the start of a text, such as `33`, `1024k` or
-/// `1.5M`. Returns zero if the text starts with neither.
+/// Returns the length in bytes of a size or percentage at the start of a text, such as `33`,
+/// `1024k` or `1.5M`. Returns zero if the text starts with neither.
 fn size(text: &str) -> usize {
     let digits = text
         .bytes()
@@ -93,8 +94,8 @@ fn size(text: &str) -> usize {
     }
 }
 
-/// Returns the length of a time at the start of a text, such as `0:00:29`, `--:--:--` or `2d 03h`.
-/// Returns zero if the text does not start with a time.
+/// Returns the length in bytes of a time at the start of a text, such as `0:00:29`, `--:--:--` or
+/// `2d 03h`. Returns zero if the text does not start with a time.
 fn time(text: &str) -> usize {
     let length = text
         .bytes()
@@ -110,7 +111,8 @@ fn time(text: &str) -> usize {
     }
 }
 
-/// Removes the bar of curl's `-#` from a line: `##O#-  #   ` or `#####   100.0%`.
+/// Returns a line without the progress bar of curl's `-#` at its start, such as `##O#-  #   ` or
+/// `#####   100.0%`.
 fn without_bar(line: &str) -> &str {
     if !line.starts_with('#') {
         return line;

@@ -18,7 +18,7 @@ pub(super) fn seconds(seconds: f64) -> Option<Duration> {
         .flatten()
 }
 
-/// Parses a number with a decimal point or comma.
+/// Parses a number without a sign, with at most one decimal point or comma; `None` for other text.
 pub(super) fn number(text: &str) -> Option<f64> {
     let fits = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
     let starts = text.starts_with(|c: char| c.is_ascii_digit());
@@ -27,14 +27,15 @@ pub(super) fn number(text: &str) -> Option<f64> {
         .flatten()
 }
 
-/// Parses a duration in the form `H:MM:SS`, `M:SS` or seconds, each with an optional fraction.
+/// Parses a duration in the form `H:MM:SS`, `M:SS` or seconds, each with an optional fraction;
+/// `None` for other text.
 pub(super) fn sexagesimal(text: &str) -> Option<Duration> {
     let mut parts = text.split(':').map(number);
     seconds(parts.try_fold(0.0, |sum, part| Some(sum * 60.0 + part?))?)
 }
 
 /// Parses a number and its unit, such as `30.163s`, `30163 ms` or `0.5 min`. A number without a
-/// unit is in seconds.
+/// unit is in seconds. Returns `None` for other text.
 pub(super) fn with_unit(text: &str) -> Option<Duration> {
     let text = text.trim();
     let length = text

@@ -1,7 +1,8 @@
 //! Reads what curl's `-w` prints after a body: durations and the status, in any format.
 //!
-//! If the command is known, its format is matched from the end of the text. Otherwise the text is
-//! searched for labels such as `time_total: 30.163`, `Time: 30.163s` or `Total time = 30163 ms`.
+//! If the command shows the format, the format is matched with the end of the text. If that fails
+//! or the format is unknown, the text is searched for labels such as `time_total: 30.163`,
+//! `Time: 30.163s` or `Total time = 30163 ms`.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -50,7 +51,8 @@ static STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Reads the labeled values in the text after a body.
+/// Returns the duration with the most specific label, and the first labeled status code, in the
+/// text after a body.
 pub(in crate::domain::transcript) fn labeled(text: &str) -> Trailer {
     let mut best: Option<(usize, Duration)> = None;
     let mut status = None;
@@ -68,7 +70,7 @@ pub(in crate::domain::transcript) fn labeled(text: &str) -> Trailer {
     }
 }
 
-/// Returns whether a line consists of labels and values that `-w` printed.
+/// Returns whether a line looks like labels and values that `-w` printed.
 pub(in crate::domain::transcript) fn is_labeled(line: &str) -> bool {
     line.len() <= MAX_LINE
         && (line.contains("time_total") || line.split_whitespace().count() <= MAX_LABEL_WORDS)
@@ -77,11 +79,11 @@ pub(in crate::domain::transcript) fn is_labeled(line: &str) -> bool {
         || line.trim_start().starts_with('{') && line.contains("\"time_total\":")
 }
 
-/// Maximum number of words of a line with labels other than `time_total`. A line with more words is
-/// text of the body and not output of `-w`.
+/// Maximum number of words of a line with labels other than `time_total`. A line with more words
+/// counts as text of the body, not as output of `-w`.
 const MAX_LABEL_WORDS: usize = 12;
 
-/// Returns the duration in a line with the label `time_total`.
+/// Returns the duration in a line with the label `time_total`; `None` for other lines.
 pub(in crate::domain::transcript) fn total(line: &str) -> Option<Duration> {
     let has_label = line.len() <= MAX_LINE && line.contains("time_total");
     has_label
@@ -106,7 +108,7 @@ fn time_in(line: &str) -> Option<(usize, Duration)> {
     })
 }
 
-/// Parses a number of seconds that other characters follow instead of a unit, as in `0.123}`.
+/// Parses a number of seconds that a word other than a unit follows, as in `0.123 from`.
 fn number_alone(value: &str) -> Option<Duration> {
     let number = value.trim_end_matches(|c: char| !c.is_ascii_digit());
     seconds(super::number(number.split_whitespace().next()?)?)
@@ -125,7 +127,8 @@ enum Part {
 }
 
 /// Matches a format of `-w` with the end of a text. Returns the byte offset at which the output of
-/// `-w` starts, and its values. Returns `None` if the text does not match.
+/// `-w` starts, and the values in this output. Returns `None` if the text does not match, or if the
+/// format has no variable.
 pub(in crate::domain::transcript) fn by_format(
     text: &str,
     format: &str,
@@ -144,7 +147,7 @@ pub(in crate::domain::transcript) fn by_format(
                 } else {
                     text
                 };
-                // A line end at the start of the format may have been lost.
+                // The text may lack the line end at the start of the format.
                 rest = rest.strip_suffix(text).or_else(|| {
                     let short = if index == 0 { text.trim_start() } else { text };
                     rest.strip_suffix(short)
@@ -156,7 +159,7 @@ pub(in crate::domain::transcript) fn by_format(
                     Some(Part::Text(text)) if rest.contains(text.as_str()) => {
                         rest.rfind(text.as_str())? + text.len()
                     }
-                    // A line end at the start of the format may have been lost.
+                    // The text may lack the line end at the start of the format.
                     Some(Part::Text(text)) if index == 1 && text.trim().is_empty() => {
                         rest.len() - value_length(name, rest)
                     }
