@@ -2,7 +2,7 @@
 //!
 //! The domain types do not implement serialization, so this module defines the format of every
 //! object. Keys may be added but are never removed or reordered. A missing value is `null`.
-//! Durations are numbers in seconds. Times are RFC 3339 with milliseconds.
+//! Durations are numbers in seconds. Timestamps are text in RFC 3339 format with milliseconds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ pub struct ResultParts<'a> {
     pub dated: bool,
     /// The diagnosis of the observation.
     pub diagnosis: &'a Diagnosis,
-    /// The id of the target's open incident, if any.
+    /// The id of the open incident of the target or of the prober itself, if any.
     pub incident_id: Option<&'a str>,
 }
 
@@ -142,8 +142,8 @@ pub fn result(parts: ResultParts<'_>) -> Value {
 /// Builds the JSON object of a target: the result object of its latest probe plus the target's
 /// state.
 ///
-/// If an incident is open and the latest probe did not pass, the cause and the evidence are those
-/// of the incident, which are based on more than the latest probe.
+/// If an incident is open and the latest probe did not pass, the object contains the cause and the
+/// evidence of the incident, because these are based on more than the latest probe.
 #[must_use]
 pub fn target(report: &Report) -> Value {
     let incident = report.incident.as_deref();
@@ -274,12 +274,12 @@ fn candidates(verdict: &Verdict) -> Vec<Value> {
 }
 
 /// Returns the maximum delay in seconds that the prober itself may have added to the measured
-/// times. Returns `None` if the delay is negligible or unknown.
+/// durations. Returns `None` if the delay is negligible or unknown.
 fn own_lag(observation: &Observation) -> Option<f64> {
     (!observation.own_lag.is_zero()).then(|| seconds(observation.own_lag))
 }
 
-/// Formats a time as RFC 3339 with milliseconds.
+/// Formats a timestamp as RFC 3339 with milliseconds.
 #[must_use]
 pub fn time(at: Timestamp) -> String {
     format!("{at:.3}")

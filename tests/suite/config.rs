@@ -227,7 +227,7 @@ fn check_succeeds_if_there_are_only_warnings() {
 \
          warning: tests/fixtures/config/good/full.toml:5: server.listen: 0.0.0.0:9853 is \
          reachable from other machines without authentication; listen on 127.0.0.1, configure \
-         users in a `web_config`, or put it behind a firewall
+         users in a `web_config`, or put the daemon behind a firewall
 \
          warning: tests/fixtures/config/good/full.toml:11: defaults.timeout: 20s is longer than \
          the interval (10s), so a slow probe causes the next one to be missed; use a longer \

@@ -28,6 +28,13 @@ const IN_TARGET: &[(&str, &str, &str)] = &[
         "compression = \"gzip\"",
         "headers = { \"Accept-Encoding\" = \"gzip\" }",
     ),
+    ("request", "maxRedirects = 1", "`max_redirects = 1`"),
+    ("request", "follow_redirects = 1", "`max_redirects = 5`"),
+    (
+        "request",
+        "max_body_size = \"1.5 MiB\"",
+        "`body_limit = \"1536KB\"`",
+    ),
     (
         "request",
         "body_size_limit = \"1MB\"",
@@ -709,7 +716,7 @@ const FILES: &[(&str, &str)] = &[
         "write { \"key\" = \"value\" }",
     ),
     ("name \"a\"\n", "write `name = \"a\"`"),
-    ("x == 5\n", "a key has one `=`"),
+    ("x == 5\n", "a key needs exactly one `=`"),
     // Other formats.
     (
         "defaults:\n  interval: 30s\ntarget:\n  - name: a\n    url: https://a.example/\n",

@@ -8,7 +8,7 @@ use crate::model::settings::Settings;
 ///
 /// # Errors
 /// Returns an error if the index of this daemon's shard cannot be determined. The message states
-/// how to set the index.
+/// the reason and how to correct it.
 pub(super) fn restrict(settings: Settings) -> Result<Settings, IndexError> {
     if settings.shards.total <= 1 {
         return Ok(settings);

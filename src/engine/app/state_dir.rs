@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// Name of the daemon's directory in the user's state directory.
 const NAME: &str = "probecause";
 
-/// Returns the state directory. In order of precedence, this is the directory of the service
-/// manager (`STATE_DIRECTORY`), the directory given by `--state`, or `probecause` in the user's
-/// state directory (XDG Base Directory Specification). Returns `None` if none of these is set.
+/// Returns the state directory: the directory that the service manager assigned
+/// (`STATE_DIRECTORY`), else the directory given by `--state`, else `probecause` in the user's
+/// state directory (XDG Base Directory Specification). Returns `None` if none of these is known.
 ///
 /// `variable` looks up an environment variable.
 #[must_use]
@@ -29,8 +29,9 @@ pub fn resolve(
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state").join(NAME)))
 }
 
-/// Returns the first directory in the value of `STATE_DIRECTORY`, or `None` if that part is empty.
-/// systemd separates the directories with colons, in the order of the unit file.
+/// Returns the first directory in the value of `STATE_DIRECTORY`, or `None` if the text before the
+/// first colon is empty. systemd separates the directories with colons, in the order of the unit
+/// file.
 fn first(value: &OsStr) -> Option<PathBuf> {
     let first = value.as_bytes().split(|byte| *byte == b':').next()?;
     (!first.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(first)))

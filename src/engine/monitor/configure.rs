@@ -1,8 +1,9 @@
 //! Applies a configuration to the monitor, and restores the state of the previous run.
 //!
-//! Targets that stay configured keep their state unless their URL changes. The incidents of removed
-//! targets and of old URLs are closed on the status board and in the store. A restart neither opens
-//! nor closes an incident of a target that is still configured.
+//! Targets that stay configured keep their health and incidents unless their URL changes. The
+//! incidents of removed targets and of old URLs are closed on the status board and in the store. A
+//! restart resumes the open incident of each target that is still configured, unless the daemon's
+//! location has changed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
 impl Monitor {
-    /// Applies a configuration and sends the numbers of changed targets to `reply`. The first call
-    /// also restores the state of the previous run.
+    /// Applies a configuration and sends the numbers of added, changed and removed targets to
+    /// `reply`. The first call also restores the state of the previous run.
     pub(super) fn configure(
         &mut self,
         settings: &Arc<Settings>,
@@ -47,8 +48,9 @@ impl Monitor {
         self.batch.notify(Notification::Changed(change, reply));
     }
 
-    /// Replaces the targets with the configured targets. Returns the numbers of changed targets,
-    /// and the previous state of each target that was removed or whose URL has changed.
+    /// Replaces the targets with the configured targets. Returns the numbers of added, changed and
+    /// removed targets, and the previous state of each target that was removed or whose URL has
+    /// changed.
     fn replace_targets(
         &mut self,
         settings: &Settings,
@@ -100,8 +102,8 @@ impl Monitor {
         }
     }
 
-    /// Returns the reason why this daemon no longer probes a target, for the note of the closed
-    /// incident.
+    /// Returns the reason why an incident of this target is closed although the target has not
+    /// recovered.
     fn removal_reason(&self, target: &TargetName) -> &'static str {
         if self.targets.contains_key(target) {
             "the target's URL changed"
@@ -121,8 +123,8 @@ impl Monitor {
         let resolved = restored.resolved.iter().filter(|kept| same_location(kept));
         let resolved = resolved.map(|kept| Arc::clone(&kept.incident)).collect();
         self.batch.notify(Notification::RestoredResolved(resolved));
-        // The newest incidents are restored first. If a disk failure left two open incidents of one
-        // target, the newer incident is resumed.
+        // The newest incidents are restored first, so that the newer incident is resumed if a disk
+        // failure left two open incidents of one target.
         let mut open = restored.open;
         open.sort_by_key(|kept| std::cmp::Reverse(kept.incident.opened));
         // Incidents of targets are restored before the incident of a group, because the group
@@ -135,9 +137,9 @@ impl Monitor {
                 _ => self.close_restored(kept, "closed: the daemon restarted", now),
             }
         }
-        // A restored first failure is kept only for a target with an open incident. For other
-        // targets, a good response may have followed, because baselines are not saved after each
-        // probe.
+        // A restored first failure is kept only for a target with an open incident. Baselines are
+        // not saved after each probe, so any other target may have given a good response after the
+        // last save.
         for state in self.targets.values_mut() {
             if state.incidents.open().is_none() {
                 state.baseline.forget_failure();
@@ -146,8 +148,8 @@ impl Monitor {
         self.publish_initial_annotation();
     }
 
-    /// Resumes an open incident of a target, or closes the incident if the target is not
-    /// configured here or already has an open incident.
+    /// Resumes an open incident of a target. Closes the incident instead if it is of another
+    /// location, or if the target is not configured here or already has an open incident.
     fn restore_incident(&mut self, name: &TargetName, kept: &StoredIncident, now: Timestamp) {
         let state = self.targets.get_mut(name);
         match state.filter(|_| kept.location == self.location) {

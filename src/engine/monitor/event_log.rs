@@ -6,8 +6,8 @@ use crate::domain::report::Report;
 use crate::io::store::StoredIncident;
 use crate::model::target::shown_url;
 
-/// Logs a change of health or of an incident that a probe caused. At level debug, also logs the
-/// probe itself.
+/// Logs the change of health and the change of the incident that a probe caused, if any. At level
+/// debug, also logs the probe itself.
 pub(super) fn probe(report: &Report) {
     let name = &report.target.name;
     if let Some(transition) = report.transition {
@@ -38,8 +38,8 @@ pub(super) fn probe(report: &Report) {
     tracing::debug!(target = %name, outcome = ?report.diagnosis.outcome, error, "target probed");
 }
 
-/// Logs that an incident was opened, updated or resolved. If the probe of `report` opened it, also
-/// logs the URL and the error of the probe.
+/// Logs that an incident was opened, updated or resolved. If the probe of `report` opened the
+/// incident, also logs the URL and the error of the probe.
 pub(super) fn incident(event: &IncidentEvent, report: Option<&Report>) {
     let incident = event.incident();
     let cause = incident.verdict.cause.as_str();

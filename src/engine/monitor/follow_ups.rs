@@ -1,9 +1,10 @@
 //! Sends the requests that follow a confirmed failure, and revises the incident with their results.
 //!
-//! One request asks the front door for the cause, and others go through the layers of the target.
-//! `domain::follow_up` decides which requests are sent and interprets the results. These requests
-//! are not probes and do not change health, baseline or metrics. Results of control requests are
-//! passed to `requests`, which adds them to the baseline.
+//! One request asks the front door for the cause, and the others test whether the target responds
+//! through each of its layers. `domain::follow_up` decides which requests are sent and interprets
+//! the results. These requests are not probes and do not change health, baseline or metrics.
+//! Results of control requests arrive in the same channel and are passed to `requests`, which adds
+//! them to the baseline.
 
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ use crate::model::observation::Observation;
 use crate::model::target::Target;
 
 impl TargetState {
-    /// Sends the requests that follow a failed probe during an open incident. Discards the requests
-    /// in progress when the incident is resolved.
+    /// Sends the requests that follow a failed probe during an open incident, except during
+    /// maintenance. Discards the requests in progress when the incident is resolved.
     pub(super) fn follow_up(
         &mut self,
         report: &Report,
@@ -53,8 +54,8 @@ impl TargetState {
         for request in requests {
             let (target, kind) = (Arc::clone(&request.target), request.kind);
             if !outbox.follow_ups.send(request) {
-                // The request was dropped. If it was part of an examination of the layers, the
-                // examination cannot be completed and ends.
+                // The queue is full, so the request was dropped. If it was part of an examination
+                // of the layers, the examination cannot be completed and ends.
                 self.follow_ups.apply_layer_result(&target, kind, None, now);
             }
         }

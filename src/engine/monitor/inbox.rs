@@ -1,7 +1,7 @@
 //! Merges the monitor's input channels into one stream of events.
 //!
-//! Queued configurations, evidence and follow-up results are received before queued probe results,
-//! because they are few and a long queue of probe results must not delay them.
+//! Configurations, evidence and follow-up results are few, and a long queue of probe results must
+//! not delay them. Therefore `try_next` returns them before probe results.
 
 use std::sync::Arc;
 

@@ -59,8 +59,8 @@ impl Monitor {
         }
     }
 
-    /// Counts the incident that a report opened or resolved. Many incidents that open at the same
-    /// time form a group.
+    /// Counts the incident that the reported probe opened or resolved. Many incidents that open at
+    /// the same time form a group.
     pub(super) fn count_incident(&mut self, report: &Report, now: Timestamp) {
         let target = &report.target.name;
         match &report.event {
@@ -205,7 +205,7 @@ impl Monitor {
 }
 
 /// Returns the phase in which probes fail during an incident of the prober, or `None` if the
-/// incident has no valid phase.
+/// evidence of the incident contains no valid phase.
 fn phase_of(incident: &Incident) -> Option<Phase> {
     let phase = incident
         .evidence

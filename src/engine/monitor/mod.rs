@@ -126,7 +126,8 @@ pub struct Monitor {
 /// with this limit, by at most a millisecond.
 const BATCH: usize = 64;
 
-/// Interval at which the group's incident is updated and changed baselines are saved.
+/// Interval at which the group's incident is updated and changed baselines are saved. Also the
+/// interval of keep-alives and status updates if the service manager's watchdog is off.
 const TICK: Duration = Duration::from_secs(10);
 
 impl Monitor {
@@ -195,7 +196,7 @@ impl Monitor {
     }
 
     /// Sends the keep-alive to the service manager, and the status if it has changed. The
-    /// keep-alive is sent only from this loop, so a stalled loop trips the watchdog.
+    /// keep-alive is sent only from the event loop, so a stalled loop trips the watchdog.
     fn send_keep_alive(&self, sent: &mut String) {
         self.outbox.sd_notify.alive();
         let status = self.outbox.sinks.board.summary();
@@ -245,7 +246,7 @@ impl Monitor {
         state.baseline.add_changes(&observation, &mut facts);
         let diagnosis = self.rulebook.diagnose(&facts);
         state.evidence_requests.record_sent(observation.started);
-        // A failure of the prober itself is not counted for the target.
+        // A failure that the prober itself caused is not counted for the target.
         let (transition, event) = if prober_fault {
             (None, None)
         } else {

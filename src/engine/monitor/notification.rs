@@ -20,7 +20,7 @@ use crate::model::settings::Settings;
 pub(super) enum Notification {
     /// The result of a probe.
     Report(Box<Report>),
-    /// A revised cause of an open incident.
+    /// A change of an open incident by later evidence.
     Update(Box<Update>),
     /// A slot in which no probe ran.
     Missed(Missed),
@@ -39,8 +39,8 @@ pub(super) enum Notification {
     Causes(Arc<[CauseInfo]>),
     /// The configuration that was applied to the monitor.
     Configured(Arc<Settings>),
-    /// The numbers of targets that a configuration changed, as a reply to the sender of the
-    /// configuration.
+    /// The numbers of targets that a configuration added, changed and removed, as a reply to the
+    /// sender of the configuration.
     Changed(ConfigChange, oneshot::Sender<ConfigChange>),
 }
 

@@ -1,8 +1,8 @@
 //! Saves incidents before they are published, and baselines periodically.
 //!
 //! Because of this order, every incident that a user has seen survives a crash. If the state
-//! directory fails, the monitor is not delayed: unsaved incidents are kept in memory and saved once
-//! the directory works again.
+//! directory fails, the monitor continues: unsaved incidents are kept in memory and saved once the
+//! directory works again.
 
 use std::collections::HashMap;
 

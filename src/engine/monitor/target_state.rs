@@ -36,7 +36,7 @@ pub(super) struct TargetState {
 /// The save state of a target's baseline: whether it has changed, and when it was last saved.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SaveState {
-    /// Whether the baseline has changed since it was saved.
+    /// Whether the baseline has changes that are not saved.
     pub(super) changed: bool,
     /// The time at which the baseline was last saved. `None` if it was never saved.
     saved: Option<Timestamp>,

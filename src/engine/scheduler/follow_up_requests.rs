@@ -54,9 +54,9 @@ struct Runner<P> {
 }
 
 impl FollowUpRequests {
-    /// Starts the task that runs follow-up requests. At most `limit` requests run or wait until
-    /// their delay has passed, and at most `limit` more are queued. Any further request is dropped
-    /// and counted in `dropped`.
+    /// Starts the task that runs follow-up requests. At most `limit` requests run or are delayed at
+    /// the same time, and at most `limit` more are queued. Any further request is dropped and
+    /// counted in `dropped`.
     #[must_use]
     pub fn start<P: FollowUpProber>(
         prober: P,

@@ -1,8 +1,9 @@
-//! Measures how late the daemon's own tasks run, so that delays are not attributed to targets.
+//! Measures how late the daemon's own tasks run, so that these delays are not attributed to
+//! targets.
 //!
-//! A task sleeps repeatedly for a short time and records how late it wakes, because other tasks are
-//! delayed by up to the same time. A long delay is called a stall. The observation of a probe
-//! contains the longest stall during the probe, but not the phase of the probe that was delayed.
+//! A task sleeps repeatedly for a short time and records how late it wakes. The other tasks of the
+//! runtime are delayed in the same way. A long delay is called a stall. The observation of a probe
+//! contains the longest stall during the probe, but not which phase of the probe was delayed.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,7 @@ const STEP: Duration = Duration::from_millis(20);
 /// which have a resolution of a millisecond.
 const MIN_STALL: Duration = Duration::from_millis(10);
 
-/// Time for which a stall is kept. Probes with the usual timeouts are much shorter.
+/// Time for which a stall is kept: much longer than a probe with a usual timeout.
 const RETENTION: Duration = Duration::from_secs(3600);
 
 /// Maximum number of stalls that are kept, to limit memory. The oldest stalls are dropped first.
@@ -36,9 +37,9 @@ pub(super) struct Lateness {
 struct Measured {
     /// The time at which the current sleep should end. `None` before the first sleep.
     due: Option<Instant>,
-    /// The end and length of each stall, oldest first. A stall is removed when a longer stall
-    /// follows, because every period until now that contains the shorter stall also contains the
-    /// longer stall.
+    /// The end and length of each stall, oldest first. A stall is removed when a stall of at least
+    /// the same length follows, because every period that contains the earlier stall and ends now
+    /// also contains the later stall.
     stalls: VecDeque<(Instant, Duration)>,
 }
 

@@ -97,8 +97,8 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Runs probes until [`Command::Stop`] is received, or until the channel of commands or of
-    /// emissions is closed.
+    /// Runs probes until [`Command::Stop`] is received or the channel of commands is closed. Also
+    /// ends if a missed slot cannot be reported because the receiver of emissions was dropped.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let lateness = Arc::clone(&self.lateness);
         // A separate task measures the lateness, so that the time that this loop spends on its own

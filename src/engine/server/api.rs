@@ -98,10 +98,10 @@ pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap)
     }
 }
 
-/// Response body for a reload request that is rejected because any host that can reach the server
-/// could send such a request without a password.
-const RELOAD_FORBIDDEN: &str = "reload rejected: \
-     the server is reachable from other hosts and requires no password; \
+/// Response body for a reload request that `server.allow_reload` forbids. Without this setting, a
+/// reload is forbidden if other hosts could request it without a password.
+const RELOAD_FORBIDDEN: &str = "reload rejected: `server.allow_reload` is false, \
+     or the server is reachable from other hosts and requires no password; \
      set `server.allow_reload = true`, add users to a web configuration file, or send SIGHUP\n";
 
 /// Renders a response on a blocking thread. With thousands of targets, rendering on a thread of

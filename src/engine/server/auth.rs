@@ -115,7 +115,7 @@ pub(super) async fn check_access(
 }
 
 /// Returns the user name and the password of a request with HTTP Basic authentication. Returns
-/// `None` if the `Authorization` header is missing or malformed.
+/// `None` if the `Authorization` header is missing, malformed or of another scheme.
 fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;

@@ -2,8 +2,8 @@
 //!
 //! The server only presents data that the sinks keep. Every route except the reload is a GET
 //! without side effects. `auth` checks passwords and the request rate, `connections` limits
-//! connections, and `response_headers` prevents caching and requests from other sites. The default
-//! address is loopback.
+//! connections, and `response_headers` disables caching and detects cross-site requests. By
+//! default, the server listens only on a loopback address.
 
 mod api;
 mod auth;

@@ -58,7 +58,8 @@ pub async fn perform(api: Result<Api, CallError>, pace: &Pace, call: Call) -> Pe
     }
 }
 
-/// Returns the API operations that have certainly succeeded if `call` succeeded.
+/// Returns the API operations that count as successful if `call` succeeded. A read of alarms with
+/// tags includes `ListTagsForResource` even if no alarm was found.
 #[must_use]
 pub fn operations(call: &Call) -> Vec<&'static str> {
     match call {

@@ -45,7 +45,7 @@ pub struct Executor {
     drifted: IntGauge,
 }
 
-/// A call in progress. Resolves to the API operations that have certainly succeeded if the call
+/// A call in progress. Resolves to the API operations that count as successful if the call
 /// succeeded, and to the result of the call.
 type Running = Pin<Box<dyn Future<Output = (Vec<&'static str>, Performed)> + Send>>;
 
@@ -160,8 +160,8 @@ impl Executor {
                 Output::Call(call) => self.running.push(self.perform(call)),
                 Output::Settled(ticket, result) => {
                     if let Some(waiting) = self.tickets.remove(&ticket) {
-                        // Sending fails if the requester has reached its time limit. It then sends
-                        // its datapoint without waiting for the alarm.
+                        // Sending fails if the requester has reached its time limit. In that case,
+                        // the requester sends its datapoint without waiting for the alarm.
                         let _ = waiting.send(result);
                     }
                 }

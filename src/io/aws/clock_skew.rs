@@ -1,7 +1,7 @@
 //! Recognizes AWS calls that failed because this host's clock is wrong.
 //!
 //! AWS rejects a signature whose time differs from AWS's time by more than a few minutes. Some of
-//! the error codes are the same as for wrong credentials.
+//! the error codes are the same as for wrong credentials, so the messages are examined, too.
 
 use jiff::Timestamp;
 

@@ -1,8 +1,8 @@
 //! Parses AWS's "is not authorized to perform" messages and says how to fix the denial.
 //!
-//! The denied action is often not the called operation: `PutMetricAlarm` with tags also needs
-//! `TagResource`. AWS names the action, the resource and the type of policy in the message. AWS may
-//! change the wording, so a message that cannot be parsed is left to the caller.
+//! The denied action is often not the called operation; for example, `PutMetricAlarm` with tags
+//! also needs `TagResource`. AWS names the action, the resource and the type of policy in the
+//! message. AWS may change the wording, so a message that cannot be parsed is left to the caller.
 
 use std::fmt;
 
@@ -78,12 +78,13 @@ impl fmt::Display for Denial<'_> {
             }
             Reason::NotAllowed(Some(kind)) => write!(
                 f,
-                "access denied: no {kind} allows {action} for {principal}: allow the action there"
+                "access denied: no {kind} allows {action} for {principal}; allow the action in the \
+                 {kind}"
             ),
             Reason::Denied(kind) => write!(
                 f,
-                "access denied: {} denies {action} to {principal}: add an exception there (an \
-                 explicit deny overrides any allow)",
+                "access denied: {} denies {action} to {principal}; add an exception to that \
+                 policy (an explicit deny overrides any allow)",
                 kind.map_or_else(
                     || "a policy".to_owned(),
                     |kind| format!("a statement in the {kind}")
@@ -179,7 +180,7 @@ mod tests {
              cloudwatch:PutMetricData because no permissions boundary allows the \
              cloudwatch:PutMetricData action",
             "access denied: no permissions boundary allows `cloudwatch:PutMetricData` for \
-             arn:aws:sts::1:assumed-role/a/b: allow the action there",
+             arn:aws:sts::1:assumed-role/a/b; allow the action in the permissions boundary",
         );
     }
 
@@ -190,8 +191,8 @@ mod tests {
             "User: arn:aws:sts::1:assumed-role/worker/i-08 is not authorized to perform: \
              cloudwatch:PutMetricData with an explicit deny",
             "access denied: a policy denies `cloudwatch:PutMetricData` to \
-             arn:aws:sts::1:assumed-role/worker/i-08: add an exception there (an explicit deny \
-             overrides any allow)",
+             arn:aws:sts::1:assumed-role/worker/i-08; add an exception to that policy (an \
+             explicit deny overrides any allow)",
         );
         // Source: IAM user guide
         check(
@@ -202,8 +203,8 @@ mod tests {
             "access denied: a statement in the identity-based policy denies \
              `codedeploy:ListDeployments` on \
              `arn:aws:codedeploy:us-east-1:123456789012:deploymentgroup:*` to \
-             arn:aws:iam::123456789012:user/JohnDoe: add an exception there (an explicit deny \
-             overrides any allow)",
+             arn:aws:iam::123456789012:user/JohnDoe; add an exception to that policy (an \
+             explicit deny overrides any allow)",
         );
     }
 

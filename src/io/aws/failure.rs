@@ -1,7 +1,8 @@
-//! Classifies failed AWS calls by whether a retry may succeed, and says how to fix the failure.
+//! Classifies failed AWS calls by whether a retry may succeed, and says how to fix a denied call.
 //!
-//! The text of a failure contains the service's message or a one-line summary of the SDK's error.
-//! It omits the SDK's debug output, which would repeat requests and responses in the log.
+//! The text of a failure is based on the service's message or, if there is none, on a summary of
+//! the SDK's error. It omits the SDK's debug output, which would repeat requests and responses in
+//! the log.
 
 use aws_sdk_cloudwatch::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
@@ -17,7 +18,7 @@ pub struct CallError {
     pub operation: &'static str,
     /// The class of the failure, which decides whether to retry.
     pub kind: FailureKind,
-    /// The reason for the failure and how to fix it, in one line.
+    /// The reason for the failure and, for a denied call, how to fix it, in one line.
     pub text: String,
 }
 
@@ -32,7 +33,8 @@ pub enum FailureKind {
     /// AWS rejected the request itself. Do not retry, because the same request would be rejected
     /// again.
     Rejected,
-    /// The request failed in another way and was certainly not executed. Retry later.
+    /// The request failed in another way: it was not sent, or AWS responded with an error that does
+    /// not reject the request itself. Retry later.
     Failed,
     /// The request may have been sent, but no complete response was received. Retry later; the
     /// request may then be executed twice.
@@ -47,8 +49,8 @@ impl CallError {
     /// request timed out, or the connection broke after it was established. If the request is sent
     /// again, its content may be delivered twice.
     ///
-    /// Returns false if the request was certainly not executed: there were no credentials, no
-    /// connection was established, or AWS responded with an error.
+    /// Returns false if the request was not sent, because there were no credentials or no
+    /// connection was established, or if AWS responded with an error.
     #[must_use]
     pub const fn response_lost(&self) -> bool {
         matches!(self.kind, FailureKind::Lost)

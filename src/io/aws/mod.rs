@@ -21,7 +21,7 @@ pub use failure::{CallError, FailureKind};
 pub(crate) use role::{assume, explain_role_failure};
 
 /// Maximum duration of one attempt of an AWS call. A call normally takes far less time, so after
-/// this duration another attempt is more likely to succeed.
+/// this duration another attempt is more likely to succeed than waiting.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum time to connect to AWS. Connecting within a region takes milliseconds, so a host that

@@ -17,11 +17,11 @@ use crate::model::settings::Role;
 /// The CloudWatch clients of one destination. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// The client for writes. The client does not retry, because callers queue and retry failed
-    /// writes.
+    /// The client for writes, and for reads of alarms by name. The client does not retry, because
+    /// callers retry failed calls of these kinds.
     pub(crate) writes: Client,
-    /// The client for reads. The client retries, because otherwise one failed page would restart
-    /// the read of a whole account.
+    /// The client for all other reads. The client retries, because otherwise one failed page would
+    /// restart the read of all alarms of a location.
     pub(crate) reads: Client,
     role: Option<Role>,
     /// The destination's name; `None` for the main destination.

@@ -64,7 +64,8 @@ impl Connection {
         api
     }
 
-    /// Logs a failure, unless it was already logged since the operation last succeeded.
+    /// Logs a failure, unless a failure of the same operation and kind was logged since the
+    /// operation last succeeded.
     pub fn failed(&self, failure: &CallError) {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.insert((failure.operation, failure.kind)) {

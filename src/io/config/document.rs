@@ -67,8 +67,8 @@ impl SourceFile {
     /// Parses the text as TOML.
     ///
     /// # Errors
-    /// Returns a problem for each invalid line. If the file is in another known format, such as
-    /// YAML, returns problems that say how to write it in TOML.
+    /// Returns a problem for each invalid line, up to a maximum number. If the file is in another
+    /// known format, such as YAML, returns problems that say how to write it in TOML.
     pub(super) fn parse(&self) -> Result<Document<'_>, Vec<Problem>> {
         if let Ok(values) = DeTable::parse(&self.text) {
             return Ok(Document {

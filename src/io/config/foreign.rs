@@ -1,4 +1,5 @@
-//! Recognizes files in another format, such as YAML or JSON, and reports how to write them in TOML.
+//! Recognizes configuration files in another format, such as YAML or JSON, and reports how to write
+//! them in TOML.
 //!
 //! The first problem shows a minimal configuration in TOML. Each further problem names a known key
 //! with its line and says what to write instead. Values that may be secrets are left out.
@@ -18,8 +19,7 @@ const MAX_KEYS: usize = 60;
 /// Maximum nesting depth at which keys and targets are searched. Deeper values are ignored.
 const MAX_DEPTH: usize = 12;
 
-/// Returns the problems of a file in a known format other than TOML, or `None` if the format is
-/// unknown.
+/// Returns the problems of a file in a known format other than TOML, or `None` for any other file.
 pub(super) fn problems(path: &Path, text: &str) -> Option<Vec<Problem>> {
     let (line, first) = first_line(text)?;
     let format = format_of(first)?;
@@ -30,7 +30,7 @@ pub(super) fn problems(path: &Path, text: &str) -> Option<Vec<Problem>> {
     };
     let tree: Json = tree.unwrap_or_default();
     let message = format!(
-        "this is {format}, but the configuration is TOML; write\n{}",
+        "this is {format}, but the configuration must be TOML; write\n{}",
         form(&tree)
     );
     let mut report = Report {
@@ -47,7 +47,8 @@ pub(super) fn problems(path: &Path, text: &str) -> Option<Vec<Problem>> {
     Some(std::iter::once(whole).chain(report.found).collect())
 }
 
-/// Returns the first line that is neither empty nor a comment, with its line number from 1.
+/// Returns the first line that is not empty, not a comment and not a YAML directive, with its line
+/// number (from 1).
 fn first_line(text: &str) -> Option<(usize, &str)> {
     let lines = text.lines().enumerate();
     let mut lines = lines.map(|(index, line)| (index + 1, line.trim()));
@@ -73,8 +74,8 @@ fn format_of(line: &str) -> Option<&'static str> {
     (is_word && rest.trim_end() == "{").then_some("HCL")
 }
 
-/// Formats a minimal TOML configuration with the name and URL of the first target in `tree`, with
-/// the first list of URLs, or with example values.
+/// Formats a minimal TOML configuration with the name and URL of the first target in `tree`. If
+/// there is no target, the first list of URLs is used, or else example values.
 fn form(tree: &Json) -> String {
     let first = first_target(tree, 0);
     if first.is_none()
@@ -95,8 +96,8 @@ fn form(tree: &Json) -> String {
     )
 }
 
-/// Returns the first list of texts whose key names endpoints, such as `targets` in the scrape
-/// configuration of Prometheus or `urls` in Heartbeat.
+/// Returns the first non-empty list of strings whose key names endpoints, such as `targets` in the
+/// scrape configuration of Prometheus or `urls` in Heartbeat.
 fn first_list(tree: &Json, depth: usize) -> Option<&Json> {
     if depth > MAX_DEPTH {
         return None;
@@ -118,7 +119,7 @@ fn first_list(tree: &Json, depth: usize) -> Option<&Json> {
     }
 }
 
-/// Returns the first table in `tree` that contains a URL.
+/// Returns the first table in `tree` that has a string as the value of `url`, `uri` or `endpoint`.
 fn first_target(tree: &Json, depth: usize) -> Option<&Json> {
     if depth > MAX_DEPTH {
         return None;
@@ -216,7 +217,7 @@ impl Report<'_> {
         });
     }
 
-    /// Returns the number of the next line that contains `key`, from 1, or `None` if there is no
+    /// Returns the number (from 1) of the next line that contains `key`, or `None` if there is no
     /// such line. The search starts after the last key found, because keys are reported in the
     /// order of the file.
     fn line_of(&mut self, key: &str) -> Option<usize> {
@@ -233,7 +234,7 @@ impl Report<'_> {
 }
 
 /// Returns the byte position after `key` in `line`, or `None` if `line` does not contain `key` as a
-/// key, followed by a colon. The search starts at byte `start`.
+/// whole word followed by a colon. The search starts at byte `start`.
 fn end_of_key(line: &str, start: usize, key: &str) -> Option<usize> {
     let mut found = line.get(start..)?.match_indices(key);
     found.find_map(|(place, _)| {

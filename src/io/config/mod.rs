@@ -2,10 +2,10 @@
 //!
 //! `document` parses a file as TOML, `table` reads tables key by key, `value` checks single values,
 //! and `validate` checks rules about several values and creates the [`Settings`]. No other module
-//! validates the settings again. If the main file cannot be read or is not TOML, only this problem
-//! is reported. Otherwise, all problems of all files are reported together. This module also reads
-//! the files and environment variables that the configuration names. Messages never contain a
-//! secret.
+//! validates the settings again. If the main file cannot be read or is not TOML, only the problems
+//! of this file are reported. Otherwise, all problems of all files are reported together. This
+//! module also reads the files and environment variables that the configuration names. Messages
+//! never contain a secret.
 
 mod document;
 mod foreign;
@@ -47,7 +47,7 @@ pub struct Loaded {
     pub settings: Settings,
     /// Warnings about valid but probably unintended parts of the configuration.
     pub warnings: Vec<Problem>,
-    /// Notes about built-in rules that the custom rules replace or outweigh.
+    /// Notes about built-in rules that the custom rules replace or outrank.
     pub notes: Vec<Problem>,
 }
 
@@ -63,15 +63,15 @@ impl Loaded {
     }
 }
 
-/// The error message for an empty file. It contains a minimal configuration.
-const EMPTY_FILE: &str = "the file is empty; start with these three lines:\n\
+/// The error message for a file without any key. It contains a minimal configuration.
+const EMPTY_FILE: &str = "the file contains no settings; start with these three lines:\n\
     [[target]]\n\
     name = \"example\"\n\
     url = \"https://example.com/\"";
 
 /// The text appended to the error about an unknown key in an included file.
 const INCLUDED_HINT: &str = "; an included file can contain only [[target]] and \
-     [[maintenance]], so move other tables to the main file";
+     [[maintenance]], so move everything else to the main file";
 
 /// Reads a configuration and all files that it includes. Blocks on I/O.
 ///
@@ -133,7 +133,7 @@ fn read(path: &Path, problems: Problems) -> Result<Loaded, ConfigError> {
 }
 
 /// Returns the paths of the included files in the order of `include`, without duplicates and
-/// without the main file.
+/// without the main file. Warns about a pattern that matches no file.
 fn included_paths(main: &Table<'_>, main_path: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for item in main.items("include") {
@@ -173,8 +173,8 @@ fn well_formed<T>(result: Result<T, Vec<Problem>>, problems: &Problems) -> Optio
 #[derive(Debug, Default)]
 struct Rules {
     files: Arc<[RuleFile]>,
-    /// The custom rules combined with the built-in rules. `None` if `rules_dir` is not set or a
-    /// rule is not valid.
+    /// The custom rules combined with the built-in rules. `None` if `rules_dir` is not set or
+    /// reading the rules failed.
     rulebook: Option<Rulebook>,
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
@@ -212,8 +212,8 @@ impl Rules {
         }
     }
 
-    /// Returns the causes that alarms may name. Returns `None` if the custom rules are not valid,
-    /// because an invalid rule could define an otherwise unknown cause.
+    /// Returns the causes that can have an alarm. Returns `None` if reading the custom rules
+    /// failed, because these rules could define an otherwise unknown cause.
     fn causes(&self) -> Option<KnownCauses> {
         let all = self.rulebook.as_ref().map(KnownCauses::of);
         let embedded = || Rulebook::embedded().ok().as_ref().map(KnownCauses::of);

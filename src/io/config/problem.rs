@@ -1,7 +1,7 @@
 //! Defines and collects errors and warnings about a configuration.
 //!
-//! Each problem contains its location and says what to do. Reading continues after a problem, so
-//! that all problems are reported together.
+//! Each problem contains its location. An invalid value does not end the reading of the
+//! configuration, so that all problems are reported together.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -15,8 +15,8 @@ pub struct Problem {
     pub file: PathBuf,
     /// The line number, from 1. `None` if the problem concerns the whole file.
     pub line: Option<usize>,
-    /// The key path, such as `target[orders].request.method`. Empty if the problem concerns the
-    /// whole file.
+    /// The key path, such as `target[orders].request.method`. Empty if the problem does not
+    /// concern a single key.
     pub key: String,
     /// The message: what is wrong and what to write instead. Never contains a secret.
     pub message: String,
@@ -25,9 +25,9 @@ pub struct Problem {
 /// The error returned for a configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The problems found; never empty.
+    /// The errors found; never empty.
     pub problems: Vec<Problem>,
-    /// The warnings found besides the problems.
+    /// The warnings found in addition to the errors.
     pub warnings: Vec<Problem>,
 }
 

@@ -22,14 +22,15 @@ pub struct LoadedRules {
     pub rulebook: Rulebook,
     /// Warnings about valid but probably unintended parts of the rules.
     pub warnings: Vec<Problem>,
-    /// Notes about built-in rules that the custom rules replace or outweigh.
+    /// Notes about built-in rules that the custom rules replace or outrank.
     pub notes: Vec<Problem>,
 }
 
 /// Reads the custom rules in a directory. Blocks on I/O.
 ///
 /// # Errors
-/// Returns all problems of all files. If the directory does not exist, returns only this problem.
+/// Returns the problems of all files. If the directory does not exist, returns only this problem.
+/// If a file cannot be read or parsed, the examples in the rules are not checked.
 pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
     if !directory.is_dir() {
         return Err(Problem::of_file(directory, NO_DIRECTORY).into());

@@ -1,7 +1,7 @@
 //! Reports how to correct text that is not TOML.
 //!
-//! The parser's messages describe the grammar. This module inspects the line itself, which usually
-//! shows what was meant.
+//! The parser's messages describe only the grammar. Therefore, this module inspects the invalid
+//! line, which usually shows what was meant.
 
 use std::path::Path;
 
@@ -61,7 +61,7 @@ fn hint(line: &str, message: &str) -> Option<String> {
         let Some((key, value)) = line.split_once(':') else {
             let (key, value) = line.split_once(char::is_whitespace)?;
             return Some(format!(
-                "a key has an `=` before its value; {}",
+                "a key needs an `=` before its value; {}",
                 assignment(key, value.trim())
             ));
         };
@@ -82,7 +82,10 @@ fn hint(line: &str, message: &str) -> Option<String> {
     }
     if value.starts_with(['=', '>']) {
         let value = value.trim_start_matches(['=', '>']).trim();
-        return Some(format!("a key has one `=`; {}", assignment(key, value)));
+        return Some(format!(
+            "a key needs exactly one `=`; {}",
+            assignment(key, value)
+        ));
     }
     value_hint(key, value, message)
 }
@@ -94,7 +97,7 @@ fn header(line: &str, message: &str) -> Option<String> {
         return Some(match name {
             "target" | "maintenance" => format!(
                 "the table [{name}] appears twice; write [[{name}]], with double brackets, for \
-                 each one"
+                 each table"
             ),
             name => format!("the table [{name}] appears twice; move all keys into one table"),
         });
@@ -106,14 +109,15 @@ fn header(line: &str, message: &str) -> Option<String> {
             ("[", "]")
         };
         return Some(format!(
-            "the name of a table ends with a bracket; write {}{name}{}",
+            "the closing bracket is missing; write {}{name}{}",
             brackets.0, brackets.1
         ));
     }
     let (table, label) = name.split_once([' ', '"'])?;
     let is_label = message.contains("unclosed") && label.contains('"');
-    (is_label && table.chars().all(plain))
-        .then(|| format!("a table has no label; write [[{table}]], and its name as `name = \"…\"`"))
+    (is_label && table.chars().all(plain)).then(|| {
+        format!("a table cannot have a label; write [[{table}]], and the label as `name = \"…\"`")
+    })
 }
 
 fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
@@ -156,7 +160,7 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
     }
     if bare.starts_with('{') && bare.contains("\":") {
         return Some(
-            "a table has `=` between key and value; write { \"key\" = \"value\" }".to_owned(),
+            "a table needs `=` between key and value; write { \"key\" = \"value\" }".to_owned(),
         );
     }
     if bare.starts_with(['\'', '{']) {

@@ -16,7 +16,8 @@ use super::problem::Problems;
 use super::value::Checked;
 use super::wording::{without_values, wrong_type};
 
-/// A configuration table. A table of a target has the same table of `[defaults]` as its fallback.
+/// A configuration table. A table of a target has the corresponding table of `[defaults]` as its
+/// fallback.
 #[derive(Clone, Debug)]
 pub(super) struct Table<'a> {
     own: Part<'a>,
@@ -120,14 +121,15 @@ impl<'a> Table<'a> {
         self.parts().filter_map(|part| part.value(key)).collect()
     }
 
-    /// Reads the value of a key as `T`. Returns `None` if the key is absent or the value is
-    /// invalid.
+    /// Reads the value of a key as `T`, in the fallback and in the table itself, so that invalid
+    /// values are reported in both. Returns the value in the table itself if it is present and
+    /// valid, otherwise the value in the fallback, or `None` if there is no valid value.
     pub(super) fn get<T: Checked>(&self, key: &str) -> Option<T::Inner> {
         self.parts().filter_map(|part| part.get::<T>(key)).last()
     }
 
-    /// Reads the value of a key into `slot`. Does not change `slot` if the key is absent or its
-    /// value is invalid.
+    /// Reads the value of a key into `slot`. Does not change `slot` if [`get`](Self::get) returns
+    /// `None`.
     pub(super) fn set<T: Checked>(&self, key: &str, slot: &mut impl From<T::Inner>) {
         if let Some(value) = self.get::<T>(key) {
             *slot = value.into();
@@ -259,8 +261,8 @@ impl<'a> Value<'a> {
     }
 
     /// Returns the tables in the value: the tables in a list, the entries of a table that contains
-    /// only tables or lists of tables (such as `[[inputs.http_response]]`), or any other table
-    /// itself. Reports no errors.
+    /// only tables, all tables in a table that contains only lists of tables (such as
+    /// `[[inputs.http_response]]`), or any other table itself. Reports no errors.
     pub(super) fn tables(&self) -> Vec<Self> {
         match self.value.get_ref() {
             DeValue::Array(_) => self.items().into_iter().filter(Self::is_table).collect(),

@@ -1,8 +1,9 @@
 //! Detects changes to the files of a configuration by polling.
 //!
-//! Polling works where file events do not. Network file systems send no events. A Kubernetes node
-//! writes an updated `ConfigMap` to a new directory and then replaces the symbolic link `..data`.
-//! This module reports only that a file changed; the reload determines what changed.
+//! Polling works where file events do not: network file systems send no events, and a Kubernetes
+//! node does not modify the files of a `ConfigMap`, but writes a new directory and then replaces
+//! the symbolic link `..data`. This module reports only that a file changed; the reload determines
+//! what changed.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -99,8 +100,8 @@ fn files(path: &Path) -> Vec<PathBuf> {
         files.extend(include::matching(&source.relative(&rules), "*.toml"));
     }
     if let Some(web) = main.table("server", &[]).get::<String>("web_config") {
-        // The web configuration names certificates, which are replaced more often than the
-        // configuration changes.
+        // The certificates named in the web configuration are watched too, because they are renewed
+        // more often than the configuration changes.
         let web = super::web::read(&source.relative(&web), &problems);
         files.extend(web.files);
     }

@@ -125,7 +125,7 @@ impl Reader<'_> {
     }
 
     fn file(&self) -> Option<WebFile> {
-        // The file contains password hashes, so a machine without secrets may not have it.
+        // The file contains password hashes, so it can be missing on a machine without secrets.
         if self.problems.skips_secrets() && !self.path.exists() {
             return None;
         }
@@ -159,7 +159,10 @@ impl Reader<'_> {
                     format!("this header cannot be set; remove it or use {known}"),
                 );
             } else if http::HeaderValue::from_str(value).is_err() {
-                self.error(&key, "is not a valid header value; remove line breaks");
+                self.error(
+                    &key,
+                    "is not a valid header value; remove control characters",
+                );
             }
         }
         headers.into_iter().collect()
@@ -191,7 +194,8 @@ impl Reader<'_> {
                 burst: table.burst,
             }),
             Ok(_) => {
-                let message = "zero would reject every request; write a number such as 20";
+                let message =
+                    "zero (the default) would reject every request; write a number such as 20";
                 self.error("rate_limit.burst", message);
                 None
             }
@@ -261,8 +265,8 @@ impl Reader<'_> {
             (Some("VerifyClientCertIfGiven"), Some(ca)) => return ClientAuth::IfGiven(ca),
             (None | Some("" | "NoClientCert"), Some(_)) => (
                 KEY,
-                "does not request client certificates, but `client_ca_file` is set; write \
-                 RequireAndVerifyClientCert or remove `client_ca_file`",
+                "does not request client certificates, but `client_ca` or `client_ca_file` is set; \
+                 write RequireAndVerifyClientCert or remove that key",
             ),
             (Some("RequireAndVerifyClientCert" | "VerifyClientCertIfGiven"), None) => (
                 CA_KEY,

@@ -27,7 +27,8 @@ pub(super) fn without_values(message: &str, remedy: impl Fn(&str) -> Option<Stri
 }
 
 /// Returns the error message for a value of the type `found` where `expected` is required.
-/// `expected` is the type's name in serde. The message says how to write a value of this type.
+/// `expected` is serde's name of the required type. The message says how to write a value of that
+/// type.
 pub(super) fn wrong_type(found: &str, expected: &str) -> String {
     let remedy = match expected {
         "i64" => "a whole number, such as 5",

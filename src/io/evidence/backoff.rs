@@ -48,11 +48,12 @@ pub(super) struct FailingOperation {
 const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
 
 /// The backoff after failures that people must fix, such as missing permissions. The first delay is
-/// one minute, because credentials may be unavailable for only a short time.
+/// only one minute, because missing credentials may soon be available again. The delay is at most
+/// half an hour.
 const PERSISTENT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(1800));
 
-/// Returns whether a failure of this kind usually ends without human action, so that the failed
-/// call is retried. Other failed calls are abandoned.
+/// Returns whether a failure of this kind usually ends without human action. If so, the failed call
+/// is retried; otherwise, it is abandoned.
 pub(super) const fn is_transient(kind: FailureKind) -> bool {
     match kind {
         FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => true,
@@ -67,8 +68,9 @@ impl OperationBackoff {
         failing.filter(|failing| now < failing.retry_at)
     }
 
-    /// Records a failure, and logs it unless it was logged before. Returns the time from which the
-    /// operation may be called again. `jitter`, from 0 to 1, shortens the delay by up to half.
+    /// Records a failure, and logs it unless a failure of this kind was logged since the last
+    /// success. Returns the time from which the operation may be called again. `jitter`, from 0 to
+    /// 1, scales the delay from half to full.
     pub(super) fn record_failure(
         &mut self,
         key: &OperationKey,

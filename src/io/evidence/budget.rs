@@ -27,9 +27,9 @@ pub(super) struct Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Permit {
     Granted,
-    /// The daily cost limit is reached.
+    /// The read would exceed the daily cost limit.
     Refused {
-        /// Whether this is the first refusal of the day, so that the limit is logged once.
+        /// Whether this is the first refusal of the day. Only the first one is logged.
         first_today: bool,
     },
 }

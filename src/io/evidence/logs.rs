@@ -34,7 +34,7 @@ const MAX_PAGES: usize = 10;
 /// thirty lines per request.
 const MAX_LINES: usize = 200;
 
-/// Minimum length in bytes of a request id that is searched for. A shorter id would match lines of
+/// Minimum length in bytes of a request id that is searched for. A shorter id could match lines of
 /// other requests. The ids of API Gateway have 16 characters or more.
 const MIN_ID_LENGTH: usize = 8;
 

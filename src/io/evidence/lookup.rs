@@ -1,9 +1,9 @@
 //! Plans the AWS reads of one evidence request and collects their results.
 //!
 //! This module does no I/O. The current time is an argument. Metrics are read twice while
-//! datapoints arrive, and once after the window has settled: no more datapoints are expected. A log
-//! is searched until it contains a line about the probe's request, or a quarter of an hour has
-//! passed.
+//! datapoints arrive, and a last time when the window has settled, which means that no more
+//! datapoints are expected. A log is searched until it contains a line about the probe's request,
+//! or a quarter of an hour has passed since the probe.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +33,12 @@ pub(super) struct Lookup {
     pub(super) logs: Vec<LogSearch>,
     /// The time from the end of the probe to the first search of a log.
     first_log_search: Duration,
-    /// The times of the metric reads before the final read, ascending. In these reads, a missing
-    /// datapoint has no meaning, because it may still arrive.
+    /// The scheduled times of the metric reads before the final read, ascending. In these reads, a
+    /// missing datapoint has no meaning, because it may still arrive.
     early_reads: [Timestamp; 2],
-    /// The time of the final metric read.
+    /// The scheduled time of the final metric read.
     final_read: Timestamp,
-    /// The time after which no more datapoints arrive. `None` if that time is unknown.
+    /// The time after which no more datapoints are expected. `None` if that time is unknown.
     settled_at: Option<Timestamp>,
     pub(super) evidence: AwsEvidence,
 }
@@ -46,11 +46,11 @@ pub(super) struct Lookup {
 /// The progress of one part of a lookup. The parts are the metrics and each log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FetchState {
-    /// A call is scheduled for `at`, after `failures` consecutive failures.
+    /// A call is scheduled for `at`, after `failures` consecutive failed or postponed calls.
     Scheduled { at: Timestamp, failures: u32 },
     /// A call is queued or running.
     InFlight { failures: u32 },
-    /// The part needs no further call.
+    /// The part is complete or abandoned: no further call is made.
     Done,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct LogSearch {
     pub(super) state: FetchState,
 }
 
-/// The times of the log searches after the end of the probe, as multiples of the time to the first
+/// The delays from the end of the probe to the log searches, as multiples of the delay of the first
 /// search. If the first search is after 15 s, the last search is after 15 minutes. A later
 /// search would not help with the incident.
 const LOG_SEARCHES: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
@@ -71,8 +71,8 @@ const LOG_SEARCHES: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
 /// timestamped by AWS's clock, which may differ from the clock of this host.
 const LOG_MARGIN: Duration = Duration::from_secs(120);
 
-/// The time of the final metric read is rounded up to a multiple of this number of seconds, so that
-/// targets that fail at the same time share a call.
+/// The time of the final metric read is rounded up to the next multiple of this number of seconds,
+/// so that targets that fail at the same time share a call.
 const FINAL_READ_STEP: i64 = 10;
 
 /// Number of consecutive failed or postponed calls after which a part of a lookup is abandoned.

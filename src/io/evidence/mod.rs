@@ -54,9 +54,9 @@ const QUEUE: usize = 256;
 impl EvidenceCollector {
     /// Starts the task that collects evidence. Must be called inside a Tokio runtime.
     ///
-    /// For every request passed to [`EvidenceCollector::request`] that is not dropped later, the
-    /// task sends a last update through `updates`. The update is empty while `evidence.enabled` is
-    /// false.
+    /// For every request passed to [`EvidenceCollector::request`], the task sends a last update
+    /// through `updates`, unless the request is dropped later or the task ends. If a request is
+    /// made while `evidence.enabled` is false, this update is empty.
     ///
     /// `base` is an SDK configuration from the loader of `aws_config`, which includes the clock
     /// that is needed to assume a role. `None` means the SDK's default provider chain.
@@ -70,8 +70,8 @@ impl EvidenceCollector {
         first_log_search: Duration,
     ) -> Self {
         let (requests, requested) = mpsc::channel(QUEUE);
-        // The channel is unbounded because no command may be lost. It stays short, because there is
-        // only about one command per resolved incident.
+        // The channel is unbounded because no command may be lost. The queue stays short, because
+        // there is only about one command per resolved incident or removed target.
         let (commands, commanded) = mpsc::unbounded_channel();
         let (settings, new_settings) = watch::channel(Arc::new(settings.clone()));
         let worker = Worker::new(

@@ -153,8 +153,8 @@ impl PendingLookups {
     }
 
     /// Schedules another attempt at `retry_at` for a call that failed or was not permitted.
-    /// Abandons the call if `retry_at` is `None`. Returns the updates to send, and the number of
-    /// abandoned parts of lookups.
+    /// Abandons the call if `retry_at` is `None` or too many attempts failed. Returns the updates
+    /// to send, and the number of abandoned parts of lookups.
     pub(super) fn postpone(
         &mut self,
         call: &AwsCall,
@@ -181,8 +181,8 @@ impl PendingLookups {
     }
 
     /// Returns the updates to send after a call for these lookups, and removes lookups that are
-    /// done. If the call `found` evidence, every lookup has an update. Otherwise, only lookups that
-    /// are done have an update.
+    /// done. If `found` (the call found evidence), there is an update for every lookup. Otherwise,
+    /// there are updates only for the lookups that are done.
     fn updates(&mut self, ids: &[LookupId], found: bool) -> Vec<EvidenceUpdate> {
         let mut updates = Vec::new();
         for id in ids {

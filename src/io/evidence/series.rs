@@ -21,7 +21,7 @@ pub(super) struct MetricSeries {
     pub(super) dimensions: Vec<(&'static str, String)>,
 }
 
-/// A metric of Lambda or API Gateway, which determines the namespace, name and statistic.
+/// A metric of Lambda or API Gateway. The metric determines the namespace, name and statistic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum AwsMetric {
     Invocations,
@@ -98,7 +98,7 @@ impl AwsMetric {
         }
     }
 
-    /// Returns whether the statistic of the metric is the maximum, as for times and concurrency.
+    /// Returns whether the metric's statistic is the maximum, as for durations and concurrency.
     /// Other metrics are counts, which are summed.
     pub(super) const fn is_maximum(self) -> bool {
         matches!(
@@ -135,8 +135,9 @@ pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<MetricSeries> {
 
 type ApiDimensions = (Coverage, GatewayType, Vec<(&'static str, String)>);
 
-/// Returns the dimensions of the series of the stage and, if a route is declared, of the route. A
-/// route has datapoints only if detailed metrics are enabled, so the stage is always included.
+/// Returns the dimensions of the series of the stage and, if a stage and a route are declared, of
+/// the route. A route has datapoints only if detailed metrics are enabled, so the stage is always
+/// included. Returns an empty list if no API is declared.
 fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
     // A REST API also has an id, but the metrics of a REST API are identified by its name.
     let (api_type, id) = match (&aws.api_name, &aws.api_id) {
@@ -189,8 +190,8 @@ impl WindowAggregator<'_> {
         })
     }
 
-    /// Returns the metrics of the route if it has datapoints, otherwise of the stage. Returns
-    /// `None` if the stage is needed but one of its series was not read.
+    /// Returns the metrics of the route if it has datapoints in the window, otherwise of the stage.
+    /// Returns `None` if the stage is needed but one of its series was not read.
     pub(super) fn api(&self, series: &[MetricSeries]) -> Option<ApiMetrics> {
         self.api_part(series, Coverage::Route)
             .filter(|route| route.count.is_some())
@@ -222,8 +223,8 @@ impl WindowAggregator<'_> {
     }
 }
 
-/// Converts a time in milliseconds, the unit of Lambda and API Gateway, to a duration. Returns
-/// `None` if the time is negative or too large.
+/// Converts a number of milliseconds, the unit of Lambda and API Gateway, to a duration. Returns
+/// `None` if the number is negative or too large.
 fn milliseconds(value: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(value / 1000.0).ok()
 }

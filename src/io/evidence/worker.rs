@@ -67,8 +67,8 @@ type RunningCall = Pin<Box<dyn Future<Output = FinishedCall> + Send>>;
 /// not delay the other calls.
 const MAX_IN_FLIGHT: usize = 4;
 
-/// Maximum time between two iterations of the task's loop. A change of the wall clock takes effect
-/// within this time.
+/// Maximum time between two iterations of the task's loop. Calls are scheduled by the wall clock; a
+/// change of that clock takes effect within this time.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
 
 impl Worker {
@@ -155,8 +155,8 @@ impl Worker {
         }
     }
 
-    /// Returns when the loop must continue: when the next queued call may start or, if no queued
-    /// call can start, when the next call is due. At most [`MAX_SLEEP`] after `now`.
+    /// Returns the time at which the loop must continue: when the next queued call may start or, if
+    /// no queued call can start, when the next call is due. At most [`MAX_SLEEP`] after `now`.
     fn next_wake(&self, now: Timestamp) -> Instant {
         let latest = Instant::now() + MAX_SLEEP;
         if !self.queue.is_empty() && self.in_flight.len() < MAX_IN_FLIGHT {
@@ -236,8 +236,8 @@ impl Worker {
     }
 
     /// Schedules another attempt at `retry_at` for a call that failed or was not permitted.
-    /// Abandons the call if `retry_at` is `None`. `reason` is the label under which abandoned parts
-    /// of lookups are counted.
+    /// Abandons the call if `retry_at` is `None` or too many attempts failed. `reason` is the label
+    /// under which abandoned parts of lookups are counted.
     fn postpone(&mut self, call: &AwsCall, retry_at: Option<Timestamp>, reason: &str) {
         let (updates, abandoned) = self.pending.postpone(call, retry_at);
         self.count_dropped(reason, abandoned);

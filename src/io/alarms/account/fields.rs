@@ -82,8 +82,8 @@ pub(super) fn of_alarm(
         .action_configuration(action_configuration)
 }
 
-/// Converts an alarm of the SDK to an [`ActualAlarm`] without tags, which the SDK's alarm does not
-/// contain.
+/// Converts an alarm of the SDK to an [`ActualAlarm`]. The result has no tags, because the SDK's
+/// alarm contains none.
 pub(super) fn actual(alarm: &MetricAlarm) -> ActualAlarm {
     ActualAlarm {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),

@@ -1,4 +1,4 @@
-//! Converts the conditions of Gatus, such as `[STATUS] == 200`, to keys of `expect`.
+//! Converts the conditions of Gatus, such as `[STATUS] == 200`, to keys of `expect` with values.
 
 use serde_json::Value as Json;
 
@@ -10,7 +10,7 @@ use super::times::{duration, shown};
 const OPERATORS: [&str; 6] = ["==", "!=", "<=", ">=", "<", ">"];
 
 /// Returns an instruction to write the keys that correspond to a list of conditions. `table` is the
-/// name of the `expect` table.
+/// name of the `expect` table, such as `[target.expect]`.
 pub(super) fn list(value: &Json, table: &str) -> String {
     let items = match value {
         Json::Array(items) => items.as_slice(),
@@ -37,12 +37,16 @@ pub(super) fn list(value: &Json, table: &str) -> String {
     }
     match combined(keys).as_slice() {
         [key] => format!("write `{key}` in {table}{without_key}"),
-        keys => format!("write these lines in {table}{without_key}:\n{}", keys.join("\n")),
+        keys => format!(
+            "write these lines in {table}{without_key}:\n{}",
+            keys.join("\n")
+        ),
     }
 }
 
-/// Combines conditions on the same key, because TOML allows a key only once: tables of operators
-/// become one table, and other conditions become a list.
+/// Combines conditions on the same key, because TOML allows a key only once. Conditions on a JSON
+/// value become one table of operators, and other conditions on the body become a list. For any
+/// other key, only the first condition is kept.
 fn combined(conditions: Vec<String>) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
     for condition in conditions {
@@ -59,15 +63,15 @@ fn combined(conditions: Vec<String>) -> Vec<String> {
             format!("{key} = {{ {} }}", inner.collect::<Vec<_>>().join(", "))
         }
         values if key.starts_with("body.") => format!("{key} = [{}]", values.join(", ")),
-        // A second value for `status` or a limit contradicts the first.
+        // `status`, `slower_than` and `certificate_days` cannot express two conditions.
         [first, ..] => format!("{key} = {first}"),
         [] => key,
     };
     lines.into_iter().map(line).collect()
 }
 
-/// Returns the operators of a table such as `{ ">" = 0 }`, or the operator for equality with any
-/// other value.
+/// Returns the content of a table of operators, such as `">" = 0` for `{ ">" = 0 }`. For any other
+/// value, returns a test for equality, such as `"==" = 3` for `3`.
 fn operators_of(value: &str) -> String {
     let inner = value
         .strip_prefix("{ ")
@@ -75,8 +79,8 @@ fn operators_of(value: &str) -> String {
     inner.map_or_else(|| format!("\"==\" = {value}"), str::to_owned)
 }
 
-/// Converts one condition to a key of `expect`. Returns `None` if no key corresponds to the
-/// condition.
+/// Converts one condition to a line such as `status = [200]`. Returns `None` if no key of `expect`
+/// corresponds to the condition.
 fn translate(condition: &str) -> Option<String> {
     let (left, operator, right) = OPERATORS.iter().find_map(|operator| {
         let (left, right) = condition.split_once(&format!(" {operator} "))?;
@@ -120,16 +124,16 @@ fn body(operator: &str, right: &str) -> Option<String> {
     Some(format!("body.{test} = {}", quoted(&value)))
 }
 
-/// A test of a text, converted from a value or a pattern of Gatus.
+/// A test of a string, converted from a value or a pattern of Gatus.
 enum Glob {
-    /// The text that a matching text contains.
+    /// The string must contain this text.
     Contains(String),
-    /// A regular expression.
+    /// The string must match this regular expression.
     Regex(String),
 }
 
-/// Converts a value or a pattern, such as `pat(*error*)`. Returns `None` for other functions of
-/// Gatus, such as `any(…)`.
+/// Converts a value, such as `OK`, or a pattern, such as `pat(*error*)`, to a test. Returns `None`
+/// for other functions of Gatus, such as `any(…)`.
 fn pattern(right: &str) -> Option<Glob> {
     let glob = right
         .strip_prefix("pat(")
@@ -155,7 +159,7 @@ fn pattern(right: &str) -> Option<Glob> {
 }
 
 /// Converts a condition on a value of a JSON body, such as `[BODY].status == UP`. Returns `None`
-/// for any other condition.
+/// for any other condition, and for a function that no operator of this configuration expresses.
 fn json(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left
         .strip_prefix("[BODY]")
@@ -180,7 +184,7 @@ fn json(left: &str, operator: &str, right: &str) -> Option<String> {
 }
 
 /// Converts a condition on a length, such as `len([BODY].data) > 0`. Returns `None` for any other
-/// condition.
+/// condition, and for a length that is not a number or that every list has (`>= 0`).
 fn length(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left.strip_prefix("len([BODY].")?.strip_suffix(')')?;
     let count: u64 = right.parse().ok()?;
@@ -188,8 +192,9 @@ fn length(left: &str, operator: &str, right: &str) -> Option<String> {
         (">", count) => exists(path, count),
         (">=", count) => exists(path, count.checked_sub(1)?),
         _ => {
-            // The filter tests each child of the root, but its result is the same for all of them.
-            // Therefore, a value exists exactly if the condition is met.
+            // The filter is evaluated for each child of the root `$`, always with the same result,
+            // because its path starts at `$`. The query therefore selects a value exactly if the
+            // condition is met.
             let filter = format!("$[?length($.{path}) {operator} {count}]");
             Some(format!(
                 "body.json.{} = {{ exists = true }}",
@@ -199,7 +204,7 @@ fn length(left: &str, operator: &str, right: &str) -> Option<String> {
     }
 }
 
-/// Returns a condition that the list at `path` has an item with this index.
+/// Formats a condition that the list at `path` has an item at `index`.
 fn exists(path: &str, index: u64) -> Option<String> {
     let path = quoted(&format!("{path}[{index}]"));
     Some(format!("body.json.{path} = {{ exists = true }}"))
@@ -216,7 +221,7 @@ fn presence(left: &str, operator: &str, right: &str) -> Option<String> {
     ))
 }
 
-/// Formats a number, a boolean or a text as a TOML value.
+/// Formats a number, a boolean or a string, as written in a condition, as a TOML value.
 fn literal(text: &str) -> String {
     let is_bare = text.parse::<f64>().is_ok() || ["true", "false"].contains(&text);
     if is_bare {
@@ -324,7 +329,7 @@ mod tests {
         let message = list(&conditions.as_slice().into(), "[target.expect]");
         let expected = [
             "write these lines in [target.expect]; [CONNECTED] needs no key, because every probe \
-             checks it:",
+             checks the connection:",
             "status = [200]",
             "body.json.\"count\" = { \">\" = 0, \"<=\" = 9 }",
             "body.contains = [\"ok\", \"ready\"]",

@@ -1,6 +1,6 @@
 //! Converts values written for another tool to values of this configuration, as TOML.
 //!
-//! Each function receives the value as it was written and returns what to write instead, or an
+//! Most functions receive the value as it was written and return what to write instead, or an
 //! example if the value cannot be converted. A value that may be a secret, such as a password or a
 //! request body, is not repeated.
 
@@ -20,7 +20,7 @@ pub(in crate::io::config) fn quoted(text: &str) -> String {
 }
 
 /// Formats a value that is not a secret, such as a pattern or a path, as TOML. An ellipsis replaces
-/// a long value.
+/// long strings, lists and tables.
 pub(super) fn same(value: &Json) -> String {
     match value {
         Json::String(text) if text.len() <= MAX_SHOWN => quoted(text),
@@ -39,7 +39,8 @@ pub(super) fn same(value: &Json) -> String {
     }
 }
 
-/// Formats a pattern as TOML. Joins the patterns of a list into one pattern with alternatives.
+/// Formats a regular expression as TOML. Joins several expressions with `|`. Returns an example if
+/// the value is neither a string nor a list of strings.
 pub(super) fn pattern(value: &Json) -> String {
     let texts: Vec<&str> = match value {
         Json::String(text) => vec![text],
@@ -72,12 +73,21 @@ pub(in crate::io::config) fn truth(value: &Json) -> Option<bool> {
     }
 }
 
-/// Returns the value of `max_redirects` for a switch that enables redirects, or for a number.
+/// Returns the value of `max_redirects` for a maximum number of redirects, or for a switch that
+/// enables redirects. The numbers 0 and 1 count as a switch.
 pub(super) fn redirects(value: &Json) -> String {
     match (truth(value), value.as_u64()) {
         (Some(false), _) => "0".to_owned(),
         (None, Some(count)) => count.min(20).to_string(),
         _ => "5".to_owned(),
+    }
+}
+
+/// Returns the value of `max_redirects` for a maximum number, or for a switch that enables redirects.
+pub(super) fn redirect_limit(value: &Json) -> String {
+    match value.as_u64() {
+        Some(count) => count.min(20).to_string(),
+        None => redirects(value),
     }
 }
 
@@ -115,8 +125,8 @@ pub(super) fn method(value: &Json) -> String {
     quoted(if valid { &text } else { "GET" })
 }
 
-/// Formats a whole number, limited to the range from 1 to 100. Returns an example if the value is
-/// not a number.
+/// Formats a non-negative integer, clamped to the range from 1 to 100. Returns an example for any
+/// other value.
 pub(super) fn count(value: &Json) -> String {
     let number = value
         .as_u64()
@@ -125,7 +135,7 @@ pub(super) fn count(value: &Json) -> String {
 }
 
 /// Returns the value of `consecutive_failures` for a number of retries: that number plus one, at
-/// most 100. Returns an example if the value is not a number.
+/// most 100. Returns an example if the value is not a non-negative integer.
 pub(super) fn retries(value: &Json) -> String {
     let number = value
         .as_u64()
@@ -135,25 +145,40 @@ pub(super) fn retries(value: &Json) -> String {
         .to_string()
 }
 
-/// Formats a size with a unit. A size without a unit is in bytes. Returns an example if the value
-/// is neither a number nor a short text.
+/// Formats a size with a unit. A size without a unit is in bytes. Returns an example if the value is
+/// neither a number nor a size.
 pub(super) fn size(value: &Json) -> String {
-    match value {
-        Json::Number(number) => format!("\"{number}B\""),
-        Json::String(text) if text.len() < 20 && !text.contains(char::is_control) => {
-            let upper = text.to_ascii_uppercase().replace("IB", "B");
-            let digits: String = upper.chars().filter(char::is_ascii_digit).collect();
-            let unit = if upper.contains('M') {
-                "MB"
-            } else if upper.contains('K') {
-                "KB"
-            } else {
-                "B"
-            };
-            format!("\"{digits}{unit}\"")
-        }
-        _ => "\"64KB\"".to_owned(),
+    let bytes = match value {
+        Json::Number(number) => number.as_u64(),
+        Json::String(text) => bytes_of(text),
+        _ => None,
+    };
+    match bytes {
+        Some(bytes) if bytes % MEBIBYTE == 0 && bytes > 0 => format!("\"{}MB\"", bytes / MEBIBYTE),
+        Some(bytes) if bytes % 1024 == 0 && bytes > 0 => format!("\"{}KB\"", bytes / 1024),
+        Some(bytes) => format!("\"{bytes}B\""),
+        None => "\"64KB\"".to_owned(),
     }
+}
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// Returns the number of bytes of a size such as `1.5 MiB`, rounded down.
+fn bytes_of(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_uppercase();
+    let end = text
+        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit.trim() {
+        "" | "B" | "BYTES" => 1,
+        "K" | "KB" | "KIB" => 1024,
+        "M" | "MB" | "MIB" => MEBIBYTE,
+        "G" | "GB" | "GIB" => 1024 * MEBIBYTE,
+        _ => return None,
+    };
+    let bytes = number.parse::<f64>().ok()? * factor as f64;
+    (bytes < 1e15).then_some(bytes as u64)
 }
 
 /// Formats the path of a file. Returns a placeholder if the value is not a path.
@@ -165,12 +190,13 @@ pub(super) fn file(value: &Json) -> String {
     }
 }
 
-/// Formats a `labels` table in which the value is the label `group`.
+/// Formats a `labels` table with the single label `group`, which has the given value.
 pub(super) fn label(value: &Json) -> String {
     format!("{{ group = {} }}", text(value))
 }
 
-/// Formats a `labels` table from a table, a list, or a text such as `env=prod,team=shop`.
+/// Formats a `labels` table from a table, a list, or a text such as `env=prod,team=shop`. A value
+/// without label names becomes the label `team`.
 pub(in crate::io::config) fn labels(value: &Json) -> String {
     let pair = |item: &Json| -> Option<(String, String)> {
         match item {
@@ -218,7 +244,8 @@ pub(in crate::io::config) fn label_name(text: &str) -> String {
     }
 }
 
-/// Formats a value as text in quotes. An ellipsis replaces a long value.
+/// Formats a boolean, a number or a string as a TOML string. An ellipsis replaces a long string and
+/// any other value.
 fn text(value: &Json) -> String {
     match value {
         Json::Bool(_) | Json::Number(_) => quoted(&value.to_string()),
@@ -273,7 +300,7 @@ pub(super) fn body(value: &Json) -> String {
     }
 }
 
-/// Formats a condition that the body matches a pattern.
+/// Formats a condition that the body matches a regular expression.
 pub(super) fn body_regex(value: &Json) -> String {
     format!("{{ regex = {} }}", pattern(value))
 }
@@ -295,7 +322,7 @@ pub(super) fn basic(value: &Json) -> String {
     format!("{{ username = {name}, password = {password} }}")
 }
 
-/// Formats a condition that the body does not match a pattern.
+/// Formats a condition that the body does not match a regular expression.
 pub(super) fn body_not_regex(value: &Json) -> String {
     format!("{{ not_regex = {} }}", pattern(value))
 }

@@ -1,4 +1,5 @@
-//! Converts headers written for another tool to a table of this configuration.
+//! Converts request headers, and conditions on response headers, that were written for another tool
+//! to a `headers` table of this configuration.
 
 use serde_json::Value as Json;
 
@@ -25,7 +26,7 @@ const PUBLIC: [&str; 14] = [
 /// Maximum number of headers that a message repeats.
 const MAX_SHOWN: usize = 10;
 
-/// Formats the table of the request headers. Values that may be secrets are left out.
+/// Formats the table of the request headers. Placeholders replace values that may be secrets.
 pub(in crate::io::config) fn table(value: &Json) -> String {
     as_table(value, "\"Accept\" = \"application/json\"", |name, value| {
         let lower = name.to_ascii_lowercase();
@@ -49,7 +50,7 @@ pub(in crate::io::config) fn tests(value: &Json) -> String {
     )
 }
 
-/// Formats the table of the response headers that must not match a pattern.
+/// Formats the table of the regular expressions that response headers must not match.
 pub(super) fn negated_tests(value: &Json) -> String {
     tests(value).replace("\"regex\" =", "\"not_regex\" =")
 }
@@ -94,14 +95,15 @@ fn as_table(value: &Json, example: &str, show: impl Fn(&str, &Json) -> String) -
     }
 }
 
-/// Returns whether a table is a single header, with entries for the header's name and value.
+/// Returns whether a table describes a single header: one of its entries is the header's name.
 fn is_pair(value: &Json) -> bool {
     ["name", "key", "header"]
         .iter()
         .any(|key| value.get(key).is_some_and(Json::is_string))
 }
 
-/// Returns the name and the value of one header, written as `"Name: value"` or as a table such as
+/// Returns the name of one header and its value or condition, or `None` if `item` is not a header.
+/// A header is written as `"Name: value"` or as a table such as `{ Name = "…" }`,
 /// `{ name = "…", value = "…" }` or `{ header = "…", regexp = "…" }`.
 fn entry(item: &Json) -> Option<(String, Json)> {
     match item {
@@ -126,17 +128,17 @@ fn entry(item: &Json) -> Option<(String, Json)> {
     }
 }
 
-/// Formats a headers table with a `User-Agent`.
+/// Formats a `headers` table with a `User-Agent` header.
 pub(super) fn user_agent(value: &Json) -> String {
     one("User-Agent", value.as_str().unwrap_or("my-probe"))
 }
 
-/// Formats a headers table with an `Accept`.
+/// Formats a `headers` table with an `Accept` header.
 pub(super) fn accept(value: &Json) -> String {
     one("Accept", value.as_str().unwrap_or("application/json"))
 }
 
-/// Formats a headers table with a `Content-Type`, which may be written as a word such as `json`.
+/// Formats a `headers` table with a `Content-Type` header. The value may be a word such as `json`.
 pub(super) fn content_type(value: &Json) -> String {
     let word = value.as_str().unwrap_or("json");
     let lower = word.to_ascii_lowercase();

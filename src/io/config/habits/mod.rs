@@ -1,8 +1,9 @@
-//! Suggests what to write for a key or value in the syntax of another tool.
+//! Suggests what to write instead of a key or value in the syntax of another tool.
 //!
 //! Users often copy the configuration of another monitoring tool. `tables` lists the keys of other
-//! tools; `form`, `urls`, `status`, `header` and `condition` convert their values. A message names the key
-//! and the value to write. It repeats a value only if the value cannot be a secret.
+//! tools; `form`, `urls`, `times`, `status`, `header` and `condition` convert their values. A
+//! message names the key and the value to write. It repeats a value only if the value cannot be a
+//! secret.
 
 mod condition;
 mod form;
@@ -28,7 +29,7 @@ pub(super) use values::{as_list, as_table, replaced_nowhere, retyped};
 
 use tables::{Advice, Habit};
 
-/// Instructions for correcting an unknown key.
+/// An instruction for correcting an unknown key.
 pub(super) struct Remedy {
     /// The text of the instruction, such as ``write `timeout = "30s"` in [defaults]``.
     pub(super) text: String,
@@ -58,13 +59,14 @@ impl Written<'_> {
         }
     }
 
-    /// Returns whether the key is in a table of a target, in `[defaults]` or at the top level.
+    /// Returns whether the key is at the top level, or in a target, `[defaults]` or their tables.
     fn is_of_target(&self) -> bool {
         let first = self.section.split('.').next().unwrap_or_default();
         ["", "target", "defaults"].contains(&first)
     }
 
-    /// Formats the name of a table of the target, such as `[target.request]` for `request`.
+    /// Formats the name of a table of the target or of `[defaults]`, such as `[target.request]` for
+    /// `request`. An empty name means the target or `[defaults]` itself.
     fn table(&self, name: &str) -> String {
         match (self.owner(), name) {
             ("target", "") => "[[target]]".to_owned(),
@@ -125,7 +127,8 @@ const LAYER_ADDRESSES: [&str; 5] = ["url", "address", "host", "endpoint", "targe
 pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
     let name = normal(written.key);
     if written.section == "target.layer" && LAYER_ADDRESSES.contains(&name.as_str()) {
-        let text = "write `connect_to = \"HOST:PORT\"`; the rest of the URL is that of the target";
+        let text = "write `connect_to = \"HOST:PORT\"`; Host, server name and path are those of \
+             the target";
         return Some(Remedy {
             text: text.to_owned(),
             is_table: false,
@@ -283,8 +286,8 @@ fn misplaced(written: Written<'_>) -> Option<String> {
         .then(|| format!("move it to {}", alternatives(tables.into_iter())))
 }
 
-/// Returns an instruction to move a key to another table of the target. Repeats the value only if
-/// it cannot be a secret.
+/// Returns an instruction to move a key to another table of the target or of `[defaults]`. Repeats
+/// the value only if it cannot be a secret.
 fn moved(written: Written<'_>, table: &str) -> String {
     if written.key == "url" {
         return written.instruction(table, "url", &url(written.value));
@@ -325,7 +328,7 @@ fn is_other_table(written: Written<'_>, table: &str) -> bool {
     habit.is_some_and(|habit| matches!(habit.advice, Advice::Table(_)))
 }
 
-/// Returns whether the text in a key with this name is never a secret.
+/// Returns whether the value of a key with this name is never a secret.
 fn is_public(key: &str) -> bool {
     let others = [
         "method",

@@ -21,7 +21,8 @@ pub(in crate::io::config) struct Placeholder {
     pub(in crate::io::config) variable: String,
 }
 
-/// Finds the first variable or expression in a text.
+/// Returns the first expression in marks such as `${…}`, or else the first variable without marks,
+/// such as `$HOST`. Returns `None` if the text contains neither.
 pub(in crate::io::config) fn placeholder(text: &str) -> Option<Placeholder> {
     let marks = MARKS.iter().filter_map(|(open, close, shown)| {
         let start = text.find(open)?;

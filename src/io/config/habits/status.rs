@@ -5,13 +5,13 @@ use serde_json::Value as Json;
 /// The largest status code that `expect.status` accepts.
 const MAX: u16 = 599;
 
-/// Formats the value of `status`. Returns an example if the value contains no valid status codes.
+/// Formats the value of `status`. Returns an example if [`statuses`] cannot convert the value.
 pub(super) fn list(value: &Json) -> String {
     statuses(value).unwrap_or_else(|| "[200]".to_owned())
 }
 
-/// Converts a status code, a text with several status codes, or a list of them to a TOML list.
-/// Returns `None` if a part is not a status code.
+/// Converts a status code, a text with status codes, classes, ranges or comparisons, or a list of
+/// these to a TOML list. Returns `None` if the value is empty or if a part cannot be converted.
 pub(in crate::io::config) fn statuses(value: &Json) -> Option<String> {
     let mut found = Vec::new();
     collect(value, &mut found)?;
@@ -70,7 +70,7 @@ fn part_of(text: &str) -> Option<Vec<String>> {
 }
 
 /// Returns the first digit of a status class, which is written as `2xx`, `2XX`, `2**`, `2..`,
-/// `2\d\d` or `2[0-9]{2}`.
+/// `2\d\d` or `2[0-9]{2}`. Returns `None` for any other text.
 fn class(text: &str) -> Option<char> {
     let text = text.trim_start_matches('^').trim_end_matches('$');
     let first = text.chars().next().filter(|c| ('1'..='5').contains(c))?;

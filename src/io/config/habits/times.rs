@@ -46,7 +46,7 @@ pub(in crate::io::config) fn shown(duration: Duration) -> String {
 
 /// Reads a duration in the syntax of other tools, such as ISO 8601, `HH:MM:SS`, `@every 30s`,
 /// `*/5 * * * *`, `<= 2s` or `30S`. A number without a unit is multiplied by `unit` seconds.
-/// Returns `None` for other texts.
+/// Returns `None` for zero and for other texts.
 pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim().trim_start_matches(['<', '>', '=']).trim();
     let text = text.strip_prefix("@every").unwrap_or(text).trim();

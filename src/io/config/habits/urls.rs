@@ -1,14 +1,16 @@
-//! Converts URLs, hosts and addresses written for another tool to values of `url` and `urls`.
+//! Converts URLs, hosts and addresses written for another tool to values of the keys `url` and
+//! `urls`.
 
 use serde_json::Value as Json;
 
 use super::form::{MAX_SHOWN, quoted};
 
-/// Maximum number of URLs in a list that a message repeats.
+/// Maximum number of URLs that a message repeats from a list.
 const MAX_URLS: usize = 20;
 
-/// Formats a URL. Returns a placeholder if the value is not an HTTP URL, is long, or contains
-/// credentials or a query, which may be secrets.
+/// Formats a URL, or a host with an optional port and path, as a TOML string. Returns a placeholder
+/// if the value is not an HTTP URL, is longer than [`MAX_SHOWN`], or contains credentials or a
+/// query, because these may be secrets.
 pub(in crate::io::config) fn url(value: &Json) -> String {
     let Some(text) = value.as_str() else {
         return "\"https://example.com/health\"".to_owned();
@@ -37,8 +39,8 @@ pub(in crate::io::config) fn url(value: &Json) -> String {
     )
 }
 
-/// Formats a list of URLs, or of hosts with an optional port. An ellipsis replaces all items after
-/// the first [`MAX_URLS`].
+/// Formats a list of URLs or hosts, or a single one, as a TOML list. An ellipsis replaces all items
+/// after the first [`MAX_URLS`].
 pub(in crate::io::config) fn urls(value: &Json) -> String {
     let items = match value {
         Json::Array(items) => items.as_slice(),

@@ -47,8 +47,9 @@ pub(in crate::io::config) fn retyped(
     }
 }
 
-/// Returns the list to write if the value of a list key is not a list, or `None` if the value
-/// cannot be converted. `section` is the path of the key.
+/// Returns what to write, such as `status = [200]`, for a value that is not a list although its key
+/// requires a list. Returns `None` if the value cannot be converted. `section` is the path of the
+/// key.
 pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<String> {
     let key = section.rsplit('.').next().unwrap_or_default();
     match (key, value) {
@@ -60,7 +61,7 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
             "[[target.layer]] with `name = \"origin\"` and `connect_to = {}`",
             quoted(address)
         )),
-        // `urls::url` does not repeat a URL that may contain a password.
+        // Unlike the next arm, `urls::url` does not repeat a URL that contains a password.
         ("urls", Json::String(text)) => {
             let items = text
                 .split([',', ';'])
@@ -81,8 +82,9 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
     }
 }
 
-/// Returns the table to write if the value of a table key is not a table, or `None` if the value
-/// cannot be converted. `section` is the path of the key.
+/// Returns what to write, such as `headers = { … }`, for a value that is not a table although its
+/// key requires a table. Returns `None` if the value cannot be converted. `section` is the path of
+/// the key.
 pub(in crate::io::config) fn as_table(section: &str, value: &Json) -> Option<String> {
     let key = section.rsplit('.').next().unwrap_or_default();
     let is_expected = section.contains("expect");
@@ -123,7 +125,8 @@ pub(in crate::io::config) fn replaced_nowhere(section: &str, text: &str) -> Opti
     let name = &found.variable;
     let remedy = if ["url", "urls"].contains(&key) {
         format!(
-            "write the host itself, or url = {{ env = {name:?} }} with the whole URL in the variable"
+            "write the value itself, or url = {{ env = {name:?} }} with the whole URL in the \
+             variable"
         )
     } else if section.ends_with("headers.authorization")
         || section.ends_with("headers.Authorization")

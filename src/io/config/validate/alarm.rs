@@ -15,12 +15,12 @@ use crate::model::target::{AlarmSettings, CloudWatchMetric, Target};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Maximum time over which CloudWatch evaluates an alarm with periods below an hour: period times
-/// number of evaluation periods (API reference of PutMetricAlarm).
+/// Maximum time that all evaluation periods of an alarm may cover together, if a period is shorter
+/// than an hour (API reference of PutMetricAlarm).
 const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Maximum time over which CloudWatch evaluates an alarm with periods of an hour or more (API
-/// reference of PutMetricAlarm).
+/// Maximum time that all evaluation periods of an alarm may cover together, if a period is an hour
+/// or longer (API reference of PutMetricAlarm).
 const MAX_SPAN_OF_HOURS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Maximum value of `periods` and `datapoints`: the number of one-minute periods in a day, which is

@@ -50,7 +50,7 @@ struct ActionEntry<'a> {
 }
 
 /// The text appended to the warning about an unused entry of `owner_actions`. It explains why the
-/// entry may be unused although one of the owner's causes is listed.
+/// entry may be unused although `causes` contains a cause of the owner.
 const CAUSES_FIRST: &str = " (a cause with its own actions does not use those of its owner)";
 
 impl KnownCauses {
@@ -161,7 +161,8 @@ impl<'a> Routes<'a> {
     }
 }
 
-/// Reports alarms that would have the same name. `place` returns the location of a target's name.
+/// Reports each pair of a target's alarm and a per-cause alarm that would have the same name.
+/// `place` returns the location of a target's name.
 pub(super) fn report_clashes<'p, 'a: 'p>(
     settings: &Settings,
     place: impl Fn(&str) -> Option<&'p KeyLocation<'a>>,

@@ -32,7 +32,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
         let errors = value.place.problems().error_count();
         let destination = destination(&table, settings);
         // An invalid value is replaced by the default, which can make this destination equal to
-        // another, so only valid destinations are compared.
+        // another. Therefore, an equal destination is reported only if this one is valid.
         let is_valid = value.place.problems().error_count() == errors;
         if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
             value.place.error(format!(
@@ -92,7 +92,7 @@ fn role(table: &Table<'_>) -> Option<Role> {
     let external_id = table.get::<Identifier>("external_id");
     if external_id.is_some() && !table.has("role_arn") {
         let place = table.place_of("external_id");
-        place.error("has no effect without role_arn; add role_arn or remove it");
+        place.error("has no effect without role_arn; add role_arn or remove external_id");
     }
     Some(Role {
         arn: table.get::<RoleArn>("role_arn")?,

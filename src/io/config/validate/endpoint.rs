@@ -66,14 +66,15 @@ pub(super) fn read<'a>(table: &Table<'a>, cloudwatch: &CloudWatchSettings) -> Ve
     endpoints
 }
 
-/// Returns a placeholder for a missing or invalid URL, which is never probed. The result is never
-/// `None`, because the placeholder is a valid URL.
+/// Returns a placeholder for a missing or invalid URL. The placeholder is never probed. The result
+/// is never `None`, because the placeholder is a valid URL.
 pub(super) fn any_url() -> Option<Url> {
     Url::parse("http://localhost/").ok()
 }
 
 /// Reads a URL, written as text or as a table that refers to a file, variable or credential with
-/// the URL. If the URL is invalid, reports an error and returns `None`.
+/// the URL. If the URL is invalid, reports an error and returns `None`. If secrets are skipped,
+/// returns a placeholder for such a table.
 pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
     if !value.is_table() {
         return value.read::<HttpUrl>();

@@ -95,7 +95,7 @@ fn warn_about_slashes(pattern: &Value<'_>) {
         .and_then(|text| text.strip_suffix('/'));
     if let Some(bare) = bare.filter(|bare| !bare.is_empty() && !bare.contains('/')) {
         pattern.place.warn(format!(
-            "the slashes are part of the pattern; write {} if they are delimiters",
+            "the slashes are part of the pattern; write {} if they should be delimiters",
             habits::quoted(bare)
         ));
     }

@@ -27,7 +27,7 @@ pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceW
         (false, true) => read_weekly(&table),
         _ => {
             table.place().error(
-                "needs exactly one time: write `from` and `until` (once), or `days`, `at` and \
+                "needs exactly one schedule: write `from` and `until` (once), or `days`, `at` and \
                  `lasting` (weekly)",
             );
             None

@@ -37,12 +37,12 @@ use crate::model::target::Target;
 pub(super) use causes::KnownCauses;
 
 /// The error message for a configuration without targets.
-const NO_TARGET: &str =
-    "there is no target; add a [[target]] with `name` and `url`, or an `include` that matches";
+const NO_TARGET: &str = "there is no target; add a [[target]] with `name` and `url`, or an \
+     `include` that matches a file with targets";
 
 /// Reads the main file and the included files, and returns their settings. `known` returns the
 /// causes of the rulebook, or `None` if the rules are not valid. `known` is called only if a target
-/// has per-cause alarms, because loading the rules takes time.
+/// configures per-cause alarms, because parsing the built-in rules takes time.
 pub(super) fn settings(
     main: &Table<'_>,
     included: &[Table<'_>],

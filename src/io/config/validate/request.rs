@@ -64,13 +64,13 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     }
 }
 
-/// Reports a `connect_to` that cannot apply to the URL of the target.
+/// Reports a `connect_to` that has no effect on requests to the URL of the target.
 pub(super) fn check_connect_to(table: &Table<'_>, target: &Target) {
     if target.request.ignores_connect_to(target.url.scheme()) {
         let request = table.table("request", schema::REQUEST);
         request.place_of("connect_to").error(
             "has no effect on an http URL through an HTTP proxy; use an https URL or a SOCKS \
-             proxy, or remove it",
+             proxy, or remove `connect_to`",
         );
     }
 }

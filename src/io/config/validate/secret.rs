@@ -1,7 +1,8 @@
 //! Reads secrets from files, environment variables and credentials of the service manager.
 //!
-//! A credential (`LoadCredential=` in systemd) is a file that only the service can read.
-//! Messages name the file or variable and never contain any part of the secret.
+//! A credential (`LoadCredential=` in systemd) is a file that only the service can read. Messages
+//! contain the name of the file or variable, unless this name may be the secret itself. They never
+//! contain any part of a secret.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -109,7 +110,7 @@ fn check_variable(name: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     if name.starts_with('$') && bare.len() <= MAX_SHOWN_NAME && bare.chars().all(allowed) {
         return Err(format!(
-            "the name of a variable has no `$` and no braces; write env = {bare:?}"
+            "the name of a variable must not contain `$` or braces; write env = {bare:?}"
         ));
     }
     if name.is_empty() || name.contains(['=', '\0']) {
@@ -120,7 +121,8 @@ fn check_variable(name: &str) -> Result<(), String> {
 
 fn variable(name: &str) -> Result<String, String> {
     check_variable(name)?;
-    // The name may be the secret itself, written here by mistake, and a secret must not be logged.
+    // The configuration may contain the secret itself instead of the name of the variable, and a
+    // secret must not be logged.
     let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let shown = if name.len() <= MAX_SHOWN_NAME && name.chars().all(allowed) {
         format!("the variable {name}")
@@ -132,7 +134,7 @@ fn variable(name: &str) -> Result<String, String> {
             format!("{shown} is not set; set it in the environment of the daemon")
         }
         std::env::VarError::NotUnicode(_) => {
-            format!("{shown} is not UTF-8 text; set it to text")
+            format!("{shown} is not UTF-8 text; set it to UTF-8 text")
         }
     })
 }

@@ -1,4 +1,4 @@
-//! Reads a `[[target]]`: the labels, times, thresholds and subtables of a target.
+//! Reads a `[[target]]`: the labels, durations, thresholds and subtables of a target.
 //!
 //! `Target::with_defaults` provides the values of absent keys. This module also compares the
 //! timeout with the interval, with the integration timeout and with `slower_than`.
@@ -17,7 +17,7 @@ use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
 /// Maximum value of `consecutive_failures` and `consecutive_successes`. A higher threshold would
-/// hide an outage.
+/// hide an outage or a recovery.
 const MAX_THRESHOLD: u32 = 100;
 
 /// The time added to the integration timeout of the gateway in a suggested probe timeout. The added
@@ -54,7 +54,7 @@ pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudW
 }
 
 /// Reads the tables of a target only to report their problems. Used for `[defaults]` if there are
-/// no targets.
+/// no targets, and for targets that are not written as `[[target]]`.
 pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
     if let Some(url) = endpoint::any_url() {
         read_tables(defaults, Target::with_defaults("?", url), cloudwatch);

@@ -1,8 +1,8 @@
 //! Reads `[target.tls]`: whether certificates are verified, and the PEM files with certificates and
 //! keys.
 //!
-//! This module checks only the format of the files. Probes detect untrusted and expired
-//! certificates.
+//! This module checks only the format of the files. The certificates of the endpoints are verified
+//! by the probes.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
     }
     if tls.accept_any_certificate {
         table.place_of("verify").warn(
-            "any certificate is accepted, so the response may come from anybody; trust the right \
-             root with `ca_file` instead",
+            "any certificate is accepted, so the response may come from anybody; trust the root \
+             certificate of the endpoint with `ca_file` instead",
         );
     }
     tls.ca = table

@@ -1,4 +1,4 @@
-//! Defines types for IP addresses, with and without a port.
+//! Defines types for hosts and IP addresses, with and without a port.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,7 +16,7 @@ checked! {
         };
         let parsed = text.parse().ok().filter(|_| value.is_str());
         parsed.ok_or_else(|| format!(
-            "{text:?} is not an address with a port; write {}", suggested_listen(&text)
+            "{text:?} is not an IP address with a port; write {}", suggested_listen(&text)
         ))
     };
 
@@ -47,7 +47,7 @@ checked! {
 }
 
 /// Returns the quoted address to write instead of `:9853`, `9853`, `localhost:9853` or an IP
-/// address without a port.
+/// address without a port. Returns examples for any other text.
 fn suggested_listen(text: &str) -> String {
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let port: Option<u16> = port.parse().ok().filter(|port| *port > 0);

@@ -1,5 +1,5 @@
-//! Defines types for the values in `[target.expect]`: status ranges, patterns, JSON paths and JSON
-//! values.
+//! Defines types for the values in `[target.expect]`: status ranges, patterns, JSON paths and
+//! conditions.
 
 use regex::Regex;
 use toml::Value;
@@ -244,7 +244,7 @@ fn status_range(value: &Value) -> Option<(u16, u16)> {
 fn pattern(source: &str) -> Result<Pattern, String> {
     if let Some(bare) = delimited(source) {
         return Err(format!(
-            "a pattern has no delimiters, so the slashes would be part of it; write {bare}"
+            "a pattern is written without delimiters, so the slashes would be part of it; write {bare}"
         ));
     }
     Regex::new(source).map(Pattern).map_err(|error| {

@@ -24,7 +24,7 @@ pub(in crate::io::config) enum HeaderValue {
     Secret(SecretSource),
 }
 
-/// The error message for a secret that is written in the configuration.
+/// The error message for a value that is not the source of a secret, such as the secret itself.
 pub(in crate::io::config) const SECRET_FORM: &str = "secrets cannot be written here; use \
      { file = \"PATH\" }, { env = \"NAME\" } or { credential = \"NAME\" }";
 

@@ -13,12 +13,12 @@ use crate::model::target::{
 };
 
 checked! {
-    /// The name of a location, at most 64 characters. An alarm name contains this name and the name
-    /// of a target, and has at most 255 characters.
+    /// The name of a location, at most 64 characters, because an alarm name contains this name and
+    /// the name of a target, and CloudWatch limits an alarm name to 255 characters.
     Location(String) from String, |text| name(text, 64);
 
-    /// The name of a target, at most 128 characters. Names in parentheses, such as `(heartbeat)`,
-    /// are reserved.
+    /// The name of a target, at most 128 characters. Names that start with a parenthesis, such as
+    /// `(heartbeat)`, are reserved.
     TargetNameText(String) from String, check_target_name;
 
     /// The value of a target's label.
@@ -27,7 +27,7 @@ checked! {
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Err(format!(
             "the value of a label is text; write \"{value}\""
         )),
-        _ => Err("the value of a label is text; write \"text\"".to_owned()),
+        _ => Err("the value of a label is text; put text in quotes".to_owned()),
     };
 
     /// The name of a layer: at most 32 letters, digits, hyphens and underscores. Other characters
@@ -89,9 +89,9 @@ checked! {
             "any" if value.is_str() => Ok(HttpChoice::Any),
             "1.1" if text == "1.1" && value.is_str() => Ok(HttpChoice::Http1),
             "2" if text == "2" && value.is_str() => Ok(HttpChoice::Http2),
-            "1" | "1.1" => Err("not a version of HTTP; write \"1.1\""),
-            "2" | "2.0" => Err("not a version of HTTP; write \"2\""),
-            _ => Err("not a version of HTTP that can be probed; write \"any\", \"1.1\" or \"2\""),
+            "1" | "1.1" => Err("not a supported form of the HTTP version; write \"1.1\""),
+            "2" | "2.0" => Err("not a supported form of the HTTP version; write \"2\""),
+            _ => Err("not a supported HTTP version; write \"any\", \"1.1\" or \"2\""),
         }
     };
 
@@ -138,8 +138,8 @@ checked! {
         let upper = text.to_ascii_uppercase();
         match Method::from_bytes(text.as_bytes()) {
             Ok(_) if upper == "CONNECT" => {
-                Err("CONNECT cannot be probed; use another method, or set `proxy` to probe \
-                     through a proxy".to_owned())
+                Err("the method CONNECT is not supported; use another method, or set `proxy` to \
+                     probe through a proxy".to_owned())
             }
             Ok(_) if upper != text => Err(format!("HTTP methods are uppercase; write {upper:?}")),
             Ok(_) => Ok(upper),
@@ -157,7 +157,7 @@ checked! {
             ("6", IpVersion::V6),
         ])
         .map_err(|message| match habits::ip_version(&plain) {
-            Some(version) => format!("not a version of IP; write \"{version}\""),
+            Some(version) => format!("not a supported form of the IP version; write \"{version}\""),
             None => message,
         })
     };
@@ -204,7 +204,8 @@ checked! {
     };
 }
 
-/// Reserved layer names. Built-in facts about layers already have these names.
+/// Reserved layer names. A layer's fact is named `layer.NAME`, and built-in facts such as
+/// `layer.broken` already use these names.
 const RESERVED_LAYERS: [&str; 4] = [FRONT, "broken", "next", "repeated"];
 
 /// Reserved label names. The daemon's metrics already have labels with these names.
@@ -227,7 +228,7 @@ const RESERVED_LABELS: [&str; 12] = [
 pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     if RESERVED_LABELS.contains(&label) || label.starts_with("__") {
         return Err(format!(
-            "the label {label:?} is reserved for the metrics; choose another name"
+            "the label {label:?} is reserved; choose another name"
         ));
     }
     let first = |c: char| c.is_ascii_alphabetic() || c == '_';
@@ -236,8 +237,8 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{label:?} is not a Prometheus label; use letters, digits and underscores, and do not \
-         start with a digit, such as {}",
+        "{label:?} is not a Prometheus label name; use letters, digits and underscores, and do \
+         not start with a digit, such as {}",
         habits::label_name(label)
     ))
 }
@@ -282,16 +283,18 @@ fn is_arn(text: &str) -> bool {
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()
 }
 
-/// Checks that a target's name has 1 to 128 characters, does not start with a parenthesis, and is
-/// not a relative path.
+/// Checks that a target's name does not start with a parenthesis, is not `.` or `..`, and passes
+/// the check of [`name`] with at most 128 characters.
 pub(in crate::io::config) fn check_target_name(text: String) -> Result<String, String> {
     if text.starts_with('(') {
         let message = "starts with a parenthesis, which is reserved; choose another name";
         return Err(message.to_owned());
     }
-    // Browsers remove such a segment from a URL, even a percent-encoded one.
+    // Browsers remove a segment `.` or `..` from the path of a URL, even if it is percent-encoded.
     if matches!(text.as_str(), "." | "..") {
-        return Err("is a relative path in URLs; choose another name".to_owned());
+        return Err(
+            "is a dot segment, which browsers remove from URLs; choose another name".to_owned(),
+        );
     }
     name(text, 128)
 }

@@ -18,8 +18,8 @@ pub(in crate::io::config) struct BoundedDuration<const MIN: u64, const MAX: u64>
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-/// A year in seconds, the maximum of most durations. With this maximum, the sum of a time and a
-/// duration cannot overflow.
+/// A year in seconds, the maximum of most durations. With this maximum, the sum of a point in time
+/// and a duration cannot overflow.
 const YEAR: u64 = 365 * DAY;
 
 /// A duration from zero to a year.
@@ -150,7 +150,7 @@ checked! {
             return Ok(duration);
         }
         Err(format!(
-            "{} is not offered by CloudWatch; write \"60s\" or \"10s\" (which costs more)",
+            "{} is not a supported resolution; write \"60s\" or \"10s\" (which costs more)",
             humantime::format_duration(duration)
         ))
     };
@@ -194,7 +194,7 @@ checked! {
 }
 
 /// Converts a time of day such as `2:00`, `2am`, `10 PM`, `22h` or `22:00 UTC` to the form `HH:MM`.
-/// Returns `None` for other texts.
+/// Returns `None` if the text does not begin with a valid time.
 fn time_of_day(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let end = lower
@@ -211,8 +211,8 @@ fn time_of_day(text: &str) -> Option<String> {
     (hour < 24 && minute < 60).then(|| format!("{hour:02}:{minute:02}"))
 }
 
-/// Returns the days to write for `weekdays`, `weekend`, `daily` or a range such as `mon-fri`.
-/// `lower` is the text in lower case.
+/// Returns the days to write for `weekdays`, `weekend`, `daily`, a range such as `mon-fri` or a day
+/// such as `mondays`, otherwise `None`. `lower` is the text in lower case.
 fn days_of(lower: &str) -> Option<String> {
     let position = |day: &str| {
         DAYS.iter().position(|(name, _)| {

@@ -43,8 +43,8 @@ fn host_or(valid: bool, text: String, kind: &str) -> Result<String, String> {
 fn proxy_url(text: &str) -> Result<Url, String> {
     let refused = |reason: &str| {
         Err(format!(
-            "{reason}; write \"http://HOST:PORT\", \"https://HOST:PORT\", \"socks5://HOST:PORT\" or, if \
-             the proxy resolves names, \"socks5h://HOST:PORT\""
+            "{reason}; write \"http://HOST:PORT\", \"https://HOST:PORT\", \"socks5://HOST:PORT\" or, \
+             if the proxy resolves names, \"socks5h://HOST:PORT\""
         ))
     };
     let Ok(url) = Url::parse(text) else {
@@ -66,8 +66,8 @@ fn proxy_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Parses an `http` or `https` URL without credentials. The error never quotes the URL, which could
-/// contain a password.
+/// Parses an `http` or `https` URL without credentials. The error never quotes a URL that contains
+/// credentials or a query, because they could be secrets.
 pub(in crate::io::config) fn parse_url(text: &str) -> Result<Url, String> {
     let url = match Url::parse(text) {
         Ok(url) => url,
@@ -98,7 +98,8 @@ pub(in crate::io::config) fn parse_url(text: &str) -> Result<Url, String> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
-            "contains credentials; use `auth`, which reads them from a file or variable".to_owned(),
+            "contains credentials; use `auth`, which reads secrets from a file or variable"
+                .to_owned(),
         );
     }
     Ok(url)

@@ -4,12 +4,12 @@
 use super::{Advice, Habit, key, table, text};
 use crate::io::config::habits::{condition, form, header, status, times};
 
-const BEARER: &str = "write `bearer = { env = \"NAME\" }` in [{t}.auth] with the token in that \
-     variable, or `bearer = { file = \"PATH\" }`";
+const BEARER: &str = "write `bearer = { env = \"NAME\" }` in [{t}.auth], with the token in the \
+     environment variable NAME, or `bearer = { file = \"PATH\" }`";
 const BASIC: &str = "write `basic = { username = \"USER\", password = { env = \"NAME\" } }` in \
-     [{t}.auth], or with `password = { file = \"PATH\" }`";
+     [{t}.auth]; to read the password from a file, write `password = { file = \"PATH\" }`";
 const SECRET_HEADER: &str = "write `headers = { \"X-Api-Key\" = { env = \"NAME\" } }` in \
-     [{t}.request], or with `{ file = \"PATH\" }`";
+     [{t}.request]; to read the value from a file, write `{ file = \"PATH\" }`";
 
 /// The keys of other tools for the TLS settings, credentials, expectations and notifications of a
 /// target.
@@ -65,17 +65,17 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     text(
         "minversion maxversion tlsversion tlsminversion tlsmaxversion ciphersuites \
          ciphers renegotiation curves",
-        "remove it; TLS 1.2 and 1.3 are used, with their safe cipher suites",
+        "remove it; only TLS 1.2 and 1.3 are used, with secure cipher suites",
     ),
     text(
         "failifnotssl requiretls requirehttps httpsonly",
-        "write `url = \"https://…\"` in [[target]], which always uses TLS, and \
-         `max_redirects = 0` in [{t}.request] if no redirect may lead to http",
+        "write `url = \"https://…\"` in [[target]] to require TLS, and `max_redirects = 0` in \
+         [{t}.request] to prevent a redirect to http",
     ),
     text(
         "failifssl",
         "write `url = \"http://…\"` in [[target]], and `max_redirects = 0` in \
-         [{t}.request] if no redirect may lead to https",
+         [{t}.request] to prevent a redirect to https",
     ),
     // Keys for credentials.
     key(
@@ -106,7 +106,8 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     ),
     text(
         "ntlm digest kerberos negotiate",
-        "this authentication is not supported; write `basic`, `bearer` or `sigv4` in [{t}.auth]",
+        "this authentication method is not supported; write `basic`, `bearer` or `sigv4` in \
+         [{t}.auth]",
     ),
     // Keys for the expected response.
     table(
@@ -198,7 +199,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     text(
         "alerts alerting notify notifications notification alertchannels alertsettings \
          receivers contacts webhook slack email alertmanager notificationids",
-        "alert on the Prometheus metrics (see deploy/prometheus), or on CloudWatch alarms: write the \
-         table [cloudwatch] with `enabled` and `alarm_actions`",
+        "use the alerting rules in deploy/prometheus, or CloudWatch alarms; for alarms, write the \
+         table [cloudwatch] with `enabled = true` and `alarm_actions`",
     ),
 ];

@@ -1,4 +1,5 @@
-//! Lists the keys of other tools for the top level of a file and for the tables of the daemon.
+//! Lists the keys of other tools for the top level of a file, for the tables of the daemon and for
+//! the alarm of a target.
 
 use super::{Habit, table, text};
 
@@ -12,12 +13,12 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
     table(
         "default global globals common modules module agent",
-        "write its keys in [defaults] and its tables",
+        "write its keys in [defaults] or in tables such as [defaults.request]",
     ),
     text(
         "outputs processors aggregators exporters remotewrite",
-        "remove it; metrics are served at /metrics, and with [cloudwatch] also published to \
-         CloudWatch",
+        "remove it; metrics are served at /metrics, and also published to CloudWatch if \
+         [cloudwatch] has `enabled = true`",
     ),
     text(
         "globaltags tags labels",
@@ -51,13 +52,13 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
     text(
         "aws region namespace awsregion",
-        "write `region = \"eu-west-1\"` in [cloudwatch] for metrics and alarms, or in \
-         [defaults.aws] for the region of the targets",
+        "write `region = \"eu-west-1\"` in [cloudwatch] for metrics and alarms, or \
+         in [defaults.aws] for the AWS resources behind the targets",
     ),
     text(
         "maintenances maintenancewindow maintenancewindows silence silences downtime",
-        "write a table [[maintenance]] with `name`, and `days`, `at` and `lasting`, or `from` and \
-         `until`",
+        "write a table [[maintenance]] with `name`, and either `days`, `at` and `lasting` \
+         (weekly), or `from` and `until` (once)",
     ),
     text(
         "storage database state statedir datadir",
@@ -72,9 +73,9 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
 /// The keys of other tools for the alarm of a target.
 const ALARM: &[Habit] = &[text(
     "for duration window period evaluationwindow evaluationperiods holdfor pending",
-    "write `periods` and `datapoints`: the number of evaluated periods, and how many of them must \
-     fail; a period is the interval, rounded up to whole minutes, so 5 minutes with an interval of \
-     60 s are `periods = 5` and `datapoints = 5`",
+    "write `periods`, the number of evaluated periods, and `datapoints`, how many of them must be \
+     breaching for the alarm to fire; a period is the interval, rounded up to whole minutes, so 5 \
+     minutes with an interval of 60 s are `periods = 5` and `datapoints = 5`",
 )];
 
 /// The keys of other tools for the tables of the daemon and for the alarm of a target, by table.
@@ -142,11 +143,13 @@ pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
         &[
             text(
                 "start startdate starttime startsat begin since",
-                "write `from = 2026-05-01T22:00:00Z` for a one-time window, or `at = \"22:00\"` for a weekly window",
+                "write `from = 2026-05-01T22:00:00Z` for a one-time window, or `at = \"22:00\"` \
+                 for a weekly window",
             ),
             text(
                 "end enddate endtime endsat to",
-                "write `until = 2026-05-01T23:00:00Z` for a one-time window, or `lasting = \"2h\"` for a weekly window",
+                "write `until = 2026-05-01T23:00:00Z` for a one-time window, or \
+                 `lasting = \"2h\"` for a weekly window",
             ),
             text(
                 "duration length durationminutes for",

@@ -22,7 +22,8 @@ pub(super) struct Habit {
 
 /// Advice on what to write instead of a key of another tool.
 pub(super) enum Advice {
-    /// Write a key in a table of the target. An empty `table` means the target itself.
+    /// Write a key in a table of the target or of `[defaults]`. An empty `table` means the target
+    /// or `[defaults]` itself.
     Key {
         table: &'static str,
         key: &'static str,

@@ -1,13 +1,14 @@
-//! Lists the keys of other tools for the endpoint, times, health thresholds and request of a
-//! target, with what to write instead. `answer` lists the keys for the response.
+//! Lists the keys of other tools for the endpoint, interval, timeout, health thresholds and request
+//! of a target, with what to write instead. `answer` lists the remaining keys for a target.
 
 use super::{Habit, key, table, text};
 use crate::io::config::habits::{form, header, times, urls};
 
-const NO_SWITCH: &str = "remove it; every [[target]] is probed, and [[maintenance]] \
-     suppresses notifications for a time";
+const NO_SWITCH: &str = "remove it; every [[target]] is probed; to suppress notifications \
+     during a maintenance window, write a table [[maintenance]]";
 
-/// The keys of other tools for the endpoint, times, health thresholds and request of a target.
+/// The keys of other tools for the endpoint, interval, timeout, health thresholds and request of a
+/// target.
 pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     // Keys for the endpoint and its name.
     key(
@@ -51,9 +52,10 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "locations regions privatelocations runfrom",
-        "run one daemon in each location, and write `location = \"NAME\"` at the top of its file",
+        "run one daemon in each location, and write `location = \"NAME\"` at the top of its \
+         configuration file",
     ),
-    // Keys for times.
+    // Keys for the interval, the timeout and the confirming probe.
     key(
         "every frequencyseconds period periodseconds schedule scrapeinterval \
          checkinterval intervalseconds collectioninterval mincollectioninterval cron \
@@ -91,8 +93,8 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "doublecheck retrystrategy retry confirm confirmation",
-        "write `confirm_after = \"10s\"` in [[target]] or [defaults]: the time until a failed \
-         probe is repeated; \"0s\" disables the repetition",
+        "write `confirm_after = \"10s\"` in [[target]] or [defaults], the delay of the confirming \
+         probe after a first failure; \"0s\" disables confirming probes",
     ),
     // Keys for health thresholds.
     key(
@@ -169,7 +171,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
         "maxredirs redirects maxredirect maxredirects redirectlimit",
         "request",
         "max_redirects",
-        form::redirects,
+        form::redirect_limit,
     ),
     key(
         "nofollowredirects ignoreredirect noredirect disableredirects ignoreredirects",
