@@ -233,8 +233,8 @@ impl Monitor {
             };
             state = again;
         }
-        // A target whose incident is already open keeps its incident and cause while the prober
-        // has a problem.
+        // If a target already has an open incident, its failures count for this incident even while
+        // the prober has a problem.
         let prober_fault =
             self.prober_health.explains(&observation) && state.incidents.open().is_none();
         let maintenance = self.maintenance.covering(&target.name, now).is_some();

@@ -27,8 +27,8 @@ use crate::io::sink::prometheus::PrometheusSink;
 use crate::io::web_access::TlsError;
 use crate::model::settings::ServerSettings;
 
-/// A request to reload the configuration. The reply is sent through this channel: a summary, or the
-/// reason why the configuration was rejected.
+/// A request to reload the configuration. The reply is sent through this channel: a summary of the
+/// new configuration, or the reason why the reload failed.
 pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
 
 /// The state that the request handlers share. A clone is cheap.

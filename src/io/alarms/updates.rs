@@ -63,8 +63,9 @@ impl AlarmUpdates {
     }
 
     /// Moves the pending update of a target ahead of updates that are not urgent. Until the
-    /// returned receiver gets the result, the caller holds back a datapoint that makes the target's
-    /// alarm fire. The receiver is closed if the executor has ended.
+    /// returned receiver gets the result, or a time limit is reached, the caller holds back a
+    /// datapoint that would make the target's alarm fire. The receiver is closed if the executor
+    /// has ended.
     #[must_use]
     pub fn mark_urgent(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
         let (result, receiver) = oneshot::channel();

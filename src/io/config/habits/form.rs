@@ -153,7 +153,7 @@ pub(super) fn size(value: &Json) -> String {
         Json::String(text) => bytes_of(text),
         _ => None,
     };
-    match bytes {
+    match bytes.map(|bytes| bytes.min(MAX_BODY_LIMIT)) {
         Some(bytes) if bytes % MEBIBYTE == 0 && bytes > 0 => format!("\"{}MB\"", bytes / MEBIBYTE),
         Some(bytes) if bytes % 1024 == 0 && bytes > 0 => format!("\"{}KB\"", bytes / 1024),
         Some(bytes) => format!("\"{bytes}B\""),
@@ -162,6 +162,9 @@ pub(super) fn size(value: &Json) -> String {
 }
 
 const MEBIBYTE: u64 = 1024 * 1024;
+
+/// Maximum value of `body_limit` in bytes, as in `value::number`.
+const MAX_BODY_LIMIT: u64 = 16 * MEBIBYTE;
 
 /// Returns the number of bytes of a size such as `1.5 MiB`, rounded down.
 fn bytes_of(text: &str) -> Option<u64> {
