@@ -14,7 +14,7 @@ use crate::model::settings::{LogFormat, LogSettings};
 pub enum LoggingError {
     /// The log filter is invalid.
     #[error(
-        "invalid log level `{level}`: {source}; use a filter such as `info` or `probecause=debug`"
+        "invalid log filter `{level}`: {source}; use a filter such as `info` or `probecause=debug`"
     )]
     Level {
         /// The filter as configured.

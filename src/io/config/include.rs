@@ -1,8 +1,8 @@
 //! Finds the files that match a glob pattern, such as an item of `include`.
 //!
-//! `*` and `?` match within one path component. `**` is not supported, so a pattern cannot walk a
-//! whole directory tree by mistake. The files are sorted, so that every machine reads them in the
-//! same order.
+//! `*` and `?` match within one path component. `**` is not supported, so a wrong pattern cannot
+//! cause a search of a whole directory tree. The files are sorted, so that every machine reads them
+//! in the same order.
 
 use std::path::{Component, Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Reads the configuration and reports what is wrong with it.
 //!
 //! `document` parses a file as TOML, `table` reads tables key by key, `value` checks single values,
-//! and `validate` checks rules about several values and creates the [`Settings`]. No other module
+//! and `validate` checks combinations of values and creates the [`Settings`]. No other module
 //! validates the settings again. If the main file cannot be read or is not TOML, only the problems
 //! of this file are reported. Otherwise, all problems of all files are reported together. This
 //! module also reads the files and environment variables that the configuration names. Messages

@@ -6,7 +6,8 @@
 /// Rewrites a message about a wrong type or value so that it contains neither the value nor a Rust
 /// type. In any other message, replaces only the line breaks.
 ///
-/// `remedy` returns what to write for the expected type, or `None` for a general example.
+/// `remedy` returns what to write for the expected type. If it returns `None`, the message contains
+/// a general example.
 pub(super) fn without_values(message: &str, remedy: impl Fn(&str) -> Option<String>) -> String {
     let message = message.replace('\n', " ");
     let unexpected = ["invalid type: ", "invalid value: "];

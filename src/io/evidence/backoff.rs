@@ -25,14 +25,15 @@ pub(super) struct OperationKey {
     pub(super) log_group: Option<String>,
 }
 
-/// The backoff of each operation whose last call failed, and the failures that were logged.
+/// The backoff of each operation whose last call failed, and the kinds of failure that were logged
+/// since the operation last succeeded.
 #[derive(Debug, Default)]
 pub(super) struct OperationBackoff {
     failing: HashMap<OperationKey, FailingOperation>,
     logged: HashSet<(OperationKey, FailureKind)>,
 }
 
-/// An operation whose last call failed, with its next retry.
+/// The state of an operation whose last call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FailingOperation {
     /// The kind of the last failure.

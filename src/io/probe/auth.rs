@@ -1,4 +1,4 @@
-//! Adds the target's credentials to a request: basic, bearer or AWS Signature Version 4.
+//! Adds the target's authentication to a request: basic, bearer or AWS Signature Version 4.
 //!
 //! The AWS credentials are those of the SDK's default credential chain, which is loaded when the
 //! first request is signed. The SDK caches the credentials.
@@ -148,7 +148,7 @@ fn sign_v4(
     body: &[u8],
 ) -> Result<(), String> {
     let refused = |error: &dyn std::error::Error| {
-        format!("the request cannot be signed: {error}; correct `auth.sigv4` and `url`")
+        format!("the request cannot be signed: {error}; check `auth.sigv4` and `url`")
     };
     let identity = credentials.into();
     let mut settings = SigningSettings::default();

@@ -1,4 +1,5 @@
-//! Parses the certificates that a server presents: subject, issuer, names and validity.
+//! Parses the certificates that a server presents: subject, issuer, serial number, names and
+//! validity period.
 //!
 //! This module does not verify certificates; `connection` does. A certificate that cannot be parsed
 //! is omitted.
@@ -28,14 +29,13 @@ pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     }
 }
 
-/// Returns when a DER-encoded certificate expires, or `None` if it is not a valid X.509
-/// certificate.
+/// Returns when a DER-encoded certificate expires, or `None` if the certificate cannot be parsed.
 pub(super) fn expiry(der: &[u8]) -> Option<Timestamp> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
 }
 
-/// Parses one DER-encoded certificate. Returns `None` if it is not a valid X.509 certificate.
+/// Parses one DER-encoded X.509 certificate. Returns `None` if the certificate cannot be parsed.
 #[must_use]
 pub fn parse(der: &[u8]) -> Option<Certificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;

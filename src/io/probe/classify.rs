@@ -1,9 +1,10 @@
 //! Maps the errors of libraries to kinds of faults.
 //!
 //! The kind depends on the types in the source chain of an error and on the bytes that the peer
-//! sent, never on the text of an error, because texts change between releases. If two kinds are
-//! possible, the current phase decides: an unexpected end of file is a truncated body in the
-//! transfer phase, and a closed connection in any other phase.
+//! sent, never on the text of an error, because texts change between releases. If several kinds are
+//! possible, the current phase decides: for example, an unexpected end of file is a failed
+//! handshake in the TLS phase, a closed connection in the processing phase, and a truncated body in
+//! the transfer phase.
 
 use std::error::Error;
 use std::io;
@@ -26,7 +27,7 @@ pub(super) struct Received {
 }
 
 /// Classifies a failed name resolution. If `proxied` is true, the name is that of the proxy, so the
-/// fault is [`FaultKind::Proxy`] unless this host caused it.
+/// fault is [`FaultKind::Proxy`] unless this host caused the failure or the address is refused.
 pub(super) fn resolve(kind: FaultKind, detail: String, proxied: bool) -> Fault {
     let is_own = matches!(kind, FaultKind::Local | FaultKind::AddressRefused);
     if proxied && !is_own {
@@ -36,7 +37,7 @@ pub(super) fn resolve(kind: FaultKind, detail: String, proxied: bool) -> Fault {
 }
 
 /// Classifies a failed TCP connection. If `proxied` is true, the connection leads to the proxy, so
-/// the fault is [`FaultKind::Proxy`] unless this host caused it.
+/// the fault is [`FaultKind::Proxy`] unless this host caused the failure.
 pub(super) fn connect(error: &io::Error, proxied: bool) -> Fault {
     let kind = io_fault(error, Phase::Connect).unwrap_or(FaultKind::Unreachable);
     let detail = error.to_string();
@@ -46,7 +47,7 @@ pub(super) fn connect(error: &io::Error, proxied: bool) -> Fault {
     fault(Phase::Connect, kind, detail)
 }
 
-/// Returns a fault of the proxy.
+/// Returns a fault of the kind [`FaultKind::Proxy`].
 pub(super) const fn proxy_fault(phase: Phase, detail: String) -> Fault {
     fault(phase, FaultKind::Proxy, detail)
 }
@@ -57,7 +58,7 @@ pub(super) fn bad_server_name(host: &str, error: &dyn Error) -> Fault {
     fault(Phase::Tls, FaultKind::TlsHandshake, detail)
 }
 
-/// Returns the fault of a server without HTTP/2 if the target requires HTTP/2.
+/// Returns the fault for a target that requires HTTP/2 and a server that does not offer HTTP/2.
 pub(super) fn no_http2() -> Fault {
     let detail = "the server does not offer HTTP/2, which `request.http` requires";
     fault(Phase::Tls, FaultKind::Protocol, detail.to_owned())
@@ -77,8 +78,8 @@ pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fa
     let inner = error.get_ref();
     if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         let requested = seen.client_certificate_requested;
-        // A server that sends `handshake_failure` before its certificate supports no TLS version or
-        // cipher suite that the client offers.
+        // If a server sends `handshake_failure` and no certificate, it usually supports none of the
+        // TLS versions and cipher suites that the client offers.
         let kind = match error {
             rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)
                 if seen.chain.is_empty() && !requested =>
@@ -127,7 +128,8 @@ const fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
     }
 }
 
-/// Returns the first line that a peer sent, or `None` if it is not text, as in TLS and HTTP/2.
+/// Returns the first line that a peer sent, or `None` if the line is empty or not text, as in TLS
+/// and HTTP/2.
 fn other_protocol(first: &[u8]) -> Option<String> {
     let text: Vec<u8> = first
         .iter()
@@ -141,7 +143,8 @@ fn other_protocol(first: &[u8]) -> Option<String> {
     (is_text && !text.is_empty()).then_some(text)
 }
 
-/// Returns whether `first` begins an HTTP response, or an HTML page without a head (HTTP/0.9).
+/// Returns whether `first` is the start of an HTTP response, or of an HTML page without a status
+/// line and headers (HTTP/0.9).
 fn is_http(first: &[u8]) -> bool {
     let text = String::from_utf8_lossy(first)
         .trim_start()
@@ -169,7 +172,8 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)>
     links
 }
 
-/// Joins the messages of a source chain, outermost first.
+/// Joins the messages of a source chain, outermost first. Omits a message that is part of the
+/// previous message.
 fn describe(chain: &[&(dyn Error + 'static)]) -> String {
     let mut messages: Vec<String> = Vec::new();
     for link in chain {

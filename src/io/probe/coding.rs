@@ -1,8 +1,8 @@
 //! Decodes the content codings of a response body, within limits.
 //!
 //! A body with several codings passes through one decoder per coding. Decoded bytes are counted
-//! while they are produced, but only the first bytes are kept, so a decompression bomb does not use
-//! memory.
+//! while they are produced, but only the first bytes are kept, so a decompression bomb cannot
+//! exhaust the memory.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use zstd::stream::raw::{Decoder as ZstdFrames, InBuffer, Operation as _, OutBuff
 
 /// Decodes the body of one response.
 pub(super) struct BodyDecoder {
-    /// The first decoder; `None` if the body is not encoded or cannot be decoded.
+    /// The first stage; `None` if the body is not encoded or cannot be decoded.
     stages: Option<Box<dyn Stage>>,
     kept: Arc<Mutex<Kept>>,
     codings: String,
@@ -43,16 +43,16 @@ pub(super) struct DecodeError {
     cause: io::Error,
 }
 
-/// One decoder in a chain of decoders.
+/// One stage in a chain of decoders that ends with a [`Sink`].
 trait Stage: Write + Send {
-    /// Checks that the input of this decoder and of all later decoders was complete.
+    /// Checks that the input of this stage and of all later stages was complete.
     fn finish(&mut self) -> io::Result<()>;
 }
 
 /// Maximum number of codings of one body. A body with more codings is not decoded.
 const MAX_STAGES: usize = 4;
 
-/// Maximum window size of a zstd frame, as the base-2 logarithm of bytes: 8 MiB (RFC 9659).
+/// Base-2 logarithm of the maximum window size of a zstd frame in bytes: 8 MiB (RFC 9659).
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Size of the output buffer of a Brotli or zstd decoder, in bytes.
@@ -145,7 +145,8 @@ impl BodyDecoder {
     }
 }
 
-/// Returns the codings of a body in the order in which they were applied.
+/// Returns the codings of a body in the order in which they were applied, without `identity` and
+/// `none`.
 fn coding_names(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(CONTENT_ENCODING).iter();
     let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -184,7 +185,7 @@ impl Write for Sink {
         kept.room -= part.len();
         kept.bytes.extend_from_slice(part);
         if kept.left == 0 {
-            return Err(io::Error::other("the limit is reached"));
+            return Err(io::Error::other("the limit of decoded bytes is reached"));
         }
         Ok(bytes.len())
     }
@@ -236,7 +237,7 @@ impl Write for Deflate {
             let Some(behind) = behind.take() else {
                 return Err(io::Error::other("write after a failed write"));
             };
-            // A zlib header (RFC 1950) has the method 8, and its two bytes form a multiple of 31.
+            // The two bytes of a zlib header (RFC 1950) name method 8, and form a multiple of 31.
             let is_zlib =
                 first & 0x0f == 8 && (u16::from(first) << 8 | u16::from(second)) % 31 == 0;
             *self = match is_zlib {

@@ -18,16 +18,16 @@ use crate::model::target::{HeaderText, RequestSettings, Target};
 const USER_AGENT: &str = concat!("probecause-control/", env!("CARGO_PKG_VERSION"));
 
 /// Maximum duration of a control request. A front door responds without its backend within
-/// milliseconds. A longer response time is useless as a minimum.
+/// milliseconds, so a response time above this limit is useless as a minimum.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum number of bytes kept of the body of a response to a control request. The longest
-/// expected body is 42 bytes long. The limit is higher so that a longer body is recognized.
+/// Maximum number of bytes kept of the body of a response to a control request. The body is
+/// compared with the bodies that a front door itself sends, which are at most 42 bytes long.
 const BODY_LIMIT: usize = 1024;
 
 impl Prober {
-    /// Sends one control request. If the target sets no control path, sends nothing and returns
-    /// `None`.
+    /// Sends one control request. If the target has no control path on its own origin, sends
+    /// nothing and returns `None`.
     pub async fn control_request(&self, target: &Target) -> Option<Observation> {
         let control = as_target(target)?;
         Some(self.probe(&control).await)
@@ -35,7 +35,7 @@ impl Prober {
 }
 
 /// Returns a target whose probe is the control request for `target`. Returns `None` if `target` has
-/// no control path.
+/// no control path, or if the path leads to another origin.
 fn as_target(target: &Target) -> Option<Target> {
     let url = control_url(target)?;
     let mut control = Target::with_defaults(target.name.as_str(), url);

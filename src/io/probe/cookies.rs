@@ -114,7 +114,8 @@ fn is_within(host: &str, domain: &str) -> bool {
 }
 
 /// Parses one `Set-Cookie` header. Returns the cookie and whether it has expired. An expired cookie
-/// deletes a stored cookie. Returns `None` if the header must be ignored.
+/// deletes the stored cookie with the same name, domain and path. Returns `None` if the header must
+/// be ignored.
 fn parse(url: &Url, text: &str, now: Timestamp) -> Option<(Cookie, bool)> {
     if text.len() > MAX_COOKIE {
         return None;
@@ -160,8 +161,8 @@ fn set_domain(cookie: &mut Cookie, url: &Url, value: &str) -> Option<()> {
     if domain.is_empty() || domain == cookie.domain {
         return Some(());
     }
-    // A name without a dot is a top-level domain. Unrelated hosts share it, so the cookie is
-    // ignored.
+    // A domain without a dot is a top-level domain. A cookie for a top-level domain is ignored,
+    // because it would be sent to unrelated hosts.
     let is_name = matches!(url.host(), Some(Host::Domain(_)));
     if !is_name || !domain.contains('.') || !is_within(&cookie.domain, &domain) {
         return None;
@@ -171,8 +172,8 @@ fn set_domain(cookie: &mut Cookie, url: &Url, value: &str) -> Option<()> {
     Some(())
 }
 
-/// Returns the path of a cookie without a `Path` attribute: the path of the request up to its last
-/// slash.
+/// Returns the path of a cookie without a `Path` attribute: the path of the request up to, but not
+/// including, its last slash. Returns `/` if that part is empty.
 fn default_path(path: &str) -> &str {
     match path.rfind('/') {
         None | Some(0) => "/",

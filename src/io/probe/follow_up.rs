@@ -1,9 +1,9 @@
 //! Sends the requests that follow a confirmed failure: a control request, the target's request
-//! through one of its layers, or the target's request with headers that make a front door state the
+//! through one of its layers, or the target's request with headers that make a front door name the
 //! cause.
 //!
-//! A follow-up request uses a new connection. A suffix of its user agent distinguishes it from a
-//! probe in access logs. `domain::follow_up` interprets the responses.
+//! A follow-up request uses a new connection. Its user agent distinguishes it from a probe in
+//! access logs. `domain::follow_up` interprets the responses.
 
 use super::{Prober, USER_AGENT};
 use crate::domain::follow_up::{FollowUp, FollowUpKind, ask};
@@ -11,7 +11,7 @@ use crate::model::observation::Observation;
 use crate::model::secret::Secret;
 use crate::model::target::{HeaderText, Target};
 
-/// The user agent suffix of a request with headers that make a front door state the cause.
+/// The user agent suffix of a request with headers that make a front door name the cause.
 const ASK_SUFFIX: &str = " (probecause-ask)";
 
 /// The user agent suffix of a request through one of the target's layers.
@@ -31,7 +31,7 @@ impl Prober {
     }
 }
 
-/// Returns `target` with the headers that make a front door state the cause.
+/// Returns a copy of `target` whose request has the headers that make a front door name the cause.
 fn asking(target: &Target) -> Target {
     let mut request = target.clone();
     let headers = ask::headers(target).into_iter();

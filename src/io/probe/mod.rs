@@ -89,8 +89,8 @@ impl Prober {
         self.probe_with(target, &Arc::new(Stopwatch::new())).await
     }
 
-    /// Builds the client for a target, so that a later probe does not spend time on this. An error
-    /// is reported by the probe.
+    /// Builds the client for a target, so that the first probe need not build it. Errors are
+    /// ignored, because the probe returns them.
     pub fn prepare(&self, target: &Target) {
         let _ = self.shared.clients.get(target, &self.shared.resolvers);
     }

@@ -1,7 +1,7 @@
 //! Recognizes responses that a proxy created itself instead of forwarding the endpoint's response.
 //!
-//! Over plain HTTP, a response does not show whether the proxy or the endpoint created it: an error
-//! page of the proxy looks like a response of the endpoint.
+//! Over plain HTTP, an error page of the proxy looks like a response of the endpoint. The status
+//! and the headers of a response are therefore used to decide whether the proxy created it.
 
 use super::classify::proxy_fault;
 use crate::domain::expectation;
@@ -38,7 +38,7 @@ pub(super) fn check(target: &Target, response: Option<&Response>) -> Result<(), 
     }
     let mut detail = format!("the proxy answered with status {status}");
     match status {
-        407 => detail.push_str(" (authentication required); set `request.proxy_auth`"),
+        407 => detail.push_str(" (authentication required); set or correct `request.proxy_auth`"),
         _ => detail.push_str(" instead of forwarding a response of the endpoint"),
     }
     let marks = OWN_HEADERS.iter().chain(&["proxy-status", "server"]);

@@ -1,7 +1,7 @@
-//! Redacts the credentials that a probe has sent from the observation that the probe returns.
+//! Redacts the observation of a probe: replaces the credentials that the probe has sent.
 //!
-//! Otherwise the page, logs and alarms would show a token if an endpoint echoes its request. Only
-//! the exact bytes of a secret are found, not the secret in another encoding.
+//! If an endpoint echoes a request, the web page, logs and alarms would otherwise show a token.
+//! Only the exact bytes of a secret are found, not the secret in another encoding.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::model::target::{Auth, Target};
 pub(super) struct SentSecrets(Vec<Vec<u8>>);
 
 /// Minimum length in bytes of a secret that is redacted. A shorter secret may occur in a response
-/// by chance. Replacing it in a text that is known would reveal the secret.
+/// by chance, and its replacement in a text that a reader knows would reveal the secret.
 const MIN_LENGTH: usize = 6;
 
 /// The text that replaces a secret.
@@ -43,7 +43,7 @@ impl SentSecrets {
         }
     }
 
-    /// Redacts the recorded secrets from every part of the observation that the endpoint controls.
+    /// Replaces the recorded secrets in the final URL, the fault and the response.
     pub(super) fn redact(&self, seen: &mut Observation) {
         for secret in &self.0 {
             redact_text(&mut seen.final_url, secret);

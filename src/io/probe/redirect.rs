@@ -37,8 +37,8 @@ pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Returns the `Location` header of a response, or `None` if the header is missing or empty. Bytes
-/// that are not UTF-8 are percent-encoded, as in browsers.
+/// Returns the `Location` header of a response, or `None` if the header is missing or empty. If the
+/// header is not valid UTF-8, its non-ASCII bytes are percent-encoded, as in browsers.
 pub(super) fn location(headers: &HeaderMap) -> Option<String> {
     let bytes = headers.get(http::header::LOCATION)?.as_bytes();
     let text = match std::str::from_utf8(bytes) {

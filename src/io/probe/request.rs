@@ -20,8 +20,8 @@ use crate::model::target::{HeaderText, Target};
 /// The content codings that a probe decodes, as the value of `Accept-Encoding`.
 const CODINGS: &str = "gzip, deflate, br, zstd";
 
-/// Parts of header names that suggest a credential. Such a header is not sent to another origin,
-/// even if its value is in plain text in the configuration.
+/// Parts of header names that suggest a credential. A header whose name contains such a part is not
+/// sent to another origin, even if its value is in plain text in the configuration.
 const SECRET_NAMES: [&str; 11] = [
     "auth",
     "cookie",
@@ -47,11 +47,11 @@ pub(super) struct HopRequest {
 }
 
 impl HopRequest {
-    /// Checks that the address of a hop is allowed, and builds the request of the hop.
+    /// Checks that an IP address in the URL of a hop is allowed, and builds the request of the hop.
     ///
     /// # Errors
     /// Returns a fault if the address is not allowed, a header is invalid, or the credentials are
-    /// not available.
+    /// missing or unusable.
     pub(super) async fn prepare(
         shared: &Shared,
         target: &Target,
@@ -176,7 +176,7 @@ fn add_configured_headers(
         let bad = || {
             let detail = format!(
                 "the header `{name}` contains a character that is not allowed in a header, such \
-                 as a line break; remove it"
+                 as a line break; remove the character"
             );
             fault(FaultKind::Local, detail)
         };

@@ -18,15 +18,15 @@ pub struct Stopwatch {
     state: Mutex<State>,
 }
 
-/// The facts of the TLS handshake of the current hop. The certificates are not parsed.
+/// The recorded facts of one TLS handshake. The certificates are not parsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
     /// The presented certificate chain in DER, leaf first.
     pub(super) chain: Vec<Vec<u8>>,
     /// The TLS version; `None` until the server has sent its handshake signature.
     pub(super) version: Option<&'static str>,
-    /// When the verified certificate path expires, in seconds since the Unix epoch; `None` if
-    /// verification failed.
+    /// When the verified certificate path expires, in seconds since the Unix epoch; `None` unless
+    /// verification succeeded.
     pub(super) path_expiry: Option<i64>,
     /// Whether the server requested a client certificate.
     pub(super) client_certificate_requested: bool,
@@ -105,7 +105,8 @@ impl Stopwatch {
         self.with(|state| state.stop(Instant::now()))
     }
 
-    /// Returns the durations of all phases that have ended.
+    /// Returns the total time of each phase over all hops, without the time since the current phase
+    /// started.
     pub(super) fn phases(&self) -> Phases {
         self.with(|state| state.phases)
     }

@@ -73,7 +73,7 @@ async fn an_expected_status_is_the_endpoints() {
 #[tokio::test]
 async fn a_refused_tunnel_names_the_proxys_answer() {
     for (status, text) in [
-        (407, "set `request.proxy_auth`"),
+        (407, "set or correct `request.proxy_auth`"),
         (502, "502 X"),
         (403, "403 X"),
     ] {

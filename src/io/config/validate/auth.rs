@@ -1,4 +1,5 @@
-//! Reads `[target.auth]`: the credentials of exactly one kind that a probe sends to the endpoint.
+//! Reads `[target.auth]`: the credentials, of exactly one kind, with which a probe authenticates to
+//! the endpoint.
 
 use super::secret;
 use crate::io::config::schema;

@@ -14,12 +14,12 @@ use crate::io::config::value::url::EndpointUrl;
 use crate::io::config::web;
 use crate::model::settings::{CloudWatchSettings, ResolverSettings, ServerSettings, Settings};
 
-/// Maximum value of `max_in_flight`, the number of probes that run at the same time. Each probe
-/// needs a socket, so a larger number is probably a typing error.
+/// Maximum value of `max_in_flight`, the number of probes that run at the same time. A daemon
+/// handles ten thousand targets, so a larger number is probably a typing error.
 const MAX_IN_FLIGHT: u32 = 100_000;
 
 /// Maximum value of `attempts`, the number of attempts per DNS query. With the default timeouts,
-/// ten attempts without a response take 30 s, and the whole probe may take 35 s.
+/// ten attempts without a response already leave only 5 s for the rest of the probe.
 const MAX_ATTEMPTS: u32 = 10;
 
 /// Reads the location and the tables of the daemon from the main file into `settings`.

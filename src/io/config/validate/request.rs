@@ -20,14 +20,16 @@ use crate::io::config::value::text::{
 use crate::io::config::value::url::{HostText, ProxyUrl, ServerNameText};
 use crate::model::target::{HeaderText, ProxyAuth, RequestSettings, Target};
 
-/// Maximum value of `max_redirects`, which is also the limit of browsers.
+/// Maximum value of `max_redirects`, the number of redirects to follow. Chrome and Firefox have the
+/// same limit.
 const MAX_REDIRECTS: u32 = 20;
 
 /// Maximum size of a `body_file` in bytes. The request bodies of all targets are kept in memory,
 /// and the path of a larger file is probably wrong.
 const MAX_BODY: u64 = 1024 * 1024;
 
-/// Maximum length in bytes of the user name and of the password for a SOCKS proxy (RFC 1929).
+/// Maximum length in bytes of the user name and of the password for a proxy: the limit of the SOCKS
+/// protocol (RFC 1929).
 const MAX_SOCKS_TEXT: usize = 255;
 
 /// Lowercase names of headers that only the HTTP library may set.

@@ -80,8 +80,9 @@ const OPERATORS: [&str; 11] = [
     "exists",
 ];
 
-/// Names of operators in other tools and query languages, each with the corresponding operator
-/// here. Names that are also usual keys of an object, such as `min` and `is`, are not included.
+/// Names of operators in other tools and query languages, each with the corresponding operator in
+/// [`OPERATORS`]. Names that are also usual keys of an object, such as `min` and `is`, are not
+/// included.
 const OTHER_OPERATORS: [(&str, &str); 27] = [
     ("eq", "=="),
     ("equals", "=="),
@@ -244,7 +245,8 @@ fn status_range(value: &Value) -> Option<(u16, u16)> {
 fn pattern(source: &str) -> Result<Pattern, String> {
     if let Some(bare) = delimited(source) {
         return Err(format!(
-            "a pattern is written without delimiters, so the slashes would be part of it; write {bare}"
+            "a pattern is written without delimiters, so the slashes would be part of it; write \
+             {bare}"
         ));
     }
     Regex::new(source).map(Pattern).map_err(|error| {

@@ -43,8 +43,8 @@ checked! {
         valid_or(valid, text, "a layer name", example)
     };
 
-    /// The name of a maintenance window, at most 128 characters. Error messages about the window
-    /// contain this name.
+    /// The name of a maintenance window, which identifies the window in error messages. At most 128
+    /// characters.
     WindowName(String) from String, |text| name(text, 128);
 
     /// The identifier of an AWS resource, such as an API id or the name of a function or log group.
@@ -256,7 +256,7 @@ pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), Strin
 fn name(text: String, max_chars: usize) -> Result<String, String> {
     let length = text.chars().count();
     if length == 0 {
-        Err("is empty; write a short name, such as \"orders\"".to_owned())
+        Err("is empty; write a name".to_owned())
     } else if length > max_chars {
         Err(format!(
             "is {length} characters long; use at most {max_chars}"

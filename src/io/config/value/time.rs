@@ -113,7 +113,7 @@ fn shown(bound: Duration) -> String {
     }
 }
 
-/// A time written as a TOML date or time, or as text.
+/// A point in time or a time of day, written as a TOML date or time, or as text.
 #[derive(Debug)]
 struct TimeText(String);
 

@@ -37,7 +37,7 @@ pub(in super::super) struct Clients {
     built: Mutex<HashMap<ClientKey, Arc<Client>>>,
 }
 
-/// The connection settings that some targets share, and the idle connections of these targets.
+/// The connection settings of one or more targets, and the idle connections of these targets.
 pub(in super::super) struct Client {
     tls: TlsClient,
     proxy: Option<Proxy>,
@@ -46,7 +46,7 @@ pub(in super::super) struct Client {
     allowed: Vec<IpAddr>,
     connect_to: Option<ConnectTo>,
     server_name: Option<ServerName>,
-    /// Resolvers that query the DNS servers of the target; `None` for the daemon's resolvers.
+    /// Resolvers for the servers in `request.resolver`; `None` for the daemon's resolvers.
     resolvers: Option<Resolvers>,
     /// Idle connections; `None` if connections are not reused.
     pool: Option<Pool>,
@@ -67,8 +67,8 @@ struct ClientKey {
 }
 
 /// Number of clients at which the clients that no probe is using are dropped before a new client is
-/// built. The limit bounds memory if reloads keep changing TLS files. It is far above the needs of
-/// a configuration, because dropped clients that are needed again must be rebuilt.
+/// built. This limits memory if reloads keep changing TLS files. The number is far above the needs
+/// of a configuration, because dropped clients that are needed again must be rebuilt.
 const MAX_CLIENTS: usize = 1024;
 
 /// Idle time of a reusable connection before the first TCP keepalive packet, and the interval
@@ -253,7 +253,7 @@ impl Client {
         Ok(address.map_or_else(|| to.clone(), |address| socks::at(address, to.port)))
     }
 
-    /// Opens a TCP connection to a host and port.
+    /// Resolves the host, and opens a TCP connection to one of its addresses.
     async fn dial(
         &self,
         to: HostPort,

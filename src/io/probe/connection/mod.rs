@@ -36,7 +36,7 @@ use super::stopwatch::Handshake;
 pub(super) use self::client::{Client, Clients};
 
 /// Maximum number of headers of an HTTP/1 response, to limit memory. A response with more headers
-/// is an error.
+/// is rejected.
 const MAX_HEADERS: usize = 1000;
 /// Maximum size of the header list of an HTTP/2 response in bytes, to limit memory.
 const MAX_HEADER_LIST: u32 = 256 * 1024;
@@ -47,7 +47,7 @@ pub(super) type RequestBody = Full<Bytes>;
 /// An open connection to an origin or, for plain HTTP, to a proxy.
 pub(super) struct Connection {
     sender: Sender,
-    /// The address of the peer, which is the origin or a proxy.
+    /// The address of the TCP peer, which is the origin, or the proxy if there is one.
     pub(super) remote: SocketAddr,
     /// The facts of the TLS handshake; `None` without TLS. They are kept so that each probe on a
     /// reused connection can check the expiry of the certificate.
@@ -65,7 +65,7 @@ impl Connection {
     /// Starts HTTP/1.1 or HTTP/2 on a stream, and returns the connection.
     ///
     /// # Errors
-    /// Returns an error if the peer violates the protocol or closed the connection.
+    /// Returns an error if the HTTP/2 connection preface cannot be written to the stream.
     async fn begin(
         mut stream: RecordedStream,
         is_http2: bool,
@@ -81,7 +81,8 @@ impl Connection {
             let mut builder = http2::Builder::new(TokioExecutor::new());
             builder.max_header_list_size(MAX_HEADER_LIST);
             let (sender, driver) = builder.handshake(io).await?;
-            // Ignore the error here: it also ends the request, which reports the error.
+            // Ignore the error here: the request on the connection also fails and reports the
+            // error.
             tokio::spawn(async move { driver.await.ok() });
             Sender::Http2(sender)
         } else {
@@ -110,8 +111,9 @@ impl Connection {
     }
 
     /// Returns what was received since the connection was opened or taken from the pool, to
-    /// classify an error. The data may have arrived before the request was sent: in TLS 1.3, a
-    /// server's alert about a missing client certificate arrives after the handshake.
+    /// classify an error. The data may have arrived before the request was sent. For example, in
+    /// TLS 1.3, a server's alert about a missing client certificate may arrive between the
+    /// handshake and the request.
     pub(super) fn received(&self) -> Received {
         let handshake = self.handshake.as_ref();
         Received {

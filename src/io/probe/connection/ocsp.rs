@@ -90,8 +90,8 @@ impl<'a> Reader<'a> {
         Some((*tag, content))
     }
 
-    /// Returns the content of the next element, or `None` if the element has another tag or is
-    /// malformed.
+    /// Returns the content of the next element, or `None` if the element has another tag, is
+    /// malformed, or is missing.
     fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.next()
             .filter(|(found, _)| *found == tag)

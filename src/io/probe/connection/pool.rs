@@ -44,7 +44,7 @@ impl Pool {
         while let Some(mut connection) = self.pop(origin) {
             let ready = timeout(READY_WITHIN, connection.ready()).await;
             if ready == Ok(true) && !connection.is_closed() {
-                // The data that was received until now belongs to earlier requests.
+                // The data that was recorded until now belongs to earlier requests.
                 connection.record.clear();
                 return Some(connection);
             }
@@ -52,7 +52,8 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection whose response has been read completely.
+    /// Keeps a connection whose response has been read completely. Drops the connection if it is
+    /// closed, or if the origin has [`MAX_PER_ORIGIN`] idle connections.
     pub(super) fn put(&self, origin: Origin, connection: Connection) {
         if connection.is_closed() {
             return;
@@ -78,7 +79,7 @@ impl Pool {
     fn pop(&self, origin: &Origin) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let list = idle.connections.get_mut(origin)?;
-        // The newest connection is the least likely to be closed soon.
+        // The most recently used connection is the least likely to be closed soon.
         while let Some((connection, since)) = list.pop() {
             if is_fresh(since) && !connection.is_closed() {
                 return Some(connection);

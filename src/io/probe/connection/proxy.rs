@@ -70,7 +70,8 @@ impl Proxy {
     /// Opens a tunnel through the proxy to `authority`, which is a host and port.
     ///
     /// # Errors
-    /// Returns a fault if the proxy refused the tunnel, or if its response is not HTTP.
+    /// Returns a fault if the proxy refused the tunnel, closed the connection, or did not respond
+    /// with HTTP.
     pub(super) async fn open_tunnel(
         &self,
         mut stream: Box<dyn ByteStream>,
@@ -101,7 +102,10 @@ impl Proxy {
             Some(200..=299) => Ok(stream),
             Some(407) => Err(proxy_fault(
                 Phase::Connect,
-                format!("the proxy requires authentication (`{line}`); set `request.proxy_auth`"),
+                format!(
+                    "the proxy requires authentication (`{line}`); set or correct \
+                     `request.proxy_auth`"
+                ),
             )),
             _ => Err(proxy_fault(
                 Phase::Connect,

@@ -41,7 +41,7 @@ pub(super) enum ResolveError {
     /// The name exists, but has no address of a usable IP version.
     #[error("{0}")]
     NoAddress(String),
-    /// The records of the name, or the name servers of its zone, are faulty.
+    /// The lookup failed for another reason, such as SERVFAIL or a loop of CNAME records.
     #[error("{0}")]
     Failed(String),
     /// No DNS server could be reached.
@@ -58,7 +58,7 @@ pub(super) enum ResolveError {
 /// The default port of DNS servers.
 const DNS_PORT: u16 = 53;
 
-/// Maximum number of aliases of a name that are followed to find a loop.
+/// Maximum number of CNAME records that are followed to find a loop.
 const MAX_ALIASES: usize = 16;
 
 /// Maximum number of DNS servers that an error message lists.
@@ -150,8 +150,8 @@ impl Resolvers {
         Ok(allowed_addresses(found, allowed)?)
     }
 
-    /// Queries each address record type of a name without search domains. Returns the addresses of
-    /// the first query that finds any, or the reason why no query finds any.
+    /// Queries each address record type that `ip` allows, without search domains. Returns the
+    /// addresses of the first query that finds any, or the reason why no query finds any.
     async fn look_closer(&self, name: Name, ip: IpVersion) -> Result<Vec<IpAddr>, ResolveError> {
         let mut absolute = name;
         absolute.set_fqdn(true);
@@ -246,8 +246,8 @@ impl Resolvers {
         ))
     }
 
-    /// Follows the aliases of a name. Returns a message if the aliases form a loop, or if there are
-    /// more than [`MAX_ALIASES`].
+    /// Follows the CNAME records of a name. Returns a message if the records form a loop, or a
+    /// chain of more than [`MAX_ALIASES`] names.
     async fn alias_problem(&self, name: &Name) -> Option<String> {
         let mut chain = vec![name.clone()];
         while chain.len() <= MAX_ALIASES {
@@ -279,7 +279,7 @@ impl Resolvers {
     }
 }
 
-/// Returns whether an error is final, so that no further query would explain it better. An NXDOMAIN
+/// Returns whether an error is final: the record types need not be queried separately. An NXDOMAIN
 /// for another name is not final, because that name may contain a search domain.
 fn is_final(error: &NetError, name: &Name) -> bool {
     no_records(error).is_none_or(|none| {
@@ -327,7 +327,7 @@ fn build(
     let (config, mut options) = match read_system_conf() {
         Ok(system) if settings.servers.is_empty() => system,
         // Without a usable resolv.conf, the resolver is on the local machine (resolv.conf(5)). The
-        // daemon must start without name servers, because all targets may be IP addresses.
+        // daemon must start even without name servers, because all targets may be IP addresses.
         _ => {
             let local = [SocketAddr::from(([127, 0, 0, 1], DNS_PORT))];
             let servers = match settings.servers.as_slice() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-/// A DNS query for the name servers of the root, which every resolver can answer.
+/// A DNS query for the name servers of the root zone, which every resolver can answer.
 const QUERY: [u8; 17] = [
     0x50, 0x43, // message ID
     1, 0, // flags: recursion desired

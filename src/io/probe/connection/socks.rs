@@ -41,8 +41,8 @@ pub(super) async fn connect(
     }
 }
 
-/// Performs the SOCKS handshake. Returns `None` on success, or a message about the step that the
-/// proxy refused.
+/// Performs the SOCKS handshake. Returns `None` on success, or a message that says why the proxy
+/// did not open the connection.
 async fn negotiate(
     stream: &mut Box<dyn ByteStream>,
     to: &HostPort,

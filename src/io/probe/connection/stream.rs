@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::probe::classify::Received;
 
-/// A stream of bytes to the peer or the proxy.
+/// A bidirectional byte stream between this host and the origin or a proxy.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
@@ -124,7 +124,7 @@ impl RecordedStream {
         self.after_reads(context, polled)
     }
 
-    /// Returns the record, which outlives the stream.
+    /// Returns the record, which remains available after the stream is dropped.
     pub(super) fn record(&self) -> Arc<StreamRecord> {
         Arc::clone(&self.record)
     }

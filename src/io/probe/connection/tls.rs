@@ -19,7 +19,7 @@ use crate::io::probe::stopwatch::Stopwatch;
 use crate::model::observation::Fault;
 use crate::model::target::{HttpChoice, TlsSettings};
 
-/// An error in a target's TLS settings.
+/// The reason why a [`TlsClient`] cannot be created for a target's TLS settings.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsSetupError {
     #[error("no trusted root certificate found; install ca-certificates or set `tls.ca_file`")]
@@ -67,7 +67,8 @@ impl TlsClient {
     /// root certificates and client certificate.
     ///
     /// # Errors
-    /// Returns an error if there is no root certificate, or if the target's PEM data is unusable.
+    /// Returns an error if there is no root certificate to verify servers with, or if the target's
+    /// PEM data is unusable.
     pub(super) fn new(settings: &TlsSettings) -> Result<Self, TlsSetupError> {
         let provider = Arc::new(provider());
         let trust = trust(settings, &provider)?;
@@ -168,9 +169,9 @@ impl ResolvesClientCert for RecordingIdentity {
     }
 }
 
-/// Returns the default provider of rustls, but with AES-128 and SHA-256 as the first cipher suite,
-/// as in browsers, because many processors accelerate SHA-256 but not SHA-384. The server still
-/// chooses the cipher suite.
+/// Returns the default crypto provider of rustls, but with `TLS_AES_128_GCM_SHA256` as the first
+/// cipher suite, as in browsers, because many processors accelerate SHA-256 but not SHA-384. The
+/// server still chooses the cipher suite.
 fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
@@ -183,7 +184,8 @@ fn provider() -> CryptoProvider {
 
 fn trust(settings: &TlsSettings, provider: &CryptoProvider) -> Result<Trust, TlsSetupError> {
     let mut trust = Trust::new(provider.signature_verification_algorithms);
-    // Ignore unreadable platform roots. An error is returned only if no root is left.
+    // Ignore platform roots that cannot be read or parsed. If no root is left, an error is returned
+    // below unless the target accepts every certificate.
     for root in rustls_native_certs::load_native_certs().certs {
         let _ = trust.add(&root);
     }

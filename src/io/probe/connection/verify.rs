@@ -136,7 +136,7 @@ fn expiry(der: &CertificateDer<'_>) -> i64 {
     certificate::expiry(der).map_or(i64::MAX, |at| at.as_second())
 }
 
-/// Checks the validity period of a certificate that is trusted directly and not by a path.
+/// Checks the validity period of a certificate that is trusted directly, not through a path.
 fn check_validity(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), webpki::Error> {
     let parsed = certificate::parse(der).ok_or(webpki::Error::BadDer)?;
     let time = |at: jiff::Timestamp| {
