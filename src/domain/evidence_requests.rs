@@ -133,7 +133,7 @@ mod tests {
     use crate::domain::health::HealthState;
     use crate::domain::incident::{FailureKind, Incidents, ProbeOutcome};
     use crate::model::cause::CauseId;
-    use crate::model::observation::{HttpVersion, Response};
+    use crate::model::observation::Response;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

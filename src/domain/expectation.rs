@@ -170,7 +170,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::observation::{Certificate, HttpVersion, TlsFacts};
+    use crate::model::observation::{Certificate, TlsFacts};
     use crate::model::target::{JsonPath, JsonTest, Pattern, TextMatch};
 
     fn observed(status: u16, body: &str) -> Observation {

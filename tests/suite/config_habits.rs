@@ -30,7 +30,11 @@ const IN_TARGET: &[(&str, &str, &str)] = &[
     ),
     ("request", "maxRedirects = 1", "`max_redirects = 1`"),
     ("request", "follow_redirects = 1", "`max_redirects = 5`"),
-    ("request", "max_body_size = \"1GB\"", "`body_limit = \"16MB\"`"),
+    (
+        "request",
+        "max_body_size = \"1GB\"",
+        "`body_limit = \"16MB\"`",
+    ),
     (
         "request",
         "max_body_size = \"1.5 MiB\"",

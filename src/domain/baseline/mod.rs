@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use jiff::SignedDuration;
 
-    use crate::model::observation::{HttpVersion, Response};
+    use crate::model::observation::Response;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use jiff::Timestamp;
 
-    use crate::model::observation::{HttpVersion, Response};
+    use crate::model::observation::Response;
 
     fn failed(status: u16, millis: u64) -> Observation {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");

@@ -105,7 +105,6 @@ fn has_proxy_header(response: &Response) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::observation::HttpVersion;
 
     #[track_caller]
     fn check(status: u16, headers: &[(&str, &str)], body: &str, expected: AnsweredBy) {

@@ -215,7 +215,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use crate::model::observation::{Fault, FaultKind, HttpVersion};
+    use crate::model::observation::{Fault, FaultKind};
     use crate::model::target::BodyMatch;
 
     fn target() -> Target {

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use jiff::Timestamp;
 
-    use crate::model::observation::{HttpVersion, Response};
+    use crate::model::observation::Response;
 
     /// Creates an observation of a response after `millis` of processing, on a connection that took
     /// 10 ms to open.

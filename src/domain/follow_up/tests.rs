@@ -10,7 +10,7 @@ use crate::domain::health::HealthState;
 use crate::domain::incident::{Incidents, ProbeOutcome};
 use crate::domain::layers::{LAYER_FAILING, LayerState};
 use crate::model::host_port::{HostPort, Layer};
-use crate::model::observation::{Fault, FaultKind, HttpVersion, Phase, Response};
+use crate::model::observation::{Fault, FaultKind, Phase, Response};
 use crate::model::target::HeaderText;
 
 fn at(second: i64) -> Timestamp {

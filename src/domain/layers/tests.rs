@@ -3,7 +3,7 @@ use super::*;
 use LayerState::{Failing, NotTestable, Ok};
 use std::time::Duration;
 
-use crate::model::observation::{HttpVersion, Response};
+use crate::model::observation::Response;
 use crate::model::target::BodyMatch;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;

@@ -7,7 +7,7 @@ use crate::domain::diagnosis::Candidate;
 use crate::domain::incident::IncidentId;
 use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
 use crate::model::cause::{Certainty, Owner};
-use crate::model::observation::{HttpVersion, Response};
+use crate::model::observation::Response;
 use crate::model::scope::Scope;
 
 fn at(time: &str) -> Timestamp {

@@ -107,7 +107,6 @@ fn ngrok_code(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::observation::HttpVersion;
 
     #[track_caller]
     fn check(

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::form::{self, labels, quoted, truth};
+use super::form::{labels, quoted, truth};
 use super::header::{table as header_table, tests as header_tests};
 use super::placeholder::{placeholder, placeholder_in_url};
 use super::status::statuses;
