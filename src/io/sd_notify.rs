@@ -36,7 +36,7 @@ pub struct SdNotifyError {
 /// Number of keep-alive messages per watchdog timeout, so that one of them may be late or lost.
 const HEARTBEATS_PER_TIMEOUT: u32 = 3;
 
-/// Maximum length of a status in bytes, so that `systemctl status` shows it in one line.
+/// Maximum length of a status in bytes, which keeps the output of `systemctl status` short.
 const MAX_STATUS_LENGTH: usize = 200;
 
 impl SdNotify {
@@ -47,8 +47,8 @@ impl SdNotify {
     /// ignores them.
     ///
     /// # Errors
-    /// Returns an error if the named socket cannot be reached, since the service manager would wait
-    /// for a message that never arrives.
+    /// Returns an error if the named socket cannot be reached, because otherwise the service
+    /// manager would wait for a message that never arrives.
     pub fn from_environment(
         variable: impl Fn(&str) -> Option<OsString>,
         process: u32,
@@ -95,7 +95,7 @@ impl SdNotify {
         self.send("STOPPING=1");
     }
 
-    /// Reports that the main loop has completed an iteration.
+    /// Sends the keep-alive, which resets the watchdog timeout of the service manager.
     pub fn alive(&self) {
         self.send("WATCHDOG=1");
     }

@@ -68,16 +68,16 @@ impl HostPort {
 /// curl's option `--connect-to`. `HOST1` and `PORT1` may be empty. Returns `None` for any other text,
 /// such as an IPv6 address.
 fn destination_of_curl(text: &str) -> Option<&str> {
-    let (rest, port) = text.rsplit_once(':')?;
-    let (source, host) = rest.rsplit_once(':')?;
-    let (source_host, source_port) = source.split_once(':')?;
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (source_host, rest) = text.split_once(':')?;
+    let (source_port, destination) = rest.split_once(':')?;
+    let (host, _) = destination.rsplit_once(':')?;
+    let is_number = source_port.bytes().all(|byte| byte.is_ascii_digit());
     let is_name = |text: &str| text.chars().any(|c| !c.is_ascii_hexdigit());
-    let is_curl = is_number(source_port)
-        && is_number(port)
-        && !port.is_empty()
-        && (is_name(source_host) || is_name(host));
-    is_curl.then(|| &text[source.len() + 1..])
+    let is_curl = is_number
+        && !source_host.contains('[')
+        && (is_name(source_host) || is_name(host))
+        && HostPort::parse(destination).is_ok();
+    is_curl.then_some(destination)
 }
 
 impl fmt::Display for HostPort {
@@ -121,6 +121,7 @@ mod tests {
             ("a.test:443:10.0.0.7:8443", "\"10.0.0.7:8443\""),
             ("::10.0.0.7:8443", "\"10.0.0.7:8443\""),
             ("a.test::b.test:443", "\"b.test:443\""),
+            ("a.test:443:[::1]:8443", "\"[::1]:8443\""),
             ("[2001:db8::1]", "has no port from 1 to 65535"),
             ("", "has no port"),
         ] {

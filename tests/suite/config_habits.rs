@@ -588,7 +588,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "scrape_configs:\n  - static_configs:\n      - targets: [\"https://a.example\", \"b:80\"]\n",
-        "write `urls = [\"https://a.example/\", \"http://b/\"]` in [[target]]",
+        "write `urls = [\"https://a.example/\", \"http://b/\"]`",
     ),
     (
         "[default]\ninterval = \"30s\"\n",

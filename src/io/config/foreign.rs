@@ -293,7 +293,7 @@ mod tests {
         let key = problems.iter().find(|problem| problem.key == "targets");
         let key = key.expect("a problem at the list");
         assert_eq!(key.line, Some(4));
-        assert_eq!(key.message, format!("write `{urls}` in [[target]]"));
+        assert_eq!(key.message, format!("write `{urls}`"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// The delay after a connection could not be accepted. The delay prevents a busy loop while file
-/// descriptors are exhausted, and is short enough not to slow down tests.
+/// The delay after a failed attempt to accept a connection. The delay prevents a busy loop while
+/// file descriptors are exhausted, and is short enough not to slow down tests.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections and runs `serve` on each, until this task is aborted. Aborting the task also

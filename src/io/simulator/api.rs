@@ -53,8 +53,8 @@ const NOT_FOUND: StatusAndBody = (404, r#"{"message":"Not Found"}"#, None);
 /// The value of the header `x-amzn-errortype` if an integration of a REST API failed.
 const INTERNAL: Option<&str> = Some("InternalServerErrorException");
 
-/// The body of a REST API's response to all faults except the timeout. This body differs from the
-/// body of an HTTP API by a space and in capitalization.
+/// The body of a REST API's response to every failed invocation except a timeout. This body differs
+/// from that of [`SERVER_ERROR`] by a space and in capitalization.
 const REST_SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
 impl ApiType {

@@ -37,7 +37,7 @@ const EXPIRED: Days = (-120, -30);
 /// The validity of the root certificate, which includes the validity of both leaves.
 const ROOT: Days = (-400, 3650);
 
-/// The ALPN protocol names that servers offer, the preferred one first.
+/// The ALPN names of HTTP/2 and HTTP/1.1, in order of preference.
 const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
 
 /// Creates the root certificate and both leaves. Servers offer HTTP/1.1, and also HTTP/2 if `http2`

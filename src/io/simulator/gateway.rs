@@ -48,7 +48,7 @@ struct RoutedRequest<'a> {
 
 #[derive(Debug)]
 struct State {
-    /// The routes by path.
+    /// The routes by path, and under [`DefaultRoute::KEY`] the counters of the default route.
     routes: BTreeMap<String, Route>,
     default_route: Option<DefaultRoute>,
 }
@@ -66,7 +66,7 @@ struct Route {
 const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(4));
 
 /// The minimum time from the integration timeout to the response, and the maximum jitter that is
-/// added. The captured response took 30.163 s in total.
+/// added. In the capture, the timeout was 30 s and the response took 30.163 s in total.
 const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
 
 impl Gateway {
@@ -111,7 +111,8 @@ impl Gateway {
         state.routes.get(path).map_or(0, |route| route.requests)
     }
 
-    /// Returns the number of invocations of the function behind a route.
+    /// Returns the number of invocations of the function behind a route, or zero if there is no
+    /// such route.
     pub(super) fn invocations(&self, path: &str) -> u64 {
         let state = self.lock();
         state.routes.get(path).map_or(0, |route| route.invocations)
@@ -186,8 +187,8 @@ impl Gateway {
         }
     }
 
-    /// Runs the function of the default route, which imitates the gateway's own 404 response. The
-    /// response takes longer than that of the gateway, because the function runs first.
+    /// Runs the function of the default route, if there is one. The function imitates the gateway's
+    /// own 404 response, but its response takes longer, because the function runs first.
     async fn run_default_route(&self, called: Instant) -> RoutedRequest<'static> {
         let Some(default_route) = self.lock().default_route else {
             return RoutedRequest::unrouted(Outcome::NoRoute);

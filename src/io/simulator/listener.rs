@@ -1,6 +1,7 @@
 //! Serves a simulated gateway over TLS with HTTP/1.1 or HTTP/2, as ALPN negotiates.
 //!
-//! Every response has the captured headers in the captured order, and no other headers.
+//! Every response has the captured headers in the captured order. The only other header is the one
+//! of `DefaultRoute::LookAlikeWithHeader`.
 
 use std::convert::Infallible;
 use std::io;

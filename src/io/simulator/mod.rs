@@ -51,9 +51,9 @@ pub struct Simulator {
 /// The settings of a simulator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The integration timeout of the HTTP API. The default, 30 s, is the maximum of AWS.
+    /// The integration timeout of the HTTP API. The default, 30 s, is the maximum that AWS allows.
     pub integration_timeout: Duration,
-    /// The integration timeout of the REST API. The default, 29 s, is the default of AWS.
+    /// The integration timeout of the REST API. The default, 29 s, is also the default of AWS.
     pub rest_timeout: Duration,
     /// The seed of request ids and jitter.
     pub seed: u64,
@@ -61,7 +61,7 @@ pub struct Options {
     pub http2: bool,
 }
 
-/// The AWS region of the simulated APIs. Signatures of AWS requests contain the region.
+/// The AWS region of the simulated APIs, for which requests to the telemetry service are signed.
 const REGION: &str = "eu-west-1";
 
 /// The fault of a route.
@@ -90,7 +90,8 @@ pub enum RouteFault {
 /// `$default` route, the gateway itself responds to such a request with 404.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultRoute {
-    /// The function returns a response with the same bytes as the gateway's 404.
+    /// The function returns a response with the status and body of the gateway's own 404, and no
+    /// additional header.
     LookAlike,
     /// The function returns the response of [`Self::LookAlike`] with an additional header of the
     /// kind that most frameworks add.
@@ -98,7 +99,7 @@ pub enum DefaultRoute {
 }
 
 impl DefaultRoute {
-    /// The route key under which requests and invocations are counted.
+    /// The key of the `$default` route, under which its requests and invocations are counted.
     pub const KEY: &'static str = "$default";
 }
 
@@ -297,7 +298,7 @@ impl Simulator {
         self.rest.invocations(route)
     }
 
-    /// Stops the simulator and closes its connections, including requests in flight.
+    /// Stops the simulator and closes its connections, even those with requests in flight.
     pub async fn stop(mut self) {
         self.listeners.shutdown().await;
     }

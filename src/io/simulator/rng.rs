@@ -13,12 +13,12 @@ pub(super) struct SeededRng {
     drawn: AtomicU64,
 }
 
-/// The increment of `SplitMix64`: the golden ratio in 64 bits. With this increment, consecutive
-/// states differ in about half of their bits.
+/// The increment of `SplitMix64`: the fractional part of the golden ratio in 64 bits. With this
+/// increment, consecutive states differ in about half of their bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The number of bytes in the request id of an HTTP API. In base64, 11 bytes are 15 letters and one
-/// `=`, as in the captured ids.
+/// The number of bytes in the request id of an HTTP API. In base64, 11 bytes are 15 characters and
+/// one `=`, as in the captured ids.
 const ID_BYTES: u32 = 11;
 
 /// The alphabet of URL-safe base64, which the captured request ids use.
@@ -37,7 +37,7 @@ impl SeededRng {
     pub(super) fn request_id(&self) -> String {
         let unique = self.draw();
         let rest = mix(unique) >> 40;
-        // The value has 88 bits. Two zero bits fill the fifteenth letter.
+        // `unique` and `rest` have 88 bits together. Two zero bits fill the fifteenth character.
         let bits = ((u128::from(unique) << 24) | u128::from(rest)) << 2;
         let letters = (ID_BYTES * 8).div_ceil(6);
         let mut id: String = (0..letters)

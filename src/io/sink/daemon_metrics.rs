@@ -60,12 +60,13 @@ daemon_metrics! {
     );
     cloudwatch_maybe_duplicates: IntCounter = counter(
         "probecause_cloudwatch_maybe_duplicates_total",
-        "Datapoints sent again because the response to the first request was lost."
+        "Datapoints that CloudWatch may have received twice, because an earlier request received \
+         no response."
     );
     // Metrics are counted per hour, because CloudWatch bills metrics per hour.
     cloudwatch_series: IntGauge = gauge(
         "probecause_cloudwatch_series",
-        "Metrics sent to CloudWatch in the current or the previous hour."
+        "Distinct metrics sent to CloudWatch in the current or the previous hour."
     );
     evidence_requests: IntCounterVec = counters(
         "probecause_evidence_requests_total",
@@ -93,7 +94,7 @@ daemon_metrics! {
     );
     alarms_drifted: IntGauge = gauge(
         "probecause_alarms_drifted",
-        "Alarms that differ from their planned configuration and are not restored."
+        "Alarms that were manually changed or deleted and have not been restored."
     );
     store_up: IntGauge = gauge(
         "probecause_store_up",
@@ -138,7 +139,10 @@ impl DaemonMetrics {
     /// Returns an error if two metrics have the same name, which a test rules out.
     pub fn new() -> Result<Self, prometheus::Error> {
         let metrics = register_all(Registry::new())?;
-        let build = Opts::new("probecause_build_info", "The running version; always 1.");
+        let build = Opts::new(
+            "probecause_build_info",
+            "The running version, as a label; the value is always 1.",
+        );
         let build = register(&metrics.registry, IntGaugeVec::new(build, &["version"])?)?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         // These counters are initialized to zero, because Prometheus's `rate()` ignores the first

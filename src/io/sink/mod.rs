@@ -45,7 +45,7 @@ impl Sinks {
     }
 
     /// Restores, in Prometheus and on the pages, an incident that was open before a restart.
-    /// CloudWatch is omitted, because its alarms kept the cause of the incident during the restart.
+    /// CloudWatch is omitted, because the restart did not change the cause that its alarms name.
     pub fn resume(&self, kept: &Arc<StoredIncident>) {
         self.prometheus.resume(kept);
         self.board.resume(kept);

@@ -1,9 +1,9 @@
 //! The SQLite database: its schema, and the statements on incidents and baselines. `spool` has the
 //! statements on datapoints.
 //!
-//! The database uses a write-ahead log that is not flushed on every commit. Committed data survives
-//! a crash of the process. A crash of the machine may lose the data of the last seconds but does
-//! not damage the file. The database is locked exclusively, because a second process would send the
+//! The database uses a write-ahead log that is not synced to disk on every commit. Committed data
+//! survives a crash of the process. A crash of the machine may lose the latest commits but does not
+//! damage the file. The database is locked exclusively, because a second process would send the
 //! same datapoints again.
 
 use std::path::{Path, PathBuf};
@@ -25,10 +25,10 @@ pub(super) struct Database {
 }
 
 /// Maximum size of the database in bytes, enough for a day of datapoints of about ten thousand
-/// targets.
+/// targets that publish only the default metric.
 pub(super) const MAX_BYTES: u64 = 2 << 30;
 
-/// SQLite's default page size in bytes, which converts the maximum size of the database to pages.
+/// SQLite's default page size in bytes, used to convert the maximum size of the database to pages.
 const PAGE_BYTES: u64 = 4096;
 
 /// Version of the schema, which is stored in the file. A release that changes the tables increments

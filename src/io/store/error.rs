@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoreError {
     pub(super) kind: StoreErrorKind,
-    /// The error message of SQLite or of the operating system.
+    /// The details of the error, such as the error message of SQLite or of the operating system.
     pub(super) text: String,
 }
 

@@ -25,11 +25,12 @@ pub(super) struct GoodDocument {
 #[derive(Serialize, Deserialize)]
 struct FailureDocument {
     began: Timestamp,
-    /// The properties, each with its name, the host and port of the last hop, and its value.
+    /// The properties of the failed probe: for each property, its name, the host and port of the
+    /// last hop, and its value.
     values: Vec<(String, String, String)>,
 }
 
-/// The JSON document of one property. Each value has the times of the first and the last good
+/// The JSON document of one property. Each value has the timestamps of the first and the last good
 /// response with this value.
 #[derive(Serialize, Deserialize)]
 struct PropertyDocument {

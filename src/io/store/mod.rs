@@ -270,7 +270,7 @@ impl Store {
     }
 
     /// Resolves when the store's thread has ended. Before [`Store::close`], the end of the thread
-    /// is a bug. Never resolves if there is no state directory.
+    /// is a bug. Never resolves if the store is disabled.
     pub async fn ended(&self) {
         if !self.is_enabled() {
             return std::future::pending().await;
@@ -309,7 +309,7 @@ impl Store {
     }
 
     /// Queues a job. Returns false if the job was not queued, because the queue is full, the thread
-    /// has ended or there is no state directory.
+    /// has ended or the store is disabled.
     fn enqueue(&self, job: Job) -> bool {
         let Some(jobs) = &self.jobs else { return false };
         let queued = jobs.try_send(job).is_ok();

@@ -49,7 +49,7 @@ pub struct SpoolRow {
     pub at: Timestamp,
     /// The distinct values of the datapoint, each with its count.
     pub values: Vec<(f64, f64)>,
-    /// Whether the datapoint may have arrived, because the response to a request that contained it
-    /// was lost.
+    /// Whether CloudWatch may already have the datapoint, because an earlier request that contained
+    /// the datapoint may have succeeded without a response.
     pub maybe_arrived: bool,
 }

@@ -2,7 +2,7 @@
 //!
 //! The backlog consists of the rows that an earlier process left and the rows that this process
 //! moved to the backlog. The other rows are copies of datapoints that this process has in memory
-//! and sends from there, so they are not in the backlog and not sent twice.
+//! and sends from memory. These rows are not in the backlog, so that no datapoint is sent twice.
 
 use std::collections::HashSet;
 

@@ -33,8 +33,8 @@ pub(super) enum Job {
     DeleteDatapoints(Vec<u64>),
     /// Moves datapoints to the backlog. The flag says whether the datapoints may have arrived.
     ReturnToBacklog(Vec<u64>, bool),
-    /// Moves a destination's datapoints to the backlog, except those with these ids, which are
-    /// still in memory.
+    /// Moves a destination's datapoints to the backlog, except the datapoints with the given ids,
+    /// which are still in memory.
     Reconcile(String, Vec<u64>),
     ReadOldest(String, usize, oneshot::Sender<Vec<SpoolRow>>),
     CountBacklog(String, oneshot::Sender<u64>),
@@ -48,7 +48,7 @@ pub(super) struct Writer {
     directory: PathBuf,
     metrics: StoreMetrics,
     max_bytes: u64,
-    /// The first id of this process. Earlier processes wrote the rows with lower ids.
+    /// The first row id of this process. Earlier processes wrote the rows with lower ids.
     first_id: u64,
     /// The open database; `None` while it cannot be used.
     database: Option<Database>,

@@ -146,7 +146,7 @@ async fn an_open_incident_survives_sigkill_and_is_resolved_by_recovery() {
         daemon
             .get("/")
             .await
-            .contains("not probed since the restart")
+            .contains("not probed since the prober restarted")
     );
 
     // Further failures neither open nor change an incident; two successes resolve it.

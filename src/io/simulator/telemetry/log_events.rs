@@ -30,8 +30,8 @@ struct LogEvent {
     message: String,
 }
 
-/// Maximum number of log events kept. An event is about half a kilobyte, and the demo writes this
-/// many events in half an hour.
+/// Maximum number of log events kept: more than the demo writes in half an hour. At about half a
+/// kilobyte per event, this is 2.5 MB.
 const EVENTS_KEPT: usize = 5_000;
 
 /// Maximum and default number of log events per page of a response, from AWS's documentation.

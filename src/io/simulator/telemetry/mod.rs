@@ -2,8 +2,8 @@
 //!
 //! Each request adds log lines (access or execution log) and datapoints (`AWS/Lambda` and
 //! `AWS/ApiGateway`). `service` handles GetMetricData and FilterLogEvents in the protocols that the
-//! SDK uses. The real services publish data after minutes. Here, the data is readable at once. The
-//! amount of stored data is limited.
+//! SDK uses. The real services publish data minutes after the request. Here, the data is readable
+//! at once. The amount of stored data is limited.
 
 mod cbor;
 mod filter_pattern;
@@ -71,7 +71,7 @@ impl Telemetry {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The events and metrics remain usable after a panic in a test.
+        // The data remains usable after a panic in a test, so a poisoned lock is ignored.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct MetricDataQuery {
     pub(super) stat: String,
     pub(super) period: i64,
     pub(super) expression: bool,
-    /// Whether `ReturnData` is false, so that the query is only an input of expressions.
+    /// Whether `ReturnData` is false, which means that the query is only an input of expressions.
     pub(super) hidden: bool,
 }
 

@@ -2,7 +2,8 @@
 //! one loopback port.
 //!
 //! Handles GetMetricData in `rpcv2Cbor` and FilterLogEvents in `awsJson1_1`. Responds to other
-//! operations with an error. Uses plain HTTP without authentication: the data is not secret.
+//! operations with an error. Uses plain HTTP without authentication, because the data is not
+//! secret.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CBOR: &str = "application/cbor";
 const JSON: &str = "application/x-amz-json-1.1";
 
-/// Maximum size of a request body in bytes: 1 MB, the limit of CloudWatch.
+/// Maximum size of a request body in bytes: 1 MB, as CloudWatch documents for PutMetricData.
 const BODY_LIMIT: usize = 1 << 20;
 
 /// Serves the telemetry until this task is aborted.
@@ -53,7 +54,7 @@ async fn serve_connection(stream: TcpStream, telemetry: Arc<Telemetry>) {
         let telemetry = Arc::clone(&telemetry);
         async move { Ok::<_, Infallible>(respond(request, &telemetry).await) }
     });
-    // An error is ignored, because it only means that the client closed the connection.
+    // An error is ignored, because it usually means only that the client closed the connection.
     drop(
         auto::Builder::new(TokioExecutor::new())
             .serve_connection(TokioIo::new(stream), service)

@@ -38,7 +38,7 @@ pub(super) enum Command {
     Update(Box<Update>),
     /// Sets whether the prober itself is impaired.
     ProberImpaired(bool),
-    /// Makes the aggregator send the waiting datapoints and end before the given deadline.
+    /// Makes the aggregator send the waiting datapoints and end by the given deadline.
     Shutdown(Instant),
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Aggregator {
     /// Whether the prober itself is impaired. If so, no heartbeat is sent, so that the heartbeat
     /// alarm fires.
     prober_impaired: bool,
-    /// The time at which the aggregator must have ended; `None` before [`Command::Shutdown`].
+    /// The time by which the aggregator must end; `None` before [`Command::Shutdown`].
     deadline: Option<Instant>,
 }
 
@@ -71,8 +71,8 @@ type Annotated = (CauseId, Certainty, Option<String>);
 /// datapoint, and whether the alarm names the cause.
 type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 
-/// Maximum time for which a datapoint is held, and thus the maximum delay of an alarm. Updating an
-/// alarm takes less time, unless AWS is slow or throttles the calls.
+/// Maximum time for which a datapoint is held. Holding a datapoint delays the alarm by at most this
+/// time. Updating an alarm takes less time, unless AWS is slow or throttles the calls.
 pub(super) const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
 /// Interval at which ended windows are closed and new datapoints are saved. A window is thus sent
@@ -117,8 +117,8 @@ impl Aggregator {
         }
     }
 
-    /// Runs until the queue is closed. After [`Command::Shutdown`], runs until the queued
-    /// datapoints are sent or the deadline has passed.
+    /// Runs until the queue is closed. After [`Command::Shutdown`], runs until the waiting
+    /// datapoints are sent or saved, or the deadline has passed.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -160,7 +160,7 @@ impl Aggregator {
 
     fn report(&mut self, report: &Report) {
         let was_down = self.aggregation.is_down(&report.target.name);
-        // While the prober is impaired, a failed probe does not show that the target has a problem.
+        // A failure of the prober itself is no reason to change the annotation of a target's alarm.
         if has_alarm(&report.target) && !report.prober_fault {
             self.annotate_after(report, was_down);
         }
@@ -177,8 +177,8 @@ impl Aggregator {
             self.annotate(&update.target, shown, &update.diagnosis, Instant::now());
         }
         if update.maintenance {
-            // During maintenance, the alarm of the new cause must not fire. The first report after
-            // maintenance publishes the cause.
+            // During maintenance, the alarm of the new cause must not fire, so the cause is not
+            // published. The first report after maintenance publishes it.
             return;
         }
         let cause = &update.incident.verdict.cause;

@@ -1,7 +1,7 @@
 //! Runs one destination: the aggregator of its datapoints and the executor of its alarms, in one
 //! task.
 //!
-//! Destinations share only the store and the metrics, so that a failing destination does not affect
+//! Each destination has its own queue and connection, so that a failing destination does not affect
 //! other destinations. A destination that is removed from the configuration sends its queued
 //! datapoints, disables the actions of its alarms, and ends.
 
@@ -40,7 +40,7 @@ pub struct Timing {
 /// The components and settings that all destinations of the sink share.
 #[derive(Debug)]
 pub(super) struct DestinationContext {
-    /// The AWS configuration with the credentials; `None` means the SDK's default chain.
+    /// The AWS configuration with the credentials; `None` means that of the SDK's default chain.
     pub(super) base: Option<SdkConfig>,
     pub(super) metrics: DaemonMetrics,
     pub(super) store: Store,
@@ -63,7 +63,7 @@ pub(super) struct Destination {
     watched: JoinHandle<()>,
 }
 
-/// A destination that was removed and has not ended yet.
+/// A removed destination, and a handle to wait for the end of the destination's task.
 #[derive(Debug)]
 pub(super) struct Removed {
     /// Aborts the destination's task.
@@ -79,12 +79,12 @@ struct Work {
     executor: Executor,
     /// The destination's settings. The channel closes when the destination is removed.
     settings: watch::Receiver<Arc<DestinationView>>,
-    /// A removed destination of the same name that may not have ended yet.
+    /// A removed destination of the same name, if any. Its task may still be running.
     before: Option<Removed>,
 }
 
 /// Capacity of the command queue in commands: the reports of 20 s at 500 probes a second. The
-/// destination's task is never busy for that long, since it does not wait for CloudWatch.
+/// destination's task is never busy for that long, because the task never waits for CloudWatch.
 const QUEUE: usize = 10_000;
 
 /// Time limit for a removed destination to send its queued datapoints: enough for three attempts of
@@ -95,9 +95,9 @@ const FLUSH: Duration = Duration::from_secs(30);
 /// disabled: enough for 1,800 alarms at three a second.
 const DISABLE: Duration = Duration::from_secs(600);
 
-/// Maximum time that a new destination waits for a removed destination of the same name to end. The
-/// time is enough to disable the actions of all alarms, since one call handles a hundred alarms. In
-/// a longer wait, the removed destination would only tag more alarms as disabled.
+/// Maximum time that a new destination waits for the task of a removed destination of the same name
+/// to end. The time is enough to disable the actions of all alarms, because one call handles a
+/// hundred alarms. In a longer wait, the task would only tag more alarms as disabled.
 const HANDOVER: Duration = Duration::from_secs(30);
 
 impl Default for Timing {
@@ -111,7 +111,7 @@ impl Default for Timing {
 
 impl Destination {
     /// Starts a destination. Before the destination's task begins its work, the task waits until
-    /// `before` has ended, and aborts `before` after [`HANDOVER`].
+    /// the task of `before` has ended, and aborts that task after [`HANDOVER`].
     pub(super) fn start(
         context: &DestinationContext,
         view: DestinationView,
@@ -168,8 +168,8 @@ impl Destination {
         if !self.settings.borrow().active {
             return;
         }
-        // The queue is closed if the task has ended. If the task panicked, `report_panic` reports
-        // the panic.
+        // Nothing is logged here: the queue is full, or the queue is closed because the task has
+        // ended, and `report_panic` reports a panic of the task.
         if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =
             self.commands.try_send(command)
         {
@@ -177,7 +177,7 @@ impl Destination {
         }
     }
 
-    /// Sets the annotation of a group incident; `None` closes the incident.
+    /// Sets the annotation of a group incident; `None` reports that the incident was closed.
     pub(super) fn group(&self, annotation: Option<Annotation>) {
         if self.settings.borrow().active {
             self.updates.group(annotation);
@@ -213,8 +213,8 @@ impl Destination {
         Removed {
             work: self.work,
             done: tokio::spawn(async move {
-                // Sending fails only if the task has ended. If the task panicked, `report_panic`
-                // reports the panic.
+                // Errors are ignored: sending fails only if the task has ended, and `report_panic`
+                // reports a panic of the task.
                 let _ = commands.send(Command::Shutdown(deadline)).await;
                 let _ = watched.await;
             }),

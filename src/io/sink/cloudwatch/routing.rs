@@ -1,9 +1,9 @@
 //! Starts and ends destinations, and sends each report to the destination of its target.
 //!
 //! A target that moves to another destination counts as removed from the previous destination. The
-//! actions of its alarm there are disabled immediately, so that only one of the two alarms sends
-//! notifications. Each destination has a heartbeat, so the state of the prober itself is sent to
-//! all destinations.
+//! actions of the target's alarm in the previous destination are disabled immediately, so that only
+//! one of the two alarms sends notifications. Each destination has its own heartbeat, which stops
+//! while the prober itself is impaired, so the state of the prober is sent to all destinations.
 
 use std::collections::BTreeMap;
 
@@ -64,8 +64,8 @@ impl Routing {
         }
     }
 
-    /// Sends a command to the destination of a target, if the destination is running. Otherwise,
-    /// `command` is not called.
+    /// Sends a command to the destination of a target, if CloudWatch is enabled and the destination
+    /// is running. Otherwise, `command` is not called.
     pub(super) fn send(&self, target: &Target, command: impl FnOnce() -> Command) {
         if !self.is_on() {
             return;
@@ -97,8 +97,8 @@ impl Routing {
         self.group = annotation;
     }
 
-    /// Removes and returns all destinations, running and removed ones, so that the caller can wait
-    /// until they have ended.
+    /// Returns the running and the removed destinations, and keeps none of them. The caller shuts
+    /// down the running destinations and waits until the tasks of all destinations have ended.
     pub(super) fn end(&mut self) -> (Vec<Destination>, Vec<Removed>) {
         let running = std::mem::take(&mut self.running).into_values();
         let removed = std::mem::take(&mut self.removed).into_values();

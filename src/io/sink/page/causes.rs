@@ -38,7 +38,7 @@ pub fn causes(board: &StatusBoard, now: Timestamp) -> String {
         p.quiet {
             "What each probable cause means and what to do about it. "
             code { "probecause explain --verbose CAUSE" }
-            " also shows how it is distinguished from similar causes."
+            " also shows how the cause is distinguished from similar causes."
         }
         @for owner in Owner::ALL {
             @let of_owner = causes.iter().filter(|info| info.owner == owner);

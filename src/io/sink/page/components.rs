@@ -179,7 +179,7 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Renders the time since a state began, with the start of the state as the tooltip.
+/// Renders the time since `at`, with `at` in UTC as the tooltip.
 pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(format!("{at:.3}")) title=(timestamp(at)) { (age(at, now)) } }
 }

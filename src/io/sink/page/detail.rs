@@ -1,4 +1,5 @@
-//! Renders the page of one target: diagnosis, recent results, last probe, evidence, incidents.
+//! Renders the page of one target: diagnosis, recent results, last probe, evidence, layers and
+//! incidents.
 
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String>
             }
         } @else {
             @if let Some(kept) = &view.resumed { (diagnosis(&kept.incident.verdict, None)) }
-            p { @if view.resumed.is_some() { "Not probed since the restart." } @else { "Not probed yet." } }
+            p { @if view.resumed.is_some() { "Not probed since the prober restarted." } @else { "Not probed yet." } }
         }
         @if !incidents.is_empty() { (history(&incidents, now)) }
         (missed(&view))
@@ -193,8 +194,8 @@ fn evidence(evidence: &[Evidence]) -> Markup {
     }
 }
 
-/// Returns the findings about the target's layers in the open incident; `None` if there are no
-/// findings.
+/// Returns the findings about the target's layers in the open incident; `None` if no incident is
+/// open or it has no findings.
 fn examined(report: &Report) -> Option<&LayerFindings> {
     let open = report
         .incident

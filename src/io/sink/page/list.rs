@@ -94,7 +94,7 @@ fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
 /// Returns the text shown in place of the last probe of a target that has not been probed.
 const fn unprobed(view: &TargetView) -> &'static str {
     if view.resumed.is_some() {
-        "not probed since the restart"
+        "not probed since the prober restarted"
     } else {
         "not probed yet"
     }

@@ -1,8 +1,8 @@
 //! Keeps the current state of every target, its recent results and the incidents.
 //!
 //! The state is bounded and is kept only in memory. Monitoring does not depend on this state.
-//! Bodies and headers of responses are not kept, because they may be private, and because those of
-//! ten thousand targets would exceed the memory budget.
+//! Bodies and headers of responses, except the request id, are not kept, because they may be
+//! private, and because those of ten thousand targets would exceed the memory budget.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -337,8 +337,8 @@ impl Entry {
     }
 }
 
-/// Returns the observation without the body and headers of the response, except headers that
-/// contain the request id.
+/// Returns the observation without the body, reason phrase and headers of the response. Headers
+/// that contain the request id are kept.
 fn without_content(seen: &Observation) -> Observation {
     let request_id = seen.request_id();
     let response = seen.response.as_ref().map(|response| Response {

@@ -8,7 +8,7 @@ use std::fmt::{Display, Write};
 
 use crate::model::target::Target;
 
-/// A writer that appends the samples of one family.
+/// A writer that appends the samples of one metric family to a string.
 #[derive(Debug)]
 pub(super) struct SampleWriter<'a> {
     out: &'a mut String,
@@ -57,8 +57,8 @@ impl<'a> SampleWriter<'a> {
     }
 }
 
-/// Renders a target's labels without braces: `target`, `location`, then the configured labels
-/// `names` in order. A label that the target does not set has an empty value.
+/// Renders a target's labels without braces: `target`, `location`, then the configured labels with
+/// the names `names`, in this order. A label that the target does not set has an empty value.
 pub(super) fn label_block(target: &Target, location: &str, names: &BTreeSet<&str>) -> Box<str> {
     let mut out = String::new();
     pair_into(&mut out, "target", target.name.as_str());

@@ -1,4 +1,4 @@
-//! Declares every per-target metric: name, type, labels and help.
+//! Declares the metrics of targets and causes: name, type, labels and help.
 //!
 //! Dashboards and alerts depend on these names, so metrics are added but never renamed. The
 //! `probe_*` metrics are those of `blackbox_exporter`, so that its dashboards work. Each family
@@ -117,17 +117,17 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     gauge(
         "probe_http_status_code",
-        "HTTP status code of the latest response; 0 without a response.",
+        "HTTP status code of the latest probe; 0 without a response.",
         |writer, series| latest(writer, series, |probe| Some(f64::from(probe.status))),
     ),
     gauge(
         "probe_http_version",
-        "HTTP version of the latest response; 0 without a response.",
+        "HTTP version of the latest probe; 0 without a response.",
         |writer, series| latest(writer, series, |probe| Some(probe.version)),
     ),
     gauge(
         "probe_http_ssl",
-        "Whether the last hop of the latest probe used TLS (1) or not (0).",
+        "Whether the final request of the latest probe used TLS (1) or not (0).",
         |writer, series| latest(writer, series, |probe| Some(f64::from(probe.ssl))),
     ),
     gauge(
@@ -137,8 +137,8 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     gauge(
         "probe_http_content_length",
-        "Content-Length of the latest response in bytes; -1 if the header is missing, 0 without a \
-         response.",
+        "Content-Length of the latest probe's response in bytes; -1 if the header is missing, 0 \
+         without a response.",
         |writer, series| latest(writer, series, |probe| Some(probe.content_length)),
     ),
     gauge(
@@ -155,7 +155,7 @@ pub(super) const FAMILIES: &[Family] = &[
         "probe_tls_version_info",
         Kind::Gauge,
         &["version"],
-        "TLS version of the latest probe; always 1.",
+        "TLS version of the latest probe, as a label; the value is always 1.",
         tls_version,
     ),
     gauge(
@@ -198,14 +198,15 @@ pub(super) const FAMILIES: &[Family] = &[
         "probecause_probable_cause",
         Kind::Gauge,
         &["cause", "certainty"],
-        "Probable cause, from the first failed probe until the target is up again; always 1.",
+        "Probable cause, from the first failed probe until the target is up again; the value is \
+         always 1.",
         probable_cause,
     ),
     Family {
         name: "probecause_cause_info",
         kind: Kind::Gauge,
         labels: &["cause", "owner", "title"],
-        help: "Owner and title of each cause; always 1.",
+        help: "Owner and title of each cause, as labels; the value is always 1.",
         body: Body::Causes(cause_info),
     },
     family(

@@ -40,7 +40,7 @@ pub(super) struct Aggregation {
     open: BTreeMap<(Timestamp, Series), Window>,
     /// For each target, whether the last value of `Down` was 1.
     down: HashMap<TargetName, bool>,
-    /// For each target, the cause whose per-cause series last had the value 1.
+    /// For each target whose last value of `Down` was 1, the cause that was last shown.
     cause: HashMap<TargetName, CauseId>,
     /// The start of the period of the last heartbeat.
     heartbeat: Option<Timestamp>,

@@ -18,7 +18,7 @@ impl Publisher {
     pub(super) fn finish(&mut self, outcome: Outcome) {
         let (lane, unreadable) = (outcome.lane, outcome.unreadable.len());
         self.spool.forget_backlog(outcome.unreadable);
-        self.count_dropped(unreadable as u64, "written by another release");
+        self.count_dropped(unreadable as u64, "saved by an incompatible release");
         let batch = &outcome.batch;
         match outcome.result {
             // An empty batch means that the spool could not be read or contains fewer datapoints

@@ -1,9 +1,10 @@
 //! Publishes each datapoint of one destination to CloudWatch at least once.
 //!
 //! Fresh datapoints and the backlog are sent in two lanes, each with one request at a time. Fresh
-//! datapoints never wait for the backlog, which is sent oldest first, at a limited rate, and only
-//! while CloudWatch accepts requests. A datapoint is kept until CloudWatch has confirmed it. If a
-//! response is lost, the datapoint is sent again and the possible duplicate is counted.
+//! datapoints never wait for the backlog. The backlog is sent oldest first and at a limited rate.
+//! While requests fail, the backlog is sent only if there are no fresh datapoints. A datapoint is
+//! kept until CloudWatch has confirmed it, unless it is dropped and counted. If a response is lost,
+//! the datapoint is sent again and the possible duplicate is counted.
 
 mod backoff;
 mod finish;
@@ -307,7 +308,7 @@ impl Publisher {
     fn drop_surplus(&mut self, dropped: &[Datapoint]) {
         if !dropped.is_empty() {
             self.spool.forget(dropped);
-            self.count_dropped(dropped.len() as u64, "the queue is full");
+            self.count_dropped(dropped.len() as u64, "the queue in memory is full");
         }
     }
 

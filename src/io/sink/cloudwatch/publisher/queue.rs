@@ -31,8 +31,8 @@ pub(super) enum Lane {
 }
 
 /// Maximum number of waiting datapoints, reached only while CloudWatch is unreachable and no spool
-/// is usable. The limit corresponds to the datapoints of 1,000 targets in one and a half hours. A
-/// datapoint takes about 200 bytes.
+/// is usable. The limit corresponds to the datapoints of 1,000 targets in one and a half hours. At
+/// about 200 bytes per datapoint, a full queue takes 20 MB.
 pub(super) const CAPACITY: usize = 100_000;
 
 /// Maximum number of datapoints in one request, which is CloudWatch's limit.

@@ -8,13 +8,13 @@ use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
 use crate::io::sink::cloudwatch::publisher::queue::Lane;
 
-/// The outcome of a request, with the datapoints that it contained.
+/// The outcome of a request, with the request's datapoints.
 pub(in crate::io::sink::cloudwatch) struct Outcome {
     pub(super) lane: Lane,
     pub(super) batch: Vec<Datapoint>,
-    /// The ids of spool rows that this release cannot read.
+    /// The ids of the rows that were read from the spool but that this release cannot decode.
     pub(super) unreadable: Vec<u64>,
-    /// Whether the batch was read from the spool and not taken from the queue.
+    /// Whether the batch was read from the spool (true) or taken from the queue (false).
     pub(super) from_spool: bool,
     pub(super) result: Result<(), CallError>,
 }
@@ -41,8 +41,8 @@ pub(super) async fn put(
     api.settle("PutMetricData", request.send().await).map(drop)
 }
 
-/// Waits for an operation to complete and returns its result. Waits forever if `operation` is
-/// `None`.
+/// Waits for `operation` to complete, sets it to `None` and returns the result. Waits forever if
+/// `operation` is already `None`.
 pub(super) async fn completed<T>(operation: &mut Option<InProgress<T>>) -> T {
     match operation {
         Some(future) => {

@@ -1,8 +1,9 @@
 //! The spool: the datapoints of one destination in the state directory.
 //!
-//! The spool saves copies of the datapoints in memory, and reads the backlog: datapoints that
-//! CloudWatch did not accept or that an earlier process left. Without a usable state directory, no
-//! operation has an effect. The publisher decides what is sent.
+//! The spool saves a copy of each datapoint that the publisher has in memory, and reads the
+//! backlog: datapoints that CloudWatch did not accept or that an earlier process left. Without a
+//! usable state directory, nothing is saved and no backlog is read. The publisher decides what is
+//! sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +21,14 @@ pub(super) struct Spool {
     key: Arc<str>,
     /// The save in progress; `None` if no save is in progress.
     saving: Option<InProgress<SpoolResult>>,
-    /// The trim and count of the backlog in progress. This field is separate from `saving`, because
-    /// under load a save is always in progress.
+    /// The operation in progress that trims and counts the backlog, if any. It has its own field,
+    /// because under load a save is always in progress, so `saving` is never `None`.
     query: Option<InProgress<SpoolResult>>,
-    /// The number of datapoints in the backlog. It is exact after each [`SpoolResult::Trimmed`] and
+    /// The number of datapoints in the backlog, counted at each [`SpoolResult::Trimmed`] and
     /// estimated in between.
     backlog: u64,
-    /// The time at which the backlog was last trimmed and counted; `None` if the backlog must be
-    /// trimmed and counted next.
+    /// The time at which the last trim and count of the backlog started; `None` if the next call of
+    /// [`Spool::maintain`] must trim and count the backlog.
     trimmed: Option<Timestamp>,
     /// Whether the store was usable at the last call of [`Spool::has_recovered`].
     was_healthy: bool,
@@ -37,16 +38,16 @@ pub(super) struct Spool {
 pub(in crate::io::sink::cloudwatch) enum SpoolResult {
     /// The result of [`Spool::save`]: whether the datapoints were saved.
     Saved(bool),
-    /// The number of datapoints that were removed from the backlog, and the number that are left in
-    /// it; each is `None` if the store failed.
+    /// The number of datapoints that were removed from the backlog, and the number of datapoints
+    /// that are left in the backlog. Each number is `None` if its operation failed.
     Trimmed {
         removed: Option<u64>,
         left: Option<u64>,
     },
 }
 
-/// Maximum number of datapoints in a destination's backlog: those of 3,500 series in a day, about a
-/// gigabyte on disk.
+/// Maximum number of datapoints in a destination's backlog: a day of datapoints of 3,500 series
+/// with one datapoint a minute each. This number of datapoints takes about a gigabyte on disk.
 const MAX_BACKLOG: u64 = 5_000_000;
 
 /// Interval at which the backlog is trimmed and counted.
@@ -85,9 +86,9 @@ impl Spool {
         }
     }
 
-    /// Saves the last datapoints of the process. Waits for the save in progress, passes its result
-    /// to `unsaved`, and saves the datapoints that `unsaved` returns. Returns whether these
-    /// datapoints are saved.
+    /// Saves the last datapoints of the process. Waits for the save in progress, passes to
+    /// `unsaved` whether that save succeeded (true if there was none), and saves the datapoints
+    /// that `unsaved` returns. Returns whether these datapoints are saved.
     pub(super) async fn save_last(&mut self, unsaved: impl FnOnce(bool) -> Vec<Datapoint>) -> bool {
         let saved = match self.saving.take() {
             Some(saving) => matches!(saving.await, SpoolResult::Saved(true)),
@@ -102,24 +103,26 @@ impl Spool {
         async move { store.save_datapoints(rows).await }
     }
 
-    /// Returns whether the store has recovered from a failure since the last call.
+    /// Returns whether the store has recovered from a failure since the previous call of this
+    /// method.
     pub(super) fn has_recovered(&mut self) -> bool {
         let is_healthy = self.is_healthy();
         let was_healthy = std::mem::replace(&mut self.was_healthy, is_healthy);
         is_healthy && !was_healthy
     }
 
-    /// Moves the rows of a recovered store to the backlog, except the rows with the ids `known`,
-    /// which are those of the datapoints in memory. Datapoints that were sent while the store was
-    /// unusable are sent again, because their rows could not be deleted.
+    /// Moves the destination's rows in a recovered store to the backlog, except the rows with the
+    /// ids `known`, whose datapoints are still in memory. Datapoints that were sent while the store
+    /// was unusable are sent again, because their rows could not be deleted.
     pub(super) fn reconcile(&mut self, known: Vec<u64>) {
         self.store.reconcile_datapoints(&self.key, known);
         self.recount();
     }
 
-    /// Removes datapoints older than `max_age` from the backlog and counts the rest: at the first
-    /// call, once per minute, and after [`Spool::recount`]. When the count completes,
-    /// [`Spool::result`] returns [`SpoolResult::Trimmed`].
+    /// Starts to trim and count the backlog: at the first call, once per minute, and after
+    /// [`Spool::recount`]. Datapoints older than `max_age` and the oldest datapoints beyond
+    /// [`MAX_BACKLOG`] are removed. When the count completes, [`Spool::result`] returns
+    /// [`SpoolResult::Trimmed`].
     pub(super) fn maintain(&mut self, now: Timestamp, max_age: Duration) {
         let is_due = |last: Timestamp| now.duration_since(last) >= TRIM_EVERY;
         if self.query.is_some() || !self.is_healthy() || !self.trimmed.is_none_or(is_due) {
@@ -137,7 +140,8 @@ impl Spool {
         }));
     }
 
-    /// Waits for the next result of the store; waits forever if no operation is in progress.
+    /// Waits for an operation in progress to complete and returns the result. Waits forever if no
+    /// operation is in progress.
     pub(super) async fn result(&mut self) -> SpoolResult {
         tokio::select! {
             result = completed(&mut self.saving) => result,
@@ -171,8 +175,8 @@ impl Spool {
         self.backlog = 0;
     }
 
-    /// Reads at most `limit` datapoints of the backlog, oldest first, and marks the datapoints as
-    /// being sent. Also returns the ids of rows that this release cannot read.
+    /// Returns at most `limit` datapoints of the backlog, oldest first, and marks the datapoints as
+    /// being sent. Also returns the ids of the rows that this release cannot decode.
     pub(super) fn take_oldest(
         &self,
         limit: usize,
@@ -209,7 +213,7 @@ impl Spool {
         self.store.delete_datapoints(rows(batch));
     }
 
-    /// Removes rows from the backlog.
+    /// Removes the rows with the ids `rows` from the backlog.
     pub(super) fn forget_backlog(&mut self, rows: Vec<u64>) {
         self.backlog = self.backlog.saturating_sub(rows.len() as u64);
         self.store.delete_datapoints(rows);
@@ -224,8 +228,8 @@ impl Spool {
         self.put_back(&other, false);
     }
 
-    /// Returns datapoints to the backlog after a failed request. `maybe_arrived` says whether
-    /// CloudWatch may already have the datapoints.
+    /// Marks the saved copies of datapoints as part of the backlog, for example after a failed
+    /// request. `maybe_arrived` says whether CloudWatch may already have the datapoints.
     pub(super) fn put_back(&self, batch: &[Datapoint], maybe_arrived: bool) {
         self.store
             .return_datapoints_to_backlog(rows(batch), maybe_arrived);
