@@ -12,10 +12,10 @@
 //!
 //! | layer | contents | may import |
 //! | --- | --- | --- |
-//! | [`cli`] | one file per command; called by `main.rs` | everything |
+//! | [`cli`] | one module per command; called by `main.rs` | everything |
 //! | [`engine`] | tasks, timers, the event loop, the HTTP server | `io`, `domain`, `model` |
-//! | [`io`] | files, sockets, AWS, SQLite; no decisions | `domain`, `model` |
-//! | [`domain`] | diagnosis, health, incidents, alarms; pure code that receives the time as an argument | `model` |
+//! | [`io`] | access to files, sockets, AWS and SQLite | `domain`, `model` |
+//! | [`domain`] | diagnosis, health, incidents, alarms; pure: the time is an argument | `model` |
 //! | [`model`] | plain data | nothing |
 
 pub mod cli;

@@ -15,8 +15,8 @@ fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = Cli::parse();
-    // One worker thread is enough: probes, rendering and the store run on their own threads, and
-    // tasks on the same thread wake each other without a system call.
+    // One worker thread is enough, because the daemon runs probes, rendering and the store on other
+    // threads. Tasks on one thread also wake each other without a system call.
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -25,7 +25,8 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!(
-                "error: cannot start the runtime: {error}; raise the limits on open files and threads"
+                "error: cannot start the Tokio runtime: {error}; raise the limits on open files \
+                 and threads"
             );
             return ExitCode::from(Exit::Usage.code());
         }

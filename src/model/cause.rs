@@ -15,7 +15,7 @@ use crate::model::text_enum::text_enum;
 pub struct CauseId(Arc<str>);
 
 text_enum! {
-    /// The team that acts on a cause.
+    /// The team that has to act on a cause.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Owner {
         /// The team of the service behind the endpoint.
@@ -24,7 +24,7 @@ text_enum! {
         Platform = "platform",
         /// The team of the network: name resolution, routing and firewalls.
         Network = "network",
-        /// The team that sends the request: the request is wrong or lacks credentials.
+        /// The team of the client: the request is wrong, or its credentials are missing or invalid.
         Client = "client",
         /// The operators of this prober.
         Prober = "prober",
@@ -57,13 +57,16 @@ text_enum! {
     /// How certain a diagnosis is, in ascending order.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Certainty {
-        /// Several causes are consistent with the probe.
+        /// The evidence is also consistent with other causes.
         Possible = "possible",
-        /// Inferred from the probe alone. The most probable cause has a share of at least 0.9.
+        /// Inferred from outside, without metrics or logs of the platform. The cause has at least
+        /// 90 % of the total weight of all candidates.
         Likely = "likely",
-        /// Confirmed by the platform's metrics for a complete time window.
+        /// Confirmed by the platform's metrics for a complete time window, or by a second round of
+        /// requests through the target's layers.
         Corroborated = "corroborated",
-        /// Stated by the platform or the protocol for exactly this request or connection.
+        /// Stated by the platform or the protocol for exactly this request or connection, or shown
+        /// by metrics of a time window in which only the prober sent requests.
         Proven = "proven",
     }
 }
@@ -72,11 +75,12 @@ text_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a cause id: use 2 to 64 lowercase letters, digits and single hyphens, \
-     starting with a letter"
+     starting with a letter and not ending with a hyphen"
 )]
 pub struct InvalidCauseId(String);
 
-/// Maximum length of a cause id in characters: short enough for a label value and an alarm tag.
+/// Maximum length of a cause id in characters, so that an id is short enough for a label value and
+/// an alarm tag.
 const MAX_CAUSE_ID: usize = 64;
 
 impl CauseId {

@@ -4,34 +4,35 @@ use std::net::SocketAddr;
 
 use jiff::Timestamp;
 
-/// TLS details of a hop that responded with a redirect.
+/// TLS details of a request that was answered with a redirect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EarlierTls {
-    /// The host that the hop connected to.
+    /// The host in the URL of the request.
     pub host: String,
-    /// The TLS details of the hop's connection.
+    /// The TLS details of the request's connection.
     pub tls: TlsFacts,
 }
 
-/// An address that did not accept a connection although another address of the same host did.
+/// An address that did not accept a connection, or not in time, although another address did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadAddress {
     /// The address and port.
     pub address: SocketAddr,
-    /// The error message, or a text that states how long the address did not respond.
+    /// The error message, or a text that states for how long there was no response.
     pub reason: String,
 }
 
-/// Details of a TLS handshake, including a handshake in which verification failed.
+/// Details of a TLS handshake, even of one in which the server's certificate was rejected.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TlsFacts {
-    /// The TLS version, such as `TLSv1.3`; `None` if the handshake did not complete.
+    /// The TLS version, such as `TLSv1.3`; `None` if the handshake ended before the version
+    /// was known.
     pub version: Option<String>,
     /// The certificate chain that the server presented, leaf first.
     pub chain: Vec<Certificate>,
-    /// The earliest expiry of the verified path, including the trusted root; `None` if
-    /// verification failed or its result is unknown. The chain may contain certificates that are
-    /// not part of this path.
+    /// The earliest expiry among the certificates of the verified path, including the trusted root.
+    /// `None` if verification failed or its result is unknown. The path may differ from `chain`,
+    /// which can contain other certificates.
     pub path_expiry: Option<Timestamp>,
 }
 
@@ -53,9 +54,9 @@ pub struct Certificate {
 }
 
 impl TlsFacts {
-    /// Returns when clients stop accepting the server's certificate: the expiry of the verified
-    /// path or, if the path is unknown, the earliest expiry in the presented chain. Returns `None`
-    /// if no certificate was presented.
+    /// Returns the time at which clients stop accepting the server's certificate: `path_expiry` or,
+    /// if it is `None`, the earliest expiry in the presented chain. Returns `None` if neither is
+    /// known.
     #[must_use]
     pub fn expiry(&self) -> Option<Timestamp> {
         let presented = self.chain.iter().map(|certificate| certificate.not_after);

@@ -12,8 +12,8 @@ pub fn fnv1a(text: &str) -> u64 {
     })
 }
 
-/// Spreads a hash over all 64 bits, because FNV-1a returns similar values for texts that differ
-/// only in the last letter. The function is the first half of `MurmurHash3`'s finalizer.
+/// Mixes the bits of a hash, because FNV-1a returns similar values for texts that differ only in
+/// the last letter. The function is the first half of `MurmurHash3`'s 64-bit finalizer.
 #[must_use]
 pub const fn mix(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);

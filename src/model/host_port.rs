@@ -22,7 +22,7 @@ pub struct HostPort {
 pub struct Layer {
     /// The layer's name, unique among the layers of the target.
     pub name: String,
-    /// The host and port of the layer, to which a request connects.
+    /// The host and port to which a request through the layer connects.
     pub connect_to: HostPort,
 }
 
@@ -45,8 +45,8 @@ impl HostPort {
         let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("has no port"))?;
         if let Some(destination) = destination_of_curl(text) {
             return Err(format!(
-                "{text:?} is in the form of curl; write only the destination, {destination:?}, \
-                 because every connection goes there"
+                "{text:?} has the form of curl's --connect-to; write only the destination, \
+                 {destination:?}: the source is always the host and port of the URL"
             ));
         }
         if host.contains(':') && !host.starts_with('[') {
@@ -65,8 +65,8 @@ impl HostPort {
 }
 
 /// Returns the destination, `HOST2:PORT2`, if the text has the form `HOST1:PORT1:HOST2:PORT2` of
-/// curl's option `--connect-to`. `HOST1` and `PORT1` may be empty. Returns `None` for any other text,
-/// such as an IPv6 address.
+/// curl's option `--connect-to`. `HOST1` and `PORT1` may be empty. Returns `None` for any other
+/// text, such as an IPv6 address.
 fn destination_of_curl(text: &str) -> Option<&str> {
     let (source_host, rest) = text.split_once(':')?;
     let (source_port, destination) = rest.split_once(':')?;

@@ -2,7 +2,7 @@
 //!
 //! An `Observation` comes from a probe or from a transcript of another client's request. Many
 //! fields are optional, since a transcript may not contain their values. `domain::diagnosis`
-//! decides whether the result is good or bad.
+//! decides whether the request failed, and why.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,35 +13,40 @@ use crate::model::text_enum::text_enum;
 
 pub use super::connection::{Certificate, DeadAddress, EarlierTls, TlsFacts};
 
-/// The result of one request, including its redirects.
+/// The result of one request, including its redirects. A hop is the first request or a request that
+/// follows a redirect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// Start of the request, by the wall clock. Durations come from a monotonic clock.
+    /// Start of the request, by the wall clock; the Unix epoch if unknown (a transcript). Durations
+    /// are measured with a monotonic clock.
     pub started: Timestamp,
-    /// Time from the start to the last byte of the response, or to the fault.
+    /// Time from the start to the end of the response, or to the fault; zero if unknown.
     pub duration: Duration,
-    /// Time per phase, summed over redirect hops.
+    /// Duration of each phase, summed over all hops.
     pub phases: Phases,
     /// The longest scheduling delay of this process during the request. The measured times may be
     /// too long by up to this delay. Zero if the delay is negligible, or unknown (a transcript).
     pub own_lag: Duration,
     /// The error that prevented a complete response, if any.
     pub fault: Option<Fault>,
-    /// The final response, even if its body is incomplete; `None` if no response was received.
+    /// The response to the last hop, even if the body is incomplete; `None` if this hop received no
+    /// response.
     pub response: Option<Response>,
     /// Number of redirects that were followed.
     pub redirects: u32,
-    /// The URL of the last hop, without credentials, fragment and the text of the query.
+    /// The URL of the last hop; empty if unknown (a transcript). A probe omits credentials and the
+    /// fragment, and replaces a query with `?…`.
     pub final_url: String,
-    /// The address that the last hop connected to; `None` if it has no connection.
+    /// The address that the last hop connected to; `None` if the hop did not connect.
     pub remote: Option<SocketAddr>,
-    /// TLS details of the last hop; `None` if this hop did not reach the TLS handshake.
+    /// TLS details of the last hop; `None` for plain HTTP, or if the hop did not reach the TLS
+    /// handshake.
     pub tls: Option<TlsFacts>,
-    /// TLS details of the hops before the last one, in order.
+    /// TLS details of the earlier hops that used TLS, in order.
     pub earlier_tls: Vec<EarlierTls>,
-    /// Addresses that did not accept a connection although another address of the same host did.
+    /// Addresses that did not accept a connection, or not in time, although another address did.
     pub dead_addresses: Vec<DeadAddress>,
-    /// Addresses to which connections were attempted. Empty if a connection succeeded.
+    /// Addresses to which connections were attempted. Empty if the last hop connected.
     pub attempted: Vec<SocketAddr>,
     /// Number of reused connections that ended before the response began, after which the request
     /// was sent again on a new connection.
@@ -51,15 +56,15 @@ pub struct Observation {
     pub left_connect_to: bool,
 }
 
-/// Time per phase. `None` means that the phase was not reached, was not needed (reused
+/// Duration of each phase. `None` means that the phase was not reached, was not needed (reused
 /// connection, IP address in the URL, plain HTTP), or is not known (a transcript).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
-    /// Time of name resolution.
+    /// Duration of the name resolution.
     pub resolve: Option<Duration>,
-    /// Time of the TCP connect to the server, or to the proxy if one is used.
+    /// Duration of the TCP connect to the server, or to the proxy if one is used.
     pub connect: Option<Duration>,
-    /// Time of the TLS handshake.
+    /// Duration of the TLS handshake.
     pub tls: Option<Duration>,
     /// Time from the sent request to the first byte of the response.
     pub processing: Option<Duration>,
@@ -87,7 +92,7 @@ text_enum! {
 /// An error that prevented a complete response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// The phase that failed. For [`FaultKind::Timeout`], the phase that ran at the deadline.
+    /// The phase that failed. For [`FaultKind::Timeout`], the phase that timed out.
     pub phase: Phase,
     /// The kind of the fault.
     pub kind: FaultKind,
@@ -96,12 +101,13 @@ pub struct Fault {
 }
 
 text_enum! {
-    /// The kind of a fault, derived from the type of the error and not from its message.
+    /// The kind of a fault. For a probe, it depends on the type of the error, never on its message;
+    /// for a transcript, on the text.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum FaultKind {
         /// NXDOMAIN: the host name, or the target of its CNAME record, does not exist.
         NameNotFound = "name-not-found",
-        /// The resolver failed: SERVFAIL, REFUSED or no response.
+        /// The DNS lookup failed for another reason, such as SERVFAIL, REFUSED or no response.
         ResolverFailure = "resolver-failure",
         /// The peer refused the TCP connection (RST).
         ConnectionRefused = "connection-refused",
@@ -111,7 +117,7 @@ text_enum! {
         ConnectionReset = "connection-reset",
         /// The peer closed the connection before the response started.
         ConnectionClosed = "connection-closed",
-        /// The deadline passed, in any phase.
+        /// The deadline or a timeout of the operating system passed, in any phase.
         Timeout = "timeout",
         /// The certificate has expired.
         CertificateExpired = "certificate-expired",
@@ -119,28 +125,29 @@ text_enum! {
         CertificateNotYetValid = "certificate-not-yet-valid",
         /// The certificate is for another host name.
         CertificateNameMismatch = "certificate-name-mismatch",
-        /// The certificate has no chain to a trusted root.
+        /// The certificate has no chain to a trusted root, or is invalid for another reason.
         CertificateUntrusted = "certificate-untrusted",
         /// Any other failure of the TLS handshake.
         TlsHandshake = "tls-handshake",
-        /// The body ended before its declared length.
+        /// The connection or stream ended before the body was complete.
         Truncated = "truncated",
         /// The number of redirects exceeded the limit.
         TooManyRedirects = "too-many-redirects",
         /// A redirect has no usable `Location` header.
         BadRedirect = "bad-redirect",
-        /// The response is not HTTP or violates its framing.
+        /// The response is not valid HTTP, or the server does not offer the required HTTP version.
         Protocol = "protocol",
-        /// The body could not be decompressed.
+        /// The body could not be decompressed, or its content coding is not supported.
         Decode = "decode",
-        /// The address is link-local or of a metadata service, and not in `allow_addresses`.
+        /// The address is link-local or that of a metadata service, and is not in
+        /// `allow_addresses`.
         AddressRefused = "address-refused",
-        /// The proxy refused the request or failed.
+        /// The proxy could not be reached, refused the request, or failed.
         Proxy = "proxy",
         /// The credentials for the request are not available.
         Credentials = "credentials",
-        /// A local error: a lack of file descriptors, ports or memory, a panic, or a long delay of
-        /// this process.
+        /// A local error: a lack of file descriptors, ports or memory, a panic, a long delay of
+        /// this process, or an invalid setting.
         Local = "local",
         /// Client and server support no common TLS version or cipher.
         TlsVersion = "tls-version",
@@ -166,9 +173,9 @@ pub struct Response {
     pub reason: Option<String>,
     /// The HTTP version of the response.
     pub version: HttpVersion,
-    /// Headers in the order received, with lowercase names. The prober limits their number.
+    /// Headers in the order received, with lowercase names. A probe keeps a limited number.
     pub headers: Vec<(String, String)>,
-    /// The decompressed body, up to the target's `body_limit`.
+    /// The decompressed body, cut off at the target's `body_limit`.
     pub body: Vec<u8>,
     /// Whether the received body was longer than the part in `body`.
     pub body_truncated: bool,
@@ -216,7 +223,7 @@ text_enum! {
 }
 
 impl Phases {
-    /// Returns the time of a phase; `None` as described for [`Phases`].
+    /// Returns the duration of a phase; `None` as described for [`Phases`].
     #[must_use]
     pub const fn get(&self, phase: Phase) -> Option<Duration> {
         match phase {
@@ -228,7 +235,7 @@ impl Phases {
         }
     }
 
-    /// Adds `time` to the time of a phase. The times of redirect hops are summed.
+    /// Adds `time` to the duration of a phase, because durations are summed over all hops.
     pub fn add(&mut self, phase: Phase, time: Duration) {
         let slot = match phase {
             Phase::Resolve => &mut self.resolve,
@@ -308,15 +315,15 @@ impl Observation {
         }
     }
 
-    /// Returns the duration without the delay of this process, which is a lower bound of the time
-    /// that the target and the network took.
+    /// Returns the duration minus the delay of this process. The target and the network took at
+    /// least this long.
     #[must_use]
     pub fn duration_without_lag(&self) -> Duration {
         self.duration.saturating_sub(self.own_lag)
     }
 
-    /// Returns the request id from the response headers, under which the gateway or CDN logged the
-    /// request; `None` if no header contains a text that may be an id.
+    /// Returns the id with which the gateway or CDN logged the request, from the response headers;
+    /// `None` if no header contains a text that may be an id.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let response = self.response.as_ref()?;
@@ -327,8 +334,7 @@ impl Observation {
             .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
     }
 
-    /// Returns the earliest expiry of the certificates that the server of the last hop presented;
-    /// `None` without certificates.
+    /// Returns the earliest expiry of the certificates in `tls`; `None` if there are none.
     #[must_use]
     pub fn earliest_expiry(&self) -> Option<Timestamp> {
         let chain = &self.tls.as_ref()?.chain;
@@ -336,12 +342,12 @@ impl Observation {
     }
 }
 
-/// Divisor of a probe's deadline. If this process was delayed by at least a quarter of the
-/// deadline, a timeout counts as a local fault, because the delay may have caused the timeout.
+/// The deadline of a probe divided by this number is the minimum delay of this process for which a
+/// timeout counts as a local fault, because the delay may have caused the timeout.
 const LOCAL_LAG_DIVISOR: u32 = 4;
 
-/// Maximum length of a request id in bytes: about twice the length of CloudFront's ids, the longest
-/// ids of AWS.
+/// Maximum length of a request id in bytes: about twice the length of CloudFront's request ids, the
+/// longest in AWS.
 const MAX_REQUEST_ID: usize = 128;
 
 /// Returns whether a text may be an AWS request id: a UUID, or standard or URL-safe base64.

@@ -1,8 +1,8 @@
 //! Escapes untrusted text before it is written to a terminal or a log.
 //!
 //! Responses, pasted texts and configurations can contain control characters that move the
-//! cursor, set colors or the title, or reverse the text direction. These characters are replaced
-//! with escape sequences, so that readers see them and terminals do not interpret them.
+//! cursor, set colors or the window title, or reverse the text direction. These characters are
+//! replaced with escape sequences, so that readers see them and terminals do not interpret them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,8 +14,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |out, letter| out.extend(letter.escape_default()))
 }
 
-/// Returns JSON text in which unsafe characters that JSON does not require to be escaped, such as
-/// U+009B or bidirectional marks, are escaped too. The JSON value does not change.
+/// Returns compact JSON text in which unsafe characters that JSON does not require to be escaped,
+/// such as U+009B or bidirectional marks, are escaped too. The JSON value does not change. `json`
+/// must not contain line breaks between values, because they would be escaped.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     escaped(json, |out, letter| {

@@ -1,7 +1,7 @@
-//! A secret that is never printed.
+//! A secret that `Debug` does not print.
 //!
-//! The type wraps `secrecy` and adds equality, because a reload compares configurations to keep
-//! the state of unchanged targets.
+//! The type wraps `secrecy::SecretString` and adds equality, because a reload compares
+//! configurations to keep the state of unchanged targets.
 
 use std::fmt;
 

@@ -26,7 +26,7 @@ pub struct Settings {
     pub location: String,
     /// Settings of the daemon's own HTTP endpoint.
     pub server: ServerSettings,
-    /// Limits on concurrent probes and on the time to shut down.
+    /// Limits on the number of concurrent probes and on the duration of a shutdown.
     pub scheduler: SchedulerSettings,
     /// Settings of name resolution.
     pub resolver: ResolverSettings,
@@ -45,14 +45,15 @@ pub struct Settings {
     pub targets: Vec<Arc<Target>>,
     /// Targets of this location that only other shards probe.
     pub elsewhere: Vec<Arc<Target>>,
-    /// Maintenance windows, in which probes continue but no notifications are sent.
+    /// Maintenance windows, in which probes continue but no incident opens and no notification is
+    /// sent.
     pub maintenance: Vec<MaintenanceWindow>,
 }
 
 /// A validated file of custom rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleFile {
-    /// The path of the file, as specified by the user.
+    /// The path of the file, as shown in messages.
     pub name: String,
     /// The content of the file, in TOML.
     pub text: String,
@@ -67,8 +68,8 @@ pub struct ShardSettings {
     pub replicas_per_target: u32,
     /// The configured index of this daemon.
     pub index: ShardIndex,
-    /// The resolved index of this daemon; `None` until it is resolved at the start of the daemon.
-    /// Until then, `targets` contains all targets of the location.
+    /// The resolved index of this daemon. `None` if `total` is 1, and before the index is resolved;
+    /// until then, [`Settings::targets`] contains all targets of the location.
     pub own: Option<u32>,
 }
 
@@ -77,7 +78,7 @@ pub struct ShardSettings {
 pub enum ShardIndex {
     /// A fixed index, less than the number of shards.
     At(u32),
-    /// The number at the end of the pod name or host name.
+    /// The number at the end of the environment variable `POD_NAME` or `HOSTNAME`.
     Auto,
 }
 
@@ -89,7 +90,7 @@ pub struct ServerSettings {
     /// Whether `POST /-/reload` is accepted. `None` means that it is accepted if the endpoint
     /// listens on loopback or requires authentication.
     pub allow_reload: Option<bool>,
-    /// TLS, users and limits of the endpoint.
+    /// TLS, users, rate limit and response headers of the endpoint.
     pub web: WebSettings,
 }
 
@@ -155,11 +156,12 @@ pub struct CloudWatchSettings {
     pub destinations: BTreeMap<String, DestinationSettings>,
     /// CloudWatch namespace of the metrics.
     pub namespace: String,
-    /// ARNs notified by the alarms of all targets and by the heartbeat alarm.
+    /// ARNs notified by the heartbeat alarm and by the targets' alarms in the main destination. A
+    /// target can override the ARNs for its alarm.
     pub alarm_actions: Vec<String>,
     /// Whether alarms send notifications. Alarms and tags are written in either case.
     pub actions_enabled: bool,
-    /// Period of metrics: 60 s, or 10 s for high-resolution metrics and alarms, which cost
+    /// Period of the metrics: 60 s, or 10 s for high-resolution metrics and alarms, which cost
     /// more.
     pub resolution: Duration,
     /// How long datapoints that could not be sent are kept for another attempt: 1 hour to 13 days.
@@ -178,7 +180,8 @@ pub struct DestinationSettings {
     pub role: Option<Role>,
     /// Endpoint of a CloudWatch emulator; `None` means the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
-    /// ARNs notified by the alarms of the destination's targets and by its heartbeat alarm.
+    /// ARNs notified by the heartbeat alarm and by the targets' alarms in this destination. A
+    /// target can override the ARNs for its alarm.
     pub alarm_actions: Vec<String>,
     /// Whether alarms send notifications. Alarms and tags are written in either case.
     pub actions_enabled: bool,
@@ -204,38 +207,39 @@ pub enum DriftPolicy {
 }
 
 /// Settings of evidence requests to AWS about failed probes. No evidence is requested for a
-/// target whose declarations name no API, function or log group.
+/// target whose AWS declarations name no API, function or log group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceSettings {
-    /// Whether evidence is requested; on by default, since targets opt in by their declarations.
+    /// Whether evidence is requested; on by default, since a target opts in by its AWS
+    /// declarations.
     pub enabled: bool,
     /// Time from the end of a failed request until metrics are first read.
     pub first_look: Duration,
-    /// Time from the end of the function's timeout until all datapoints of the metrics are expected
-    /// to have arrived.
+    /// Time within which all datapoints of the metrics are expected to arrive. It starts when the
+    /// function's timeout, counted from the end of the request, has passed.
     pub settle: Duration,
     /// Maximum estimated cost of metric queries per day (UTC), in US dollars. Zero disables metric
     /// queries.
     pub max_daily_cost: f64,
     /// Maximum number of requests to AWS per second, over all regions and roles; at least 1.
     pub max_requests_per_second: u32,
-    /// Endpoint of a CloudWatch emulator; `None` means the endpoint of CloudWatch.
+    /// Endpoint of an AWS emulator; `None` means the `endpoint_url` of [`CloudWatchSettings`].
     pub endpoint_url: Option<String>,
 }
 
 /// A window in which probes continue but no incident opens and no notification is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaintenanceWindow {
-    /// Name of the window, for the readers of the configuration.
+    /// Name of the window, which identifies the window in error messages.
     pub name: String,
     /// Globs for target names (`*` matches any characters). If empty, the window applies to all
     /// targets.
     pub targets: Vec<String>,
-    /// Times at which the window is open.
+    /// When the window is open.
     pub when: MaintenanceTime,
 }
 
-/// The times at which a maintenance window is open.
+/// When a maintenance window is open: once, or every week.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MaintenanceTime {
     /// The window opens once.
@@ -247,9 +251,9 @@ pub enum MaintenanceTime {
     },
     /// The window opens every week.
     Weekly {
-        /// Days on which the window opens.
+        /// Days of the week on which the window opens.
         days: Vec<Weekday>,
-        /// Local time at which the window opens.
+        /// Time of day at which the window opens, in `zone`.
         at: Time,
         /// Length of the window; at most a week.
         lasting: Duration,

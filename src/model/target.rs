@@ -44,19 +44,19 @@ pub struct Target {
     pub confirm_after: Duration,
     /// The request to send.
     pub request: RequestSettings,
-    /// Trusted roots and the client certificate.
+    /// Additional trusted roots, the client certificate, and whether certificates are verified.
     pub tls: TlsSettings,
     /// The conditions that a healthy response must satisfy.
     pub expect: Expectations,
-    /// The numbers of consecutive results that change the health.
+    /// The numbers of consecutive results that change the target's health.
     pub health: HealthSettings,
-    /// Credentials to send with the request; `None` to send no credentials.
+    /// Credentials for the endpoint; `None` if the table `auth` is not configured.
     pub auth: Option<Auth>,
     /// The AWS resources behind the endpoint, as declared by the user.
     pub aws: AwsDeclarations,
-    /// The CloudWatch alarms of this target.
+    /// Settings of this target's CloudWatch alarms.
     pub alarm: AlarmSettings,
-    /// The CloudWatch metrics of this target.
+    /// Settings of this target's CloudWatch metrics.
     pub cloudwatch: TargetCloudWatch,
     /// Hops that requests can connect to directly, the outermost first.
     pub layers: Vec<Layer>,
@@ -70,7 +70,8 @@ pub struct Target {
 pub struct RequestSettings {
     /// The HTTP method of the request.
     pub method: String,
-    /// Request headers. After a redirect to another origin, headers with a secret are not sent.
+    /// Request headers. After a redirect to another origin, headers that contain a secret, or whose
+    /// names suggest one, are not sent.
     pub headers: Vec<(String, HeaderText)>,
     /// The request body; may be empty.
     pub body: Arc<[u8]>,
@@ -80,7 +81,7 @@ pub struct RequestSettings {
     pub ip: IpVersion,
     /// Whether to reuse the connection for the next probe instead of opening a new connection.
     pub reuse_connection: bool,
-    /// Whether cookies set by a response are sent with the later redirects of the same probe.
+    /// Whether cookies set by a redirect are sent with the later requests of the same probe.
     pub cookies: bool,
     /// HTTP versions that the probe may use.
     pub http: HttpChoice,
@@ -89,12 +90,13 @@ pub struct RequestSettings {
     pub server_name: Option<String>,
     /// DNS servers to query. If empty, the DNS servers of the daemon are used.
     pub resolver: Vec<SocketAddr>,
-    /// URL of a proxy: `http`, `https`, `socks5` or `socks5h`, without credentials.
+    /// URL of a proxy: `http`, `https`, `socks5` or `socks5h`, without credentials. `None` means a
+    /// direct connection.
     pub proxy: Option<Url>,
-    /// Credentials for the proxy.
+    /// Credentials for the proxy, if it requires any.
     pub proxy_auth: Option<ProxyAuth>,
     /// Maximum size of the decompressed body that is kept, in bytes. The rest of the body is read
-    /// and counted until the deadline.
+    /// and counted, up to the prober's read limit.
     pub body_limit: usize,
     /// Link-local and metadata addresses that this target is allowed to connect to.
     pub allow_addresses: Vec<IpAddr>,
@@ -108,7 +110,7 @@ pub struct RequestSettings {
 pub enum HeaderText {
     /// A value in the configuration, which is not a secret.
     Plain(String),
-    /// A secret value, read from a file or an environment variable.
+    /// A secret value, read from a file, an environment variable or a systemd credential.
     Secret(Secret),
 }
 
@@ -165,13 +167,13 @@ pub struct TlsIdentity {
     pub key: Secret,
 }
 
-/// The numbers of consecutive results that change the health.
+/// The numbers of consecutive results that change the health of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthSettings {
-    /// Number of consecutive failures until `down`, and of degraded results until `degraded`; at
-    /// least 1.
+    /// Number of consecutive failed results until `down`, and of consecutive failed or degraded
+    /// results until `degraded`; at least 1.
     pub consecutive_failures: u32,
-    /// Number of consecutive successes until `up` again; at least 1.
+    /// Number of consecutive successful results until `up` again; at least 1.
     pub consecutive_successes: u32,
 }
 
@@ -282,7 +284,8 @@ impl Target {
             way,
             (request.http, &request.server_name, &request.resolver),
         );
-        // Secrets are redacted in `Debug`, so a new password does not change the fingerprint.
+        // `Debug` redacts secrets, so a new token in a header or in `auth` does not change the
+        // fingerprint.
         let all = (sent, connection, &self.auth, &self.aws);
         let Self { url, timeout, .. } = self;
         let body = &request.body;
@@ -292,8 +295,8 @@ impl Target {
 
 impl RequestSettings {
     /// Returns whether the settings contain a `connect_to` that cannot apply to a URL with this
-    /// scheme. A plain HTTP request through an HTTP proxy is sent to the proxy, which chooses the
-    /// host and port by the URL.
+    /// scheme. For a plain HTTP request through an HTTP proxy, the proxy connects to the host and
+    /// port in the URL.
     #[must_use]
     pub fn ignores_connect_to(&self, scheme: &str) -> bool {
         let is_socks = |proxy: &Url| proxy.scheme().starts_with("socks");
@@ -335,7 +338,7 @@ pub fn redacted_url(mut url: Url) -> Url {
     url
 }
 
-/// Returns the redacted URL for display. A removed query is shown as `?…`.
+/// Returns the URL for display, redacted as in [`redacted_url`]. A removed query is shown as `?…`.
 #[must_use]
 pub fn shown_url(url: &Url) -> String {
     let query = url.query().map_or("", |_| "?…");

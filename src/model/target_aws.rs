@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-/// The AWS resources behind a target; `None` means unknown.
+/// The AWS resources behind a target; `None` means unknown unless stated otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AwsDeclarations {
     /// Region of the API and the function. `None` means the region in the host name of the URL,
     /// else the region of the CloudWatch settings.
     pub region: Option<String>,
-    /// ARN of the role to assume when requesting evidence.
+    /// ARN of the role to assume when requesting evidence; `None` means the credentials of the AWS
+    /// SDK's default chain.
     pub role_arn: Option<String>,
     /// External id that the trust policy of `role_arn` may require.
     pub external_id: Option<String>,
@@ -29,7 +30,7 @@ pub struct AwsDeclarations {
     pub qualifier: Option<String>,
     /// Kind of the integration behind the route.
     pub integration: Option<Integration>,
-    /// Integration timeout of the API.
+    /// Integration timeout of the API; `None` means the default of the API type.
     pub integration_timeout: Option<Duration>,
     /// Timeout of the function.
     pub function_timeout: Option<Duration>,
@@ -42,7 +43,7 @@ pub struct AwsDeclarations {
     /// Log group of the REST API's execution log.
     pub execution_log_group: Option<String>,
     /// Path of control requests: an absolute path on the target's host that does not reach the
-    /// function.
+    /// function. `None` means that no control requests are sent.
     pub control_path: Option<String>,
 }
 
@@ -71,7 +72,7 @@ pub enum Authorizer {
 }
 
 impl AwsDeclarations {
-    /// Returns whether a resource is declared for which AWS has metrics or logs.
+    /// Returns whether a resource with metrics or logs is declared: a function, API or log group.
     #[must_use]
     pub const fn names_evidence(&self) -> bool {
         self.function.is_some()
@@ -98,8 +99,8 @@ impl Default for AwsDeclarations {
             integration_timeout: None,
             function_timeout: None,
             authorizer: None,
-            // This is the cautious default: if a function also serves other traffic, its metrics
-            // prove less about the probes.
+            // `true` is the cautious default, because the metrics of a function that also serves
+            // other traffic prove less about the probes.
             shared: true,
             access_log_group: None,
             execution_log_group: None,

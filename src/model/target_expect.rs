@@ -1,39 +1,40 @@
-//! The conditions that a healthy response of a target satisfies.
+//! The conditions that a healthy response of a target must satisfy.
 
 use std::time::Duration;
 
 /// The conditions that a healthy response must satisfy. All of them must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectations {
-    /// Inclusive ranges of status codes; the status must be in one of them.
+    /// Inclusive ranges of status codes; the status must be in one of them. If empty, the range is
+    /// 200 to 299.
     pub status: Vec<(u16, u16)>,
     /// Conditions on headers, with lowercase header names.
     pub headers: Vec<(String, TextMatch)>,
     /// Conditions on the body.
     pub body: Vec<BodyMatch>,
-    /// Duration above which a probe is degraded (`too-slow`), not failed.
+    /// Duration above which a probe is degraded (`too-slow`), not failed; `None` means no limit.
     pub slower_than: Option<Duration>,
     /// Minimum number of days until the certificate expires. With fewer days, a probe is degraded
-    /// (`certificate-expiring`).
+    /// (`certificate-expiring`). `None` means no minimum.
     pub certificate_days: Option<u32>,
 }
 
-/// A condition on a header value.
+/// A condition on the values of a header.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TextMatch {
-    /// The value is equal to this text.
+    /// At least one value of the header is equal to this text.
     Equals(String),
-    /// The value contains this text.
+    /// At least one value of the header contains this text.
     Contains(String),
-    /// The pattern matches anywhere in the value.
+    /// The pattern matches anywhere in at least one value of the header.
     Regex(Pattern),
     /// No value of the header is equal to this text.
     Differs(String),
     /// No value of the header contains this text.
     Lacks(String),
-    /// The pattern matches no value of the header.
+    /// The pattern does not match anywhere in any value of the header.
     NoMatch(Pattern),
-    /// The header is present if `true`, and absent if `false`.
+    /// The header must be present if `true`, and absent if `false`.
     Exists(bool),
 }
 
@@ -76,7 +77,7 @@ pub enum JsonTest {
     /// At least one value is selected, and no selected value is a string in which the pattern
     /// matches anywhere.
     NoMatch(Pattern),
-    /// At least one value is selected if `true`, and none if `false`.
+    /// At least one value must be selected if `true`, and none if `false`.
     Exists(bool),
 }
 

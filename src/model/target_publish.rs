@@ -10,13 +10,14 @@ use crate::model::text_enum::text_enum;
 /// Settings of a target's alarm and of its per-cause alarms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmSettings {
-    /// Whether this target has an alarm.
+    /// Whether this target has alarms, provided that its metric `Down` is published.
     pub enabled: bool,
-    /// Number of periods that are evaluated (N of "M of N"); at least 1.
+    /// Number of periods that are evaluated (N in "M out of N"); at least 1.
     pub periods: u32,
-    /// Number of datapoints that must breach (M of "M of N"); 1 to `periods`.
+    /// Number of datapoints that must be breaching (M in "M out of N"); 1 to `periods`.
     pub datapoints: u32,
-    /// How missing datapoints are treated.
+    /// How the target's alarm treats missing datapoints. Per-cause alarms treat them as not
+    /// breaching.
     pub missing: MissingData,
     /// ARNs to notify instead of the `alarm_actions` of the target's destination. If empty, no ARN
     /// is notified; `None` means the `alarm_actions` of the destination.
@@ -25,16 +26,16 @@ pub struct AlarmSettings {
     pub causes: Vec<CauseAlarm>,
 }
 
-/// A per-cause alarm, which notifies the team that acts on one cause. It exists in addition to the
-/// target's alarm, and is in `ALARM` while the target is down with this cause.
+/// A per-cause alarm, which notifies the team that acts on one cause. The alarm exists in addition
+/// to the target's alarm, and is in `ALARM` while the target is down with this cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CauseAlarm {
     /// The id of a cause in the rulebook.
     pub cause: CauseId,
     /// The owner of the cause, from the rulebook.
     pub owner: Owner,
-    /// ARNs to notify: the ARNs of the cause, else the ARNs of its owner. Empty if neither is
-    /// configured.
+    /// ARNs to notify: those configured for the cause, else those configured for its owner. Empty
+    /// if none are configured.
     pub actions: Vec<String>,
 }
 
@@ -43,11 +44,11 @@ pub struct CauseAlarm {
 pub enum MissingData {
     /// The alarm keeps its state.
     Ignore,
-    /// Missing datapoints are breaching.
+    /// Missing datapoints count as breaching.
     Breaching,
-    /// Missing datapoints are not breaching.
+    /// Missing datapoints count as not breaching.
     NotBreaching,
-    /// The alarm changes to `INSUFFICIENT_DATA`: CloudWatch's default.
+    /// The alarm changes to `INSUFFICIENT_DATA`. This is CloudWatch's default.
     Missing,
 }
 
@@ -66,16 +67,16 @@ text_enum! {
     /// The CloudWatch metrics of a target.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum CloudWatchMetric {
-        /// 1 if the target's health is `down`, otherwise 0. The health changes only after the
-        /// configured number of consecutive equal results.
+        /// 1 if the target's health is `down`, 0 if it is `up` or `degraded`. Unlike `Failed`, it
+        /// changes only after a configured number of consecutive results.
         Down = "Down",
         /// 1 for each failed probe, 0 for each other probe.
         Failed = "Failed",
         /// Duration of each probe, in seconds.
         Duration = "Duration",
-        /// Duration of the processing phase, in seconds.
+        /// Duration of the processing phase of each probe that reached it, in seconds.
         Processing = "Processing",
-        /// Number of failed probes, with the dimension `Cause`.
+        /// 1 for each failed probe, with the dimension `Cause`; the sum is the number of failures.
         Failures = "Failures",
     }
 }

@@ -1,7 +1,7 @@
 //! A macro for enums in which each variant has a fixed text.
 //!
-//! The texts are contracts (label values, JSON, rules, the store), so they are written out and do
-//! not change when a variant is renamed. The macro generates the list of variants and the
+//! The texts are part of interfaces (label values, JSON, rules, the store), so they are written out
+//! and do not change when a variant is renamed. The macro generates the list of variants and the
 //! conversions. Unlike the crate `strum`, it generates an array `ALL` and a `const fn` `as_str`.
 
 /// Declares an enum with `ALL`, `as_str`, `parse` and `Display`.

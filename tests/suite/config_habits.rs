@@ -517,7 +517,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ),
     (
         "expect",
-        "body = { json = { state = { contian = \"UP\" } } }",
+        "body = { json = { state = { contain = \"UP\" } } }",
         "write \"contains\"",
     ),
     (
@@ -568,7 +568,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "[[inputs.http_response]]\nurls = [\"https://a.example/\"]\nresponse_timeout = \"5s\"\n",
-        "inputs.http_response: unknown key `response_timeout`; write `timeout = \"5s\"`",
+        "inputs.http_response[1].response_timeout: unknown key `response_timeout`; write `timeout = \"5s\"`",
     ),
     (
         "[agent]\ninterval = \"10s\"\nflush_interval = \"10s\"\n",

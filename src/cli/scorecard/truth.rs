@@ -147,7 +147,8 @@ mod tests {
             &[],
             Err(
                 "target a: label injected: `Throttled!` is not a cause id: use 2 to 64 lowercase \
-                 letters, digits and single hyphens, starting with a letter",
+                 letters, digits and single hyphens, starting with a letter and not ending with a \
+                 hyphen",
             ),
         );
         assert!(expectation("orders").unwrap_err().contains("TARGET=CAUSE"));

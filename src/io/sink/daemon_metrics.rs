@@ -94,7 +94,7 @@ daemon_metrics! {
     );
     alarms_drifted: IntGauge = gauge(
         "probecause_alarms_drifted",
-        "Alarms that were manually changed or deleted and have not been restored."
+        "Alarms that were changed or deleted by hand and have not been restored."
     );
     store_up: IntGauge = gauge(
         "probecause_store_up",

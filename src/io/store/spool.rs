@@ -52,8 +52,8 @@ pub(super) fn count(connection: &Connection, destination: &str) -> Result<u64, S
     Ok(statement.query_row([destination], unsigned)?)
 }
 
-/// Inserts datapoints. If a row with the same id exists, the time and the values of this row are
-/// replaced.
+/// Inserts datapoints. If a row with the same id exists, the timestamp and the values of this row
+/// are replaced.
 pub(super) fn save(transaction: &Transaction<'_>, rows: &[SpoolRow]) -> Result<(), StoreError> {
     let mut statement = transaction.prepare(
         "INSERT INTO spool (id, destination, series, at, points) VALUES (?1, ?2, ?3, ?4, ?5)

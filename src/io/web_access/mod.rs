@@ -2,8 +2,8 @@
 //! rate limit.
 //!
 //! `engine::server` applies these checks: TLS and client certificates to each connection, the rate
-//! limit and passwords to each request before it is routed. `no_verification` is for the client of
-//! the endpoint, the daemon's own health check.
+//! limit to each request, and passwords to each request except health checks. `no_verification` is
+//! for a client of the endpoint: the command `probecause healthcheck`.
 
 mod no_verification;
 mod passwords;

@@ -1,8 +1,9 @@
-//! Creates the TLS client configuration of the health check, which accepts any certificate.
+//! Creates a TLS client configuration that accepts any certificate, for `probecause healthcheck`.
 //!
-//! The certificate contains the daemon's public name, but the health check connects to a loopback
-//! address, so names and issuers are not verified. This is safe only because the health check sends
-//! no secrets, so do not use this configuration for anything else.
+//! The health check usually connects to a loopback address, which the daemon's certificate does not
+//! contain, and the issuer may be a private CA. Names and issuers are therefore not verified. This
+//! is safe only because the health check sends no secrets, so do not use this configuration for
+//! anything else.
 
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ use super::TlsError;
 #[derive(Debug)]
 struct NoVerification(Arc<CryptoProvider>);
 
-/// Creates a TLS client configuration for HTTP/1.1 that accepts any server certificate.
+/// Creates a TLS client configuration that accepts any server certificate. The configuration does
+/// not use ALPN, so the connection uses HTTP/1.1.
 ///
 /// # Errors
 /// Returns an error if the TLS library rejects its own default settings.

@@ -1,8 +1,9 @@
 //! Checks passwords against bcrypt hashes, without revealing by timing which users exist.
 //!
-//! By design, a bcrypt check takes about 0.1 s of CPU time. Checks therefore run one at a time, and
-//! correct passwords are cached. For an unknown user, the password is checked against a placeholder
-//! hash of cost 10, so that the check takes as long as for a known user with a hash of this cost.
+//! By design, a bcrypt check takes about 0.1 s of CPU time. To limit the load, checks run one at a
+//! time, and successful checks are cached. For an unknown user, the password is checked against a
+//! placeholder hash of cost 10, so that the check takes as long as for a known user with a hash of
+//! this cost.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -12,7 +13,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::model::secret::Secret;
 
-/// A password checker with the users, their password hashes, and a cache of correct passwords.
+/// A password checker with the users, their password hashes, and a cache of successful checks.
 #[derive(Debug)]
 pub struct Passwords {
     users: BTreeMap<String, Secret>,
@@ -27,16 +28,16 @@ pub struct Passwords {
     hash_keys: RandomState,
 }
 
-/// Maximum number of running and waiting checks, so that a request waits at most one to two seconds
-/// for its check.
+/// Maximum number of running and waiting checks. If a check takes 0.1 s, a request waits less than
+/// two seconds for its result.
 const MAX_PENDING: usize = 16;
 
-/// Maximum number of cached passwords, which is more than the expected number of users. A full
-/// cache is cleared.
+/// Maximum number of entries in the cache of successful checks, which is more than the expected
+/// number of users. A full cache is cleared before the next entry is added.
 const MAX_VERIFIED: usize = 1000;
 
-/// The placeholder hash that is checked for an unknown user. Nobody knows its password, which was
-/// random and was discarded.
+/// The placeholder hash against which the password of an unknown user is checked. No known password
+/// matches: the hash was made from a random password, which was discarded.
 const UNKNOWN_USER_HASH: &str = "$2b$10$2dGDFCLU7MvFjCI9fXCXNejSUTb063Sw0PhHZc7ZL9VoPObCZR8Wm";
 
 impl Passwords {
@@ -52,14 +53,15 @@ impl Passwords {
         }
     }
 
-    /// Returns whether users are configured, in which case each request needs a password.
+    /// Returns whether users are configured. If so, requests need a password, except those to the
+    /// public paths of the server.
     #[must_use]
     pub fn are_required(&self) -> bool {
         !self.users.is_empty()
     }
 
-    /// Returns whether the user exists and has this password. Returns false without a check if too
-    /// many other checks are running or waiting.
+    /// Returns whether the user exists and has this password. Returns false without a check if
+    /// `MAX_PENDING` other checks are running or waiting.
     pub async fn verify(self: &Arc<Self>, user: &str, password: &str) -> bool {
         let hash = self
             .users

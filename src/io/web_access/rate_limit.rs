@@ -9,14 +9,14 @@ use crate::model::settings::web::RateLimit;
 #[derive(Debug)]
 pub struct TokenBucket {
     limit: RateLimit,
-    /// The bucket contains one token for each interval that has passed since this time, but at most
-    /// `burst` tokens.
+    /// The instant from which the tokens are counted: the bucket contains one token for each
+    /// `interval` since then, but at most `burst` tokens.
     empty_at: Mutex<Instant>,
 }
 
 /// The default rate limit: 100 requests per second, with bursts of 200. The limit is far above the
-/// needs of ten scrapers, dashboards and users, and low enough that a flood of requests does not
-/// delay probes.
+/// needs of ten clients, such as scrapers and dashboards, and low enough that a flood of requests
+/// does not delay probes.
 const DEFAULT_LIMIT: RateLimit = RateLimit {
     interval: Duration::from_millis(10),
     burst: 200,
@@ -35,11 +35,11 @@ impl TokenBucket {
         }
     }
 
-    /// Removes a token from the bucket. Returns false if the bucket is empty.
+    /// Removes a token from the bucket and returns true. Returns false if the bucket is empty.
     pub fn take(&self, now: Instant) -> bool {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // A bucket that was empty `interval * burst` ago is full. An earlier `empty_at` would stand
-        // for more than `burst` tokens, so `full` is used instead.
+        // A bucket that was empty at `full`, `interval * burst` ago, is now full. An earlier
+        // `empty_at` would count more than `burst` tokens, so it is replaced with `full`.
         let full = now.checked_sub(self.limit.interval * self.limit.burst);
         let since = full.map_or(*empty_at, |full| full.max(*empty_at));
         if now.saturating_duration_since(since) < self.limit.interval {

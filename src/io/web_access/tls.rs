@@ -20,7 +20,7 @@ use crate::model::settings::web::{ClientAuth, ServerTls};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The server certificate or its key is unusable.
-    #[error("the certificate or its key is unusable: {0}; use a matching pair of PEM files")]
+    #[error("the certificate or its key is unusable: {0}; use a matching pair in PEM format")]
     Identity(String),
     /// The CA certificates for client authentication are unusable.
     #[error("the client CA certificates are unusable: {0}; use PEM certificates")]
@@ -30,8 +30,8 @@ pub enum TlsError {
     Library(String),
 }
 
-/// Builds the TLS server configuration of the endpoint. If `http2` is true, ALPN also offers
-/// HTTP/2.
+/// Builds the TLS server configuration of the endpoint. ALPN selects HTTP/2 or HTTP/1.1 if `http2`
+/// is true, and only HTTP/1.1 otherwise.
 ///
 /// # Errors
 /// Returns a [`TlsError`] that names the unusable part of the settings.
@@ -67,7 +67,7 @@ pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, TlsEr
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match chain {
-        Ok(chain) if chain.is_empty() => Err("the file contains no certificate".to_owned()),
+        Ok(chain) if chain.is_empty() => Err("the PEM text contains no certificate".to_owned()),
         Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),
     }
@@ -160,7 +160,7 @@ impl ClientCertVerifier for AllowedNamesVerifier {
 }
 
 /// Returns the subject alternative names of a certificate: DNS names, IP addresses, email addresses
-/// and URIs. Returns no names if the certificate cannot be parsed.
+/// and URIs. Returns an empty list if there are none or the certificate cannot be parsed.
 fn alternative_names(certificate: &CertificateDer<'_>) -> Vec<String> {
     use x509_parser::extensions::GeneralName;
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {

@@ -1,5 +1,5 @@
-//! TLS, users and limits of the daemon's own endpoint, as configured in a web configuration
-//! file in the format of Prometheus's exporter-toolkit.
+//! TLS, users, rate limit and response headers of the daemon's own endpoint, from a web
+//! configuration file in the format of Prometheus's exporter-toolkit.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,10 +19,10 @@ pub struct WebSettings {
     pub rate: Option<RateLimit>,
     /// Headers added to every response.
     pub headers: Vec<(String, String)>,
-    /// Whether HTTP/2 is offered with TLS.
+    /// Whether the endpoint supports HTTP/2 over TLS.
     pub http2: bool,
-    /// The files that were read, starting with the web configuration file. With `--watch`, the
-    /// daemon watches these files for changes.
+    /// The files that were read: the web configuration file, then the files that it names. With
+    /// `--watch`, the daemon watches these files for changes.
     pub files: Vec<PathBuf>,
 }
 
@@ -45,10 +45,11 @@ pub enum ClientAuth {
     /// No certificate is requested.
     #[default]
     None,
-    /// A certificate is optional, but must be signed by one of these authorities (PEM).
+    /// A certificate is optional. If a client presents one, it must be signed by one of these
+    /// authorities (PEM).
     IfGiven(Arc<[u8]>),
-    /// A certificate is required. It must be signed by one of these authorities (PEM) and,
-    /// if the list is not empty, contain one of these names.
+    /// A certificate is required. It must be signed by one of these authorities (PEM) and, if the
+    /// list is not empty, have one of these subject alternative names.
     Required(Arc<[u8]>, Vec<String>),
 }
 

@@ -35,13 +35,15 @@ const FAILS_DURING_OUTAGE: &str = "t1";
 /// A target that fails once CloudWatch is back.
 const FAILS_AFTER_OUTAGE: &str = "t2";
 
-/// Share of the probes between two scrapes that started at most 10 ms late.
+/// Share of the probes between two scrapes that started at most a second late. A scheduler that
+/// waits for a call to CloudWatch is late by several seconds. Smaller delays depend on what else
+/// runs on this machine.
 fn share_on_time(before: &str, after: &str) -> f64 {
     let count = |bound: &str| {
         let series = format!("probecause_schedule_lag_seconds_bucket{{le=\"{bound}\"}} ");
         metric_value(after, &series) - metric_value(before, &series)
     };
-    count("0.01") / count("+Inf")
+    count("1") / count("+Inf")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +120,7 @@ async fn stop_cloudwatch(
     let on_time = share_on_time(&before.0, &after.0);
     let control_on_time = share_on_time(&before.1, &after.1);
     println!(
-        "probes within 10 ms of their slot: {on_time:.4}, in the daemon without CloudWatch {control_on_time:.4}"
+        "probes within a second of their slot: {on_time:.4}, in the daemon without CloudWatch {control_on_time:.4}"
     );
     assert_eq!(control.terminate().await, Some(0));
     assert!(

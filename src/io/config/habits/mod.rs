@@ -15,6 +15,8 @@ mod times;
 mod urls;
 mod values;
 
+use std::borrow::Cow;
+
 use serde_json::Value as Json;
 
 use super::schema;
@@ -125,6 +127,11 @@ const LAYER_ADDRESSES: [&str; 5] = ["url", "address", "host", "endpoint", "targe
 
 /// Returns the remedy for a key of another tool or of another table, or `None` for any other key.
 pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
+    let section = as_target(written.section);
+    let written = Written {
+        section: &section,
+        ..written
+    };
     let name = normal(written.key);
     if written.section == "target.layer" && LAYER_ADDRESSES.contains(&name.as_str()) {
         let text = "write `connect_to = \"HOST:PORT\"`; Host, server name and path are those of \
@@ -164,6 +171,28 @@ pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
 fn contains_tables(value: &Json) -> bool {
     let items = value.as_array();
     items.is_some_and(|items| items.iter().any(Json::is_object))
+}
+
+/// Returns the section `target` or one of its tables for a section in another tool's list of
+/// targets, such as `targets.request`, `endpoints` or `inputs.http_response`. Returns any other
+/// section unchanged.
+fn as_target(section: &str) -> Cow<'_, str> {
+    let (first, rest) = section.split_once('.').unwrap_or((section, ""));
+    if first.is_empty() || schema::MAIN.contains(&first) || !names_targets(first) {
+        return section.into();
+    }
+    let is_table = |name: &str| schema::OF_TARGET.iter().any(|(table, _)| *table == name);
+    // A name in between, such as `http_response`, is not a table of a target.
+    let rest = match rest.split_once('.') {
+        _ if is_table(rest) => rest,
+        Some((_, inner)) => inner,
+        None => "",
+    };
+    if rest.is_empty() {
+        "target".into()
+    } else {
+        format!("target.{rest}").into()
+    }
 }
 
 /// Returns whether the value of a key with this name may be a secret.

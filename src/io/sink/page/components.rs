@@ -1,4 +1,4 @@
-//! HTML components shared by all pages: frame, states, causes, times, phase diagrams.
+//! HTML components shared by all pages: frame, states, causes, durations, timestamps, diagrams.
 //!
 //! Color is never the only signal: every state also has a word and a symbol.
 

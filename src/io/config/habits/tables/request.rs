@@ -12,7 +12,7 @@ const NO_SWITCH: &str = "remove it; every [[target]] is probed; to suppress noti
 pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     // Keys for the endpoint and its name.
     key(
-        "uri endpoint address server hostname websiteurl link href urlstring",
+        "uri endpoint address hostname websiteurl link href urlstring",
         "",
         "url",
         urls::url,
