@@ -222,7 +222,7 @@ async fn an_alias_of_many_names_is_followed_as_far_as_it_leads() {
     check(&seen, Some((FaultKind::ResolverFailure, Phase::Resolve)));
     let detail = seen.fault.unwrap().detail;
     assert!(
-        detail.contains("an alias of more than 16 names"),
+        detail.contains("form a chain of more than 16 names"),
         "{detail}"
     );
 }
