@@ -406,6 +406,11 @@ fn rest_api(kind: Kind, random: &mut Random) -> Parts {
     const INTERNAL: &str = r#"{"message": "Internal server error"}"#;
     const SERVER: &str = "InternalServerErrorException";
     const TIMED_OUT: &str = r#"{"message": "Endpoint request timed out"}"#;
+    const FORBIDDEN: (u16, &str, Option<&str>) = (
+        403,
+        r#"{"message":"Forbidden"}"#,
+        Some("ForbiddenException"),
+    );
     let (status, body, error) = match kind {
         Kind::IntegrationTimeout => (504, TIMED_OUT, Some(SERVER)),
         // A connection attempt that hangs runs into the API's limit; a refused one does not.
@@ -429,27 +434,15 @@ fn rest_api(kind: Kind, random: &mut Random) -> Parts {
             r#"{"message":"Unauthorized"}"#,
             Some("UnauthorizedException"),
         ),
-        Kind::Blocked => (
-            403,
-            r#"{"message":"Forbidden"}"#,
-            Some("ForbiddenException"),
-        ),
-        Kind::Forbidden if random.chance(0.5) => (
-            403,
-            r#"{"message":"Forbidden"}"#,
-            Some("ForbiddenException"),
-        ),
+        Kind::Blocked => FORBIDDEN,
+        Kind::Forbidden if random.chance(0.5) => FORBIDDEN,
         Kind::Forbidden => (
             403,
             r#"{"Message":"User is not authorized to access this resource"}"#,
             Some("AccessDeniedException"),
         ),
         // A stage that does not exist.
-        Kind::RouteNotFound if random.chance(0.2) => (
-            403,
-            r#"{"message":"Forbidden"}"#,
-            Some("ForbiddenException"),
-        ),
+        Kind::RouteNotFound if random.chance(0.2) => FORBIDDEN,
         Kind::RouteNotFound => (
             403,
             r#"{"message":"Missing Authentication Token"}"#,

@@ -239,8 +239,7 @@ mod tests {
 
     #[test]
     fn values_differ_match_and_exist() {
-        let compiled = || Pattern(regex::Regex::new("^U").unwrap());
-        let (pattern, no_match) = (JsonTest::Regex(compiled()), JsonTest::NoMatch(compiled()));
+        let pattern = JsonTest::Regex(Pattern(regex::Regex::new("^U").unwrap()));
         let body = r#"{"n":3,"s":"UP","list":[1,5],"empty":[]}"#;
         for (path, test, message) in [
             ("n", JsonTest::Differs(4.into()), None),
@@ -267,6 +266,33 @@ mod tests {
                 pattern,
                 Some("body has 3 instead of a string that matches `^U` at `n`"),
             ),
+            ("none", JsonTest::Exists(false), None),
+            (
+                "none",
+                JsonTest::Exists(true),
+                Some("body has no value at `none`"),
+            ),
+            ("n", JsonTest::Exists(true), None),
+            (
+                "n",
+                JsonTest::Exists(false),
+                Some("body has 3 instead of no value at `n`"),
+            ),
+            (
+                "empty[0]",
+                JsonTest::Exists(true),
+                Some("body has no value at `empty[0]`"),
+            ),
+        ] {
+            check_test(path, &test, body, message);
+        }
+    }
+
+    #[test]
+    fn values_lack_a_text_or_a_pattern() {
+        let no_match = JsonTest::NoMatch(Pattern(regex::Regex::new("^U").unwrap()));
+        let body = r#"{"n":3,"s":"UP"}"#;
+        for (path, test, message) in [
             ("s", JsonTest::Lacks("x".to_owned()), None),
             ("n", JsonTest::Lacks("x".to_owned()), None),
             (
@@ -284,22 +310,10 @@ mod tests {
                 no_match,
                 Some("body has \"UP\" instead of a string that does not match `^U` at `s`"),
             ),
-            ("none", JsonTest::Exists(false), None),
-            (
-                "none",
-                JsonTest::Exists(true),
-                Some("body has no value at `none`"),
-            ),
-            ("n", JsonTest::Exists(true), None),
             (
                 "n",
-                JsonTest::Exists(false),
-                Some("body has 3 instead of no value at `n`"),
-            ),
-            (
-                "empty[0]",
-                JsonTest::Exists(true),
-                Some("body has no value at `empty[0]`"),
+                JsonTest::NoMatch(Pattern(regex::Regex::new("3").unwrap())),
+                None,
             ),
         ] {
             check_test(path, &test, body, message);
