@@ -109,11 +109,11 @@ fn bars(observation: &Observation) -> Vec<String> {
 
 fn cause(verdict: &Verdict, color: bool) -> Vec<String> {
     let name = paint(verdict.cause.as_str(), 1, color);
-    let hop = verdict.hop.map(|hop| format!(", hop {hop}"));
+    let hop = verdict.hop.map(|hop| format!(", hop: {hop}"));
     let hop = hop.unwrap_or_default();
     let mut lines = vec![
         String::new(),
-        format!("  {name} ({}, {}{hop})", verdict.certainty, verdict.owner),
+        format!("  {name} ({}), owner: {}{hop}", verdict.certainty, verdict.owner),
         format!("  {}", verdict.title),
     ];
     if verdict.candidates.len() > 1 {

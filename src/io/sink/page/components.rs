@@ -74,8 +74,8 @@ pub(super) fn cause(verdict: &Verdict) -> Markup {
         a.cause href={ "/causes#" (verdict.cause) } title=(verdict.title) { (verdict.cause) }
         " "
         span.quiet.sure {
-            (verdict.certainty) " · " (verdict.owner)
-            @if let Some(hop) = verdict.hop { " · " (hop) }
+            (verdict.certainty) " · owner: " (verdict.owner)
+            @if let Some(hop) = verdict.hop { " · hop: " (hop) }
         }
     }
 }
