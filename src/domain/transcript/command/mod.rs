@@ -34,6 +34,8 @@ pub(super) struct Command {
     pub(super) is_windows: bool,
     /// Whether curl prints the headers of the response or a trace.
     pub(super) shows_headers: bool,
+    /// Whether curl follows redirects.
+    pub(super) follows: bool,
 }
 
 impl Command {
@@ -120,9 +122,7 @@ pub(super) fn find(line: &str, strict: bool) -> Option<&str> {
     if line.starts_with(['*', '<', '{', '}']) || line.starts_with("> ") && line.contains("HTTP/") {
         return None;
     }
-    let lower = line
-        .get(..line.len().min(MAX_PROMPT + 40))
-        .map_or_else(|| line.to_ascii_lowercase(), str::to_ascii_lowercase);
+    let lower = line[..line.floor_char_boundary(MAX_PROMPT + 40)].to_ascii_lowercase();
     PROGRAMS
         .iter()
         .filter_map(|program| {
