@@ -61,7 +61,7 @@ fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     // The certainty for this program's own output and for the log of a proxy is not lowered: the
     // facts come from a complete observation, or the rules for the log already allow for the rest.
     let most = if let Some(log) = &transcript.log {
-        of_log(log.template)
+        of_log(log.template, transcript.status_known)
     } else if !transcript.status_known {
         Certainty::Possible
     } else if !transcript.facts.is_empty() {
@@ -84,13 +84,15 @@ fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
 }
 
 /// Returns the maximum certainty for a line of a log of API Gateway. Only a phrase of AWS names the
-/// cause; what follows from statuses alone needs the headers of the response, which a log lacks.
-const fn of_log(template: LogTemplate) -> Certainty {
+/// cause; what follows from statuses alone needs the headers of the response, which a log lacks. A
+/// part of a log without the status may also lack a line that shows another cause.
+const fn of_log(template: LogTemplate, has_status: bool) -> Certainty {
     match template {
         LogTemplate::Unknown
         | LogTemplate::ThrottledByStatus
         | LogTemplate::RefusedWithoutError => Certainty::Possible,
-        _ => Certainty::Proven,
+        _ if has_status => Certainty::Proven,
+        _ => Certainty::Likely,
     }
 }
 
@@ -211,5 +213,18 @@ mod tests {
         let diagnoses = judge(&found.transcripts, &rulebook);
         let cause = diagnoses[0].cause().unwrap();
         assert_eq!(cause.as_str(), "unexpected-status");
+    }
+
+    #[test]
+    fn statuses_in_a_log_alone_prove_nothing() {
+        let found = super::super::read(
+            r#"{"requestId":"abc","status":"503","integrationStatus":"429","routeKey":"GET /"}"#,
+        );
+        let facts = facts(&found.transcripts[0], None);
+        assert_eq!(facts.text("log.template"), Some("throttled-by-status"));
+        assert_eq!(facts.number("log.integration_status"), Some(429.0));
+        // The backend may be one that returned the status itself, and no limit is known.
+        assert_eq!(facts.get("log.invoked"), None);
+        assert_eq!(facts.get("log.waited"), None);
     }
 }

@@ -13,6 +13,7 @@ use super::fault::curl;
 use super::glued::{is_prompt, split_glued};
 use super::json_doc::{self, Block};
 use super::object;
+use super::proxy_log;
 use super::status;
 use super::text::{Cleaner, Line};
 use super::time::clocks::Clock;
@@ -228,7 +229,8 @@ impl Reader {
         if self.traced(line, stamp, number) || self.timed(line) {
             return;
         }
-        if let Some(error) = curl::error(line) {
+        // nginx logs the messages of applications, which may contain errors of their own requests.
+        if let Some(error) = curl::error(line).filter(|_| !proxy_log::is_line(line)) {
             self.current_or_next();
             self.current.curl_failed(&error, number);
             if !self.current.is_answered() {
