@@ -139,6 +139,9 @@ fn json(transcript: &Transcript, diagnosis: &Diagnosis) -> serde_json::Value {
     if !transcript.timed {
         value["duration_seconds"] = serde_json::Value::Null;
     }
+    if !transcript.status_known {
+        value["status"] = serde_json::Value::Null;
+    }
     value
 }
 
@@ -149,10 +152,11 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
         printable(url(transcript)),
         transcript.line
     );
-    let status = observation.response.as_ref().map_or_else(
-        || "no response".to_owned(),
-        |response| format!("status {}", response.status),
-    );
+    let status = match &observation.response {
+        None => "no response".to_owned(),
+        Some(_) if !transcript.status_known => "status unknown".to_owned(),
+        Some(response) => format!("status {}", response.status),
+    };
     let time = if transcript.timed {
         format!(" after {:.3} s", observation.duration.as_secs_f64())
     } else {

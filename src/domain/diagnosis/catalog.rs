@@ -84,6 +84,8 @@ const TEMPLATES: &[&str] = &[
     "invalid-endpoint",
     "integration-internal-error",
     "tls-failed",
+    "response-not-mapped",
+    "header-clash",
     "function-missing",
     "refused-by-lambda",
     "response-too-large",

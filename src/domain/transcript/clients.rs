@@ -9,7 +9,7 @@ use super::message;
 use super::reader::Reader;
 use super::response::{RawResponse, header_of};
 use super::status;
-use super::time::clocks::Clock;
+use super::time::clocks::{Clock, Times};
 use super::time::trailer;
 use super::wget::{self, Event};
 
@@ -91,7 +91,7 @@ impl Reader {
         if let Some(time) = trailer::total(line) {
             self.record(Clock::Client, time);
         }
-        if self.powershell_body(line, number) {
+        if self.powershell_body(line, number) || self.client_page(line, number) {
             return;
         }
         if self.is_write_out() || self.dictionary(line, number) {
@@ -177,8 +177,25 @@ impl Reader {
         }
     }
 
+    /// Forgets the URL and the duration in an earlier entry of a log if that entry reports no fault
+    /// and `entry` is another one.
+    fn forget_entry(&mut self, entry: &Entry) {
+        let current = &mut self.current;
+        let is_from_message = current.request.is_of_message || current.entry != Entry::default();
+        if current.is_answered() || !is_from_message || !entry.is_apart(&current.entry) {
+            return;
+        }
+        if std::mem::take(&mut current.request.is_of_message) {
+            current.request.url = None;
+        }
+        if current.command.is_none() && current.wget_started.is_none() {
+            current.times = Times::default();
+        }
+        current.entry = Entry::default();
+    }
+
     /// Records an error message in the exchange that it belongs to.
-    fn message(&mut self, message: &message::Message, line: &str, number: usize) {
+    pub(super) fn message(&mut self, message: &message::Message, line: &str, number: usize) {
         let known = self
             .current
             .response
@@ -191,6 +208,7 @@ impl Reader {
         };
         self.awaits_body = false;
         let entry = Entry::of(line, self.stamp);
+        self.forget_entry(&entry);
         let is_done = self.current.source == Source::Wire && self.current.fault.is_some();
         if is_other
             || (is_done && message.status.is_none() && message.url.is_some())
@@ -208,6 +226,7 @@ impl Reader {
         if let Some(url) = message.url.clone().filter(|_| !has_url) {
             current.progress.uses_tls = url.scheme() == "https";
             current.request.url = Some(url);
+            current.request.is_of_message = true;
         }
         let Some(status) = message.status else {
             current.message(line, number);

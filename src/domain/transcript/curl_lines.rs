@@ -1,11 +1,16 @@
 //! Reads the lines of curl's `-v` output, which start with a mark such as `*`, `>` or `<`, and of
 //! curl's `--trace` output.
 
-use super::exchange::{Section, Source};
+use super::exchange::{Exchange, FoundFault, Section, Source};
+use super::fault::curl::CurlError;
+use super::fault::{self, Found};
 use super::reader::Reader;
+use super::response::RawResponse;
 use super::status;
 use super::text;
+use super::time::clocks::Clock;
 use super::trace::{Dump, Kind};
+use crate::model::observation::FaultKind;
 
 impl Reader {
     /// Reads a line of a curl trace. Returns whether the line belongs to a trace.
@@ -144,6 +149,41 @@ impl Reader {
         if self.current.fault.is_some() && self.current.source == Source::Wire {
             self.next(self.current.successor());
         }
+    }
+}
+
+impl Exchange {
+    /// Records an error message of curl.
+    pub(super) fn curl_failed(&mut self, error: &CurlError, line: usize) {
+        self.note_host(&error.message);
+        if let Some(time) = fault::time_in(&error.message) {
+            self.times.set(Clock::Message, time);
+            self.progress.time = Some(time);
+        }
+        if let Some(status) = error.status() {
+            if self.response.is_none() {
+                self.begin(line);
+                self.response = Some(RawResponse::of_status(status, None));
+            }
+        } else if let Some(found) = error.fault(&self.reasons, &self.progress())
+            && !self.may_be_of_redirect(error, &found)
+        {
+            self.fault = Some(FoundFault {
+                found,
+                message: format!("curl ({}): {}", error.code, error.message),
+            });
+            self.begin(line);
+        }
+        self.section = Section::After;
+    }
+
+    /// Returns whether a local fault may concern a URL to which the server redirected curl.
+    fn may_be_of_redirect(&self, error: &CurlError, found: &Found) -> bool {
+        let command = self.command.as_ref();
+        let url = command.and_then(|command| command.url.as_ref());
+        let follows = command.is_some_and(|command| command.follows);
+        found.kind == FaultKind::Local
+            && url.is_some_and(|url| error.may_concern_redirect(url.scheme(), follows))
     }
 }
 

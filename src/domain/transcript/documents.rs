@@ -57,6 +57,11 @@ impl Reader {
         match document {
             json_doc::Document::Exchange(mut exchange) => {
                 exchange.line = number;
+                // A line of a log is about the request of another client.
+                if exchange.log.is_some() {
+                    self.insert(*exchange);
+                    return;
+                }
                 if exchange.command.is_none() {
                     exchange.command = self.current.command.take();
                 }

@@ -1,7 +1,8 @@
 //! Infers the status of a response of which a text shows only the body.
 //!
 //! `PowerShell` 7 prints the body of an error response instead of its status, and curl without `-i`
-//! prints only the body. The standard bodies of gateways and frameworks name the status.
+//! prints only the body. Standard bodies name their status: in a member of an object, or in the
+//! title of a page.
 
 use std::sync::LazyLock;
 
@@ -38,10 +39,35 @@ impl Reader {
     /// response was recorded.
     pub(super) fn client_body(&mut self, body: &str, number: usize) -> bool {
         let is_expected = std::mem::take(&mut self.awaits_body);
+        (is_expected || self.is_silent()) && self.body_alone(body, number, !is_expected)
+    }
+
+    /// Reads the title of an error page if curl printed the page. The lines since the command and
+    /// the lines that follow belong to the page. Returns whether the line was recognized.
+    pub(super) fn client_page(&mut self, line: &str, number: usize) -> bool {
+        if !self.is_silent() || !json_doc::is_error_title(line) {
+            return false;
+        }
+        let before = &self.current.loose;
+        let start = before.find('<').unwrap_or(before.len());
+        let page = format!("{}{}", &before[start..], line.trim_start());
+        if !self.body_alone(&page, number, true) {
+            return false;
+        }
+        self.unused = self.unused_before;
+        if let Some(response) = &mut self.current.response {
+            response.raw_body("\n");
+        }
+        self.current.section = Section::Body;
+        true
+    }
+
+    /// Returns whether the current command prints only the body of the response, which was not read
+    /// yet.
+    fn is_silent(&self) -> bool {
         let is_silent = |command: &Command| !command.shows_headers && command.write_out.is_none();
         let command = self.current.command.as_ref();
-        let has_command = command.is_some_and(is_silent) && !self.current.is_answered();
-        (is_expected || has_command) && self.body_alone(body, number, !is_expected)
+        command.is_some_and(is_silent) && !self.current.is_answered()
     }
 
     /// Records the response to which a body belongs. `is_weak` is the value of

@@ -23,7 +23,6 @@ mod glued;
 mod inferred;
 mod json_doc;
 pub mod judge;
-mod log_facts;
 mod logs;
 mod message;
 mod object;
@@ -42,6 +41,7 @@ mod wget;
 use url::Url;
 
 use self::reader::Reader;
+use crate::domain::diagnosis::aws::LogFinding;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::model::observation::Observation;
 
@@ -71,9 +71,15 @@ pub struct Transcript {
     /// Whether the text states the fault; `true` if there is no fault. Otherwise the fault was
     /// inferred from an ambiguous message.
     pub fault_stated: bool,
-    /// Facts from this program's own output, or from a log of API Gateway or nginx; empty for other
-    /// texts.
+    /// Facts from the evidence in this program's own output or from the log of a proxy; empty for
+    /// other texts.
     pub facts: Vec<(String, FactValue)>,
+    /// The content of the request's line in a log of API Gateway; `None` for other texts.
+    pub log: Option<LogFinding>,
+    /// Whether the status of the response is known. It is unknown if a log does not contain it, or if
+    /// a proxy logged several failed attempts for one request, because another attempt may have
+    /// succeeded.
+    pub status_known: bool,
 }
 
 /// The transcripts that were found in a text.

@@ -3,14 +3,17 @@
 //! Each line is cleaned and then passed to the first parser that recognizes it. An unrecognized
 //! line belongs to the headers or the body before it, or is other output.
 
+use std::collections::BTreeMap;
+
 use super::command::{self, MAX_COMMAND};
-use super::entry::Entry;
+use super::entry;
 use super::exchange::{Exchange, Section, Source};
-use super::execution_log::ExecutionLog;
+use super::execution_log::ExecutionLogs;
 use super::fault::curl;
 use super::glued::{is_prompt, split_glued};
 use super::json_doc::{self, Block};
 use super::object;
+use super::proxy_log;
 use super::status;
 use super::text::{Cleaner, Line};
 use super::time::clocks::Clock;
@@ -37,18 +40,22 @@ pub(super) struct Reader {
     pub(super) in_request: bool,
     /// Headers of an object whose status has not been read yet.
     pub(super) early_headers: Vec<(String, String)>,
-    /// The execution log of an API Gateway REST API that is being read.
-    pub(super) execution: Option<ExecutionLog>,
+    /// The execution logs of REST APIs that are being read.
+    pub(super) execution: ExecutionLogs,
+    /// For each request of which nginx logged a failed attempt, the index of its transcript in
+    /// `found`.
+    pub(super) attempts: BTreeMap<String, usize>,
     /// Whether `PowerShell` announced a body that starts on the next line.
     pub(super) awaits_body: bool,
     /// The time of day in the prefix of the current line, in seconds since midnight.
     pub(super) stamp: Option<f64>,
-    found: Vec<Transcript>,
-    /// For each transcript in `found`, whether it may be a heading or the text of a page instead of
-    /// a response.
+    pub(super) found: Vec<Transcript>,
+    /// For each transcript in `found`, whether it may be a heading or the text of a page.
     weak: Vec<bool>,
     left_out: usize,
     pub(super) unused: Unused,
+    /// The value of `unused` at the last command.
+    pub(super) unused_before: Unused,
     /// Whether no transcript was found since the last command or the start of the text.
     is_separated: bool,
 }
@@ -65,13 +72,15 @@ impl Reader {
             bare_status: None,
             in_request: false,
             early_headers: Vec::new(),
-            execution: None,
+            execution: ExecutionLogs::default(),
+            attempts: BTreeMap::new(),
             awaits_body: false,
             stamp: None,
             found: Vec::new(),
             weak: Vec::new(),
             left_out: 0,
             unused: Unused::default(),
+            unused_before: Unused::default(),
             is_separated: true,
         }
     }
@@ -81,6 +90,7 @@ impl Reader {
     pub(super) fn line(&mut self, raw: &str, number: usize) {
         let raw = raw.trim_end_matches('\r');
         for part in raw.split('\r') {
+            self.cleaner.is_in_body = self.current.section == Section::Body;
             let line = self.cleaner.clean(part);
             if let Some(spent) = line.spent {
                 self.current.times.set(Clock::Meter, spent);
@@ -126,6 +136,8 @@ impl Reader {
                 !is_weak
             });
         }
+        // The lines of an execution log may be mixed with other lines.
+        self.found.sort_by_key(|transcript| transcript.line);
         Reading {
             transcripts: self.found,
             left_out: self.left_out,
@@ -147,6 +159,24 @@ impl Reader {
         }
     }
 
+    /// Ends the current exchange if it has a response or reports a failure. A command without output
+    /// is kept, because its output may follow.
+    pub(super) fn end_exchange(&mut self) {
+        if self.current.is_answered() || !self.current.reasons.is_empty() {
+            self.next(Exchange::default());
+        }
+    }
+
+    /// Adds the transcript of an exchange that one or more lines of a log describe completely.
+    /// Returns its index in `found`; `None` if it was not added.
+    pub(super) fn insert(&mut self, exchange: Exchange) -> Option<usize> {
+        self.end_exchange();
+        let transcript = exchange.finish()?;
+        let at = self.found.len();
+        self.add(transcript, false);
+        (self.found.len() > at).then_some(at)
+    }
+
     pub(super) fn add(&mut self, transcript: Transcript, is_weak: bool) {
         self.is_separated = false;
         if self.found.len() < MAX_TRANSCRIPTS {
@@ -157,18 +187,16 @@ impl Reader {
         }
     }
 
-    /// Ends everything that is being read, such as a document, a trace section and the exchange.
-    /// Called at the start and end of a code block, at a new command and at the end of the text. A
-    /// command without output is kept, because its output may follow in another block.
+    /// Ends the current document, trace section, command and exchange at the border of a code
+    /// block, at a new command or at the end of the text.
     fn boundary(&mut self) {
         self.end_block();
         self.end_dump();
         self.end_command();
         self.end_execution();
         self.object = object::Dump::default();
-        if self.current.is_answered() || !self.current.reasons.is_empty() {
-            self.next(Exchange::default());
-        }
+        self.awaits_body = false;
+        self.end_exchange();
     }
 
     fn cleaned(&mut self, line: &Line<'_>, number: usize) {
@@ -201,7 +229,8 @@ impl Reader {
         if self.traced(line, stamp, number) || self.timed(line) {
             return;
         }
-        if let Some(error) = curl::error(line) {
+        // nginx logs the messages of applications, which may contain errors of their own requests.
+        if let Some(error) = curl::error(line).filter(|_| !proxy_log::is_line(line)) {
             self.current_or_next();
             self.current.curl_failed(&error, number);
             if !self.current.is_answered() {
@@ -228,16 +257,21 @@ impl Reader {
             Section::Body if is_prompt(line) => self.current.end_of_body(),
             Section::Body if self.ends_body(line) => {
                 self.current.end_of_body();
-                self.outside(line, number);
+                if !self.block(json_doc::without_time(line), number) {
+                    self.outside(line, number);
+                }
             }
             Section::Body => self.current.body(line),
             Section::Before | Section::After => self.outside(line, number),
         }
     }
 
-    /// Returns whether a line is an error message about another request after a complete body.
+    /// Returns whether a line after a complete body is an error message about another request or is
+    /// from the log of another program.
     fn ends_body(&self, line: &str) -> bool {
-        self.current.has_whole_body() && Entry::of(line, self.stamp).has_request()
+        let is_whole = self.current.has_whole_body();
+        is_whole && entry::names_request(line)
+            || (is_whole || self.current.has_closed_body()) && Self::is_logged(line)
     }
 
     /// Returns whether a status line starts the raw form of a response that was already read as an
@@ -302,9 +336,9 @@ impl Reader {
             self.unused.add_line(last.line);
         }
         self.is_separated = true;
-        let end = command.len().min(MAX_COMMAND);
-        let command = command.get(..end).unwrap_or_default();
-        self.command = Some(command.to_owned());
+        self.unused_before = self.unused;
+        let end = command.floor_char_boundary(MAX_COMMAND);
+        self.command = Some(command[..end].to_owned());
         self.current.progress.is_windows = line.starts_with("PS ") || line.contains(":\\");
         self.current.begin(number);
         self.current.times.stamp(stamp, true, false);

@@ -1,6 +1,7 @@
 //! Collects the status line, the headers and the body of one response.
 
 use super::body::is_elision;
+use super::body::json_text::end_of_value;
 use super::status::StatusLine;
 use crate::model::observation::HttpVersion;
 
@@ -41,6 +42,9 @@ const MAX_VALUE: usize = 8_192;
 
 /// Maximum length of a body in bytes.
 const MAX_BODY: usize = 1 << 20;
+
+/// Maximum length in bytes of a body that is examined for its end.
+const MAX_CLOSED: usize = 8_192;
 
 /// Minimum length in bytes of a line that a terminal or mail program may have wrapped.
 const WRAPPED: usize = 70;
@@ -145,14 +149,30 @@ impl RawResponse {
         }
     }
 
+    /// Returns the value of the `content-length` header; `None` if the header is missing or invalid.
+    pub(super) fn content_length(&self) -> Option<u64> {
+        self.value("content-length")?.trim().parse().ok()
+    }
+
+    /// Returns the announced length of the body as it is shown, in bytes; `None` if it is unknown or
+    /// the body was compressed.
+    pub(super) fn announced_length(&self) -> Option<usize> {
+        let is_plain = self
+            .value("content-encoding")
+            .is_none_or(|coding| coding.is_empty() || coding == "identity");
+        let length = self.content_length().filter(|_| is_plain)?;
+        usize::try_from(length).ok()
+    }
+
+    /// Returns whether the response to a request with this method has no body.
+    pub(super) fn is_without_body(&self, method: &str) -> bool {
+        method == "HEAD" || matches!(self.status, 204 | 304)
+    }
+
     /// Returns whether the body has exactly the announced length, with the line ends of Unix or of
     /// Windows. The lines that follow are then other output.
     pub(super) fn is_complete(&self) -> bool {
-        let Some(length) = self.value("content-length") else {
-            return false;
-        };
-        let is_plain = self.value("content-encoding").is_none();
-        let Some(length) = length.parse::<usize>().ok().filter(|_| is_plain) else {
+        let Some(length) = self.announced_length() else {
             return false;
         };
         let (bytes, lines) = (self.body.len(), self.lines);
@@ -160,6 +180,14 @@ impl RawResponse {
         let all = bytes + lines;
         length == 0
             || [bytes, bytes.saturating_sub(1), all, all.saturating_sub(2)].contains(&length)
+    }
+
+    /// Returns whether a body of unknown length ends like a complete JSON value or HTML page.
+    pub(super) fn is_closed(&self) -> bool {
+        let body = self.body.trim();
+        self.announced_length().is_none()
+            && body.len() <= MAX_CLOSED
+            && (end_of_value(body) == Some(body.len()) || ends_page(body))
     }
 
     /// Adds a line to the body.
@@ -177,6 +205,14 @@ impl RawResponse {
             self.is_cut = true;
         }
     }
+}
+
+/// Returns whether a text ends with the end of an HTML page.
+pub(super) fn ends_page(text: &str) -> bool {
+    const END: &str = "</html>";
+    let start = text.len().saturating_sub(END.len());
+    let end = text.get(start..);
+    end.is_some_and(|end| end.eq_ignore_ascii_case(END))
 }
 
 /// Returns the lowercase name and the value of a header line; `None` if the line is not a header.

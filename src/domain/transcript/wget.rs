@@ -4,6 +4,7 @@ use url::Url;
 
 use super::command;
 use super::status;
+use super::time;
 
 /// What a line of wget's output reports.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,16 +67,15 @@ pub(super) fn event(line: &str) -> Option<Event> {
     if let Some(error) = rest.strip_prefix("ERROR ") {
         return Some(Event::Ended(at, status::code(error)));
     }
-    let is_saved = rest.starts_with('(') || rest.contains(" saved [") || rest.contains("URL:");
+    let has_speed = rest.starts_with('(') && rest.contains("/s) ");
+    let is_saved = has_speed || rest.contains(" saved [") || rest.contains("URL:");
     is_saved.then_some(Event::Ended(at, None))
 }
 
 /// Returns the time of day in a timestamp such as `2025-05-20 04:44:13`, in seconds since midnight;
 /// `None` if the timestamp is invalid.
 fn time_of_day(stamp: &str) -> Option<f64> {
-    let time = stamp.trim().rsplit(' ').next()?;
-    let mut parts = time.split(':').map(|part| part.parse::<f64>().ok());
-    parts.try_fold(0.0, |sum, part| Some(sum * 60.0 + part?))
+    time::time_of_day(stamp.trim().rsplit(' ').next()?)
 }
 
 #[cfg(test)]
@@ -116,6 +116,7 @@ mod tests {
             ),
             ("Resolving x.example... 1.2.3.4", Some(Event::Other)),
             ("2025-05-20 04:44:43 INFO x", None),
+            ("2025-05-20 04:44:43 (5d9c7d1e) Error: x", None),
             ("-- $ curl", None),
             ("--2025", None),
         ] {

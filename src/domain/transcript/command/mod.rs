@@ -35,6 +35,8 @@ pub(super) struct Command {
     /// Whether curl prints the headers of the response or a trace; always `true` for wget, `HTTPie`
     /// and `PowerShell`.
     pub(super) shows_headers: bool,
+    /// Whether curl follows redirects.
+    pub(super) follows: bool,
 }
 
 impl Command {
@@ -121,9 +123,7 @@ pub(super) fn find(line: &str, strict: bool) -> Option<&str> {
     if line.starts_with(['*', '<', '{', '}']) || line.starts_with("> ") && line.contains("HTTP/") {
         return None;
     }
-    let lower = line
-        .get(..line.len().min(MAX_PROMPT + 40))
-        .map_or_else(|| line.to_ascii_lowercase(), str::to_ascii_lowercase);
+    let lower = line[..line.floor_char_boundary(MAX_PROMPT + 40)].to_ascii_lowercase();
     PROGRAMS
         .iter()
         .filter_map(|program| {

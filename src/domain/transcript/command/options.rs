@@ -111,14 +111,13 @@ enum Argument<'a> {
     Plain(&'a str),
 }
 
-/// The options of curl that print headers or a trace.
-const SHOWS_HEADERS: [&str; 10] = [
-    "v",
-    "i",
-    "I",
-    "D",
+/// The letters of the short options of curl that print headers or a trace.
+const SHOWS_HEADERS_SHORT: &str = "viID";
+/// The long options of curl that print headers or a trace.
+const SHOWS_HEADERS: [&str; 7] = [
     "verbose",
     "include",
+    "show-headers",
     "head",
     "dump-header",
     "trace",
@@ -133,6 +132,9 @@ pub(super) fn parse(program: &str, words: &[String]) -> Command {
     while index < words.len() {
         let next = words.get(index + 1).map(String::as_str);
         let (argument, used) = read(program, &words[index], next);
+        if program.starts_with("curl") {
+            command.letters(&words[index]);
+        }
         index += used;
         match argument {
             Argument::Plain(word) => plain.push(word),
@@ -172,10 +174,30 @@ pub(super) fn openssl(words: &[String]) -> Command {
 }
 
 impl Command {
+    /// Applies the options without a value in a word of curl's command line. One word may contain
+    /// several short options, as in `-sSL`.
+    fn letters(&mut self, word: &str) {
+        let short = word.strip_prefix('-').unwrap_or_default();
+        if short.starts_with('-') {
+            return;
+        }
+        for letter in short.chars() {
+            self.shows_headers |= SHOWS_HEADERS_SHORT.contains(letter);
+            self.follows |= letter == 'L';
+            if letter == 'I' {
+                self.method = Some("HEAD".to_owned());
+            }
+            if CURL_SHORT.contains(letter) {
+                break;
+            }
+        }
+    }
+
     fn option(&mut self, name: &str, value: Option<&str>) {
         let value = || value.map(str::to_owned);
         match name {
-            "I" | "head" | "spider" => self.method = Some("HEAD".to_owned()),
+            "head" | "spider" => self.method = Some("HEAD".to_owned()),
+            "location" | "location-trusted" => self.follows = true,
             "X" | "request" | "method" => {
                 self.method = value().map(|method| method.to_ascii_uppercase());
             }
@@ -222,7 +244,6 @@ fn read<'a>(program: &str, word: &'a str, next: Option<&'a str>) -> (Argument<'a
     match short.find(|letter| with_value.contains(letter)) {
         Some(at) if at + 1 == short.len() => (Argument::Option(&short[at..], next), 2),
         Some(at) => (Argument::Option(&short[at..=at], Some(&short[at + 1..])), 1),
-        None if short.contains('I') && is_curl => (Argument::Option("I", None), 1),
         None => (Argument::Option(short, None), 1),
     }
 }

@@ -148,3 +148,27 @@ fn the_format_of_write_out_is_kept() {
         assert_eq!(command.url.unwrap().as_str(), "http://x.example/");
     }
 }
+
+#[test]
+fn each_letter_of_a_word_of_short_options_counts() {
+    for (line, shows_headers, follows) in [
+        ("curl -s x.example", false, false),
+        ("curl -si x.example", true, false),
+        ("curl -sv x.example", true, false),
+        ("curl -iX POST x.example", true, false),
+        ("curl -sIo /dev/null x.example", true, false),
+        ("curl -sSL x.example", false, true),
+        ("curl -XiL x.example", false, false),
+        ("curl -o iL x.example", false, false),
+        ("curl --location x.example", false, true),
+        ("curl --verbose x.example", true, false),
+    ] {
+        let command = parse(line);
+        let found = (command.shows_headers, command.follows);
+        assert_eq!(found, (shows_headers, follows), "{line}");
+    }
+    assert_eq!(
+        parse("curl -sIo x x.example").method.as_deref(),
+        Some("HEAD")
+    );
+}

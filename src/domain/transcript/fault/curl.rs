@@ -25,7 +25,7 @@ pub(in crate::domain::transcript) fn error(line: &str) -> Option<CurlError> {
     if let Some(rest) = line.strip_prefix("curl: (") {
         return split(rest, ')');
     }
-    let lower = line.get(..line.len().min(REACH))?.to_ascii_lowercase();
+    let lower = line[..line.floor_char_boundary(REACH)].to_ascii_lowercase();
     let at = lower.find("curl error ")? + "curl error ".len();
     let rest = line[at..].trim_start_matches(['(', '#']);
     split(rest, ':').or_else(|| split(rest, ')'))
@@ -109,6 +109,21 @@ impl CurlError {
             8 | 16 | 92 | 95 => by_code(waiting, FaultKind::Protocol),
             _ => return None,
         })
+    }
+
+    /// Returns whether the error may concern a URL from the server instead of the URL of the
+    /// command, which has the scheme `scheme`. `follows` is whether curl follows redirects.
+    pub(in crate::domain::transcript) fn may_concern_redirect(
+        &self,
+        scheme: &str,
+        follows: bool,
+    ) -> bool {
+        let mut words = self.message.split(|c: char| !c.is_ascii_alphanumeric());
+        match self.code {
+            1 => self.message.contains("in redirect") || !words.any(|word| word == scheme),
+            3 => follows,
+            _ => false,
+        }
     }
 
     /// Returns the phase in which curl's timeout expired.

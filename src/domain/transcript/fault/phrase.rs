@@ -81,11 +81,8 @@ fn group(head: &str) -> Option<Said> {
 /// Returns what a message states about a fault, by the first phrase of the list that it contains.
 /// Returns `None` if the message contains no phrase of the list.
 pub(in crate::domain::transcript) fn said(message: &str) -> Option<Said> {
-    let mut end = message.len().min(MAX_MESSAGE);
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    let first = PHRASES.set.matches(&message[..end]).iter().next()?;
+    let message = &message[..message.floor_char_boundary(MAX_MESSAGE)];
+    let first = PHRASES.set.matches(message).iter().next()?;
     PHRASES.says.get(first).copied()
 }
 

@@ -8,8 +8,8 @@ mod status;
 
 use serde_json::Value;
 
-pub(super) use self::gateway::without_time;
-pub(super) use self::status::status_of_body;
+pub(super) use self::gateway::{is_access_line, without_time};
+pub(super) use self::status::{is_error_title, status_of_body};
 use super::body::json_text::Depth;
 use super::exchange::Exchange;
 

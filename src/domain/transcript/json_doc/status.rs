@@ -45,6 +45,26 @@ const PHRASES: &[(&str, u16)] = &[
 static TITLE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)<title>\s*(?:error\s)?([45]\d\d)\b"));
 
+/// Matches the title of a page that consists of a status and a phrase.
+static ERROR_TITLE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"(?i)<title>\s*(?:error\s)?([45]\d\d)[\s:-]*([a-z -]*)</title>"));
+
+/// Phrases in the titles of error pages besides [`PHRASES`], in lower case.
+const TITLES: &[(&str, u16)] = &[
+    ("internal server error", 500),
+    ("service temporarily unavailable", 503),
+];
+
+/// Returns whether a line contains the title of an error page: a status and its phrase.
+pub(in crate::domain::transcript) fn is_error_title(line: &str) -> bool {
+    let found = ERROR_TITLE.as_ref().filter(|_| line.len() <= MAX_BODY);
+    found.and_then(|it| it.captures(line)).is_some_and(|found| {
+        let phrase = found[2].trim().to_lowercase();
+        let mut known = PHRASES.iter().chain(TITLES);
+        known.any(|(known, status)| *known == phrase && found[1] == status.to_string())
+    })
+}
+
 /// Returns the status that a body names; `None` if the body names no status of an error.
 pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
     let body = body.trim();
@@ -78,6 +98,20 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_title_with_a_status_and_its_phrase_is_that_of_an_error_page() {
+        for (line, expected) in [
+            ("<head><title>502 Bad Gateway</title></head>", true),
+            ("<TITLE>Error 404: Not Found</TITLE>", true),
+            ("<title>503 Service Temporarily Unavailable</title>", true),
+            ("<title>500 ways to cook</title>", false),
+            ("<title>404 Bad Gateway</title>", false),
+            ("502 Bad Gateway", false),
+        ] {
+            assert_eq!(is_error_title(line), expected, "{line}");
+        }
+    }
 
     #[test]
     fn standard_bodies_name_their_status() {

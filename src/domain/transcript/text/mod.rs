@@ -23,6 +23,9 @@ pub(super) struct Cleaner {
     prefix: Prefix,
     /// Whether the text is HTML source, in which characters such as `<` are written as entities.
     escaped: bool,
+    /// Whether the next line may belong to the body of a response, so that a whole element in this
+    /// line is not the markup of a code block.
+    pub(super) is_in_body: bool,
 }
 
 /// A cleaned line, with the values that the removed parts contained.
@@ -42,6 +45,7 @@ impl Cleaner {
         Self {
             prefix: Prefix::default(),
             escaped: html::is_escaped(text),
+            is_in_body: false,
         }
     }
 
@@ -63,7 +67,12 @@ impl Cleaner {
         let (shown, spent) = meter::removed(&plain);
         let (before, rest) = self.prefix.split(shown);
         let stamp = prefix::time_of_day(before).or_else(|| leading_stamp(rest));
-        let rest = without_stream_id(html::without_opening(rest));
+        let rest = if self.is_in_body && html::has_closing(rest) {
+            rest
+        } else {
+            html::without_opening(rest)
+        };
+        let rest = without_stream_id(rest);
         let is_fence = is_fence(rest) || is_fence(&plain) || html::is_closing(rest);
         // Some chat programs put code on the same line, directly after the opening fence.
         let rest = if is_fence {
@@ -145,8 +154,14 @@ fn is_jira_fence(line: &str) -> bool {
     let rest = MARKS.iter().find_map(|mark| line.strip_prefix(mark));
     rest.is_some_and(|rest| {
         let parameters = rest.strip_suffix(['}', ']']);
-        parameters
-            .is_some_and(|it| it.is_empty() || it.starts_with([':', '=']) && !it.contains(' '))
+        parameters.is_some_and(|it| {
+            let value = it.strip_prefix([':', '=']);
+            // A number is the value of a member of an object instead of the name of a language.
+            it.is_empty()
+                || value.is_some_and(|it| {
+                    it.starts_with(|first: char| first.is_alphabetic()) && !it.contains(' ')
+                })
+        })
     })
 }
 
@@ -166,6 +181,8 @@ mod tests {
             "| ~~~",
             "{code}",
             "> {code:bash}",
+            "{code:title=a.sh|borderStyle=solid}",
+            "[code=php]",
             "{noformat}",
             "[/code]",
         ] {
@@ -177,6 +194,8 @@ mod tests {
             "text ```",
             "--- a",
             "{code: 1}",
+            "{code:503}",
+            "[code=503]",
             "{\"code\":1}",
         ] {
             assert!(!Cleaner::new("").clean(line).is_fence, "{line}");
