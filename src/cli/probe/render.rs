@@ -113,7 +113,10 @@ fn cause(verdict: &Verdict, color: bool) -> Vec<String> {
     let hop = hop.unwrap_or_default();
     let mut lines = vec![
         String::new(),
-        format!("  {name} ({}), owner: {}{hop}", verdict.certainty, verdict.owner),
+        format!(
+            "  {name} ({}), owner: {}{hop}",
+            verdict.certainty, verdict.owner
+        ),
         format!("  {}", verdict.title),
     ];
     if verdict.candidates.len() > 1 {
