@@ -9,13 +9,12 @@ mod condition;
 mod form;
 mod header;
 mod placeholder;
+mod section;
 mod status;
 mod tables;
 mod times;
 mod urls;
 mod values;
-
-use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
@@ -29,6 +28,7 @@ pub(super) use times::{duration, shown};
 pub(super) use urls::{url, urls};
 pub(super) use values::{as_list, as_table, replaced_nowhere, retyped};
 
+use section::as_target;
 use tables::{Advice, Habit};
 
 /// An instruction for correcting an unknown key.
@@ -171,28 +171,6 @@ pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
 fn contains_tables(value: &Json) -> bool {
     let items = value.as_array();
     items.is_some_and(|items| items.iter().any(Json::is_object))
-}
-
-/// Returns the section `target` or one of its tables for a section in another tool's list of
-/// targets, such as `targets.request`, `endpoints` or `inputs.http_response`. Returns any other
-/// section unchanged.
-fn as_target(section: &str) -> Cow<'_, str> {
-    let (first, rest) = section.split_once('.').unwrap_or((section, ""));
-    if first.is_empty() || schema::MAIN.contains(&first) || !names_targets(first) {
-        return section.into();
-    }
-    let is_table = |name: &str| schema::OF_TARGET.iter().any(|(table, _)| *table == name);
-    // A name in between, such as `http_response`, is not a table of a target.
-    let rest = match rest.split_once('.') {
-        _ if is_table(rest) => rest,
-        Some((_, inner)) => inner,
-        None => "",
-    };
-    if rest.is_empty() {
-        "target".into()
-    } else {
-        format!("target.{rest}").into()
-    }
 }
 
 /// Returns whether the value of a key with this name may be a secret.
