@@ -150,7 +150,7 @@ async fn a_403_of_a_rest_api_is_diagnosed_by_its_text() {
         API,
         rest(403, "ForbiddenException", r#"{"message":"Forbidden"}"#),
         unchanged,
-        "possible forbidden unauthorized route-not-found",
+        "possible forbidden probe-blocked unauthorized route-not-found",
     )
     .await;
     check(
@@ -210,7 +210,7 @@ async fn an_error_type_keeps_its_meaning_with_a_customized_body() {
         (
             403,
             "ForbiddenException",
-            "possible forbidden unauthorized route-not-found",
+            "possible forbidden probe-blocked unauthorized route-not-found",
         ),
         (
             403,

@@ -73,7 +73,7 @@ fn the_failures_of_a_rest_api_are_named_with_their_rivals() {
         "proven api-throttled",
         "proven quota-exceeded",
         "possible route-not-found unauthorized",
-        "possible forbidden unauthorized route-not-found",
+        "possible forbidden probe-blocked unauthorized route-not-found",
         "proven authorizer-failure",
     ];
     assert_eq!(verdicts(&output), expected);
