@@ -68,14 +68,7 @@ impl AnsweredBy {
         if made == GatewayMade::Yes || error_page::author(response).is_some() {
             return Self::Proxy;
         }
-        let behind_api = matches!(
-            door,
-            FrontDoor::HttpApi | FrontDoor::RestApi | FrontDoor::FunctionUrl
-        );
-        // `No` means that at least one header is not from a gateway or a CDN, so the AWS API
-        // relayed a response of the application.
-        let relayed_by_api = behind_api && made == GatewayMade::No;
-        if relayed_by_api || application_header::is_present(response) {
+        if made.is_relayed(door, response) || application_header::is_present(response) {
             return Self::Application;
         }
         let status = response.status;

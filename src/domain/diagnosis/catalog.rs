@@ -6,7 +6,7 @@
 
 mod words;
 
-use self::words::{ERROR_PAGES, FAULTS, FRONT_DOORS, PLATEAUS, PROXY_LOG_ERRORS};
+use self::words::{ERROR_PAGES, FAULTS, FRONT_DOORS, PLATEAUS, PROXY_LOG_ERRORS, STREAM_ERRORS};
 use FactType::{Number, Scalar, Text, Word};
 
 /// The type of a fact.
@@ -106,6 +106,10 @@ pub const CATALOG: &[FactInfo] = facts! {
     "phase": Word(&["resolve", "connect", "tls", "processing", "transfer", "expect", "degraded"]) =>
         "the phase that failed: the phase of the fault; `expect` if a complete response did not meet its expectations; `degraded` if a complete response was only too slow or a certificate expires soon; absent if the probe passed";
     "fault": Word(FAULTS) => "the fault that occurred before the response was complete";
+    "stream.frame": Word(&["RST_STREAM", "GOAWAY", "RESET_STREAM"]) =>
+        "frame with which the server aborted the exchange: `RST_STREAM` (HTTP/2) or `RESET_STREAM` (HTTP/3) for the stream of the request, `GOAWAY` for the whole connection; absent if the client may have found the error itself";
+    "stream.error": Word(STREAM_ERRORS) =>
+        "error code of HTTP/2 with which the exchange ended; without `stream.frame`, the client may have found the error itself";
     "unmet": Word(&["status", "header", "body", "too-slow", "certificate-expiring"]) =>
         "the most severe expectation that a complete response did not meet";
     "method": Text =>
@@ -114,7 +118,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "front_door": Word(FRONT_DOORS), default "unknown" =>
         "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
-        "whether the gateway generated the response: `yes` if the body is one of its known error bodies and, for an AWS API, all headers are from the gateway or a CDN; `no` if the front door is unknown, or if it is an AWS API and a header is from the service behind it; else `unclear`, such as for the known body of an HTTP API with an unknown header";
+        "whether the gateway generated the response: `yes` if the body is one of its known error bodies and, for an AWS API, all headers are from the gateway or a CDN; `no` if the front door is unknown, or if it is an AWS API and a header may be from the service behind it; else `unclear`, such as for the known body of an HTTP API with an unknown header";
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
@@ -143,7 +147,9 @@ pub const CATALOG: &[FactInfo] = facts! {
     "reason": Text =>
         "reason phrase of the status line; absent in HTTP/2, which has none";
     "platform_error": Text =>
-        "error code that Vercel or ngrok reports in a header or on its error page, such as `FUNCTION_INVOCATION_TIMEOUT` or `ERR_NGROK_3200`";
+        "error code that Vercel, ngrok or Squid reports in a header or on its error page, such as `FUNCTION_INVOCATION_TIMEOUT`, `ERR_NGROK_3200` or `ERR_CONNECT_FAIL 111`, where 111 is the number of the system error";
+    "aws_error": Text =>
+        "error code that an AWS service states in the body, in XML of the query protocol or of EC2, or in the JSON member `__type`, such as `ExpiredToken`";
     "cloudflare.error": Number =>
         "code of an error that Cloudflare itself generated, such as 522 or 1016; absent if the service may have generated the response";
     "cloudflare.stated": Word(&["yes", "page"]) =>

@@ -88,6 +88,47 @@ const BEGINNINGS: &[(&str, FrontDoor)] = &[
     ("response 404 (backend NotFound)", FrontDoor::GkeIngress),
 ];
 
+/// Parts of pages that only one front door writes, each with that front door.
+const PARTS: &[(&str, FrontDoor)] = &[
+    (
+        "Our services aren't available right now</h2>",
+        FrontDoor::AzureFrontDoor,
+    ),
+    (
+        " used Cloudflare to restrict access</title>",
+        FrontDoor::Cloudflare,
+    ),
+    (
+        "<title>Attention Required! | Cloudflare</title>",
+        FrontDoor::Cloudflare,
+    ),
+    // A part of httpd's page, also without the document type.
+    (
+        "The proxy server could not handle the request",
+        FrontDoor::Apache,
+    ),
+    (
+        "An error occurred while processing your request.<p>\nReference",
+        FrontDoor::Akamai,
+    ),
+    ("//www.herokucdn.com/error-pages/", FrontDoor::Heroku),
+    ("<body id=ERR_", FrontDoor::Squid),
+    ("<body id=\"ERR_", FrontDoor::Squid),
+];
+
+/// Parts of the page of Google's front end for load balancers and services of Google Cloud.
+const GOOGLE_CLOUD: [&str; 2] = ["<body text=#000000 bgcolor=#ffffff>", "<h1>Error: "];
+
+/// The end of the title of the page of Google's front end for services of Google itself.
+const GOOGLE_TITLE: &str = ")!!1</title>";
+
+/// The beginnings of httpd's pages: of most releases, and of recent ones (captured from 2.4.71).
+const APACHE: [&str; 2] = [
+    "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">",
+    "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \
+     \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n",
+];
+
 /// The character that zsh prints after output without a final line break. The character is ignored
 /// at the end of a body, because a transcript may contain it.
 const NO_LINE_END: char = '%';
@@ -107,7 +148,9 @@ pub(super) fn author(response: &Response) -> Option<FrontDoor> {
         return nginx_form(&text, response.status)
             .or_else(|| haproxy(&text, response.status))
             .or_else(|| apache(&text, response.status))
-            .or_else(|| varnish(&text));
+            .or_else(|| varnish(&text))
+            .or_else(|| google(&text, response.status))
+            .or_else(|| by_part(&text));
     }
     let whole = text.strip_suffix(NO_LINE_END).unwrap_or(&text);
     let by_text = TEXTS.iter().find(|(known, _)| *known == whole);
@@ -147,13 +190,34 @@ fn haproxy(page: &str, status: u16) -> Option<FrontDoor> {
 }
 
 fn apache(page: &str, status: u16) -> Option<FrontDoor> {
-    let page = page.strip_prefix("<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">")?;
+    let mut starts = APACHE.iter();
+    let page = starts.find_map(|start| page.strip_prefix(start))?;
     let title = page.split_once("<title>")?.1;
     let is_of_status = title.starts_with(&format!("{status} "));
     is_of_status.then_some(FrontDoor::Apache)
 }
 
+/// Returns Varnish if the text is a page of Varnish, or of Fastly, whose pages have the same last
+/// line and its own number (`Error 54113`) instead of the number of the request.
 fn varnish(page: &str) -> Option<FrontDoor> {
     let is_varnish = page.contains("<h3>Guru Meditation:</h3>") && page.contains("XID: ");
-    is_varnish.then_some(FrontDoor::Varnish)
+    let is_fastly = page.contains("<h3>Error ") && page.contains("<p>Varnish cache server</p>");
+    (is_varnish || is_fastly).then_some(FrontDoor::Varnish)
+}
+
+/// Returns Google Cloud if the text is a page of Google's front end that states `status`.
+fn google(page: &str, status: u16) -> Option<FrontDoor> {
+    let title = page.split_once("<title>")?.1;
+    let is_of_cloud = title.starts_with(&format!("{status} "))
+        && GOOGLE_CLOUD.iter().all(|part| title.contains(part));
+    let is_of_google =
+        title.starts_with(&format!("Error {status} (")) && title.contains(GOOGLE_TITLE);
+    (is_of_cloud || is_of_google).then_some(FrontDoor::GoogleCloud)
+}
+
+/// Returns the front door that writes a part of the page.
+fn by_part(page: &str) -> Option<FrontDoor> {
+    let mut parts = PARTS.iter();
+    let known = parts.find(|(part, _)| page.contains(*part));
+    known.map(|(_, door)| *door)
 }

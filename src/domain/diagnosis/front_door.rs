@@ -70,6 +70,10 @@ text_enum! {
         Netlify = "netlify",
         /// A load balancer or serverless platform of Google Cloud.
         GoogleCloud = "google-cloud",
+        /// The Squid proxy, recognized by the responses that it generates.
+        Squid = "squid",
+        /// The Akamai CDN, recognized by the responses that it generates.
+        Akamai = "akamai",
         /// No front door is recognized.
         Unknown = "unknown",
     }

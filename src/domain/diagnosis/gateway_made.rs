@@ -2,8 +2,8 @@
 //!
 //! For an AWS API (an HTTP API, a REST API or a function URL), `yes` requires a known body and only
 //! headers that gateways and CDNs add. The body must match byte for byte, except for whitespace if
-//! a client reformatted its JSON. A customized gateway response therefore counts as `unclear` or
-//! `no`. `headers` decides where the headers are from, and `recognition` determines the front door.
+//! a client reformatted its JSON. A gateway response with a customized body or an unusual header
+//! therefore counts as `unclear` or `no`. `headers` decides where the headers are from, and `recognition` determines the front door.
 
 mod headers;
 
@@ -111,10 +111,8 @@ impl GatewayMade {
     pub fn judge(door: FrontDoor, response: &Response) -> Self {
         let exact = match door {
             FrontDoor::HttpApi => is_one_of(HTTP_API_BODIES, response),
-            // A function may return the same body, but its response has no error type header.
-            FrontDoor::RestApi => {
-                response.header(ERROR_TYPE).is_some() && is_one_of(REST_API_BODIES, response)
-            }
+            // A function may return the same body, but without the error type header.
+            FrontDoor::RestApi => has_error_type(response) && is_one_of(REST_API_BODIES, response),
             FrontDoor::FunctionUrl => {
                 is_one_of(FUNCTION_URL_BODIES, response) || is_throttle(response)
             }
@@ -140,6 +138,26 @@ impl GatewayMade {
             Origin::Unknown | Origin::Integration => Self::No,
         }
     }
+
+    /// Returns whether the integration behind `door`, an AWS API, generated the response. An unknown
+    /// header next to the error type of a REST API does not show this, because a customized gateway
+    /// response may have any header.
+    #[must_use]
+    pub(super) fn is_relayed(self, door: FrontDoor, response: &Response) -> bool {
+        match door {
+            FrontDoor::HttpApi | FrontDoor::FunctionUrl => self == Self::No,
+            FrontDoor::RestApi => {
+                let origin = Origin::judge(door, response, is_one_of(REST_API_BODIES, response));
+                self == Self::No && !(has_error_type(response) && origin == Origin::Unknown)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Returns whether the response has the header with which API Gateway marks its own errors.
+fn has_error_type(response: &Response) -> bool {
+    response.header(ERROR_TYPE).is_some()
 }
 
 fn is_one_of(bodies: &[(u16, &str)], response: &Response) -> bool {

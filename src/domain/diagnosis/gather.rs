@@ -5,10 +5,13 @@
 //! and its context: `changed.*`, `layer.*`, `asked.*` and the health of the prober. Facts state
 //! what was observed, declared, or derived; the rules name the cause.
 
+mod aws_error;
 mod body;
 mod markup;
 mod platform_error;
 pub(in crate::domain) mod proxy_status;
+mod squid;
+mod stream_error;
 
 use crate::domain::diagnosis::answered_by::AnsweredBy;
 use crate::domain::diagnosis::context::Context;
@@ -109,6 +112,7 @@ impl Facts {
         if let Some(fault) = &observation.fault {
             self.set_text("phase", fault.phase.as_str());
             self.set_text("fault", fault.kind.as_str());
+            self.add_stream_error(fault);
             self.error = Some(fault.detail.clone());
             return;
         }
@@ -168,6 +172,7 @@ impl Facts {
         }
         self.add_proxy_status(response);
         self.add_body(response);
+        self.add_aws_error();
         self.add_platform_error(response);
         let is_object = self.text("body.json") == Some("object");
         let answered_by = if self

@@ -34,6 +34,7 @@ const OWN_HEADERS: &[(&str, FrontDoor)] = &[
     ("x-envoy-upstream-service-time", FrontDoor::Envoy),
     ("x-envoy-overloaded", FrontDoor::Envoy),
     ("x-varnish", FrontDoor::Varnish),
+    ("x-squid-error", FrontDoor::Squid),
 ];
 
 /// Prefixes of the `server` header in lowercase, with the front door that sets them.
@@ -61,6 +62,8 @@ const SERVERS: &[(&str, FrontDoor)] = &[
     ("haproxy", FrontDoor::Haproxy),
     ("varnish", FrontDoor::Varnish),
     ("caddy", FrontDoor::Caddy),
+    ("squid", FrontDoor::Squid),
+    ("akamaighost", FrontDoor::Akamai),
 ];
 
 /// Substrings of the `via` header in lowercase, with the front door that adds them.

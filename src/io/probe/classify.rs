@@ -6,6 +6,8 @@
 //! handshake in the TLS phase, a closed connection in the processing phase, and a truncated body in
 //! the transfer phase.
 
+mod http2;
+
 use std::error::Error;
 use std::io;
 
@@ -110,6 +112,9 @@ pub(super) fn exchange(error: &hyper::Error, phase: Phase, received: &Received) 
     let found = chain.iter().rev().find_map(|link| fault_kind(*link, phase));
     let kind = found.unwrap_or(FaultKind::Protocol);
     let mut detail = describe(&chain);
+    if let Some(code) = http2::sent_code(&chain) {
+        detail.push_str(&format!("; {code}"));
+    }
     if kind == FaultKind::Protocol && phase == Phase::Processing {
         if received.first.starts_with(&[0x15, 3]) {
             detail.push_str("; the server answered with a TLS alert: use `https` in the URL");
@@ -190,7 +195,7 @@ fn fault_kind(link: &(dyn Error + 'static), phase: Phase) -> Option<FaultKind> {
         return io_fault(error, phase);
     }
     if let Some(error) = link.downcast_ref::<h2::Error>() {
-        return Some(h2_fault(error, phase));
+        return Some(http2::fault_kind(error, phase));
     }
     link.downcast_ref::<hyper::Error>()
         .and_then(|error| hyper_fault(error, phase))
@@ -292,15 +297,6 @@ pub(super) fn is_local(error: &io::Error) -> bool {
             error.kind(),
             io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse | io::ErrorKind::OutOfMemory
         )
-}
-
-fn h2_fault(error: &h2::Error, phase: Phase) -> FaultKind {
-    match (phase, error.is_remote()) {
-        (Phase::Transfer, true) => FaultKind::Truncated,
-        (_, true) if error.is_go_away() => FaultKind::ConnectionClosed,
-        (_, true) if error.is_reset() => FaultKind::ConnectionReset,
-        _ => FaultKind::Protocol,
-    }
 }
 
 fn hyper_fault(error: &hyper::Error, phase: Phase) -> Option<FaultKind> {

@@ -5,6 +5,7 @@ mod bodies;
 mod certificates;
 mod faults;
 mod http;
+mod http2;
 mod names;
 mod proxies;
 mod reason;

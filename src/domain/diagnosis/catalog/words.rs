@@ -62,6 +62,8 @@ pub(super) const FRONT_DOORS: &[&str] = &[
     "railway",
     "netlify",
     "google-cloud",
+    "squid",
+    "akamai",
     "unknown",
 ];
 
@@ -80,6 +82,11 @@ pub(super) const ERROR_PAGES: &[&str] = &[
     "traefik",
     "apigee",
     "cloudfront",
+    "azure-front-door",
+    "google-cloud",
+    "heroku",
+    "squid",
+    "akamai",
 ];
 
 /// The values of the fact `proxy_log.error`.
@@ -92,6 +99,24 @@ pub(super) const PROXY_LOG_ERRORS: &[&str] = &[
     "name-not-found",
     "tls-failed",
     "malformed",
+];
+
+/// The values of the fact `stream.error`: the error codes of HTTP/2 (RFC 9113, section 7).
+pub(super) const STREAM_ERRORS: &[&str] = &[
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
 ];
 
 /// The values of the fact `plateau`: one for each `Plateau`.

@@ -6,6 +6,7 @@
 
 use crate::domain::diagnosis::application_header;
 use crate::domain::diagnosis::front_door::FrontDoor;
+use crate::domain::diagnosis::gateway_made::ERROR_TYPE;
 use crate::model::observation::Response;
 
 /// Headers that a gateway, an HTTP server, or a CDN on the path adds to a response. A response of
@@ -51,6 +52,16 @@ const SECURITY_HEADERS: &[&str] = &[
     "x-xss-protection",
 ];
 
+/// Headers that are often added to the customized responses of a REST API.
+const CUSTOMARY_HEADERS: &[&str] = &[
+    "cache-control",
+    "expires",
+    "pragma",
+    "retry-after",
+    "x-correlation-id",
+    "x-request-id",
+];
+
 /// Headers that show that CloudFront or Cloudflare is on the path.
 const CDN_HEADERS: &[&str] = &["cf-ray", "x-amz-cf-id", "x-amz-cf-pop"];
 
@@ -91,9 +102,13 @@ impl Origin {
             return Self::Integration;
         }
         let secured = door == FrontDoor::RestApi || is_behind_cdn(response);
+        // Without the API's error type, the integration responded.
+        let customized = door == FrontDoor::RestApi && response.header(ERROR_TYPE).is_some();
         let mut headers = response.headers.iter();
         if headers.all(|(name, value)| {
-            is_gateway_header(name, value) || (secured && SECURITY_HEADERS.contains(&name.as_str()))
+            is_gateway_header(name, value)
+                || (secured && SECURITY_HEADERS.contains(&name.as_str()))
+                || (customized && CUSTOMARY_HEADERS.contains(&name.as_str()))
         }) {
             Self::Gateway
         } else {

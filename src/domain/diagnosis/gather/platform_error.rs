@@ -7,7 +7,7 @@
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::Response;
 
-use super::truncated;
+use super::{squid, truncated};
 
 /// The HTTP statuses that Cloudflare defines, which are also its error codes.
 const CLOUDFLARE_STATUSES: std::ops::RangeInclusive<u32> = 520..=530;
@@ -32,7 +32,8 @@ impl Facts {
             .or_else(|| response.header("ngrok-error-code"))
             .or_else(|| vercel_code(text))
             .or_else(|| ngrok_code(text))
-            .map(truncated);
+            .map(truncated)
+            .or_else(|| squid::error(response.header("x-squid-error"), text));
         let cloudflare = self.cloudflare_error(response);
         if let Some(code) = code {
             self.set_text("platform_error", &code);
@@ -147,6 +148,8 @@ mod tests {
             None,
         );
         check((502, &[], "ERR_NGROK_"), None, None);
+        let header = [("x-squid-error", "ERR_READ_TIMEOUT 0")];
+        check((504, &header, ""), Some("ERR_READ_TIMEOUT"), None);
     }
 
     #[test]

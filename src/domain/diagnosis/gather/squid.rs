@@ -1,0 +1,98 @@
+//! Reads the error of a Squid proxy: its code and the number of the system error.
+//!
+//! Squid states both in the header `X-Squid-Error` and on its error page, whose language depends on
+//! the request. The page therefore is recognized only by its markup, which does not.
+
+/// The prefix of Squid's error codes.
+const PREFIX: &str = "ERR_";
+
+/// The text before the code on a page. Some versions write the code in quotation marks.
+const BEFORE_CODE: &str = "<body id=";
+
+/// The text before the number of the system error on a page.
+const BEFORE_NUMBER: &str = "<i>(";
+
+/// Maximum length of a code in bytes.
+const MAX_CODE: usize = 64;
+
+/// Returns the error in the form of the header, such as `ERR_CONNECT_FAIL 111`, or only its code if
+/// there is no system error. `header` is the value of `X-Squid-Error`, and `page` is the body.
+/// Returns `None` if neither contains an error.
+pub(super) fn error(header: Option<&str>, page: &str) -> Option<String> {
+    header.and_then(in_header).or_else(|| on_page(page))
+}
+
+fn in_header(value: &str) -> Option<String> {
+    let mut words = value.split_ascii_whitespace();
+    let code = code(words.next()?)?;
+    Some(with_number(code, words.next()))
+}
+
+fn on_page(page: &str) -> Option<String> {
+    let after = page.split_once(BEFORE_CODE)?.1.trim_start_matches('"');
+    let is_end = |c: char| !c.is_ascii_uppercase() && c != '_';
+    let code = code(&after[..after.find(is_end)?])?;
+    let number = after.split_once(BEFORE_NUMBER);
+    let number = number.and_then(|(_, rest)| Some(rest.split_once(") ")?.0));
+    Some(with_number(code, number))
+}
+
+/// Returns the text if it has the form of an error code of Squid.
+fn code(text: &str) -> Option<&str> {
+    let name = text.strip_prefix(PREFIX)?;
+    let is_of_code = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    let is_code = !name.is_empty() && text.len() <= MAX_CODE && name.bytes().all(is_of_code);
+    is_code.then_some(text)
+}
+
+/// Returns the code with the number of the system error; the number 0 means that there is none.
+fn with_number(code: &str, number: Option<&str>) -> String {
+    let number = number.and_then(|number| number.parse::<u16>().ok());
+    match number.filter(|number| *number > 0) {
+        Some(number) => format!("{code} {number}"),
+        None => code.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(header: Option<&str>, page: &str, expected: Option<&str>) {
+        assert_eq!(
+            error(header, page).as_deref(),
+            expected,
+            "{header:?} {page}"
+        );
+    }
+
+    #[test]
+    fn the_header_and_the_page_state_the_same_error() {
+        let page = "<html><head><title>ERROR</title></head><body id=ERR_CONNECT_FAIL>\n\
+                    <p id=\"sysmsg\">The system returned: <i>(111) Connection refused</i></p>";
+        check(None, page, Some("ERR_CONNECT_FAIL 111"));
+        check(
+            Some("ERR_CONNECT_FAIL 111"),
+            "",
+            Some("ERR_CONNECT_FAIL 111"),
+        );
+        check(Some("ERR_DNS_FAIL 0"), page, Some("ERR_DNS_FAIL"));
+        check(
+            None,
+            "<body id=\"ERR_READ_TIMEOUT\"><i>[No Error]</i>",
+            Some("ERR_READ_TIMEOUT"),
+        );
+    }
+
+    #[test]
+    fn other_headers_and_pages_have_no_error() {
+        check(Some("none"), "", None);
+        check(Some("ERR_"), "", None);
+        check(Some("ERR_<script>"), "", None);
+        check(Some(""), "", None);
+        check(None, "<body id=main>ERR_DNS_FAIL", None);
+        check(None, "<body id=ERR_DNS_FAIL", None);
+        check(None, "ERR_CONNECT_FAIL 111", None);
+    }
+}
