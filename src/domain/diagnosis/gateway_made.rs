@@ -3,7 +3,8 @@
 //! For an AWS API (an HTTP API, a REST API or a function URL), `yes` requires a known body and only
 //! headers that gateways and CDNs add. The body must match byte for byte, except for whitespace if
 //! a client reformatted its JSON. A gateway response with a customized body or an unusual header
-//! therefore counts as `unclear` or `no`. `headers` decides where the headers are from, and `recognition` determines the front door.
+//! therefore counts as `unclear` or `no`. `headers` decides where the headers are from, and
+//! `recognition` determines the front door.
 
 mod headers;
 
