@@ -27,61 +27,63 @@ const ABORTED: &[u8] = &[
     0, 0, 0, 2,
 ];
 
+/// The frames of a server, each with its error code, the cause and the title of the verdict.
+const FRAMES: [(&[u8], &str, &str, &str); 8] = [
+    (
+        reset!(1),
+        "PROTOCOL_ERROR",
+        "connection-reset",
+        "The server aborted the stream of the request before it responded",
+    ),
+    (
+        reset!(2),
+        "INTERNAL_ERROR",
+        "connection-reset",
+        "The server aborted the stream of the request before it responded",
+    ),
+    (
+        reset!(7),
+        "REFUSED_STREAM",
+        "connection-reset",
+        "The server refused the stream before it processed the request",
+    ),
+    (
+        reset!(11),
+        "ENHANCE_YOUR_CALM",
+        "connection-reset",
+        "The server ended the exchange because of excessive load by the client",
+    ),
+    (
+        reset!(13),
+        "HTTP_1_1_REQUIRED",
+        "connection-reset",
+        "The server requires HTTP/1.1 for this request",
+    ),
+    (
+        goaway!(0),
+        "NO_ERROR",
+        "connection-reset",
+        "The server closed the HTTP/2 connection (GOAWAY) before it responded",
+    ),
+    (
+        goaway!(11),
+        "ENHANCE_YOUR_CALM",
+        "connection-reset",
+        "The server ended the exchange because of excessive load by the client",
+    ),
+    (
+        ABORTED,
+        "INTERNAL_ERROR",
+        "response-truncated",
+        "The server aborted the response before it was complete",
+    ),
+];
+
 #[tokio::test]
 async fn an_aborted_exchange_is_named_with_the_code_of_the_server() {
     let rulebook = Rulebook::embedded().unwrap();
     let ca = ca();
-    let frames: [(&'static [u8], _, _, _); 8] = [
-        (
-            reset!(1),
-            "PROTOCOL_ERROR",
-            "connection-reset",
-            "The server aborted the stream of the request before it responded",
-        ),
-        (
-            reset!(2),
-            "INTERNAL_ERROR",
-            "connection-reset",
-            "The server aborted the stream of the request before it responded",
-        ),
-        (
-            reset!(7),
-            "REFUSED_STREAM",
-            "connection-reset",
-            "The server refused the stream before it processed the request",
-        ),
-        (
-            reset!(11),
-            "ENHANCE_YOUR_CALM",
-            "connection-reset",
-            "The server ended the exchange because of excessive load by the client",
-        ),
-        (
-            reset!(13),
-            "HTTP_1_1_REQUIRED",
-            "connection-reset",
-            "The server requires HTTP/1.1 for this request",
-        ),
-        (
-            goaway!(0),
-            "NO_ERROR",
-            "connection-reset",
-            "The server closed the HTTP/2 connection (GOAWAY) before it responded",
-        ),
-        (
-            goaway!(11),
-            "ENHANCE_YOUR_CALM",
-            "connection-reset",
-            "The server ended the exchange because of excessive load by the client",
-        ),
-        (
-            ABORTED,
-            "INTERNAL_ERROR",
-            "response-truncated",
-            "The server aborted the response before it was complete",
-        ),
-    ];
-    for (frame, code, cause, title) in frames {
+    for (frame, code, cause, title) in FRAMES {
         let server = serve(Some(&ca), valid(), None, move |stream| {
             raw_http2(stream, frame)
         })

@@ -244,85 +244,95 @@ fn code_in(message: &str, lower: &str) -> Option<&'static Code> {
 mod tests {
     use super::*;
 
+    /// A frame and its error code.
+    type Found = (Option<&'static str>, Option<&'static str>);
+
     #[track_caller]
-    fn check(message: &str, expected: (Option<&str>, Option<&str>)) {
+    fn check(message: &str, expected: Found) {
         assert_eq!(aborted(message), expected, "{message}");
     }
 
+    /// Messages about a frame of the server, each with the frame and the error code.
+    const OF_SERVER: &[(&str, Found)] = &[
+        (
+            "curl (92): HTTP/2 stream 1 was not closed cleanly: INTERNAL_ERROR (err 2)",
+            (Some("RST_STREAM"), Some("INTERNAL_ERROR")),
+        ),
+        (
+            "HTTP/2 stream 5 was not closed cleanly before end of the stream (err 11)",
+            (Some("RST_STREAM"), Some("ENHANCE_YOUR_CALM")),
+        ),
+        (
+            "stream error: stream ID 3; PROTOCOL_ERROR; received from peer",
+            (Some("RST_STREAM"), Some("PROTOCOL_ERROR")),
+        ),
+        (
+            "http2: server sent GOAWAY and closed the connection; LastStreamID=1, \
+             ErrCode=ENHANCE_YOUR_CALM, debug=\"too_many_pings\"",
+            (Some("GOAWAY"), Some("ENHANCE_YOUR_CALM")),
+        ),
+        (
+            "Stream closed with error code NGHTTP2_REFUSED_STREAM",
+            (Some("RST_STREAM"), Some("REFUSED_STREAM")),
+        ),
+        (
+            "Session closed with error code 2",
+            (Some("GOAWAY"), Some("INTERNAL_ERROR")),
+        ),
+        (
+            "<StreamReset stream_id:1, error_code:ErrorCodes.CANCEL, remote_reset:True>",
+            (Some("RST_STREAM"), Some("CANCEL")),
+        ),
+        (
+            "<ConnectionTerminated error_code:0, last_stream_id:3, additional_data:None>",
+            (Some("GOAWAY"), Some("NO_ERROR")),
+        ),
+        (
+            "stream was reset: REFUSED_STREAM",
+            (Some("RST_STREAM"), Some("REFUSED_STREAM")),
+        ),
+        (
+            "Received RST_STREAM: Stream cancelled",
+            (Some("RST_STREAM"), Some("CANCEL")),
+        ),
+        (
+            "The HTTP/2 server reset the stream. HTTP/2 error code 'PROTOCOL_ERROR' (0x1).",
+            (Some("RST_STREAM"), Some("PROTOCOL_ERROR")),
+        ),
+        (
+            "The HTTP/2 server closed the connection. HTTP/2 error code 'NO_ERROR' (0x0).",
+            (Some("GOAWAY"), Some("NO_ERROR")),
+        ),
+        (
+            "http2 error: stream error received: unspecific protocol error detected",
+            (Some("RST_STREAM"), Some("PROTOCOL_ERROR")),
+        ),
+        (
+            "connection error received: detected excessive load generating behavior",
+            (Some("GOAWAY"), Some("ENHANCE_YOUR_CALM")),
+        ),
+        (
+            "net::ERR_HTTP2_SERVER_REFUSED_STREAM",
+            (Some("RST_STREAM"), Some("REFUSED_STREAM")),
+        ),
+        (
+            "stream terminated by RST_STREAM with error code: INTERNAL_ERROR",
+            (Some("RST_STREAM"), Some("INTERNAL_ERROR")),
+        ),
+        (
+            "New streams cannot be created after receiving a GOAWAY",
+            (Some("GOAWAY"), None),
+        ),
+        (
+            "HTTP/3 stream 0 reset by server",
+            (Some("RESET_STREAM"), None),
+        ),
+    ];
+
     #[test]
     fn a_frame_of_the_server_and_its_code_are_found() {
-        let stream = |code| (Some("RST_STREAM"), Some(code));
-        let connection = |code| (Some("GOAWAY"), Some(code));
-        for (message, expected) in [
-            (
-                "curl (92): HTTP/2 stream 1 was not closed cleanly: INTERNAL_ERROR (err 2)",
-                stream("INTERNAL_ERROR"),
-            ),
-            (
-                "HTTP/2 stream 5 was not closed cleanly before end of the stream (err 11)",
-                stream("ENHANCE_YOUR_CALM"),
-            ),
-            (
-                "stream error: stream ID 3; PROTOCOL_ERROR; received from peer",
-                stream("PROTOCOL_ERROR"),
-            ),
-            (
-                "http2: server sent GOAWAY and closed the connection; LastStreamID=1, \
-                 ErrCode=ENHANCE_YOUR_CALM, debug=\"too_many_pings\"",
-                connection("ENHANCE_YOUR_CALM"),
-            ),
-            (
-                "Stream closed with error code NGHTTP2_REFUSED_STREAM",
-                stream("REFUSED_STREAM"),
-            ),
-            (
-                "Session closed with error code 2",
-                connection("INTERNAL_ERROR"),
-            ),
-            (
-                "<StreamReset stream_id:1, error_code:ErrorCodes.CANCEL, remote_reset:True>",
-                stream("CANCEL"),
-            ),
-            (
-                "<ConnectionTerminated error_code:0, last_stream_id:3, additional_data:None>",
-                connection("NO_ERROR"),
-            ),
-            ("stream was reset: REFUSED_STREAM", stream("REFUSED_STREAM")),
-            ("Received RST_STREAM: Stream cancelled", stream("CANCEL")),
-            (
-                "The HTTP/2 server reset the stream. HTTP/2 error code 'PROTOCOL_ERROR' (0x1).",
-                stream("PROTOCOL_ERROR"),
-            ),
-            (
-                "The HTTP/2 server closed the connection. HTTP/2 error code 'NO_ERROR' (0x0).",
-                connection("NO_ERROR"),
-            ),
-            (
-                "http2 error: stream error received: unspecific protocol error detected",
-                stream("PROTOCOL_ERROR"),
-            ),
-            (
-                "connection error received: detected excessive load generating behavior",
-                connection("ENHANCE_YOUR_CALM"),
-            ),
-            (
-                "net::ERR_HTTP2_SERVER_REFUSED_STREAM",
-                stream("REFUSED_STREAM"),
-            ),
-            (
-                "stream terminated by RST_STREAM with error code: INTERNAL_ERROR",
-                stream("INTERNAL_ERROR"),
-            ),
-            (
-                "New streams cannot be created after receiving a GOAWAY",
-                (Some("GOAWAY"), None),
-            ),
-            (
-                "HTTP/3 stream 0 reset by server",
-                (Some("RESET_STREAM"), None),
-            ),
-        ] {
-            check(message, expected);
+        for (message, expected) in OF_SERVER {
+            check(message, *expected);
         }
     }
 
