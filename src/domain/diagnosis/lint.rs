@@ -223,11 +223,7 @@ fn deciding_rule(book: &Rulebook, facts: &Facts) -> String {
 fn finding(level: Level, rule: &Rule, line: usize, message: String) -> Finding {
     Finding {
         level,
-        problem: RuleProblem {
-            file: rule.origin.file.to_string(),
-            line,
-            message,
-        },
+        problem: RuleProblem::new(&rule.origin.file, line, message),
     }
 }
 

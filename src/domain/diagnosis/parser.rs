@@ -85,11 +85,8 @@ impl<'a> Parser<'a> {
     }
 
     fn problem(&mut self, at: usize, message: String) {
-        self.problems.push(RuleProblem {
-            file: self.file.to_owned(),
-            line: self.line(at),
-            message,
-        });
+        let problem = RuleProblem::new(self.file, self.line(at), message);
+        self.problems.push(problem);
     }
 
     fn line(&self, at: usize) -> usize {

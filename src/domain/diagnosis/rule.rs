@@ -132,6 +132,17 @@ impl fmt::Display for Origin {
     }
 }
 
+impl RuleProblem {
+    /// Creates a problem at a line of a rule file, counted from 1.
+    pub(super) fn new(file: &str, line: usize, message: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            line,
+            message,
+        }
+    }
+}
+
 impl fmt::Display for RuleProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.message)

@@ -178,14 +178,12 @@ impl Rulebook {
 /// Returns a problem if an earlier rule has the same id as `rule`; `None` otherwise.
 fn duplicate(rules: &[Rule], rule: &Rule) -> Option<RuleProblem> {
     let first = rules.iter().find(|other| other.id == rule.id)?;
-    Some(RuleProblem {
-        file: rule.origin.file.to_string(),
-        line: rule.origin.line,
-        message: format!(
-            "duplicate rule id `{}`, first used at {}; use another id (several rules may name the same `cause`)",
-            rule.id, first.origin
-        ),
-    })
+    let message = format!(
+        "duplicate rule id `{}`, first used at {}; use another id (several rules may name the same `cause`)",
+        rule.id, first.origin
+    );
+    let origin = &rule.origin;
+    Some(RuleProblem::new(&origin.file, origin.line, message))
 }
 
 /// Returns the verdict `unexplained`, which has no rule.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::pattern::pattern;
+use super::pattern::{MAX_LINE, pattern};
 use super::time::time_of_day;
 
 /// The properties that distinguish log entries, from one line or from all lines of one error.
@@ -28,9 +28,6 @@ pub(super) struct Entry {
 /// Number of bytes at the start of a line that are searched for a time, a log level and an event of
 /// Kubernetes.
 const HEAD: usize = 120;
-
-/// Maximum length of a line that is searched for a request, in bytes.
-const MAX_LINE: usize = 8_192;
 
 /// Maximum number of seconds between the times of the lines of one error without a log level. Two
 /// lines that were written at once may have times that differ by a whole second.

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::exchange::{Exchange, Section, Source};
-use super::pattern::pattern;
+use super::pattern::{MAX_LINE, pattern};
 use super::response::RawResponse;
 use super::time;
 use crate::domain::diagnosis::aws::LogTemplate;
@@ -20,9 +20,6 @@ const MAX_LINES: usize = 200;
 
 /// Maximum number of requests whose lines are collected at the same time.
 const MAX_OPEN: usize = 500;
-
-/// Maximum length of a line that is examined, in bytes.
-const MAX_LINE: usize = 8_192;
 
 /// The requests whose lines are being collected, by id.
 #[derive(Debug, Default)]

@@ -6,11 +6,8 @@ use regex::Regex;
 use url::Url;
 
 use super::command;
-use super::pattern::pattern;
+use super::pattern::{MAX_LINE, pattern};
 use super::status;
-
-/// Maximum length of a line that is examined, in bytes.
-const MAX_LINE: usize = 8_192;
 
 /// Matches an error message, as opposed to a sentence that a person wrote.
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {

@@ -11,13 +11,10 @@ use regex::Regex;
 use super::command;
 use super::exchange::{Exchange, FoundFault, MAX_DETAIL, Section, Source};
 use super::fault::Found;
-use super::pattern::pattern;
+use super::pattern::{MAX_LINE, pattern};
 use super::response::RawResponse;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::model::observation::{FaultKind, Phase};
-
-/// Maximum length of a line that is examined, in bytes.
-const MAX_LINE: usize = 8_192;
 
 /// Matches the level, the process and the thread in a line of nginx's error log.
 static HEAD: LazyLock<Option<Regex>> =

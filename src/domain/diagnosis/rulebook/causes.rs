@@ -18,7 +18,13 @@ impl Rulebook {
     /// The rule whose id is the cause represents the cause, or else the first rule that names it.
     /// The texts of the cause are those of its `[[cause]]` table, or else those of this rule.
     pub fn causes(&self) -> impl Iterator<Item = Cause<'_>> {
-        self.representatives().map(move |rule| self.describe(rule))
+        self.rules
+            .iter()
+            .filter(|rule| {
+                let representative = self.representative(&rule.cause);
+                representative.is_some_and(|other| std::ptr::eq(other, *rule))
+            })
+            .map(move |rule| self.describe(rule))
     }
 
     /// Returns the `[[cause]]` table of a cause; `None` if there is none.
@@ -31,18 +37,11 @@ impl Rulebook {
             .find(|definition| definition.id == *cause)
     }
 
-    /// Returns the rule that represents each cause.
-    fn representatives(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().enumerate().filter_map(|(index, rule)| {
-            let has_namesake = self.rules.iter().any(|other| other.id == rule.cause);
-            let represents = if has_namesake {
-                rule.id == rule.cause
-            } else {
-                let mut earlier = self.rules[..index].iter();
-                !earlier.any(|other| other.cause == rule.cause)
-            };
-            represents.then_some(rule)
-        })
+    /// Returns the rule that represents a cause; `None` if no rule names the cause.
+    fn representative(&self, cause: &CauseId) -> Option<&Rule> {
+        let mut rules = self.rules.iter().filter(|rule| rule.cause == *cause);
+        let first = rules.clone().next();
+        rules.find(|rule| rule.id == *cause).or(first)
     }
 
     /// Describes the cause that `rule` represents.
@@ -71,14 +70,11 @@ impl Rulebook {
                 let guess = nearest(definition.id.as_str(), causes());
                 let guess =
                     guess.map_or_else(String::new, |cause| format!(" did you mean `{cause}`?"));
-                RuleProblem {
-                    file: definition.file.to_string(),
-                    line: definition.line,
-                    message: format!(
-                        "unknown cause `{}`;{guess} use a cause that a rule names",
-                        definition.id
-                    ),
-                }
+                let message = format!(
+                    "unknown cause `{}`;{guess} use a cause that a rule names",
+                    definition.id
+                );
+                RuleProblem::new(&definition.file, definition.line, message)
             })
             .collect()
     }
@@ -88,7 +84,7 @@ impl Rulebook {
     /// names the cause.
     #[must_use]
     pub fn verdict_of(&self, cause: &CauseId, candidates: Vec<Candidate>) -> Option<Verdict> {
-        let rule = self.representatives().find(|rule| rule.cause == *cause)?;
+        let rule = self.representative(cause)?;
         let mut verdict = rule.verdict(&Facts::default(), Certainty::Possible, candidates);
         if let Some(definition) = self.definition(cause) {
             definition.describe(&mut verdict);
@@ -104,14 +100,11 @@ pub(super) fn described_twice(
     definition: &CauseDefinition,
 ) -> Option<RuleProblem> {
     let first = definitions.iter().find(|other| other.id == definition.id)?;
-    Some(RuleProblem {
-        file: definition.file.to_string(),
-        line: definition.line,
-        message: format!(
-            "duplicate [[cause]] `{}`, first described at {}:{}; remove one of them",
-            definition.id, first.file, first.line
-        ),
-    })
+    let message = format!(
+        "duplicate [[cause]] `{}`, first described at {}:{}; remove one of them",
+        definition.id, first.file, first.line
+    );
+    Some(RuleProblem::new(&definition.file, definition.line, message))
 }
 
 #[cfg(test)]
