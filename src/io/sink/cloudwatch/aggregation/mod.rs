@@ -82,6 +82,9 @@ impl Aggregation {
                 let cause = cause.filter(|_| down);
                 self.add_by_cause(target, cause, report.at, start, &mut immediate);
                 if before != Some(down) {
+                    if !down {
+                        self.close_series(start, &series, &mut immediate);
+                    }
                     let point = Datapoint::new(next_id(&self.ids), series, report.at, value);
                     immediate.add(point, down);
                     continue;
@@ -177,6 +180,9 @@ impl Aggregation {
             if before.as_ref() == Some(&cause) && value > 0.0 {
                 self.add_to_window(start, series, at, value);
             } else {
+                if value <= 0.0 {
+                    self.close_series(start, &series, immediate);
+                }
                 let point = Datapoint::new(next_id(&self.ids), series, at, value);
                 immediate.add(point, value > 0.0);
             }
@@ -184,6 +190,16 @@ impl Aggregation {
         match shown {
             Some(cause) => drop(self.cause.insert(target.name.clone(), cause.clone())),
             None => drop(self.cause.remove(&target.name)),
+        }
+    }
+
+    /// Removes the window of a series that begins at `start`, and adds its datapoint to `immediate`.
+    ///
+    /// This is for series whose value falls to 0. If the values before the fall were sent later, at
+    /// the end of the period, the alarm would stop firing and then fire a second time.
+    fn close_series(&mut self, start: Timestamp, series: &Series, immediate: &mut Immediate) {
+        if let Some(window) = self.open.remove(&(start, series.clone())) {
+            immediate.other.push(window.datapoint(series.clone()));
         }
     }
 
