@@ -23,7 +23,7 @@ const MAX_BYTES: u64 = 32 << 20;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Files with output of curl, wget, HTTPie or `PowerShell`, error messages, HAR or logs of API
-    /// Gateway or nginx, also inside Markdown. Use `-` for standard input.
+    /// Gateway, a load balancer or a proxy, also inside Markdown. Use `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Print each result as a line of JSON.
@@ -120,8 +120,8 @@ fn first_bytes(source: impl Read) -> std::io::Result<Vec<u8>> {
 /// create suitable input.
 const LOOKED_FOR: &str = "\
 looked for a status line (`< HTTP/2 503`, `HTTP/1.1 503`), an error of curl \
-(`curl: (7) \u{2026}`), wget or PowerShell, an exception of a program, a log of API Gateway or \
-nginx, and a HAR file.
+(`curl: (7) \u{2026}`), wget or PowerShell, an exception of a program, a log of API Gateway, a \
+load balancer or a proxy, and a HAR file.
 Run one of these commands and use its complete output as the input:
   curl -sv -w '\\ntime_total: %{time_total}\\n' URL 2>&1 | probecause diagnose -
   curl.exe -sv -w \"\\ntime_total: %{time_total}\\n\" URL   (Windows, also in PowerShell)
@@ -139,6 +139,9 @@ fn json(transcript: &Transcript, diagnosis: &Diagnosis) -> serde_json::Value {
     if !transcript.timed {
         value["duration_seconds"] = serde_json::Value::Null;
     }
+    if !transcript.status_known {
+        value["status"] = serde_json::Value::Null;
+    }
     value
 }
 
@@ -149,10 +152,11 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
         printable(url(transcript)),
         transcript.line
     );
-    let status = observation.response.as_ref().map_or_else(
-        || "no response".to_owned(),
-        |response| format!("status {}", response.status),
-    );
+    let status = match &observation.response {
+        None => "no response".to_owned(),
+        Some(_) if !transcript.status_known => "status unknown".to_owned(),
+        Some(response) => format!("status {}", response.status),
+    };
     let time = if transcript.timed {
         format!(" after {:.3} s", observation.duration.as_secs_f64())
     } else {

@@ -24,7 +24,7 @@ const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission
     upstream-refused upstream-timeout upstream-reset upstream-unhealthy upstream-name-not-found \
     upstream-tls-failed upstream-overloaded edge-function-error probe-blocked function-not-ready \
     object-not-found dns-no-address layer-failing innermost-layer-failing function-missing \
-    waf-unavailable";
+    waf-unavailable gateway-misconfigured";
 
 /// Causes that no hop can be given for: the response does not tell who broke it.
 const WITHOUT_HOP: &str = "layer-failing innermost-layer-failing connection-reset response-timeout response-truncated response-malformed \

@@ -8,7 +8,7 @@
 mod body;
 mod markup;
 mod platform_error;
-mod proxy_status;
+pub(in crate::domain) mod proxy_status;
 
 use crate::domain::diagnosis::answered_by::AnsweredBy;
 use crate::domain::diagnosis::context::Context;

@@ -23,7 +23,7 @@ pub mod fact;
 mod follow_up;
 pub mod front_door;
 pub mod gateway_made;
-mod gather;
+pub(in crate::domain) mod gather;
 mod invoked;
 pub mod lint;
 pub mod nearest;

@@ -12,6 +12,15 @@ use super::pattern::pattern;
 /// Maximum length of a message that is examined, in bytes.
 const MAX_MESSAGE: usize = 1_000;
 
+/// The starts of messages which state that curl uses a proxy.
+const PROXY: [&str; 5] = [
+    "Uses proxy",
+    "Establish HTTP",
+    "SOCKS4",
+    "SOCKS5",
+    "Opened SOCKS",
+];
+
 /// Ports that proxies use. The host before such a port may be the proxy instead of the endpoint.
 const PROXY_PORTS: [&str; 3] = ["1080", "3128", "8888"];
 
@@ -42,7 +51,11 @@ impl Exchange {
     pub(super) fn note_host(&mut self, text: &str) {
         let uses_tls = self.progress.uses_tls;
         let request = &mut self.request;
-        request.has_proxy |= text.starts_with("Uses proxy") || text.starts_with("Establish HTTP");
+        if PROXY.iter().any(|start| text.starts_with(start)) && !request.has_proxy {
+            request.has_proxy = true;
+            // The host that curl connected to is the proxy.
+            request.reached = None;
+        }
         if let Some(url) = stated(text) {
             request.url.get_or_insert(url);
         } else if request.reached.is_none() && !request.has_proxy {
@@ -53,14 +66,14 @@ impl Exchange {
 
 /// Returns the URL that a message of curl states in full; `None` if the message states no URL.
 fn stated(text: &str) -> Option<Url> {
-    let text = text.get(..MAX_MESSAGE).unwrap_or(text);
+    let text = &text[..text.floor_char_boundary(MAX_MESSAGE)];
     command::url_of(&REBUILT.as_ref()?.captures(text)?[1])
 }
 
 /// Returns the URL of the host that a message names, with the path `/`; `None` if the message names
 /// no host. `uses_tls` decides the scheme if the port does not.
 fn of_host(text: &str, uses_tls: bool) -> Option<Url> {
-    let text = text.get(..MAX_MESSAGE).unwrap_or(text);
+    let text = &text[..text.floor_char_boundary(MAX_MESSAGE)];
     let found = CERTIFICATE_HOST.as_ref()?.captures(text);
     if let Some(found) = found {
         return command::url_of(&format!("https://{}/", &found[1]));
@@ -125,5 +138,27 @@ mod tests {
         }
         let found = stated("Rebuilt URL to: https://x.example/").unwrap();
         assert_eq!(found.as_str(), "https://x.example/");
+    }
+
+    #[test]
+    fn a_host_that_is_a_proxy_is_not_the_host_of_the_url() {
+        for text in [
+            "Establish HTTP proxy tunnel to x.example:443",
+            "SOCKS5 connect to 192.0.2.1:443 (locally resolved)",
+            "Opened SOCKS connection from 192.0.2.9 port 40000 to x.example port 443",
+        ] {
+            let mut exchange = Exchange::default();
+            exchange.note_host("Connected to proxy (192.0.2.7) port 8080");
+            assert!(exchange.request.reached.is_some());
+            exchange.note_host(text);
+            assert_eq!(exchange.request.reached, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_start_of_a_long_message_is_examined() {
+        let start = "a".repeat(MAX_MESSAGE - 2);
+        let text = format!("{start}\u{20ac} Failed to connect to x.example port 80");
+        assert_eq!(of_host(&text, false), None);
     }
 }

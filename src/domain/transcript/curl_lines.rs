@@ -1,11 +1,16 @@
 //! Reads the lines of curl's `-v` output, which start with a mark such as `*`, `>` or `<`, and of
 //! curl's `--trace` output.
 
-use super::exchange::{Section, Source};
+use super::exchange::{Exchange, FoundFault, Section, Source};
+use super::fault::curl::CurlError;
+use super::fault::{self, Found};
 use super::reader::Reader;
+use super::response::RawResponse;
 use super::status;
 use super::text;
+use super::time::clocks::Clock;
 use super::trace::{Dump, Kind};
+use crate::model::observation::FaultKind;
 
 impl Reader {
     /// Reads a line of a curl trace. Returns whether the line belongs to a trace.
@@ -62,6 +67,7 @@ impl Reader {
             self.current.counted();
             return true;
         }
+        self.in_sent &= line.starts_with('>');
         let is_inside = self.current.section == Section::Body;
         if let Some(rest) = line.strip_prefix('*')
             && (rest.starts_with([' ', '\t']) || rest.is_empty())
@@ -74,8 +80,12 @@ impl Reader {
             && (sent.is_empty() || sent.starts_with(' '))
             && (!is_inside || self.current.is_marked)
         {
+            if self.quoted(line, number) {
+                return true;
+            }
             let sent = sent.trim();
-            if is_request_line(sent) {
+            self.in_sent = !sent.is_empty();
+            if status::is_request_line(sent) {
                 self.start_request();
                 self.current.times.stamp(stamp, true, self.has_stamps());
             }
@@ -147,17 +157,44 @@ impl Reader {
     }
 }
 
+impl Exchange {
+    /// Records an error message of curl.
+    pub(super) fn curl_failed(&mut self, error: &CurlError, line: usize) {
+        self.note_host(&error.message);
+        if let Some(time) = fault::time_in(&error.message) {
+            self.times.set(Clock::Message, time);
+            self.progress.time = Some(time);
+        }
+        if let Some(status) = error.status() {
+            if self.response.is_none() {
+                self.begin(line);
+                self.response = Some(RawResponse::of_status(status, None));
+            }
+        } else if let Some(found) = error.fault(&self.reasons, &self.progress())
+            && !self.may_be_of_redirect(error, &found)
+        {
+            self.fault = Some(FoundFault {
+                found,
+                message: format!("curl ({}): {}", error.code, error.message),
+            });
+            self.begin(line);
+        }
+        self.section = Section::After;
+    }
+
+    /// Returns whether a local fault may concern a URL to which the server redirected curl.
+    fn may_be_of_redirect(&self, error: &CurlError, found: &Found) -> bool {
+        let command = self.command.as_ref();
+        let url = command.and_then(|command| command.url.as_ref());
+        let follows = command.is_some_and(|command| command.follows);
+        found.kind == FaultKind::Local
+            && url.is_some_and(|url| error.may_concern_redirect(url.scheme(), follows))
+    }
+}
+
 /// Returns whether a line is a byte count of curl's `-v`, such as `{ [33 bytes data]`.
 fn is_count(line: &str) -> bool {
     let line = line.trim_end();
     (line.starts_with("{ [") || line.starts_with("} ["))
         && (line.ends_with("data]") || line.ends_with("shown]"))
-}
-
-/// Returns whether a text is an HTTP request line.
-pub(super) fn is_request_line(sent: &str) -> bool {
-    let words: Vec<&str> = sent.split(' ').take(4).collect();
-    let is_method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());
-    matches!(words.as_slice(), [method, _, version]
-        if version.starts_with("HTTP/") && !method.is_empty() && is_method(method))
 }

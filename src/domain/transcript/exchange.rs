@@ -7,11 +7,12 @@ use url::Url;
 
 use super::command::{self, Command};
 use super::entry::Entry;
-use super::fault::curl::{self, CurlError};
+use super::fault::curl;
 use super::fault::{self, Found, Progress};
 use super::response::RawResponse;
 use super::status::StatusLine;
 use super::time::clocks::{Clock, Times};
+use crate::domain::diagnosis::aws::LogFinding;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::model::observation::{FaultKind, Phase, Phases};
 
@@ -38,8 +39,12 @@ pub(super) struct Exchange {
     pub(super) is_marked: bool,
     /// The duration of each phase, from a HAR file or this program's own output.
     pub(super) phases: Phases,
-    /// Facts from the evidence in this program's own output.
+    /// Facts from the evidence in this program's own output or from the log of a proxy.
     pub(super) facts: Vec<(String, FactValue)>,
+    /// Whether the status of the response is unknown, so that another one takes its place.
+    pub(super) is_status_unknown: bool,
+    /// The content of the request's line in a log of API Gateway.
+    pub(super) log: Option<LogFinding>,
     /// Whether the exchange may be a heading or the text of a page instead of a response.
     pub(super) is_weak: bool,
     /// The time of day at which wget started, in seconds since midnight.
@@ -52,12 +57,18 @@ pub(super) struct Exchange {
     pub(super) is_echo: bool,
     /// The properties of the log entry that the error message is part of.
     pub(super) entry: Entry,
+    /// Whether the failure is inferred from an incomplete line of a log.
+    pub(super) is_doubtful: bool,
+    /// Whether the lines of the headers may be indented.
+    pub(super) is_indented: bool,
 }
 
 /// The known parts of a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {
     pub(super) url: Option<Url>,
+    /// Whether `url` is from an error message.
+    pub(super) is_of_message: bool,
     pub(super) method: Option<String>,
     pub(super) host: Option<String>,
     pub(super) path: Option<String>,
@@ -96,8 +107,11 @@ pub(super) struct FoundFault {
     pub(super) message: String,
 }
 
-/// Maximum length of [`Exchange::reasons`] and of [`Exchange::loose`], in bytes.
+/// Maximum length of [`Exchange::reasons`], and of [`Exchange::loose`] without `-w`, in bytes.
 const MAX_LOOSE: usize = 4_096;
+
+/// Maximum length of [`Exchange::loose`] with `-w` in bytes. It may contain a body.
+const MAX_OUTPUT: usize = 65_536;
 
 impl Exchange {
     /// Returns whether the exchange has a response or a fault.
@@ -173,28 +187,6 @@ impl Exchange {
         }
     }
 
-    /// Records an error message of curl.
-    pub(super) fn curl_failed(&mut self, error: &CurlError, line: usize) {
-        self.note_host(&error.message);
-        if let Some(time) = fault::time_in(&error.message) {
-            self.times.set(Clock::Message, time);
-            self.progress.time = Some(time);
-        }
-        if let Some(status) = error.status() {
-            if self.response.is_none() {
-                self.begin(line);
-                self.response = Some(RawResponse::of_status(status, None));
-            }
-        } else if let Some(found) = error.fault(&self.reasons, &self.progress()) {
-            self.fault = Some(FoundFault {
-                found,
-                message: format!("curl ({}): {}", error.code, error.message),
-            });
-            self.begin(line);
-        }
-        self.section = Section::After;
-    }
-
     /// Returns the progress of the request, with the duration that is known so far.
     pub(super) fn progress(&self) -> Progress {
         Progress {
@@ -248,9 +240,22 @@ impl Exchange {
         }
     }
 
-    /// Returns whether the body is complete according to the announced length.
+    /// Returns whether no line of the body was read yet.
+    pub(super) fn has_no_body(&self) -> bool {
+        let response = self.response.as_ref();
+        response.is_none_or(|response| response.body.is_empty())
+    }
+
+    /// Returns whether the body is complete according to the announced length, or the response has
+    /// no body.
     pub(super) fn has_whole_body(&self) -> bool {
-        self.response.as_ref().is_some_and(RawResponse::is_complete)
+        let response = self.response.as_ref();
+        response.is_some_and(|it| it.is_complete() || it.is_without_body(self.method()))
+    }
+
+    /// Returns whether the body ends like a complete one, although its length is unknown.
+    pub(super) fn has_closed_body(&self) -> bool {
+        self.response.as_ref().is_some_and(RawResponse::is_closed)
     }
 
     /// Records a line of the body.
@@ -336,7 +341,10 @@ impl Exchange {
 
     /// Records unrecognized output.
     pub(super) fn unrecognized(&mut self, line: &str) {
-        if self.loose.len() + line.len() < MAX_LOOSE {
+        let command = self.command.as_ref();
+        let has_output = command.is_some_and(|command| command.write_out.is_some());
+        let limit = if has_output { MAX_OUTPUT } else { MAX_LOOSE };
+        if self.loose.len() + line.len() < limit {
             self.loose.push_str(line);
             self.loose.push('\n');
         }

@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::body::json_text::end_of_value;
 use super::exchange::Section;
 use super::pattern::pattern;
+use super::response::ends_page;
 
 /// Splits a line in which a body and a message of curl follow each other, in either order, without
 /// a line end. Returns the first part, if any, and the second part. Other text before an error
@@ -25,25 +27,53 @@ pub(super) fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) 
     {
         return (Some(&line[..at]), &line[at..]);
     }
-    let marks = GLUED.iter().filter_map(|mark| line.find(mark));
-    let at = marks.chain(glued_prompt(line)).min();
-    match at {
-        Some(at) if at > 0 && section == Section::Body => (Some(&line[..at]), &line[at..]),
-        Some(at) if at > 0 && line[at..].starts_with("curl: (") => (None, &line[at..]),
-        _ => (None, line),
+    if section == Section::Body {
+        let certain = certain_length(line);
+        let marks = GLUED.iter().filter_map(|mark| {
+            let mut places = line.match_indices(mark).map(|(at, _)| at);
+            places.find(|at| *at >= certain)
+        });
+        let at = marks.chain(glued_prompt(line, certain)).min();
+        return match at.filter(|at| *at > 0) {
+            Some(at) => (Some(&line[..at]), &line[at..]),
+            None => (None, line),
+        };
+    }
+    let at = line.find("curl: (").unwrap_or_default();
+    (None, &line[at..])
+}
+
+/// Returns the length of the part of a line that is certainly the body: a JSON value, or HTML up to
+/// its last tag. Returns zero if the line does not start with either.
+fn certain_length(line: &str) -> usize {
+    match line.as_bytes().first() {
+        Some(b'{' | b'[') => end_of_value(line).unwrap_or_default(),
+        Some(b'<') => line.rfind('<').unwrap_or_default(),
+        _ => 0,
     }
 }
 
 /// Returns the byte offset of a shell prompt that follows the end of a body on the same line.
-fn glued_prompt(line: &str) -> Option<usize> {
+/// `certain` is the length of the part that is certainly the body.
+fn glued_prompt(line: &str, certain: usize) -> Option<usize> {
     static PROMPT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(
-            r"[}\]>](?:\([\w.-]+\) ?)?([\w.-]+@[\w.-]+[: ][^ ]* ?[$#%](?: |$)|\[[\w.-]+@[\w.-]+ [^ \]]+\][$#](?: |$)|PS [A-Z]:\\)",
+            r"[}\]>]((?:\([\w.-]+\) ?)?(?:[\w.-]+@[\w.-]+[: ][^ ]* ?[$#%](?: |$)|\[[\w.-]+@[\w.-]+ [^ \]]+\][$#](?: |$)|PS [A-Z]:\\))",
         )
     });
-    let is_body = line.starts_with(['{', '[', '<', '}', ']']);
-    let found = PROMPT.as_ref().filter(|_| is_body)?.captures(line)?;
-    Some(found.get(1)?.start())
+    let first = *line.as_bytes().first()?;
+    let is_end = |at: usize| match first {
+        b'{' | b'[' => at == certain,
+        b'<' => at > certain && ends_page(&line[..at]),
+        // The last line of indented JSON.
+        b'}' | b']' => line[..at].bytes().all(|byte| matches!(byte, b'}' | b']')),
+        _ => false,
+    };
+    let is_body = matches!(first, b'{' | b'[' | b'<' | b'}' | b']');
+    let prompts = PROMPT.as_ref().filter(|_| is_body)?.captures_iter(line);
+    prompts
+        .filter_map(|found| Some(found.get(1)?.start()))
+        .find(|at| is_end(*at))
 }
 
 /// Returns whether a line is a shell prompt, with or without another command.
@@ -67,15 +97,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_message_of_curl_inside_of_a_body_is_not_split_off() {
+        let split = |line| split_glued(line, Section::Body).0;
+        assert_eq!(split("<p>curl: (7) Failed</p>"), None);
+        assert_eq!(split("{\"error\":\"curl: (7) Failed\"}"), None);
+        assert_eq!(split("<p>curl: (18) transfer closed"), Some("<p>"));
+        assert_eq!(split("{\"a\":\"hcurl: (18) closed"), Some("{\"a\":\"h"));
+        assert_eq!(split("{\"a\":1}curl: (18) closed"), Some("{\"a\":1}"));
+        let line = "{\"error\":\"curl: (7) Failed\"}curl: (18) closed";
+        assert_eq!(split_glued(line, Section::Body).1, "curl: (18) closed");
+    }
+
+    #[test]
     fn a_prompt_after_a_body_is_split_off() {
         for (line, expected) in [
             ("{\"a\":1}ops@bastion:~$ ", Some("{\"a\":1}")),
             ("{\"a\":1}[ops@bastion ~]$ ls", Some("{\"a\":1}")),
-            ("</html>(env) ops@host:/srv/app# ", Some("</html>(env) ")),
+            ("</html>(env) ops@host:/srv/app# ", Some("</html>")),
             ("{\"a\":1}ops@mac ~ % ", Some("{\"a\":1}")),
             ("{\"a\":1}PS C:\\> ", Some("{\"a\":1}")),
             ("{\"mail\":\"a@b.example\"}", None),
             ("<a>ops@b.example</a> $ 5", None),
+            ("<p>a</p></html>ops@host:~$ ls", Some("<p>a</p></html>")),
+            ("}]ops@host:~$ ls", Some("}]")),
+            ("<pre>ops@host:~$ curl -i https://x.example/</pre>", None),
+            ("<a>sales@x.example 50% off</a>", None),
+            (
+                "{\"a\":\"<b>ops@host:~$ curl -i https://x.example/\"}",
+                None,
+            ),
+            ("{\"a\":[1]ops@host:~$ ls", None),
         ] {
             assert_eq!(split_glued(line, Section::Body).0, expected, "{line}");
         }

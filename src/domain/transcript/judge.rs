@@ -7,6 +7,7 @@
 //! Information that is missing from the text lowers the certainty.
 
 mod advice;
+mod api;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use url::Url;
 
 use super::Transcript;
 use crate::domain::diagnosis::Diagnosis;
+use crate::domain::diagnosis::aws::{AwsEvidence, LogTemplate};
 use crate::domain::diagnosis::catalog::info;
 use crate::domain::diagnosis::context::{Context, Floor};
 use crate::domain::diagnosis::fact::Facts;
@@ -44,8 +46,13 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
             let floor = floor_for(index, transcripts, &alone);
             let mut diagnosis = rulebook.diagnose(&facts(transcript, floor));
             limit_certainty(transcript, &mut diagnosis);
+            if !transcript.status_known {
+                diagnosis.error = None;
+                diagnosis.evidence.retain(|one| one.fact != "status");
+            }
             advice::add_certificate_candidates(transcript, &mut diagnosis);
             advice::measure_time_first(transcript, &mut diagnosis);
+            advice::state_missing_status(transcript, &mut diagnosis);
             diagnosis
         })
         .collect()
@@ -53,13 +60,20 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
 
 /// Lowers the certainty of a verdict to the maximum that the text supports.
 fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
-    // The certainty for this program's own output is not lowered, because its facts come from a
-    // complete observation.
-    let most = if !transcript.facts.is_empty() {
+    // The certainty for this program's own output and for the log of a proxy is not lowered: the
+    // facts come from a complete observation, or the rules for the log already allow for the rest.
+    let most = if let Some(log) = &transcript.log {
+        of_log(log.template, transcript.status_known)
+    } else if !transcript.status_known || !transcript.status_stated || transcript.is_doubtful {
+        Certainty::Possible
+    } else if !transcript.facts.is_empty() {
         Certainty::Proven
     } else if !transcript.fault_stated || !transcript.headers_known {
         Certainty::Possible
-    } else if !transcript.body_exact || is_name_unresolved(transcript) {
+    } else if !transcript.body_exact
+        || is_name_unresolved(transcript)
+        || is_validity_unclear(transcript)
+    {
         Certainty::Likely
     } else {
         Certainty::Proven
@@ -69,6 +83,41 @@ fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     {
         Arc::make_mut(verdict).certainty = most;
     }
+}
+
+/// Returns the maximum certainty for a line of a log of API Gateway. Only a phrase of AWS names the
+/// cause; what follows from statuses alone needs the headers of the response, which a log lacks. A
+/// part of a log without the status may also lack a line that shows another cause.
+const fn of_log(template: LogTemplate, has_status: bool) -> Certainty {
+    match template {
+        LogTemplate::Unknown
+        | LogTemplate::ThrottledByStatus
+        | LogTemplate::RefusedWithoutError => Certainty::Possible,
+        _ if has_status => Certainty::Proven,
+        _ => Certainty::Likely,
+    }
+}
+
+/// Returns whether the message states that the certificate is not within its validity period, but
+/// not whether the period is over or has not begun. The clock of the client may also be wrong.
+fn is_validity_unclear(transcript: &Transcript) -> bool {
+    const UNCLEAR: [&str; 8] = [
+        "nottimevalid",
+        "err_cert_date_invalid",
+        "certificate date is invalid",
+        "or is not yet valid",
+        "cert_e_expired",
+        "0x800b0101",
+        "sec_e_cert_expired",
+        "0x80090328",
+    ];
+    let fault = transcript.observation.fault.as_ref();
+    fault.is_some_and(|fault| {
+        let detail = fault.detail.to_lowercase();
+        fault.kind == FaultKind::CertificateExpired
+            && !detail.contains(" is after ")
+            && UNCLEAR.iter().any(|words| detail.contains(words))
+    })
 }
 
 /// Returns whether the message states that the name has no address, but not why. Resolver libraries
@@ -120,6 +169,12 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
             from,
         });
     }
+    context.aws = transcript.log.clone().map(|log| {
+        Arc::new(AwsEvidence {
+            log: Some(log),
+            window: None,
+        })
+    });
     // Without a URL in the transcript, a placeholder is used. No rule tests the placeholder.
     transcript
         .url
@@ -135,6 +190,9 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
             let is_bare = response.is_some_and(|response| response.headers.is_empty());
             if is_bare && facts.text("answered_by") == Some("application") {
                 facts.set_text("answered_by", "unknown");
+            }
+            if is_bare {
+                api::add_facts(&mut facts, transcript);
             }
             for (name, value) in &transcript.facts {
                 if info(name).is_some() {
@@ -160,5 +218,18 @@ mod tests {
         let diagnoses = judge(&found.transcripts, &rulebook);
         let cause = diagnoses[0].cause().unwrap();
         assert_eq!(cause.as_str(), "unexpected-status");
+    }
+
+    #[test]
+    fn statuses_in_a_log_alone_prove_nothing() {
+        let found = super::super::read(
+            r#"{"requestId":"abc","status":"503","integrationStatus":"429","routeKey":"GET /"}"#,
+        );
+        let facts = facts(&found.transcripts[0], None);
+        assert_eq!(facts.text("log.template"), Some("throttled-by-status"));
+        assert_eq!(facts.number("log.integration_status"), Some(429.0));
+        // The backend may be one that returned the status itself, and no limit is known.
+        assert_eq!(facts.get("log.invoked"), None);
+        assert_eq!(facts.get("log.waited"), None);
     }
 }

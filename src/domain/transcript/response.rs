@@ -1,6 +1,7 @@
 //! Collects the status line, the headers and the body of one response.
 
 use super::body::is_elision;
+use super::body::json_text::end_of_value;
 use super::status::StatusLine;
 use crate::model::observation::HttpVersion;
 
@@ -23,6 +24,8 @@ pub(super) struct RawResponse {
     /// Whether a part of the response is missing: the source does not show it, or it exceeds a
     /// limit.
     pub(super) is_cut: bool,
+    /// Whether the status was inferred from the body.
+    pub(super) is_inferred: bool,
     /// Number of lines of the body.
     lines: usize,
     /// Number of empty lines among the headers.
@@ -41,6 +44,9 @@ const MAX_VALUE: usize = 8_192;
 
 /// Maximum length of a body in bytes.
 const MAX_BODY: usize = 1 << 20;
+
+/// Maximum length in bytes of a body that is examined for its end.
+const MAX_CLOSED: usize = 8_192;
 
 /// Minimum length in bytes of a line that a terminal or mail program may have wrapped.
 const WRAPPED: usize = 70;
@@ -69,6 +75,7 @@ impl RawResponse {
             body: String::new(),
             is_reformatted: false,
             is_cut: false,
+            is_inferred: false,
             lines: 0,
             spaces: 0,
             last_line: 0,
@@ -145,14 +152,30 @@ impl RawResponse {
         }
     }
 
+    /// Returns the value of the `content-length` header; `None` if the header is missing or invalid.
+    pub(super) fn content_length(&self) -> Option<u64> {
+        self.value("content-length")?.trim().parse().ok()
+    }
+
+    /// Returns the announced length of the body as it is shown, in bytes; `None` if it is unknown or
+    /// the body was compressed.
+    pub(super) fn announced_length(&self) -> Option<usize> {
+        let is_plain = self
+            .value("content-encoding")
+            .is_none_or(|coding| coding.is_empty() || coding == "identity");
+        let length = self.content_length().filter(|_| is_plain)?;
+        usize::try_from(length).ok()
+    }
+
+    /// Returns whether the response to a request with this method has no body.
+    pub(super) fn is_without_body(&self, method: &str) -> bool {
+        method == "HEAD" || matches!(self.status, 204 | 304)
+    }
+
     /// Returns whether the body has exactly the announced length, with the line ends of Unix or of
     /// Windows, so that the lines that follow are other output.
     pub(super) fn is_complete(&self) -> bool {
-        let Some(length) = self.value("content-length") else {
-            return false;
-        };
-        let is_plain = self.value("content-encoding").is_none();
-        let Some(length) = length.parse::<usize>().ok().filter(|_| is_plain) else {
+        let Some(length) = self.announced_length() else {
             return false;
         };
         let (bytes, lines) = (self.body.len(), self.lines);
@@ -160,6 +183,14 @@ impl RawResponse {
         let all = bytes + lines;
         length == 0
             || [bytes, bytes.saturating_sub(1), all, all.saturating_sub(2)].contains(&length)
+    }
+
+    /// Returns whether a body of unknown length ends like a complete JSON value or HTML page.
+    pub(super) fn is_closed(&self) -> bool {
+        let body = self.body.trim();
+        self.announced_length().is_none()
+            && body.len() <= MAX_CLOSED
+            && (end_of_value(body) == Some(body.len()) || ends_page(body))
     }
 
     /// Adds a line to the body.
@@ -179,13 +210,32 @@ impl RawResponse {
     }
 }
 
+/// Returns whether a text ends with the end of an HTML page.
+pub(super) fn ends_page(text: &str) -> bool {
+    const END: &str = "</html>";
+    let start = text.len().saturating_sub(END.len());
+    let end = text.get(start..);
+    end.is_some_and(|end| end.eq_ignore_ascii_case(END))
+}
+
 /// Returns the lowercase name and the value of a header line; `None` if the line is not a header.
 pub(super) fn header_of(line: &str) -> Option<(String, &str)> {
     let (name, value) = line.split_once(':')?;
-    let name = name.trim_end();
+    let (name, value) = without_emphasis(name.trim_end(), value.trim());
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let is_name = !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(fits);
-    is_name.then(|| (name.to_ascii_lowercase(), value.trim()))
+    is_name.then(|| (name.to_ascii_lowercase(), value))
+}
+
+/// Returns the name and the value of a header without the asterisks of Markdown around the name,
+/// the value or both.
+fn without_emphasis<'a>(name: &'a str, value: &'a str) -> (&'a str, &'a str) {
+    if !name.starts_with("**") && !value.starts_with("**") {
+        return (name, value);
+    }
+    let bare = name.trim_start_matches("**").trim_end_matches("**");
+    let value = value.trim_start_matches("**").trim_start();
+    (bare, value.trim_end_matches("**"))
 }
 
 /// Returns whether a header name is common in responses.

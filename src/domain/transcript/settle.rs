@@ -12,7 +12,7 @@ use super::exchange::{Exchange, FoundFault, MAX_DETAIL};
 use super::fault::{self, Found};
 use super::response::RawResponse;
 use super::time::clocks::Clock;
-use super::time::trailer;
+use crate::domain::diagnosis::gather::proxy_status;
 use crate::model::observation::{Fault, FaultKind, Observation, Phase, Response};
 
 impl Exchange {
@@ -22,8 +22,9 @@ impl Exchange {
             self.read_loose_output();
         }
         self.judge_proxy();
+        self.doubt_address();
         self.doubt_proxy();
-        let method = self.method();
+        let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());
             let body = body::settle(&response.body, announced(&response, &method, format));
@@ -42,8 +43,10 @@ impl Exchange {
             .as_ref()
             .is_none_or(|(response, _)| !response.headers.is_empty() && !response.is_cut);
         let body_exact = settled.as_ref().is_none_or(|(_, body)| body.is_exact);
+        let status_stated = settled.as_ref().is_none_or(|(it, _)| !it.is_inferred);
         let response = settled.map(|(response, body)| into_response(response, body));
         let date = response.as_ref().and_then(date_of);
+        let date = date.or_else(|| stated_time(&self.fault.as_ref()?.message));
         let started = date.unwrap_or(Timestamp::UNIX_EPOCH);
         let shown = self.final_url().or_else(|| url.clone());
         let shown = shown.as_ref().map_or("", Url::as_str);
@@ -68,36 +71,21 @@ impl Exchange {
             body_exact,
             headers_known,
             fault_stated,
+            status_stated,
+            is_doubtful: self.is_doubtful,
             facts: std::mem::take(&mut self.facts),
+            log: self.log.take(),
+            status_known: !self.is_status_unknown,
         })
     }
 
     /// Returns the method of the request; `GET` if the text does not show it.
-    fn method(&self) -> String {
-        let by_command = || self.command.as_ref()?.method.clone();
-        let sent = self.request.method.clone();
-        sent.filter(|method| method != "CONNECT")
+    pub(super) fn method(&self) -> &str {
+        let by_command = || self.command.as_ref()?.method.as_deref();
+        let sent = self.request.method.as_deref();
+        sent.filter(|method| *method != "CONNECT")
             .or_else(by_command)
-            .unwrap_or_else(|| "GET".to_owned())
-    }
-
-    /// Reads the unrecognized output of a command as the output of curl's `-w`.
-    fn read_loose_output(&mut self) {
-        let Some(command) = &self.command else { return };
-        let text = self.loose.trim_end();
-        let found = command
-            .write_out
-            .as_deref()
-            .and_then(|format| trailer::by_format(text, format))
-            .map_or_else(|| trailer::labeled(text), |(_, found)| found);
-        if let Some(time) = found.time {
-            self.times.set(Clock::Client, time);
-        }
-        if let Some(status) = found.status {
-            let mut response = RawResponse::of_status(status, None);
-            response.is_cut = true;
-            self.response = Some(response);
-        }
+            .unwrap_or("GET")
     }
 
     /// Turns an error response of a proxy to `CONNECT` into a fault, because the target was not
@@ -190,7 +178,6 @@ impl Exchange {
     fn sent_url(&self) -> Option<Url> {
         let host = self.request.host.as_ref()?;
         let is_tunnel = self.request.method.as_deref() == Some("CONNECT");
-        let host = host.strip_suffix(":443").unwrap_or(host);
         let scheme = if self.progress.uses_tls || is_tunnel {
             "https"
         } else {
@@ -215,13 +202,51 @@ impl FoundFault {
     }
 }
 
+/// The starts of the errors of Squid (`X-Squid-Error`) about the connection to the endpoint that a
+/// rule knows. The numbers of system errors are those of a refused connection and of a timeout, on
+/// Linux and on BSD.
+const SQUID_UPSTREAM: [&str; 10] = [
+    "ERR_CONNECT_FAIL 111",
+    "ERR_CONNECT_FAIL 61",
+    "ERR_CONNECT_FAIL 110",
+    "ERR_CONNECT_FAIL 60",
+    "ERR_READ_TIMEOUT",
+    "ERR_ZERO_SIZE_OBJECT",
+    "ERR_READ_ERROR",
+    "ERR_WRITE_ERROR",
+    "ERR_DNS_FAIL",
+    "ERR_SECURE_CONNECT_FAIL",
+];
+
+/// The starts of the errors of `Proxy-Status` (RFC 9209) about the connection to the endpoint.
+/// Other errors concern the proxy itself or its configuration.
+const STANDARD_UPSTREAM: [&str; 11] = [
+    "connection_refused",
+    "connection_terminated",
+    "connection_timeout",
+    "connection_read_timeout",
+    "connection_write_timeout",
+    "destination_unavailable",
+    "destination_ip_unroutable",
+    "dns_",
+    "tls_",
+    "http_response_",
+    "http_protocol_error",
+];
+
 /// Returns whether the response of a proxy to `CONNECT` names a failure behind the proxy.
 fn names_upstream(response: &RawResponse) -> bool {
     let squid = response.value("x-squid-error").unwrap_or_default();
-    let of_proxy = ["ERR_ACCESS_DENIED", "ERR_CACHE_ACCESS_DENIED"];
-    let is_squid = squid.starts_with("ERR_") && !of_proxy.iter().any(|it| squid.starts_with(it));
-    let standard = response.value("proxy-status").unwrap_or_default();
-    is_squid || standard.contains("error=")
+    let is_squid = SQUID_UPSTREAM.iter().any(|start| squid.starts_with(start));
+    let values = response.headers.iter();
+    let mut values = values.filter(|(name, _)| name == "proxy-status");
+    let error = values.find_map(|(_, value)| proxy_status::error(value));
+    let is_standard = error.is_some_and(|(_, error, _)| {
+        STANDARD_UPSTREAM
+            .iter()
+            .any(|start| error.starts_with(start))
+    });
+    is_squid || is_standard
 }
 
 /// Returns a certain fault with a message of this program, because the text has no error message;
@@ -244,8 +269,10 @@ fn date_of(response: &Response) -> Option<Timestamp> {
     Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
 }
 
-fn content_length(response: &RawResponse) -> Option<u64> {
-    response.value("content-length")?.trim().parse().ok()
+/// Returns the time that Go states in an error about the dates of a certificate.
+fn stated_time(message: &str) -> Option<Timestamp> {
+    let (_, rest) = message.split_once("current time ")?;
+    rest.split([' ', ',', '"']).next()?.parse().ok()
 }
 
 fn announced<'a>(
@@ -253,14 +280,9 @@ fn announced<'a>(
     method: &str,
     write_out: Option<&'a str>,
 ) -> Announced<'a> {
-    let is_plain = response
-        .value("content-encoding")
-        .is_none_or(|coding| coding.is_empty() || coding == "identity");
     Announced {
-        length: content_length(response)
-            .filter(|_| is_plain)
-            .and_then(|length| usize::try_from(length).ok()),
-        is_empty: method == "HEAD" || matches!(response.status, 204 | 304),
+        length: response.announced_length(),
+        is_empty: response.is_without_body(method),
         is_cut: response.is_cut,
         is_reformatted: response.is_reformatted,
         write_out,
@@ -268,7 +290,7 @@ fn announced<'a>(
 }
 
 fn into_response(raw: RawResponse, body: Body) -> Response {
-    let content_length = content_length(&raw);
+    let content_length = raw.content_length();
     Response {
         status: raw.status,
         reason: raw.reason,

@@ -201,6 +201,50 @@ fn a_4xx_of_the_lambda_service_names_no_cause_unless_its_status_is_logged() {
 }
 
 #[test]
+fn a_missing_mapping_and_a_header_that_is_set_twice_are_faults_of_the_gateway() {
+    for (reason, template, invoked) in [
+        (
+            "Output mapping refers to an invalid method response: 200",
+            T::ResponseNotMapped,
+            Some(true),
+        ),
+        (
+            "No match for output mapping and no default output mapping configured. Endpoint Response Status Code: 403",
+            T::ResponseNotMapped,
+            Some(true),
+        ),
+        (
+            "Content-Length header already present",
+            T::HeaderClash,
+            Some(false),
+        ),
+        // A text that only ends like the phrase.
+        (
+            "The endpoint says: x header already present",
+            T::Unknown,
+            None,
+        ),
+    ] {
+        let error = format!("Execution failed due to configuration error: {reason}");
+        let line = format!("(4f1c0c4e-1) {error}");
+        let found = read_execution_lines(&[&line]).unwrap();
+        assert_eq!(
+            (found.template, found.invoked),
+            (template, invoked),
+            "{reason}"
+        );
+        let access = rest_line(&[("status", "500"), ("integration_error", &error)]);
+        check(&access, template, invoked);
+    }
+    // Without the text before it, anybody may have written the phrase.
+    let other = rest_line(&[
+        ("status", "500"),
+        ("error_message", "Content-Length header already present"),
+    ]);
+    check(&other, T::Unknown, None);
+}
+
+#[test]
 fn a_network_error_and_a_wrong_certificate_are_told_apart() {
     let configuration = "Execution failed due to configuration error: ";
     for (phrase, template) in [
@@ -231,11 +275,6 @@ fn a_network_error_and_a_wrong_certificate_are_told_apart() {
         (
             format!("{configuration}There was an internal error while executing your request"),
             T::IntegrationInternalError,
-        ),
-        // This one has several reasons.
-        (
-            format!("{configuration}Output mapping refers to an invalid method response: 200"),
-            T::Unknown,
         ),
         (format!("{configuration}Invalid endpoint address"), T::InvalidEndpoint),
         (format!("{configuration}Host name 'x' is too long"), T::Unknown),

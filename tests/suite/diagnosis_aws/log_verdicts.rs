@@ -113,6 +113,12 @@ fn each_log_template_of_a_rest_api_proves_its_cause() {
     check_proven((Rest, 502, 0.0003), T::FunctionMissing, "function-missing");
     check_proven((Rest, 500, 0.2), T::TlsFailed, "upstream-tls-failed");
     check_proven(
+        (Rest, 500, 0.2),
+        T::ResponseNotMapped,
+        "gateway-misconfigured",
+    );
+    check_proven((Rest, 500, 0.2), T::HeaderClash, "gateway-misconfigured");
+    check_proven(
         (Rest, 504, 0.2),
         T::NetworkFailure,
         "integration-unreachable",

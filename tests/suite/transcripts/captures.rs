@@ -134,3 +134,20 @@ fn the_text_output_for_the_five_captures() {
     let output = diagnose(&[CAPTURES]);
     insta::assert_snapshot!("five_captures", String::from_utf8_lossy(&output.stdout));
 }
+
+#[test]
+fn a_status_that_the_text_does_not_state_is_not_published() {
+    let attempt = "[error] 31#31: *5 connect() failed (111: Connection refused) while connecting to \
+        upstream, client: 10.0.0.5, server: _, request: \"GET / HTTP/1.1\", upstream: \
+        \"http://10.0.3.7/\", host: \"x.example\"\n";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), attempt.repeat(2)).unwrap();
+    let path = file.path().to_str().unwrap();
+    let shown = String::from_utf8(diagnose(&[path]).stdout).unwrap();
+    assert!(shown.contains("status unknown"), "{shown}");
+    assert!(!shown.contains("502"), "{shown}");
+    let shown = String::from_utf8(diagnose(&[path, "--json"]).stdout).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert!(value["status"].is_null(), "{shown}");
+    assert!(!shown.contains("502"), "{shown}");
+}

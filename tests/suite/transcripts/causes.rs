@@ -7,7 +7,7 @@ use probecause::domain::transcript::judge::judge;
 use super::folder;
 
 /// The line that starts a text: the mark, then for each result `CAUSE CERTAINTY`, the causes of a
-/// tie separated by `|`.
+/// tie separated by `|`; `nothing` for a text without a result.
 const CASE: &str = "\n=== ";
 
 #[test]
@@ -30,6 +30,11 @@ fn every_text_has_the_expected_causes() {
                     format!("{} {}", causes.join("|"), verdict.certainty)
                 })
                 .collect();
+            let found = if found.is_empty() {
+                vec!["nothing".to_owned()]
+            } else {
+                found
+            };
             if found.join(" ; ") != expected {
                 wrong.push(format!("{file}: {found:?} instead of {expected}\n{text}"));
             }

@@ -36,7 +36,12 @@ fn summary(transcript: &Transcript) -> String {
         }
         (None, Some(response)) => {
             let body = String::from_utf8_lossy(&response.body);
-            format!("{url} {} {time} {body}", response.status)
+            let status = if transcript.status_known {
+                response.status.to_string()
+            } else {
+                "unknown".to_owned()
+            };
+            format!("{url} {status} {time} {body}")
         }
         (None, None) => "nothing".to_owned(),
     }

@@ -68,11 +68,11 @@ impl Facts {
         self.set_known("log.invoked", self.log_invoked(log));
         if let Some(latency) = log.integration_latency {
             self.set_number("log.integration_latency", latency.as_secs_f64());
-            // If the API waited up to the integration timeout and got no status, the API timed out.
-            let at_limit = |limit| sums::matches_limit(limit, Some(latency));
-            let waited =
-                log.integration_status.is_none() && limits.integration.is_some_and(at_limit);
-            self.set_known("log.waited", Some(waited));
+            // If the API waited up to its limit and got no status, the API timed out.
+            let waited = limits.integration.map(|limit| {
+                log.integration_status.is_none() && sums::matches_limit(limit, Some(latency))
+            });
+            self.set_known("log.waited", waited);
         }
     }
 

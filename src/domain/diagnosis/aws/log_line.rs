@@ -57,6 +57,13 @@ pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     Some((id.to_owned(), finding))
 }
 
+/// Returns whether a JSON object has a field that only the access log of an API has, by its whole
+/// name. Logs of applications may have members such as `integration` or `responseType`.
+#[must_use]
+pub fn is_of_gateway(text: &str) -> bool {
+    Fields::read(text).is_some_and(|fields| fields.logged(ONLY_GATEWAY).is_some())
+}
+
 /// Parses all lines of one request in the execution log of a REST API, in any order. `None` if no
 /// line is from an execution log.
 #[must_use]
@@ -64,12 +71,12 @@ pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
     // An event begins with the request id in parentheses. A line without an id continues a split
     // event, such as a body, and may contain anything. Such a line is therefore skipped if another
     // line has an id.
-    let has_ids = lines.iter().any(|line| event_message(line).is_some());
+    let has_ids = lines.iter().any(|line| execution_event(line).is_some());
     let messages: Vec<&str> = lines
         .iter()
         .filter_map(|line| {
             if has_ids {
-                event_message(line)
+                execution_event(line).map(|(_, message)| message)
             } else {
                 Some(line.trim())
             }
@@ -142,6 +149,21 @@ const RESPONSE_TYPE: &[&str] = &[
 ];
 /// Names of the field with AWS's description of an authorizer error.
 const AUTHORIZER_ERROR: &[&str] = &["authorizer.error", "authorizererror", "authorize.error"];
+
+/// Names of fields that only the access log of an API has.
+const ONLY_GATEWAY: &[&str] = &[
+    "integrationstatus",
+    "integration.integrationstatus",
+    "integrationerrormessage",
+    "integrationlatency",
+    "integrationrequestid",
+    "integration.requestid",
+    "error.responsetype",
+    "errorresponsetype",
+    "routekey",
+    "resourcepath",
+    "apiid",
+];
 
 fn access_template(
     fields: &Fields,
@@ -243,12 +265,14 @@ fn invoked(
         | LogTemplate::FunctionTimedOut
         | LogTemplate::MalformedResponse
         | LogTemplate::ResponseTooLarge
+        | LogTemplate::ResponseNotMapped
         | LogTemplate::RefusedWithoutError => Some(true),
         LogTemplate::Throttled
         | LogTemplate::ThrottledByStatus
         | LogTemplate::PermissionDenied
         | LogTemplate::RoleNotAssumed
         | LogTemplate::InvalidEndpoint
+        | LogTemplate::HeaderClash
         | LogTemplate::AuthorizerFailure
         | LogTemplate::AuthorizerRefused
         | LogTemplate::FunctionMissing
@@ -285,13 +309,14 @@ fn agreed(mut templates: impl Iterator<Item = LogTemplate>) -> LogTemplate {
     }
 }
 
-/// Returns the message of an execution log event, which follows `(id) `. `None` if the line has no
-/// such prefix. The id is a UUID or an extended request id, such as `PDS1PEC4oAMFpyA=`.
-fn event_message(line: &str) -> Option<&str> {
+/// Returns the request id and the message of an execution log event, `(id) message`. `None` if the
+/// line has no such prefix. The id is a UUID or an extended request id, such as `PDS1PEC4oAMFpyA=`.
+#[must_use]
+pub fn execution_event(line: &str) -> Option<(&str, &str)> {
     let (id, message) = line.trim().strip_prefix(EXECUTION_LINE)?.split_once(") ")?;
     let is_id_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
     let is_id = !id.is_empty() && id.chars().all(is_id_char);
-    is_id.then_some(message)
+    is_id.then_some((id, message))
 }
 
 /// Returns the HTTP status at the start of a text; `None` if there is no valid status.

@@ -124,6 +124,12 @@ text_enum! {
         IntegrationInternalError = "integration-internal-error",
         /// The TLS handshake of the API with the backend failed.
         TlsFailed = "tls-failed",
+        /// The API has no mapping for the response of its integration, or the mapping refers to a
+        /// response that the method does not declare.
+        ResponseNotMapped = "response-not-mapped",
+        /// The API could not send the request to its integration, because a mapping sets a header
+        /// that the API sets itself.
+        HeaderClash = "header-clash",
         /// The function, version, or alias of the integration does not exist.
         FunctionMissing = "function-missing",
         /// Lambda rejected the invocation with a 4xx status. The phrase does not state the reason.

@@ -41,6 +41,8 @@ fn log_summary(log: &LogFinding) -> String {
         LogTemplate::InvalidEndpoint => "invalid endpoint address",
         LogTemplate::IntegrationInternalError => "internal error while calling the integration",
         LogTemplate::TlsFailed => "TLS handshake with the backend failed",
+        LogTemplate::ResponseNotMapped => "no mapping for the response of the integration",
+        LogTemplate::HeaderClash => "header set twice",
         LogTemplate::FunctionMissing => "function not found",
         LogTemplate::RefusedByLambda => "Lambda rejected the invocation",
         LogTemplate::ResponseTooLarge => "response too large",

@@ -29,8 +29,8 @@ impl Facts {
 
 /// Returns the name, the error, and the details of the first proxy in a header value that reports
 /// an error; `None` if no proxy reports one. Escape sequences in the details are not decoded.
-fn error(value: &str) -> Option<(&str, &str, Option<&str>)> {
-    let value = value.get(..MAX_VALUE).unwrap_or(value);
+pub(in crate::domain) fn error(value: &str) -> Option<(&str, &str, Option<&str>)> {
+    let value = &value[..value.floor_char_boundary(MAX_VALUE)];
     split(value, ',').find_map(|member| {
         let mut parts = split(member, ';');
         let proxy = parts.next()?.trim().trim_matches('"');

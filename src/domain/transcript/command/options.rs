@@ -111,20 +111,6 @@ enum Argument<'a> {
     Plain(&'a str),
 }
 
-/// The options of curl that print headers or a trace.
-const SHOWS_HEADERS: [&str; 10] = [
-    "v",
-    "i",
-    "I",
-    "D",
-    "verbose",
-    "include",
-    "head",
-    "dump-header",
-    "trace",
-    "trace-ascii",
-];
-
 /// Parses the words of a command after the name of the program.
 pub(super) fn parse(program: &str, words: &[String]) -> Command {
     let mut command = Command::default();
@@ -133,16 +119,15 @@ pub(super) fn parse(program: &str, words: &[String]) -> Command {
     while index < words.len() {
         let next = words.get(index + 1).map(String::as_str);
         let (argument, used) = read(program, &words[index], next);
+        if program.starts_with("curl") {
+            command.letters(&words[index]);
+        }
         index += used;
         match argument {
             Argument::Plain(word) => plain.push(word),
-            Argument::Option(name, value) => {
-                command.shows_headers |= SHOWS_HEADERS.contains(&name);
-                command.option(name, value);
-            }
+            Argument::Option(name, value) => command.option(name, value),
         }
     }
-    command.shows_headers |= !program.starts_with("curl");
     if is_httpie(program)
         && let Some(method) = plain.first().filter(|word| is_method(word))
     {
@@ -172,10 +157,30 @@ pub(super) fn openssl(words: &[String]) -> Command {
 }
 
 impl Command {
+    /// Applies the options without a value in a word of curl's command line. One word may contain
+    /// several short options, as in `-sSL`.
+    fn letters(&mut self, word: &str) {
+        let short = word.strip_prefix('-').unwrap_or_default();
+        if short.starts_with('-') {
+            return;
+        }
+        for letter in short.chars() {
+            self.follows |= letter == 'L';
+            self.hides_body |= letter == 'O';
+            if letter == 'I' {
+                self.method = Some("HEAD".to_owned());
+            }
+            if CURL_SHORT.contains(letter) {
+                break;
+            }
+        }
+    }
+
     fn option(&mut self, name: &str, value: Option<&str>) {
         let value = || value.map(str::to_owned);
         match name {
-            "I" | "head" | "spider" => self.method = Some("HEAD".to_owned()),
+            "head" | "spider" => self.method = Some("HEAD".to_owned()),
+            "location" | "location-trusted" => self.follows = true,
             "X" | "request" | "method" => {
                 self.method = value().map(|method| method.to_ascii_uppercase());
             }
@@ -184,6 +189,9 @@ impl Command {
                 self.method.get_or_insert_with(|| "POST".to_owned());
             }
             "w" | "write-out" => self.write_out = value(),
+            "o" | "output" | "remote-name" => {
+                self.hides_body = value().is_none_or(|file| file != "-");
+            }
             "trace-time" => self.stamps = true,
             "url" | "uri" => self.url = value().and_then(|word| url_of(&word)),
             _ => {}
@@ -222,7 +230,6 @@ fn read<'a>(program: &str, word: &'a str, next: Option<&'a str>) -> (Argument<'a
     match short.find(|letter| with_value.contains(letter)) {
         Some(at) if at + 1 == short.len() => (Argument::Option(&short[at..], next), 2),
         Some(at) => (Argument::Option(&short[at..=at], Some(&short[at + 1..])), 1),
-        None if short.contains('I') && is_curl => (Argument::Option("I", None), 1),
         None => (Argument::Option(short, None), 1),
     }
 }

@@ -56,6 +56,9 @@ fn sentences_and_output_are_no_commands() {
         "curl works",
         "I use http and https ://",
         "  curl-7.88.1.tar",
+        "curl 7.57.0 (x86_64-pc-linux-gnu) libcurl/7.57.0 OpenSSL/1.0.2g",
+        "curl 8.5.0",
+        "curl 8.x",
     ] {
         check(line, None);
     }
@@ -147,4 +150,26 @@ fn the_format_of_write_out_is_kept() {
         );
         assert_eq!(command.url.unwrap().as_str(), "http://x.example/");
     }
+}
+
+#[test]
+fn each_letter_of_a_word_of_short_options_counts() {
+    for (line, hides_body, follows) in [
+        ("curl -s x.example", false, false),
+        ("curl -sSL x.example", false, true),
+        ("curl -XiL x.example", false, false),
+        ("curl -o iL x.example", true, false),
+        ("curl -sSLO x.example/a", true, true),
+        ("curl -o - x.example", false, false),
+        ("curl --location x.example", false, true),
+        ("curl --output a x.example", true, false),
+    ] {
+        let command = parse(line);
+        let found = (command.hides_body, command.follows);
+        assert_eq!(found, (hides_body, follows), "{line}");
+    }
+    assert_eq!(
+        parse("curl -sIo x x.example").method.as_deref(),
+        Some("HEAD")
+    );
 }

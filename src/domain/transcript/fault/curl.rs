@@ -25,7 +25,7 @@ pub(in crate::domain::transcript) fn error(line: &str) -> Option<CurlError> {
     if let Some(rest) = line.strip_prefix("curl: (") {
         return split(rest, ')');
     }
-    let lower = line.get(..line.len().min(REACH))?.to_ascii_lowercase();
+    let lower = line[..line.floor_char_boundary(REACH)].to_ascii_lowercase();
     let at = lower.find("curl error ")? + "curl error ".len();
     let rest = line[at..].trim_start_matches(['(', '#']);
     split(rest, ':').or_else(|| split(rest, ')'))
@@ -38,8 +38,21 @@ fn split(text: &str, end: char) -> Option<CurlError> {
     let (code, message) = text.split_once(end)?;
     Some(CurlError {
         code: code.trim().parse().ok()?,
-        message: message.trim_start_matches(':').trim().to_owned(),
+        message: unquoted(message.trim_start_matches(':')).trim().to_owned(),
     })
+}
+
+/// Returns a message without the quote or backtick that closes it in a sentence, and without the text
+/// after it.
+fn unquoted(message: &str) -> &str {
+    let mut rest = message;
+    for quote in ['"', '`'] {
+        let is_open = rest.matches(quote).count() % 2 == 1;
+        if let Some(at) = rest.rfind(quote).filter(|_| is_open) {
+            rest = rest[..at].trim_end_matches(quote);
+        }
+    }
+    rest
 }
 
 impl CurlError {
@@ -108,6 +121,21 @@ impl CurlError {
             8 | 16 | 92 | 95 => by_code(waiting, FaultKind::Protocol),
             _ => return None,
         })
+    }
+
+    /// Returns whether the error may concern a URL from the server instead of the URL of the
+    /// command, which has the scheme `scheme`. `follows` is whether curl follows redirects.
+    pub(in crate::domain::transcript) fn may_concern_redirect(
+        &self,
+        scheme: &str,
+        follows: bool,
+    ) -> bool {
+        let mut words = self.message.split(|c: char| !c.is_ascii_alphanumeric());
+        match self.code {
+            1 => self.message.contains("in redirect") || !words.any(|word| word == scheme),
+            3 => follows,
+            _ => false,
+        }
     }
 
     /// Returns the phase in which curl's timeout expired.
@@ -286,3 +314,25 @@ const FAILURES: &[&str] = &[
     "name lookup",
     "Connection closed",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_in_a_sentence_ends_with_its_quote() {
+        for (line, expected) in [
+            (
+                "curl: (52) Empty reply from server\" now",
+                "Empty reply from server",
+            ),
+            ("curl: (7) refused`, twice", "refused"),
+            (
+                "curl: (1) Protocol \"htps\" not supported",
+                "Protocol \"htps\" not supported",
+            ),
+        ] {
+            assert_eq!(error(line).unwrap().message, expected, "{line}");
+        }
+    }
+}

@@ -18,7 +18,8 @@ pub(in crate::domain::transcript) struct Said {
     pub(in crate::domain::transcript) kind: FaultKind,
     /// Whether the message only states that the connection failed, not why.
     pub(in crate::domain::transcript) is_vague: bool,
-    /// Whether the message only states that the certificate is invalid, not why.
+    /// Whether the message leaves another kind of fault possible, such as an invalid certificate
+    /// without the reason.
     pub(in crate::domain::transcript) is_unclear: bool,
     /// The position of the phrase in the list. A lower rank is more specific.
     pub(in crate::domain::transcript) rank: usize,
@@ -61,19 +62,17 @@ static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
 fn group(head: &str) -> Option<Said> {
     let (phase, kind) = head.split_once(' ')?;
     let is_vague = kind == "vague";
-    let is_unclear = kind == "certificate-unclear";
+    let sure = kind.strip_suffix('?');
     let kind = if is_vague {
         FaultKind::ConnectionRefused
-    } else if is_unclear {
-        FaultKind::CertificateUntrusted
     } else {
-        FaultKind::parse(kind)?
+        FaultKind::parse(sure.unwrap_or(kind))?
     };
     Some(Said {
         phase: Phase::parse(phase),
         kind,
         is_vague,
-        is_unclear,
+        is_unclear: sure.is_some(),
         rank: 0,
     })
 }
@@ -81,11 +80,8 @@ fn group(head: &str) -> Option<Said> {
 /// Returns what a message states about a fault, by the first phrase of the list that it contains.
 /// Returns `None` if the message contains no phrase of the list.
 pub(in crate::domain::transcript) fn said(message: &str) -> Option<Said> {
-    let mut end = message.len().min(MAX_MESSAGE);
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    let first = PHRASES.set.matches(&message[..end]).iter().next()?;
+    let message = &message[..message.floor_char_boundary(MAX_MESSAGE)];
+    let first = PHRASES.set.matches(message).iter().next()?;
     PHRASES.says.get(first).copied()
 }
 

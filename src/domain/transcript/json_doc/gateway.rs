@@ -3,36 +3,26 @@
 
 use serde_json::Value;
 
-use crate::domain::diagnosis::aws::log_line::read_access_line;
+use crate::domain::diagnosis::aws::log_line::{is_of_gateway, read_access_line};
 use crate::domain::transcript::command;
 use crate::domain::transcript::exchange::{Exchange, Source};
-use crate::domain::transcript::log_facts;
 use crate::domain::transcript::response::RawResponse;
+use crate::domain::transcript::time;
 
 /// Maximum length of a line in bytes.
 const MAX_LINE: usize = 65_536;
 
-/// Parts of names of fields that only the access logs of API Gateway have, in lower case.
-const FIELDS: [&str; 5] = [
-    "integration",
-    "routekey",
-    "resourcepath",
-    "responsetype",
-    "apiid",
+/// Names of members that only other documents have, in lower case: HAR files, events of Lambda,
+/// this program's output, and the logs of applications.
+const OTHER: [&str; 8] = [
+    "headers", "evidence", "response", "level", "severity", "logger", "msg", "stack",
 ];
-
-/// Names of members that only other documents have, such as HAR files, events of Lambda and this
-/// program's output.
-const OTHER: [&str; 3] = ["headers", "evidence", "response"];
 
 /// Reads a line of an access log; `None` if the object is another document or has no status.
 pub(super) fn read(text: &str, value: &Value) -> Option<Exchange> {
     let members = value.as_object().filter(|_| text.len() <= MAX_LINE)?;
-    let is_known = members.keys().any(|name| {
-        let name = name.to_lowercase();
-        FIELDS.iter().any(|field| name.contains(field))
-    });
-    if !is_known || OTHER.iter().any(|name| members.contains_key(*name)) {
+    let is_other = |name: &String| OTHER.iter().any(|other| name.eq_ignore_ascii_case(other));
+    if members.keys().any(is_other) || !is_of_gateway(text) {
         return None;
     }
     let (_, finding) = read_access_line(text)?;
@@ -41,7 +31,7 @@ pub(super) fn read(text: &str, value: &Value) -> Option<Exchange> {
     let mut exchange = Exchange {
         source: Source::Message,
         response: Some(response),
-        facts: log_facts::of(&finding),
+        log: Some(finding),
         ..Exchange::default()
     };
     let member = |names: &[&str]| names.iter().find_map(|name| value.get(name)?.as_str());
@@ -54,15 +44,21 @@ pub(super) fn read(text: &str, value: &Value) -> Option<Exchange> {
     Some(exchange)
 }
 
+/// Returns whether a line is an object of an access log.
+pub(in crate::domain::transcript) fn is_access_line(line: &str) -> bool {
+    let is_object = line.starts_with('{') && line.ends_with('}') && line.len() <= MAX_LINE;
+    let may_be = is_object && (line.contains("equestId\"") || line.contains("equest_id\""));
+    may_be && serde_json::from_str(line).is_ok_and(|value| read(line, &value).is_some())
+}
+
 /// Returns the object in a line of an access log, without the time before the object. Returns other
 /// lines unchanged.
 pub(in crate::domain::transcript) fn without_time(line: &str) -> &str {
-    let is_log = line.ends_with('}') && line.contains("equestId\":");
-    match line.find("{\"").filter(|at| is_log && *at < MAX_TIME) {
-        Some(at) if !line[..at].contains(['"', '{', '<']) => &line[at..],
-        _ => line,
+    let rest = time::without_timestamp(line);
+    let is_shorter = rest.len() < line.len();
+    if is_shorter && is_access_line(rest) {
+        rest
+    } else {
+        line
     }
 }
-
-/// Maximum length in bytes of the time before the object.
-const MAX_TIME: usize = 60;

@@ -76,11 +76,7 @@ pub(super) fn find(line: &str) -> Option<usize> {
     if line.len() < SHORTEST {
         return None;
     }
-    let mut end = line.len().min(REACH);
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
-    let head = &line[..end];
+    let head = &line[..line.floor_char_boundary(REACH)];
     status_line(head)
         .or_else(|| request_line(head))
         .or_else(|| fixed(head))

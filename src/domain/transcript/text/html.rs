@@ -69,6 +69,11 @@ pub(super) fn is_closing(line: &str) -> bool {
     line.starts_with("</pre>") || line.starts_with("</code>")
 }
 
+/// Returns whether a line contains a closing tag of a code block.
+pub(super) fn has_closing(line: &str) -> bool {
+    line.contains("</pre>") || line.contains("</code>")
+}
+
 fn without_markup(line: &str) -> Cow<'_, str> {
     if !line.contains('<') {
         return Cow::Borrowed(line);

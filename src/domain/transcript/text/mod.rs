@@ -6,6 +6,7 @@
 mod anchor;
 mod escapes;
 mod html;
+mod logcat;
 mod prefix;
 
 use std::borrow::Cow;
@@ -23,6 +24,9 @@ pub(super) struct Cleaner {
     prefix: Prefix,
     /// Whether the text is HTML source, in which characters such as `<` are written as entities.
     escaped: bool,
+    /// Whether the next line may belong to the body of a response, so that a whole element in this
+    /// line is not the markup of a code block.
+    pub(super) is_in_body: bool,
 }
 
 /// A cleaned line, which contains only text of the transcript.
@@ -42,6 +46,7 @@ impl Cleaner {
         Self {
             prefix: Prefix::default(),
             escaped: html::is_escaped(text),
+            is_in_body: false,
         }
     }
 
@@ -61,17 +66,25 @@ impl Cleaner {
         // The progress meter is removed before the prefix, because it may precede the whole line
         // but is not part of the prefix.
         let (shown, spent) = meter::removed(&plain);
-        let (before, rest) = self.prefix.split(shown);
+        // Terraform draws a line to the left of its errors.
+        let shown = shown.strip_prefix("\u{2502} ").unwrap_or(shown);
+        let (before, rest) = match logcat::split(shown) {
+            ("", _) => self.prefix.split(shown),
+            logged => logged,
+        };
         let stamp = prefix::time_of_day(before).or_else(|| leading_stamp(rest));
-        let rest = without_stream_id(html::without_opening(rest));
+        let rest = if self.is_in_body && html::has_closing(rest) {
+            rest
+        } else {
+            html::without_opening(rest)
+        };
+        let rest = without_stream_id(rest);
         let is_fence = is_fence(rest) || is_fence(&plain) || html::is_closing(rest);
         // Some chat programs put code on the same line, directly after the opening fence.
         let rest = if is_fence {
             code_behind_fence(rest)
         } else {
-            rest.strip_suffix("```")
-                .filter(|rest| !rest.is_empty())
-                .unwrap_or(rest)
+            without_closing_fence(rest)
         };
         let text = if rest.len() == raw.len() {
             Cow::Borrowed(raw)
@@ -113,7 +126,10 @@ fn without_stream_id(line: &str) -> &str {
 
 /// Returns the code on the line of a fence; empty if the line has only the name of a language.
 fn code_behind_fence(line: &str) -> &str {
-    let code = line
+    // A list marker may precede the fence.
+    let marks = ["```", "~~~"].iter().filter_map(|mark| line.find(mark));
+    let fence = &line[marks.min().unwrap_or(0)..];
+    let code = fence
         .trim_start()
         .trim_start_matches('`')
         .trim_end_matches('`');
@@ -122,6 +138,15 @@ fn code_behind_fence(line: &str) -> &str {
         code
     } else {
         ""
+    }
+}
+
+/// Returns a line without the fence at its end and the punctuation after the fence.
+fn without_closing_fence(line: &str) -> &str {
+    let bare = line.trim_end_matches([',', '.', ';', ')', ' ']);
+    match bare.strip_suffix("```") {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => line,
     }
 }
 
@@ -142,8 +167,14 @@ fn is_jira_fence(line: &str) -> bool {
     let rest = MARKS.iter().find_map(|mark| line.strip_prefix(mark));
     rest.is_some_and(|rest| {
         let parameters = rest.strip_suffix(['}', ']']);
-        parameters
-            .is_some_and(|it| it.is_empty() || it.starts_with([':', '=']) && !it.contains(' '))
+        parameters.is_some_and(|it| {
+            let value = it.strip_prefix([':', '=']);
+            // A number is the value of a member of an object instead of the name of a language.
+            it.is_empty()
+                || value.is_some_and(|it| {
+                    it.starts_with(|first: char| first.is_alphabetic()) && !it.contains(' ')
+                })
+        })
     })
 }
 
@@ -163,6 +194,8 @@ mod tests {
             "| ~~~",
             "{code}",
             "> {code:bash}",
+            "{code:title=a.sh|borderStyle=solid}",
+            "[code=php]",
             "{noformat}",
             "[/code]",
         ] {
@@ -174,6 +207,8 @@ mod tests {
             "text ```",
             "--- a",
             "{code: 1}",
+            "{code:503}",
+            "[code=503]",
             "{\"code\":1}",
         ] {
             assert!(!Cleaner::new("").clean(line).is_fence, "{line}");

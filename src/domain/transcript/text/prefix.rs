@@ -6,6 +6,7 @@
 //! `12:01:02 INFO ` and `web_1  | `.
 
 use super::anchor;
+use crate::domain::transcript::time;
 
 /// The shape of the prefix of each line.
 #[derive(Clone, Debug, Default)]
@@ -38,9 +39,8 @@ const MAX_WORDS: usize = 3;
 /// by the length of the first one.
 const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
-/// Words that are typical of the prefixes of logs, in lower case. Kubernetes marks full and partial
-/// lines with `F` and `P`.
-const LOG_WORDS: &[&str] = &["stdout", "stderr", "f", "p", "am", "pm", "utc", "at", "on"];
+/// Words that are typical of the prefixes of logs, in lower case.
+const LOG_WORDS: &[&str] = &["stdout", "stderr", "am", "pm", "utc", "at", "on"];
 
 impl Prefix {
     /// Splits a line into its prefix and the rest. Learns a new prefix if the line contains an
@@ -168,6 +168,7 @@ fn is_log_word(word: &str) -> bool {
             && word
                 .chars()
                 .all(|c| c.is_ascii_uppercase() || !c.is_alphanumeric()))
+        // Kubernetes marks full and partial lines with `F` and `P`.
         || (word.len() == 1 && word.chars().all(|c| c.is_ascii_uppercase()))
         || LOG_WORDS.contains(&lower.as_str())
         || is_calendar_name(word)
@@ -196,15 +197,11 @@ pub(super) fn time_of_day(prefix: &str) -> Option<f64> {
             && bytes.get(at + 5) == Some(&b':')
             && pair(at + 6)
     })?;
-    let number = |from: usize| prefix.get(from..from + 2)?.parse::<f64>().ok();
-    let seconds = &prefix[at + 6..];
+    let seconds = prefix[at + 6..].bytes();
     let length = seconds
-        .bytes()
         .take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
         .count();
-    let seconds = seconds[..length].replace(',', ".");
-    let seconds: f64 = seconds.trim_end_matches('.').parse().ok()?;
-    Some(number(at)? * 3600.0 + number(at + 3)? * 60.0 + seconds)
+    time::time_of_day(prefix[at..at + 6 + length].trim_end_matches(['.', ',']))
 }
 
 #[cfg(test)]
@@ -274,6 +271,11 @@ mod tests {
                 "body",
             ],
         );
+    }
+
+    #[test]
+    fn a_tag_is_no_prefix() {
+        check("<p>curl: (7) Failed</p>", &["<p>curl: (7) Failed</p>"]);
     }
 
     #[test]

@@ -33,6 +33,31 @@ pub(super) fn sexagesimal(text: &str) -> Option<Duration> {
     seconds(parts.try_fold(0.0, |sum, part| Some(sum * 60.0 + part?))?)
 }
 
+/// Parses a time of day in the form `HH:MM:SS` with an optional fraction. Returns the seconds since
+/// midnight.
+pub(super) fn time_of_day(text: &str) -> Option<f64> {
+    sexagesimal(text).map(|time| time.as_secs_f64())
+}
+
+/// Returns a line without the timestamp at its start, if an object or an id in parentheses follows.
+/// Returns other lines unchanged. A timestamp is a time of day, with or without a date, or the
+/// number of milliseconds since 1970.
+pub(super) fn without_timestamp(line: &str) -> &str {
+    let fits = |c: char| c.is_ascii_digit() || "TZ:.,+/- \t".contains(c);
+    let rest = line.trim_start_matches(fits);
+    let stamp = &line[..line.len() - rest.len()];
+    let digits = stamp.bytes().filter(u8::is_ascii_digit).count();
+    let is_time = stamp.contains(':') || digits >= EPOCH_DIGITS;
+    let is_stamp = stamp.len() <= MAX_TIMESTAMP && is_time && rest.starts_with(['{', '(']);
+    if is_stamp { rest } else { line }
+}
+
+/// Minimum number of digits of a time in milliseconds since 1970.
+const EPOCH_DIGITS: usize = 12;
+
+/// Maximum length of a timestamp in bytes.
+const MAX_TIMESTAMP: usize = 60;
+
 /// Parses a number and its unit, such as `30.163s`, `30163 ms` or `0.5 min`. A number without a
 /// unit is in seconds.
 pub(super) fn with_unit(text: &str) -> Option<Duration> {
@@ -60,6 +85,21 @@ pub(super) fn with_unit(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timestamp_before_an_object_or_an_id_is_removed() {
+        for (line, expected) in [
+            ("2025-11-11T03:12:44.123Z {\"a\":1}", "{\"a\":1}"),
+            ("2025-11-11 03:12:44,123\t(5d9c7d1e) x", "(5d9c7d1e) x"),
+            ("1762830764123 {\"a\":1}", "{\"a\":1}"),
+            ("503 {\"a\":1}", "503 {\"a\":1}"),
+            ("03:12:44 The {\"a\":1}", "03:12:44 The {\"a\":1}"),
+            ("ERROR refused {\"a\":1}", "ERROR refused {\"a\":1}"),
+            ("{\"a\":1}", "{\"a\":1}"),
+        ] {
+            assert_eq!(without_timestamp(line), expected, "{line}");
+        }
+    }
 
     #[test]
     fn numbers_with_units_are_durations() {

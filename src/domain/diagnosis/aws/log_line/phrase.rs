@@ -97,6 +97,17 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
     // These phrases are from repost.aws/knowledge-center/api-gateway-ssl-certificate-errors.
     ("PKIX path building failed", LogTemplate::TlsFailed),
     ("PKIX path validation failed", LogTemplate::TlsFailed),
+    // The text after this phrase is the status of the method response that does not exist
+    // (repost.aws/knowledge-center/api-gateway-internal-server-error, and captures).
+    (
+        "Output mapping refers to an invalid method response",
+        LogTemplate::ResponseNotMapped,
+    ),
+    // The text after this phrase is the status that the integration returned (captures).
+    (
+        "No match for output mapping and no default output mapping configured",
+        LogTemplate::ResponseNotMapped,
+    ),
     // This phrase was captured for a REST API in 2026.
     (
         "There was an error evaluating the AWS WAF rules associated with this API",
@@ -145,7 +156,11 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
     if invocation_failed(text) == Some(429) {
         return Some(LogTemplate::Throttled);
     }
-    let text = text.strip_prefix(CONFIGURATION).unwrap_or(text);
+    let configuration = text.strip_prefix(CONFIGURATION);
+    if configuration.is_some_and(is_header_clash) {
+        return Some(LogTemplate::HeaderClash);
+    }
+    let text = configuration.unwrap_or(text);
     if is_wrong_certificate(text) {
         return Some(LogTemplate::TlsFailed);
     }
@@ -251,6 +266,14 @@ fn is_wrong_certificate(text: &str) -> bool {
     text.strip_prefix("Host name '").is_some_and(|rest| {
         rest.contains("' does not match the certificate subject provided by the peer")
     })
+}
+
+/// Returns whether a configuration error states that a request to the integration has a header
+/// twice: `Content-Length header already present`. LocalStack recorded status 500 with this error
+/// from AWS. Apache `HttpClient` writes the text before it sends a request.
+fn is_header_clash(text: &str) -> bool {
+    let name = text.strip_suffix(" header already present");
+    name.is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
 }
 
 /// Returns whether a message consists only of Lambda's message about a response that is too large.
