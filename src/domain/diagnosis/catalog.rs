@@ -159,7 +159,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "proxy_status.details": Text => "details that a proxy adds to `proxy_status.error`";
     "proxy_status.proxy": Text => "name of the proxy that reports `proxy_status.error`";
     "proxy_log.error": Word(PROXY_LOG_ERRORS) =>
-        "failure of the upstream according to a line of nginx's error log; only if `diagnose` reads such a line";
+        "failure of the upstream according to a line of the log of a proxy, load balancer or platform; only if `diagnose` reads such a line";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was created for an earlier request, so the times of this request do not apply to it";
     "header.*": Text => "first value of a response header, by its lowercase name";

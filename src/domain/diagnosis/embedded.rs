@@ -31,7 +31,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "aws-waf.toml",
     "envoy.toml",
     "nginx.toml",
-    "nginx-log.toml",
+    "proxy-log.toml",
     "apache.toml",
     "haproxy.toml",
     "traefik.toml",

@@ -1,12 +1,13 @@
 //! Reads the lines of wget, and the lines outside of headers and bodies: error messages, exit
 //! codes, requests and dumps of objects. Modules such as `wget` and `message` parse the lines.
 
-use super::curl_lines::is_request_line;
+use super::command;
 use super::entry::Entry;
 use super::exchange::{Exchange, Section, Source};
 use super::fault::curl::CurlError;
+use super::inline;
 use super::message;
-use super::reader::Reader;
+use super::reader::{Reader, ends_before_url};
 use super::response::{RawResponse, header_of};
 use super::status;
 use super::time::clocks::{Clock, Times};
@@ -35,7 +36,10 @@ impl Reader {
                 current.request.url.get_or_insert(url);
                 current.wget_started.get_or_insert(at);
             }
-            Event::Connected => current.progress.is_connected = true,
+            Event::Connected(url) => {
+                current.progress.is_connected = true;
+                current.request.reached = current.request.reached.take().or(url);
+            }
             Event::Waited(status, text) => {
                 current.progress.is_connected = true;
                 current.progress.is_sent = true;
@@ -85,17 +89,24 @@ impl Reader {
             self.in_request = false;
             return;
         }
+        let awaits_url = std::mem::replace(&mut self.awaits_url, ends_before_url(line));
+        if awaits_url && self.url_line(line) {
+            return;
+        }
         if is_binary(line) || self.logged(line, number) || self.requested(line) {
             return;
         }
         if let Some(time) = trailer::total(line) {
             self.record(Clock::Client, time);
         }
-        if self.powershell_body(line, number) || self.client_page(line, number) {
+        if self.powershell_body(line, number) || self.text_body(line, number) {
             return;
         }
         if self.is_write_out() || self.dictionary(line, number) {
             self.current.unrecognized(line);
+            return;
+        }
+        if self.platform_line(line, number) {
             return;
         }
         let members = self.object.line(line);
@@ -122,15 +133,31 @@ impl Reader {
             self.exit_code(code, line, number);
         } else if let Some(message) = message::read(line) {
             self.message(&message, line, number);
-        } else {
+        } else if !self.inline_bodies(line, number) {
+            self.note_platform_error(line);
             self.current.unrecognized(line);
             self.unused.add(line, number);
         }
     }
 
+    /// Reads a line that starts with the URL of the failed request before it. Returns whether the
+    /// line was recognized.
+    fn url_line(&mut self, line: &str) -> bool {
+        let word = line.split_whitespace().next().unwrap_or_default();
+        let url = command::url_of(word.trim_end_matches(['.', ',', ':']));
+        let is_open = self.current.is_answered() && self.current.url().is_none();
+        match url {
+            Some(url) if is_open => {
+                self.current.request.url = Some(url);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Returns whether the current line counts as output of curl's `-w`: the command has this
     /// option, and neither a response nor a fault has been read so far.
-    fn is_write_out(&self) -> bool {
+    pub(super) fn is_write_out(&self) -> bool {
         let current = &self.current;
         let command = current.command.as_ref();
         !current.is_answered() && command.is_some_and(|command| command.write_out.is_some())
@@ -139,7 +166,7 @@ impl Reader {
     /// Reads a line of a request that is shown without curl's marks. Returns whether the line was
     /// recognized.
     fn requested(&mut self, line: &str) -> bool {
-        if is_request_line(line.trim()) && !line.contains("//") {
+        if status::is_request_line(line.trim()) && !line.contains("//") {
             self.start_request();
             self.in_request = true;
         } else if !self.in_request || header_of(line).is_none() {
@@ -153,7 +180,9 @@ impl Reader {
     /// already been read.
     fn exit_code(&mut self, code: u32, line: &str, number: usize) {
         let is_open = self.current.fault.is_none() && self.current.response.is_none();
-        if is_open && self.current.command.is_some() {
+        // Shells and wrappers use the lowest codes for failures of their own.
+        let is_of_curl = code > 2 || line.contains("curl") || line.trim().len() <= 3;
+        if is_open && is_of_curl && self.current.command.is_some() {
             let error = CurlError {
                 code,
                 message: line.trim().to_owned(),
@@ -213,6 +242,7 @@ impl Reader {
         if is_other
             || (is_done && message.status.is_none() && message.url.is_some())
             || self.is_other_entry(&entry, message)
+            || self.is_other_failure(message, line, number)
         {
             self.next(Exchange::default());
         }
@@ -228,15 +258,37 @@ impl Reader {
             current.request.url = Some(url);
             current.request.is_of_message = true;
         }
-        let Some(status) = message.status else {
-            current.message(line, number);
-            if current.fault.is_some() {
-                current.source = Source::Message;
-            } else if current.response.is_none() {
-                self.unused.add(line, number);
-            }
-            return;
-        };
+        match message.status {
+            Some(status) => self.message_status(status, message, line, number),
+            None => self.message_fault(line, number),
+        }
+    }
+
+    /// Records the fault that an error message states.
+    fn message_fault(&mut self, line: &str, number: usize) {
+        let current = &mut self.current;
+        if current.request.url.is_none() {
+            current.note_host(line);
+        }
+        current.message(line, number);
+        if current.fault.is_some() {
+            current.source = Source::Message;
+            self.fault_line = number;
+        } else if current.response.is_none() {
+            self.unused.add(line, number);
+        }
+    }
+
+    /// Records the status that an error message states, and the body in the line.
+    fn message_status(
+        &mut self,
+        status: u16,
+        message: &message::Message,
+        line: &str,
+        number: usize,
+    ) {
+        self.message_line = number;
+        let current = &mut self.current;
         if current.response.is_none() {
             current.begin(number);
             current.source = Source::Message;
@@ -248,11 +300,13 @@ impl Reader {
             response.headers = std::mem::take(&mut self.early_headers);
             current.response = Some(response);
         }
-        if let (Some(response), Some(body)) = (&mut current.response, &message.body)
+        let body = message.body.clone().or_else(|| inline::body(line, status));
+        if let (Some(response), Some(body)) = (&mut current.response, body)
             && response.body.is_empty()
         {
-            response.raw_body(body);
+            response.raw_body(&body);
         }
+        self.note_platform_error(line);
     }
 }
 

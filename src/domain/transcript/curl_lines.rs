@@ -67,6 +67,7 @@ impl Reader {
             self.current.counted();
             return true;
         }
+        self.in_sent &= line.starts_with('>');
         let is_inside = self.current.section == Section::Body;
         if let Some(rest) = line.strip_prefix('*')
             && (rest.starts_with([' ', '\t']) || rest.is_empty())
@@ -79,8 +80,12 @@ impl Reader {
             && (sent.is_empty() || sent.starts_with(' '))
             && (!is_inside || self.current.is_marked)
         {
+            if self.quoted(line, number) {
+                return true;
+            }
             let sent = sent.trim();
-            if is_request_line(sent) {
+            self.in_sent = !sent.is_empty();
+            if status::is_request_line(sent) {
                 self.start_request();
                 self.current.times.stamp(stamp, true, self.has_stamps());
             }
@@ -192,12 +197,4 @@ fn is_count(line: &str) -> bool {
     let line = line.trim_end();
     (line.starts_with("{ [") || line.starts_with("} ["))
         && (line.ends_with("data]") || line.ends_with("shown]"))
-}
-
-/// Returns whether a text is an HTTP request line.
-pub(super) fn is_request_line(sent: &str) -> bool {
-    let words: Vec<&str> = sent.split(' ').take(4).collect();
-    let is_method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());
-    matches!(words.as_slice(), [method, _, version]
-        if version.starts_with("HTTP/") && !method.is_empty() && is_method(method))
 }

@@ -2,6 +2,7 @@
 //! transcripts. `json_doc` parses the documents.
 
 use super::Transcript;
+use super::collection::Origin;
 use super::exchange::{Exchange, Section};
 use super::json_doc::{self, Block};
 use super::reader::Reader;
@@ -13,6 +14,8 @@ impl Reader {
     /// whether the line belongs to a document.
     pub(super) fn block(&mut self, line: &str, number: usize) -> bool {
         if let Some(block) = &mut self.block {
+            // A mail program or Markdown may quote each line.
+            let line = line.strip_prefix("> ").unwrap_or(line);
             match block.add(line, number) {
                 json_doc::Step::More => {}
                 json_doc::Step::Done => self.end_block(),
@@ -20,7 +23,8 @@ impl Reader {
             return true;
         }
         let is_outside = matches!(self.current.section, Section::Before | Section::After);
-        if is_outside && !self.object.is_open() && Block::starts(line) {
+        let is_free = !self.object.is_open() && self.page.is_none();
+        if is_outside && is_free && Block::starts(line) {
             let mut block = Block::default();
             let step = block.add(line, number);
             self.block = Some(block);
@@ -38,6 +42,9 @@ impl Reader {
         let Some(block) = self.block.take() else {
             return;
         };
+        if self.console_block(&block.text) {
+            return;
+        }
         let Some(documents) = json_doc::read(&block.text) else {
             if self.client_body(&block.text, block.number) {
                 return;
@@ -72,7 +79,7 @@ impl Reader {
                 let reading = super::read(&text);
                 for transcript in reading.transcripts {
                     let line = number;
-                    self.add(Transcript { line, ..transcript }, false);
+                    self.add(Transcript { line, ..transcript }, Origin::default());
                 }
             }
             json_doc::Document::Output(text) => {

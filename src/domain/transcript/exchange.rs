@@ -58,6 +58,10 @@ pub(super) struct Exchange {
     pub(super) is_echo: bool,
     /// The properties of the log entry that the error message is part of.
     pub(super) entry: Entry,
+    /// Whether the failure is inferred from an incomplete line of a log.
+    pub(super) is_doubtful: bool,
+    /// Whether the lines of the headers may be indented.
+    pub(super) is_indented: bool,
 }
 
 /// The known parts of a request.
@@ -104,8 +108,11 @@ pub(super) struct FoundFault {
     pub(super) message: String,
 }
 
-/// Maximum length of [`Exchange::reasons`] and of [`Exchange::loose`], in bytes each.
+/// Maximum length of [`Exchange::reasons`], and of [`Exchange::loose`] without `-w`, in bytes.
 const MAX_LOOSE: usize = 4_096;
+
+/// Maximum length of [`Exchange::loose`] with `-w` in bytes. It may contain a body.
+const MAX_OUTPUT: usize = 65_536;
 
 impl Exchange {
     /// Returns whether the exchange has a response or a fault.
@@ -234,6 +241,12 @@ impl Exchange {
         }
     }
 
+    /// Returns whether no line of the body was read yet.
+    pub(super) fn has_no_body(&self) -> bool {
+        let response = self.response.as_ref();
+        response.is_none_or(|response| response.body.is_empty())
+    }
+
     /// Returns whether the body is complete according to the announced length, or the response has
     /// no body.
     pub(super) fn has_whole_body(&self) -> bool {
@@ -330,7 +343,10 @@ impl Exchange {
 
     /// Records unrecognized output.
     pub(super) fn unrecognized(&mut self, line: &str) {
-        if self.loose.len() + line.len() < MAX_LOOSE {
+        let command = self.command.as_ref();
+        let has_output = command.is_some_and(|command| command.write_out.is_some());
+        let limit = if has_output { MAX_OUTPUT } else { MAX_LOOSE };
+        if self.loose.len() + line.len() < limit {
             self.loose.push_str(line);
             self.loose.push('\n');
         }

@@ -8,6 +8,7 @@
 //! Information that is missing from the text lowers the certainty.
 
 mod advice;
+mod api;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
             }
             advice::add_certificate_candidates(transcript, &mut diagnosis);
             advice::measure_time_first(transcript, &mut diagnosis);
+            advice::state_missing_status(transcript, &mut diagnosis);
             diagnosis
         })
         .collect()
@@ -63,7 +65,7 @@ fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     // facts come from a complete observation, or the rules for the log already allow for the rest.
     let most = if let Some(log) = &transcript.log {
         of_log(log.template, transcript.status_known)
-    } else if !transcript.status_known {
+    } else if !transcript.status_known || !transcript.status_stated || transcript.is_doubtful {
         Certainty::Possible
     } else if !transcript.facts.is_empty() {
         Certainty::Proven
@@ -189,6 +191,9 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
             let is_bare = response.is_some_and(|response| response.headers.is_empty());
             if is_bare && facts.text("answered_by") == Some("application") {
                 facts.set_text("answered_by", "unknown");
+            }
+            if is_bare {
+                api::add_facts(&mut facts, transcript);
             }
             for (name, value) in &transcript.facts {
                 if info(name).is_some() {

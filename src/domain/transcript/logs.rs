@@ -58,7 +58,8 @@ impl Reader {
     /// Ends the execution logs that are being read, and adds their requests. The lines of another
     /// program, which may have a similar form, are read as error messages.
     pub(super) fn end_execution(&mut self) {
-        let logs = self.execution.take();
+        let mut logs = self.execution.take();
+        logs.retain(|log| !self.joins_console(log));
         if logs.is_empty() {
             return;
         }

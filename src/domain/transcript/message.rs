@@ -6,14 +6,16 @@ use regex::Regex;
 use url::Url;
 
 use super::command;
+use super::message_forms::{self, Stated};
 use super::pattern::{MAX_LINE, pattern};
+use super::source_code;
 use super::status;
 
 /// Matches an error message, as opposed to a sentence that a person wrote.
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?x)
-        (?:^|[\s\[("'>|:])[\w.:$/]*(?:Error|Exception|Errno::\w+|Timeout|Failure|Fault|Redirects|Disconnected|gaierror)[\w.$]*
+        (?:^|[\s\[("'>|:`])[\w.:$/]*(?:Error|Exception|Errno::\w+|Timeout|Failure|Fault|Redirects|Disconnected|gaierror)[\w.$]*
           \s?["'\])]*(?:\s?\([^)]{0,60}\))?\s?[:=]
         |(?:^\s*|[\])}"':=|>,]\s?|[A-Z]\s+)(?:error|ERROR|ERR|Fatal|fatal|FATAL|panic|PANIC|failed|FAILED|Failed|err|msg|cause|Warning)
           \s?["'\])]*(?:\s?\([^)]{0,60}\))?\s?[:=]
@@ -67,23 +69,22 @@ pub(super) fn read(line: &str) -> Option<Message> {
     if line.len() > MAX_LINE {
         return None;
     }
-    let is_error = ERROR.as_ref()?.is_match(line);
-    let found = STATUS.iter().enumerate().find_map(|(index, expression)| {
-        let found = expression.captures(line)?;
-        // The expressions of `STATUS` with the indexes 2 to 4 are specific enough to count even if
-        // `ERROR` does not match.
-        (is_error || (2..=4).contains(&index)).then_some((found, index))
-    });
+    let is_error = is_error(line);
+    // Most lines contain no number that may be a status.
+    let found = has_status(line)
+        .then(|| status(line, is_error).or_else(|| message_forms::status(line, is_error)));
+    let found = found.flatten();
     // The number in `ClientPayloadError: … <ContentLengthError: 400 …>` is not the response's
     // status.
     let found = found.filter(|_| !line.contains("PayloadError"));
-    let is_weak = !is_error && found.as_ref().is_some_and(|(_, index)| *index >= 3);
-    if !is_error && found.is_none() {
+    if (!is_error && found.is_none()) || source_code::is_source(line) {
         return None;
     }
     let mut message = Message {
-        url: url(line).or_else(|| pool_url(line)),
-        is_weak,
+        url: url(line)
+            .or_else(|| pool_url(line))
+            .or_else(|| message_forms::url(line)),
+        is_weak: found.as_ref().is_some_and(|found| found.is_weak),
         ..Message::default()
     };
     if line.contains("FileNotFoundException: http") {
@@ -91,19 +92,65 @@ pub(super) fn read(line: &str) -> Option<Message> {
         // common 404 is assumed.
         message.status = Some(404);
     }
-    if let Some((found, _)) = found {
-        message.status = found.get(1).and_then(|code| status::code(code.as_str()));
-        let rest = found.get(2).map_or("", |rest| rest.as_str());
-        message.reason = reason(rest);
-        message.body = body(rest);
+    if let Some(found) = found {
+        message.status = status::code(found.status);
+        message.reason = reason(found.rest);
+        message.body = body(found.rest);
     }
     Some(message)
 }
 
-/// Returns the first URL in an error message; `None` if there is none.
-fn url(line: &str) -> Option<Url> {
-    line.split([' ', '=', '\\', '"', '\'', '<', '>', '(', ')', '[', ']', '`'])
-        .find_map(|word| command::url_of(word.trim_end_matches([':', ',', '.'])))
+/// Returns the status that a line states. `is_error` is whether the line is an error message.
+fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
+    STATUS.iter().enumerate().find_map(|(index, expression)| {
+        // The expressions of `STATUS` with the indexes 2 to 4 are specific enough to count even if
+        // `ERROR` does not match.
+        if !is_error && !(2..=4).contains(&index) {
+            return None;
+        }
+        let found = expression.captures(line)?;
+        Some(Stated {
+            status: found.get(1)?.as_str(),
+            rest: found.get(2).map_or("", |rest| rest.as_str()),
+            is_weak: !is_error && index >= 3,
+        })
+    })
+}
+
+/// Returns whether a line contains a number of three digits that may be a status.
+fn has_status(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    bytes.windows(3).enumerate().any(|(at, digits)| {
+        matches!(digits[0], b'1'..=b'5')
+            && digits.iter().all(u8::is_ascii_digit)
+            && !is_digit(at + 3)
+            && (at == 0 || !is_digit(at - 1))
+    })
+}
+
+/// Returns whether a line is an error message, apart from the settings of timeouts in it.
+fn is_error(line: &str) -> bool {
+    let is_error = |line: &str| {
+        let known = ERROR.as_ref().is_some_and(|error| error.is_match(line));
+        known || message_forms::is_error(line)
+    };
+    is_error(line) && (!line.contains("imeout") || is_error(&source_code::without_settings(line)))
+}
+
+/// Hosts of documentation that error messages refer to.
+const DOCUMENTATION: [&str; 4] = ["curl.haxx.se", "curl.se", "aka.ms", "developer.mozilla.org"];
+
+/// Returns the first URL in an error message that is not a reference to documentation; `None` if
+/// there is none.
+pub(super) fn url(line: &str) -> Option<Url> {
+    let separators = [' ', '=', '\\', '"', '\'', '<', '>', '(', ')', '[', ']', '`'];
+    line.split(separators).find_map(|word| {
+        let word = word.strip_prefix("url:").unwrap_or(word);
+        let url = command::url_of(word.trim_end_matches([':', ',', '.']))?;
+        let is_documentation = |host: &str| DOCUMENTATION.contains(&host);
+        (!url.host_str().is_some_and(is_documentation)).then_some(url)
+    })
 }
 
 /// Matches the connection pool in error messages of Python's urllib3.

@@ -8,35 +8,59 @@
 //! `judge` diagnoses the transcripts. Reading cannot fail: unrecognized lines are skipped. Time and
 //! memory are linear in the size of the text.
 
+mod access_log;
 mod address;
 mod body;
 mod clients;
+mod collection;
 mod command;
+mod commands;
+mod console;
 mod curl_lines;
 pub mod decode;
 mod documents;
+mod durations;
 mod entry;
+mod escaped;
 mod exchange;
 mod execution_log;
 mod fault;
 mod glued;
+mod heading;
 mod inferred;
+mod inline;
 mod json_doc;
 pub mod judge;
+mod known_body;
+mod known_text;
 mod logs;
+mod loose;
 mod message;
+mod message_forms;
 mod object;
 mod objects;
+mod okhttp;
+mod page;
+mod pages;
 mod pattern;
+mod platform_lines;
+mod platform_text;
 mod proxy_log;
+mod quote;
 mod reader;
 mod response;
+mod results;
+mod separate;
 mod settle;
+mod source_code;
 mod status;
 mod text;
 mod time;
 mod trace;
+mod unwrap;
+mod via_proxy;
 mod wget;
+mod wrapped;
 
 use url::Url;
 
@@ -71,6 +95,10 @@ pub struct Transcript {
     /// Whether the text states the fault; `true` if there is no fault. Otherwise the fault was
     /// inferred from an ambiguous message.
     pub fault_stated: bool,
+    /// Whether the text states the status. Otherwise the status was inferred from the body.
+    pub status_stated: bool,
+    /// Whether the failure is inferred from an incomplete line of a log.
+    pub is_doubtful: bool,
     /// Facts from the evidence in this program's own output or from the log of a proxy; empty for
     /// other texts.
     pub facts: Vec<(String, FactValue)>,

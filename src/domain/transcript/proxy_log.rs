@@ -31,6 +31,13 @@ static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Matches the host of the request.
 static HOST: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#", host: "([^"]+)""#));
 
+/// Matches a line without the time, the level and the process. The captures are those of [`LINE`].
+static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r#"^\W*()([a-z_]+\(\).+?|upstream .+?|no live .+?), client: .*?, request: "(([A-Z]+) ([^\s?"]+)[^"]*)""#,
+    )
+});
+
 /// Matches a message about a name that was not resolved.
 static UNRESOLVED: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\S+ could not be resolved \(\d+: "));
@@ -89,15 +96,25 @@ pub(super) fn is_line(line: &str) -> bool {
     line.len() <= MAX_LINE && HEAD.as_ref().is_some_and(|head| head.is_match(line))
 }
 
-/// Reads a line of nginx's error log; `None` for other lines.
+/// Reads a line of nginx's error log; `None` for other lines. A line that was copied without the
+/// time, the level and the process counts only if it is about an upstream.
 pub(super) fn read(line: &str) -> Option<Line> {
-    is_line(line).then(|| attempt(line).map_or(Line::Other, |it| Line::Attempt(Box::new(it))))
+    let attempt = |expression| {
+        let attempt = attempt(line, expression)?;
+        Some(Line::Attempt(Box::new(attempt)))
+    };
+    if is_line(line) {
+        return Some(attempt(&LINE).unwrap_or(Line::Other));
+    }
+    let may_be = line.len() <= MAX_LINE && line.contains(", client: ");
+    may_be.then(|| attempt(&BARE)).flatten()
 }
 
 /// Returns the failed attempt in a line; `None` if the line is about something else. A failed
 /// subrequest, such as a copy of the request for `mirror`, need not change the response.
-fn attempt(line: &str) -> Option<Attempt> {
-    let found = LINE.as_ref()?.captures(line)?;
+/// `expression` matches the line.
+fn attempt(line: &str, expression: &LazyLock<Option<Regex>>) -> Option<Attempt> {
+    let found = expression.as_ref()?.captures(line)?;
     let (message, request) = (&found[2], &found[3]);
     let (what, step) = message.rsplit_once(" while ").unwrap_or((message, ""));
     if line.contains(", subrequest: \"") || step == UPGRADED {
@@ -127,7 +144,11 @@ fn attempt(line: &str) -> Option<Attempt> {
         exchange.request.url = command::url_of(&format!("{scheme}://{host}{path}"));
     }
     Some(Attempt {
-        request: format!("{} {request}", &found[1]),
+        request: match &found[1] {
+            // Without the process, each line counts as a request of its own.
+            "" => line.to_owned(),
+            process => format!("{process} {request}"),
+        },
         is_last: error == UNHEALTHY,
         exchange,
     })

@@ -4,22 +4,37 @@
 //! line belongs to the headers or the body before it, or is other output.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use url::Url;
+
+use super::collection::Collection;
 use super::command::{self, MAX_COMMAND};
 use super::entry;
 use super::exchange::{Exchange, Section, Source};
 use super::execution_log::ExecutionLogs;
 use super::fault::curl;
 use super::glued::{is_prompt, split_glued};
+use super::heading::Heading;
 use super::json_doc::{self, Block};
 use super::object;
+use super::page::Page;
 use super::proxy_log;
 use super::status;
 use super::text::{Cleaner, Line};
 use super::time::clocks::Clock;
-use super::time::{clock, meter};
+use super::time::meter;
 use super::trace::Dump;
-use super::{MAX_TRANSCRIPTS, Reading, Transcript, Unused};
+use super::wrapped::Wrapped;
+use super::{Reading, Unused};
+
+/// The part of a test in the console of API Gateway whose value is on the next lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    Latency,
+    Body,
+    Headers,
+}
 
 /// Reads one text line by line and collects its transcripts.
 #[derive(Debug)]
@@ -27,7 +42,7 @@ pub(super) struct Reader {
     cleaner: Cleaner,
     pub(super) current: Exchange,
     /// An incomplete command that continues on the next line.
-    command: Option<String>,
+    pub(super) command: Option<String>,
     /// The section of a curl trace that is being read.
     pub(super) dump: Option<Dump>,
     /// A JSON document that is being collected.
@@ -38,6 +53,8 @@ pub(super) struct Reader {
     pub(super) bare_status: Option<u16>,
     /// Whether the current lines belong to a request that is shown without curl's mark `>`.
     pub(super) in_request: bool,
+    /// Whether the last line is part of a request that curl marked as sent.
+    pub(super) in_sent: bool,
     /// Headers of an object whose status has not been read yet.
     pub(super) early_headers: Vec<(String, String)>,
     /// The execution logs of REST APIs that are being read.
@@ -45,19 +62,40 @@ pub(super) struct Reader {
     /// For each request of which nginx logged a failed attempt, the index of its transcript in
     /// `found`.
     pub(super) attempts: BTreeMap<String, usize>,
+    /// The part of such a test that the next lines show.
+    pub(super) awaited: Option<Awaited>,
+    /// The duration of such a test whose status has not been read yet.
+    pub(super) latency: Option<Duration>,
+    /// The heading of a page that is shown as text.
+    pub(super) heading: Option<Heading>,
+    /// The process that wrote the last line of a log, and the number of that line.
+    pub(super) process: Option<(String, usize)>,
+    /// Whether the following lines are headers of the response that a log shows.
+    pub(super) in_headers: bool,
     /// Whether `PowerShell` announced a body that starts on the next line.
     pub(super) awaits_body: bool,
     /// The time of day in the prefix of the current line, in seconds since midnight.
     pub(super) stamp: Option<f64>,
-    pub(super) found: Vec<Transcript>,
-    /// For each transcript in `found`, whether it may be a heading or the text of a page.
-    weak: Vec<bool>,
-    left_out: usize,
+    /// An error message that is being joined.
+    pub(super) wrapped: Option<Wrapped>,
+    /// A page that is being collected outside of a response.
+    pub(super) page: Option<Page>,
+    /// Whether the lines of a page that was not recognized are being read.
+    pub(super) is_replayed: bool,
+    /// Bodies without a command, each with the number of its line.
+    pub(super) bodies: Vec<(String, usize)>,
+    /// The URL of the last command.
+    pub(super) last_url: Option<Url>,
+    /// The number of the line with the last message that states a status.
+    pub(super) message_line: usize,
+    /// The number of the line with the last message that states a fault.
+    pub(super) fault_line: usize,
+    /// Whether the last line ends with words before a URL, so that the next line may start with it.
+    pub(super) awaits_url: bool,
+    pub(super) found: Collection,
     pub(super) unused: Unused,
-    /// The value of `unused` at the last command.
-    pub(super) unused_before: Unused,
     /// Whether no transcript was found since the last command or the start of the text.
-    is_separated: bool,
+    pub(super) is_separated: bool,
 }
 
 impl Reader {
@@ -71,16 +109,27 @@ impl Reader {
             object: object::Dump::default(),
             bare_status: None,
             in_request: false,
+            in_sent: false,
             early_headers: Vec::new(),
             execution: ExecutionLogs::default(),
             attempts: BTreeMap::new(),
+            awaited: None,
+            latency: None,
+            heading: None,
+            process: None,
+            in_headers: false,
             awaits_body: false,
             stamp: None,
-            found: Vec::new(),
-            weak: Vec::new(),
-            left_out: 0,
+            wrapped: None,
+            page: None,
+            is_replayed: false,
+            bodies: Vec::new(),
+            last_url: None,
+            message_line: 0,
+            fault_line: 0,
+            awaits_url: false,
+            found: Collection::default(),
             unused: Unused::default(),
-            unused_before: Unused::default(),
             is_separated: true,
         }
     }
@@ -124,72 +173,15 @@ impl Reader {
     pub(super) fn finish(mut self) -> Reading {
         self.boundary();
         self.next(Exchange::default());
-        // Possible headings are kept only if no other transcript was found.
-        if self.weak.iter().any(|weak| !weak) {
-            let mut weak = self.weak.iter();
-            let unused = &mut self.unused;
-            self.found.retain(|transcript| {
-                let is_weak = weak.next() == Some(&true);
-                if is_weak {
-                    unused.add_line(transcript.line);
-                }
-                !is_weak
-            });
-        }
-        // The lines of an execution log may be mixed with other lines.
-        self.found.sort_by_key(|transcript| transcript.line);
-        Reading {
-            transcripts: self.found,
-            left_out: self.left_out,
-            unused: self.unused,
-        }
-    }
-
-    /// Ends the current exchange and continues with `next`. Keeps the transcript of the ended
-    /// exchange if it has a response or a fault.
-    pub(super) fn next(&mut self, next: Exchange) {
-        let last = std::mem::replace(&mut self.current, next);
-        self.early_headers.clear();
-        let is_weak = last.is_weak;
-        let (line, has_command) = (last.line, last.command.is_some());
-        if let Some(transcript) = last.finish() {
-            self.add(transcript, is_weak);
-        } else if has_command && line > 0 {
-            self.unused.add_line(line);
-        }
-    }
-
-    /// Ends the current exchange if it has a response or reports a failure. A command without output
-    /// is kept, because its output may follow.
-    pub(super) fn end_exchange(&mut self) {
-        if self.current.is_answered() || !self.current.reasons.is_empty() {
-            self.next(Exchange::default());
-        }
-    }
-
-    /// Adds the transcript of an exchange that one or more lines of a log describe completely.
-    /// Returns its index in `found`; `None` if it was not added.
-    pub(super) fn insert(&mut self, exchange: Exchange) -> Option<usize> {
-        self.end_exchange();
-        let transcript = exchange.finish()?;
-        let at = self.found.len();
-        self.add(transcript, false);
-        (self.found.len() > at).then_some(at)
-    }
-
-    pub(super) fn add(&mut self, transcript: Transcript, is_weak: bool) {
-        self.is_separated = false;
-        if self.found.len() < MAX_TRANSCRIPTS {
-            self.weak.push(is_weak);
-            self.found.push(transcript);
-        } else {
-            self.left_out += 1;
-        }
+        self.add_kept_bodies();
+        self.found.finish(self.unused)
     }
 
     /// Ends the current document, trace section, command and exchange at the border of a code
     /// block, at a new command or at the end of the text.
-    fn boundary(&mut self) {
+    pub(super) fn boundary(&mut self) {
+        self.end_wrapped();
+        self.end_page();
         self.end_block();
         self.end_dump();
         self.end_command();
@@ -214,6 +206,9 @@ impl Reader {
         if self.block(json_doc::without_time(&line.text), number) {
             return;
         }
+        if self.unwrapped(&line.text, line.stamp, number) {
+            return;
+        }
         // If standard output has no final line end, standard error follows on the same line.
         let (body, rest) = split_glued(&line.text, self.current.section);
         if let Some(body) = body {
@@ -226,6 +221,9 @@ impl Reader {
     /// section. The line neither continues a command nor belongs to a recognized JSON document.
     pub(super) fn dispatch(&mut self, line: &str, stamp: Option<f64>, number: usize) {
         self.stamp = stamp;
+        if self.paged(line, number) || self.okhttp_end(line) {
+            return;
+        }
         if self.traced(line, stamp, number) || self.timed(line) {
             return;
         }
@@ -233,6 +231,7 @@ impl Reader {
         if let Some(error) = curl::error(line).filter(|_| !proxy_log::is_line(line)) {
             self.current_or_next();
             self.current.curl_failed(&error, number);
+            self.note_url(line);
             if !self.current.is_answered() {
                 self.unused.add_line(number);
             }
@@ -253,7 +252,15 @@ impl Reader {
             return;
         }
         match self.current.section {
+            Section::Headers if self.current.is_indented => {
+                self.current.header(line.trim_start(), false);
+            }
             Section::Headers => self.current.header(line, false),
+            Section::Body if is_bare_information(line) => {
+                if !self.current.has_no_body() {
+                    self.current.end_of_body();
+                }
+            }
             Section::Body if is_prompt(line) => self.current.end_of_body(),
             Section::Body if self.ends_body(line) => {
                 self.current.end_of_body();
@@ -285,72 +292,19 @@ impl Reader {
         }
         repeats
     }
+}
 
-    /// Returns whether curl itself added timestamps to the lines (`--trace-time`).
-    pub(super) fn has_stamps(&self) -> bool {
-        let command = self.current.command.as_ref();
-        command.is_some_and(|command| command.stamps)
-    }
+/// Returns whether a line ends with words before a URL.
+pub(super) fn ends_before_url(line: &str) -> bool {
+    let line = line.trim_end();
+    [" for", " url:", " to", " from", " for url:"]
+        .iter()
+        .any(|end| line.ends_with(end))
+}
 
-    /// Reads the duration that a shell or a `time` program prints. Returns whether the line is part
-    /// of such output.
-    fn timed(&mut self, line: &str) -> bool {
-        if let Some(time) = clock::elapsed(line) {
-            self.record(Clock::Shell, time);
-            self.current.end_of_body();
-            return true;
-        }
-        let is_other = clock::is_other(line);
-        if is_other {
-            self.current.end_of_body();
-        }
-        is_other
-    }
-
-    /// Records a duration for the last transcript if it has no duration and nothing was read after
-    /// it; otherwise for the current exchange.
-    pub(super) fn record(&mut self, clock: Clock, time: std::time::Duration) {
-        let is_new = !self.current.is_answered()
-            && self.current.reasons.is_empty()
-            && self.current.command.is_none();
-        match self.found.last_mut() {
-            Some(last) if is_new && !self.is_separated && !last.timed => {
-                last.observation.duration = time;
-                last.timed = true;
-            }
-            _ => self.current.times.set(clock, time),
-        }
-    }
-
-    /// Reads the first line of a command. Returns whether the line starts a command.
-    fn commanded(&mut self, line: &str, stamp: Option<f64>, number: usize) -> bool {
-        let is_inside = matches!(self.current.section, Section::Headers | Section::Body);
-        let Some(command) = command::find(line, is_inside) else {
-            return false;
-        };
-        self.boundary();
-        let last = std::mem::take(&mut self.current);
-        // The last exchange is discarded, because it has neither a response nor a fault. If it has
-        // a command, its first line counts as unused.
-        if last.command.is_some() && last.line > 0 {
-            self.unused.add_line(last.line);
-        }
-        self.is_separated = true;
-        self.unused_before = self.unused;
-        let end = command.floor_char_boundary(MAX_COMMAND);
-        self.command = Some(command[..end].to_owned());
-        self.current.progress.is_windows = line.starts_with("PS ") || line.contains(":\\");
-        self.current.begin(number);
-        self.current.times.stamp(stamp, true, false);
-        if !command::continues(line) {
-            self.end_command();
-        }
-        true
-    }
-
-    fn end_command(&mut self) {
-        if let Some(command) = self.command.take() {
-            self.current.set_command(&command);
-        }
-    }
+/// Returns whether a line is an information line of curl that lost its mark `*`, as in Markdown.
+fn is_bare_information(line: &str) -> bool {
+    let line = line.trim_end();
+    line.starts_with("Connection #") && line.ends_with(" left intact")
+        || line.starts_with("Closing connection ") && line.len() < 40
 }

@@ -24,6 +24,8 @@ pub(super) struct RawResponse {
     /// Whether a part of the response is missing: the source does not show it, or the body exceeds
     /// [`MAX_BODY`].
     pub(super) is_cut: bool,
+    /// Whether the status was inferred from the body.
+    pub(super) is_inferred: bool,
     /// Number of lines of the body.
     lines: usize,
     /// Number of empty lines among the headers.
@@ -73,6 +75,7 @@ impl RawResponse {
             body: String::new(),
             is_reformatted: false,
             is_cut: false,
+            is_inferred: false,
             lines: 0,
             spaces: 0,
             last_line: 0,
@@ -218,10 +221,21 @@ pub(super) fn ends_page(text: &str) -> bool {
 /// Returns the lowercase name and the value of a header line; `None` if the line is not a header.
 pub(super) fn header_of(line: &str) -> Option<(String, &str)> {
     let (name, value) = line.split_once(':')?;
-    let name = name.trim_end();
+    let (name, value) = without_emphasis(name.trim_end(), value.trim());
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let is_name = !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(fits);
-    is_name.then(|| (name.to_ascii_lowercase(), value.trim()))
+    is_name.then(|| (name.to_ascii_lowercase(), value))
+}
+
+/// Returns the name and the value of a header without the asterisks of Markdown around the name,
+/// the value or both.
+fn without_emphasis<'a>(name: &'a str, value: &'a str) -> (&'a str, &'a str) {
+    if !name.starts_with("**") && !value.starts_with("**") {
+        return (name, value);
+    }
+    let bare = name.trim_start_matches("**").trim_end_matches("**");
+    let value = value.trim_start_matches("**").trim_start();
+    (bare, value.trim_end_matches("**"))
 }
 
 /// Returns whether a header name is common in responses.

@@ -12,7 +12,6 @@ use super::exchange::{Exchange, FoundFault, MAX_DETAIL};
 use super::fault::{self, Found};
 use super::response::RawResponse;
 use super::time::clocks::Clock;
-use super::time::trailer;
 use crate::domain::diagnosis::gather::proxy_status;
 use crate::model::observation::{Fault, FaultKind, Observation, Phase, Response};
 
@@ -23,6 +22,7 @@ impl Exchange {
             self.read_loose_output();
         }
         self.judge_proxy();
+        self.doubt_address();
         self.doubt_proxy();
         let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
@@ -43,8 +43,10 @@ impl Exchange {
             .as_ref()
             .is_none_or(|(response, _)| !response.headers.is_empty() && !response.is_cut);
         let body_exact = settled.as_ref().is_none_or(|(_, body)| body.is_exact);
+        let status_stated = settled.as_ref().is_none_or(|(it, _)| !it.is_inferred);
         let response = settled.map(|(response, body)| into_response(response, body));
         let date = response.as_ref().and_then(date_of);
+        let date = date.or_else(|| stated_time(&self.fault.as_ref()?.message));
         let started = date.unwrap_or(Timestamp::UNIX_EPOCH);
         let shown = self.final_url().or_else(|| url.clone());
         let shown = shown.as_ref().map_or("", Url::as_str);
@@ -69,6 +71,8 @@ impl Exchange {
             body_exact,
             headers_known,
             fault_stated,
+            status_stated,
+            is_doubtful: self.is_doubtful,
             facts: std::mem::take(&mut self.facts),
             log: self.log.take(),
             status_known: !self.is_status_unknown,
@@ -82,25 +86,6 @@ impl Exchange {
         sent.filter(|method| *method != "CONNECT")
             .or_else(by_command)
             .unwrap_or("GET")
-    }
-
-    /// Reads the unrecognized output of a command as the output of curl's `-w`.
-    fn read_loose_output(&mut self) {
-        let Some(command) = &self.command else { return };
-        let text = self.loose.trim_end();
-        let found = command
-            .write_out
-            .as_deref()
-            .and_then(|format| trailer::by_format(text, format))
-            .map_or_else(|| trailer::labeled(text), |(_, found)| found);
-        if let Some(time) = found.time {
-            self.times.set(Clock::Client, time);
-        }
-        if let Some(status) = found.status {
-            let mut response = RawResponse::of_status(status, None);
-            response.is_cut = true;
-            self.response = Some(response);
-        }
     }
 
     /// Turns an error response of a proxy to `CONNECT` into a fault, because the target was not
@@ -283,6 +268,12 @@ fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
 fn date_of(response: &Response) -> Option<Timestamp> {
     let date = response.header("date")?;
     Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
+}
+
+/// Returns the time that Go states in an error about the dates of a certificate.
+fn stated_time(message: &str) -> Option<Timestamp> {
+    let (_, rest) = message.split_once("current time ")?;
+    rest.split([' ', ',', '"']).next()?.parse().ok()
 }
 
 fn announced<'a>(

@@ -1,4 +1,5 @@
-//! Parses HTTP status lines, such as `HTTP/1.1 503 Service Unavailable`.
+//! Parses HTTP status lines, such as `HTTP/1.1 503 Service Unavailable`, and recognizes request
+//! lines.
 
 use crate::model::observation::HttpVersion;
 
@@ -19,13 +20,22 @@ pub(super) fn parse(line: &str) -> Option<StatusLine> {
     let rest = line.strip_prefix("HTTP/")?;
     let (version, rest) = rest.split_once([' ', '\t'])?;
     let version = version_of(version)?;
-    let rest = rest.trim_start();
+    // Markdown may emphasize the status.
+    let rest = rest.trim_start().trim_start_matches("**");
     let status = code(rest)?;
     Some(StatusLine {
         version,
         status,
-        reason: reason(&rest[3..]),
+        reason: reason(rest[3..].trim_end_matches(['*', '`'])),
     })
+}
+
+/// Returns whether a text is an HTTP request line.
+pub(super) fn is_request_line(sent: &str) -> bool {
+    let words: Vec<&str> = sent.split(' ').take(4).collect();
+    let is_method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());
+    matches!(words.as_slice(), [method, _, version]
+        if version.starts_with("HTTP/") && !method.is_empty() && is_method(method))
 }
 
 /// Returns the HTTP version for a number such as `1.1`; `None` if the version is unknown.
@@ -74,6 +84,11 @@ mod tests {
             ("HTTP/2.0 502", Some(("2", 502, None))),
             ("HTTP/3 503", Some(("3", 503, None))),
             ("HTTP/1.1 999 ", Some(("1.1", 999, None))),
+            (
+                "HTTP/1.1 **403 Forbidden**",
+                Some(("1.1", 403, Some("Forbidden"))),
+            ),
+            ("HTTP/1.1 503 Oops`", Some(("1.1", 503, Some("Oops")))),
             ("HTTP/1.1 5035", None),
             ("HTTP/1.1 50", None),
             ("HTTP/1.1 +50", None),

@@ -19,8 +19,8 @@ pub(super) enum Event {
     Ended(f64, Option<u16>),
     /// The request failed, for example in the TLS handshake: the line with the message.
     Failed(String),
-    /// A connection was established.
-    Connected,
+    /// A connection was established: the URL of the host, if the line names the host.
+    Connected(Option<Url>),
     /// A line that needs no handling.
     Other,
 }
@@ -41,7 +41,7 @@ pub(super) fn event(line: &str) -> Option<Event> {
     if is_connecting && let Some((_, outcome)) = line.split_once("... ") {
         return Some(match outcome {
             outcome if outcome.starts_with("failed") => Event::Failed(line.to_owned()),
-            "connected." => Event::Connected,
+            "connected." => Event::Connected(host(line)),
             _ => Event::Other,
         });
     }
@@ -70,6 +70,15 @@ pub(super) fn event(line: &str) -> Option<Event> {
     let has_speed = rest.starts_with('(') && rest.contains("/s) ");
     let is_saved = has_speed || rest.contains(" saved [") || rest.contains("URL:");
     is_saved.then_some(Event::Ended(at, None))
+}
+
+/// Returns the URL of the host in a line such as `Connecting to x.example|192.0.2.1|:443...`.
+fn host(line: &str) -> Option<Url> {
+    let (name, rest) = line.strip_prefix("Connecting to ")?.split_once('|')?;
+    let name = name.split(' ').next()?;
+    let port = rest.split_once("|:")?.1.split('.').next()?;
+    let scheme = if port == "443" { "https" } else { "http" };
+    command::url_of(&format!("{scheme}://{name}:{port}/"))
 }
 
 /// Returns the time of day in a timestamp such as `2025-05-20 04:44:13`, in seconds since midnight;
@@ -112,7 +121,7 @@ mod tests {
             ),
             (
                 "Connecting to x.example|1.2.3.4|:443... connected.",
-                Some(Event::Connected),
+                Some(Event::Connected(Url::parse("https://x.example/").ok())),
             ),
             ("Resolving x.example... 1.2.3.4", Some(Event::Other)),
             ("2025-05-20 04:44:43 INFO x", None),

@@ -6,7 +6,9 @@
 //! exact.
 
 pub(super) mod json_text;
+mod surroundings;
 
+use self::surroundings::{later_start, whole_text, with_plain_quotes};
 use super::time::trailer::{self, Trailer};
 
 /// What is known about a body besides its text.
@@ -47,7 +49,8 @@ pub(super) fn settle(raw: &str, announced: Announced<'_>) -> Body {
             trailer: trailer_of(raw, announced.write_out),
         };
     }
-    let raw = raw.trim_start_matches(['\n', '\r']);
+    let raw = with_plain_quotes(raw.trim_start_matches(['\n', '\r']));
+    let raw = raw.as_ref();
     let fitting = announced.length.filter(|length| *length > 0);
     if announced.length == Some(0) {
         return Body {
@@ -56,19 +59,23 @@ pub(super) fn settle(raw: &str, announced: Announced<'_>) -> Body {
             ..Body::default()
         };
     }
-    if let Some(length) = fitting
-        && let Some((text, rest)) = announced
-            .is_reformatted
-            .then(|| json_of_length(raw, length))
-            .flatten()
-            .or_else(|| of_length(raw, length))
-    {
-        return Body {
-            text,
-            is_exact: true,
-            is_truncated: false,
-            trailer: trailer_of(rest, announced.write_out),
+    if let Some(length) = fitting {
+        let sent = |raw| {
+            let json = announced
+                .is_reformatted
+                .then(|| json_of_length(raw, length));
+            json.flatten().or_else(|| of_length(raw, length))
         };
+        // Lines of a log may precede the body.
+        let later = || sent(&raw[later_start(raw)?..]);
+        if let Some((text, rest)) = sent(raw).or_else(later) {
+            return Body {
+                text,
+                is_exact: true,
+                is_truncated: false,
+                trailer: trailer_of(rest, announced.write_out),
+            };
+        }
     }
     shown(raw, announced)
 }
@@ -103,7 +110,7 @@ fn shown(raw: &str, announced: Announced<'_>) -> Body {
     let by_format = format.and_then(|format| trailer::by_format(raw, format));
     let (text, behind) = match by_format {
         Some((at, found)) => (&raw[..at], Some(found)),
-        None => (raw, None),
+        None => (whole_text(raw, announced.length), None),
     };
     let is_json = json_text::end_of_value(text);
     let (text, rest) = match is_json {
@@ -135,8 +142,9 @@ fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     let end = raw.trim_end_matches('\n').len();
     let raw = raw.get(..=end).unwrap_or(raw);
     let by_lines = by_lines(raw, length, "\n").or_else(|| by_lines(raw, length, "\r\n"));
-    if by_lines.is_some() {
-        return by_lines;
+    let is_whole = |text: &str| !text.starts_with('{') || json_text::end_of_value(text).is_some();
+    if let Some(found) = by_lines.filter(|(text, _)| is_whole(text)) {
+        return Some(found);
     }
     if let Some(found) = json_of_length(raw, length) {
         return Some(found);
@@ -201,7 +209,7 @@ fn json_of_length(raw: &str, length: usize) -> Option<(String, &str)> {
 
 /// Splits off the labeled output of curl's `-w` at the end of a text. Returns the text before the
 /// output, and the output.
-fn without_labels(text: &str) -> (&str, &str) {
+pub(super) fn without_labels(text: &str) -> (&str, &str) {
     let mut end = text.len();
     for line in text.rsplit('\n').take(MAX_LABELS) {
         let is_label = line.trim().is_empty() || trailer::is_labeled(line);

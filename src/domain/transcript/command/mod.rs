@@ -32,9 +32,10 @@ pub(super) struct Command {
     pub(super) stamps: bool,
     /// Whether the command runs on Windows.
     pub(super) is_windows: bool,
-    /// Whether curl prints the headers of the response or a trace; always `true` for wget, `HTTPie`
-    /// and `PowerShell`.
-    pub(super) shows_headers: bool,
+    /// Whether curl writes the body to a file instead of printing it.
+    pub(super) hides_body: bool,
+    /// Whether the command prints this file afterwards.
+    pub(super) prints_file: bool,
     /// Whether curl follows redirects.
     pub(super) follows: bool,
 }
@@ -189,6 +190,7 @@ pub(super) fn parse(text: &str) -> Command {
     };
     let script = ["invoke-webrequest", "invoke-restmethod", "iwr", "irm"];
     command.prints_code = text.contains("$?") || text.contains("ERRORLEVEL");
+    command.prints_file = command.hides_body && text.contains("cat ");
     command.is_windows = program.ends_with(".exe") || script.contains(&program.as_str());
     command
 }
@@ -242,6 +244,9 @@ fn has_arguments(program: &str, arguments: &str) -> bool {
         return false;
     }
     let first = arguments.split_whitespace().next().unwrap_or_default();
+    if is_version(first) && !arguments.contains("://") {
+        return false;
+    }
     let address = |word: &str| word.contains('.') && !word.ends_with('.') || word.contains(':');
     match *program.trim_end().as_bytes() {
         [.., b'('] => arguments.starts_with(['"', '\'', '`']),
@@ -263,6 +268,18 @@ fn has_arguments(program: &str, arguments: &str) -> bool {
                 || first.starts_with("localhost")
         }
     }
+}
+
+/// Returns whether a word is a version number, as in `curl 8.5.0 (x86_64-pc-linux-gnu)`.
+fn is_version(word: &str) -> bool {
+    let word = word
+        .trim_start_matches('v')
+        .trim_end_matches([',', ';', ')']);
+    let number = word.split(['-', '+']).next().unwrap_or_default();
+    let is_number = |part: &str| {
+        part == "x" || !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    (2..=3).contains(&number.split('.').count()) && number.split('.').all(is_number)
 }
 
 #[cfg(test)]

@@ -111,19 +111,6 @@ enum Argument<'a> {
     Plain(&'a str),
 }
 
-/// The letters of the short options of curl that print headers or a trace.
-const SHOWS_HEADERS_SHORT: &str = "viID";
-/// The long options of curl that print headers or a trace.
-const SHOWS_HEADERS: [&str; 7] = [
-    "verbose",
-    "include",
-    "show-headers",
-    "head",
-    "dump-header",
-    "trace",
-    "trace-ascii",
-];
-
 /// Parses the words of a command that follow the name of the program.
 pub(super) fn parse(program: &str, words: &[String]) -> Command {
     let mut command = Command::default();
@@ -138,13 +125,9 @@ pub(super) fn parse(program: &str, words: &[String]) -> Command {
         index += used;
         match argument {
             Argument::Plain(word) => plain.push(word),
-            Argument::Option(name, value) => {
-                command.shows_headers |= SHOWS_HEADERS.contains(&name);
-                command.option(name, value);
-            }
+            Argument::Option(name, value) => command.option(name, value),
         }
     }
-    command.shows_headers |= !program.starts_with("curl");
     if is_httpie(program)
         && let Some(method) = plain.first().filter(|word| is_method(word))
     {
@@ -182,8 +165,8 @@ impl Command {
             return;
         }
         for letter in short.chars() {
-            self.shows_headers |= SHOWS_HEADERS_SHORT.contains(letter);
             self.follows |= letter == 'L';
+            self.hides_body |= letter == 'O';
             if letter == 'I' {
                 self.method = Some("HEAD".to_owned());
             }
@@ -206,6 +189,9 @@ impl Command {
                 self.method.get_or_insert_with(|| "POST".to_owned());
             }
             "w" | "write-out" => self.write_out = value(),
+            "o" | "output" | "remote-name" => {
+                self.hides_body = value().is_none_or(|file| file != "-");
+            }
             "trace-time" => self.stamps = true,
             "url" | "uri" => self.url = value().and_then(|word| url_of(&word)),
             _ => {}

@@ -38,8 +38,21 @@ fn split(text: &str, end: char) -> Option<CurlError> {
     let (code, message) = text.split_once(end)?;
     Some(CurlError {
         code: code.trim().parse().ok()?,
-        message: message.trim_start_matches(':').trim().to_owned(),
+        message: unquoted(message.trim_start_matches(':')).trim().to_owned(),
     })
+}
+
+/// Returns a message without the quote or backtick that closes it in a sentence, and without the text
+/// after it.
+fn unquoted(message: &str) -> &str {
+    let mut rest = message;
+    for quote in ['"', '`'] {
+        let is_open = rest.matches(quote).count() % 2 == 1;
+        if let Some(at) = rest.rfind(quote).filter(|_| is_open) {
+            rest = rest[..at].trim_end_matches(quote);
+        }
+    }
+    rest
 }
 
 impl CurlError {
@@ -302,3 +315,25 @@ const FAILURES: &[&str] = &[
     "name lookup",
     "Connection closed",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_in_a_sentence_ends_with_its_quote() {
+        for (line, expected) in [
+            (
+                "curl: (52) Empty reply from server\" now",
+                "Empty reply from server",
+            ),
+            ("curl: (7) refused`, twice", "refused"),
+            (
+                "curl: (1) Protocol \"htps\" not supported",
+                "Protocol \"htps\" not supported",
+            ),
+        ] {
+            assert_eq!(error(line).unwrap().message, expected, "{line}");
+        }
+    }
+}

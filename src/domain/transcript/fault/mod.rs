@@ -137,13 +137,89 @@ pub(super) fn of_message(message: &str, progress: &Progress) -> Option<Found> {
 }
 
 /// Returns the duration in a message, such as `after 21077 ms`, `timeout of 1000ms exceeded`,
-/// `(read timeout=1)` or `timed out (2.0s)`; `None` if the message contains no duration.
+/// `(read timeout=1)`, `timed out (2.0s)`, or `128.379ms` at the end; `None` if the message
+/// contains no duration.
 pub(super) fn time_in(message: &str) -> Option<Duration> {
     static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(
             r"(?i)(?:after|timeout[ :=]+(?:of |value )?|timed out \(?)\s*(\d+(?:\.\d+)?\s?(?:ms|milliseconds?|secs?|seconds?|s)\b|\d+(?:\.\d+)?\))",
         )
     });
-    let found = TIME.as_ref()?.captures(message)?;
-    with_unit(found[1].trim_end_matches(')'))
+    let mut stated = TIME.as_ref()?.captures_iter(message).take(MAX_TIMES);
+    let stated = stated.find(|found| {
+        let start = found.get(0).map_or(0, |found| found.start());
+        !is_in_url(&message[..start])
+    });
+    stated.map_or_else(
+        || time_at_end(message),
+        |found| with_unit(found[1].trim_end_matches(')')),
+    )
+}
+
+/// Maximum number of durations that are examined in a message.
+const MAX_TIMES: usize = 8;
+
+/// Returns whether a text ends inside a URL, as before `timeout=10s` in `https://x/?timeout=10s`.
+fn is_in_url(before: &str) -> bool {
+    let separators = |letter: char| letter.is_whitespace() || "\"'`<>()".contains(letter);
+    let word = before.rsplit(separators).next().unwrap_or_default();
+    word.contains("://") || word.contains('?') || word.starts_with('/')
+}
+
+/// Words before the pause of a client between two attempts. The pause is not the duration of the
+/// request.
+const PAUSES: [&str; 7] = ["retr", "back", "sleep", "wait", "again", "interval", "next"];
+
+/// Maximum number of bytes between such a word and the pause.
+const NEAR: usize = 40;
+
+/// Returns the duration at the end of a message: milliseconds, or seconds with a fraction, as Go and
+/// OkHttp print it.
+fn time_at_end(message: &str) -> Option<Duration> {
+    static END: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        pattern(r"(?:^|[\s(])(\d+(?:\.\d+)?ms|\d+\.\d+(?:s|\x{b5}s|\x{3bc}s))\)?[^\w]*$")
+    });
+    let found = END.as_ref()?.captures(message)?;
+    let before = &message[..found.get(0)?.start()];
+    let near = before.floor_char_boundary(before.len().saturating_sub(NEAR));
+    let near = before[near..].to_lowercase();
+    let is_pause = PAUSES.iter().any(|word| near.contains(word));
+    with_unit(&found[1]).filter(|_| !is_pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_duration_in_a_message_is_found() {
+        for (message, expected) in [
+            ("Connection timed out after 3001 milliseconds", Some(3.001)),
+            ("Read timed out. (read timeout=5)", Some(5.0)),
+            ("timeout of 1000ms exceeded", Some(1.0)),
+            (
+                "Get \"https://x.example/a?timeout=10s\": dial tcp: refused",
+                None,
+            ),
+            ("with url: /a?read_timeout=10s (Caused by x)", None),
+            (
+                "Get \"https://x.example/?timeout=10s\": timed out after 2.5 s",
+                Some(2.5),
+            ),
+            (
+                "Get \"https://x.example/\": connection_refused 128.5ms",
+                Some(0.1285),
+            ),
+            ("HTTP FAILED: timeout (6039ms)", Some(6.039)),
+            ("connection refused, retrying in 1.5s", None),
+            ("connection refused: exit 1", None),
+        ] {
+            let found = time_in(message).map(|time| time.as_secs_f64());
+            let is_close = match (found, expected) {
+                (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
+                (found, expected) => found == expected,
+            };
+            assert!(is_close, "{message}: {found:?}");
+        }
+    }
 }

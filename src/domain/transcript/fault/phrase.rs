@@ -18,7 +18,8 @@ pub(in crate::domain::transcript) struct Said {
     pub(in crate::domain::transcript) kind: FaultKind,
     /// Whether the message only states that the connection failed, not why.
     pub(in crate::domain::transcript) is_vague: bool,
-    /// Whether the message only states that the certificate is invalid, not why.
+    /// Whether the message leaves another kind of fault possible, such as an invalid certificate
+    /// without the reason.
     pub(in crate::domain::transcript) is_unclear: bool,
     /// The position of the phrase in the list. A lower rank is more specific.
     pub(in crate::domain::transcript) rank: usize,
@@ -61,19 +62,17 @@ static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
 fn group(head: &str) -> Option<Said> {
     let (phase, kind) = head.split_once(' ')?;
     let is_vague = kind == "vague";
-    let is_unclear = kind == "certificate-unclear";
+    let sure = kind.strip_suffix('?');
     let kind = if is_vague {
         FaultKind::ConnectionRefused
-    } else if is_unclear {
-        FaultKind::CertificateUntrusted
     } else {
-        FaultKind::parse(kind)?
+        FaultKind::parse(sure.unwrap_or(kind))?
     };
     Some(Said {
         phase: Phase::parse(phase),
         kind,
         is_vague,
-        is_unclear,
+        is_unclear: sure.is_some(),
         rank: 0,
     })
 }

@@ -1,15 +1,17 @@
 //! Reads JSON documents: HAR files, this program's own output, curl's `%{json}`, access logs of API
 //! Gateway, and responses that tools store as JSON.
 
+mod failure;
 mod gateway;
 mod har;
 mod own;
+mod proxy;
 mod status;
 
 use serde_json::Value;
 
 pub(super) use self::gateway::{is_access_line, without_time};
-pub(super) use self::status::{is_error_title, status_of_body};
+pub(super) use self::status::{status_of_body, status_of_gateway};
 use super::body::json_text::Depth;
 use super::exchange::Exchange;
 
@@ -99,6 +101,10 @@ pub(super) fn read(text: &str) -> Option<Vec<Document>> {
     if let Some(exchange) = gateway::read(text, &value) {
         return Some(vec![Document::Exchange(Box::new(exchange))]);
     }
+    if let Some(exchange) = proxy::read(&value) {
+        let exchange = exchange.map(|exchange| Document::Exchange(Box::new(exchange)));
+        return Some(exchange.into_iter().collect());
+    }
     let mut found = Vec::new();
     search(&value, 0, &mut found);
     if value.get("time_total").is_some() {
@@ -108,6 +114,20 @@ pub(super) fn read(text: &str) -> Option<Vec<Document>> {
         texts(&value, 0, &mut found);
     }
     (!found.is_empty()).then_some(found)
+}
+
+/// Returns the lowercase names and the values of headers in a JSON object; an empty list for other
+/// texts.
+pub(super) fn headers(text: &str) -> Vec<(String, String)> {
+    let value: Option<Value> = serde_json::from_str(text).ok();
+    let members = value.as_ref().and_then(Value::as_object);
+    let members = members.into_iter().flatten();
+    members
+        .filter_map(|(name, value)| {
+            let value = value.as_str().or_else(|| value.get(0)?.as_str())?;
+            Some((name.to_ascii_lowercase(), value.to_owned()))
+        })
+        .collect()
 }
 
 /// Collects the strings that may contain the output of a program.
@@ -143,7 +163,9 @@ pub(super) fn log_line(line: &str) -> Option<String> {
         return None;
     }
     let value: Value = serde_json::from_str(line).ok()?;
-    value.get("cause").is_none().then_some(())?;
+    // The message of a proxy's error is about its upstream; `proxy` reads the whole object.
+    let is_of_proxy = value.get("logger").and_then(Value::as_str) == Some("http.log.error");
+    (value.get("cause").is_none() && !is_of_proxy).then_some(())?;
     let message = ["log", "msg", "message", "line"]
         .iter()
         .find_map(|name| value.get(name)?.as_str())?;
@@ -161,7 +183,8 @@ fn search(value: &Value, depth: usize, found: &mut Vec<Document>) {
     }
     let exchange = own::read(value)
         .or_else(|| har::entry(value))
-        .or_else(|| har::response(value));
+        .or_else(|| har::response(value))
+        .or_else(|| failure::read(value));
     if let Some(exchange) = exchange {
         found.push(Document::Exchange(Box::new(exchange)));
         return;

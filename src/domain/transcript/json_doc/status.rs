@@ -1,12 +1,7 @@
-//! Infers the status of a response from its body. Standard bodies of gateways and frameworks name
-//! their status.
+//! Infers the status of a response from its JSON body. Standard bodies of gateways and frameworks
+//! name their status.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use serde_json::Value;
-
-use crate::domain::transcript::pattern::pattern;
 
 /// Maximum length of a body that is examined, in bytes.
 const MAX_BODY: usize = 65_536;
@@ -23,13 +18,20 @@ const STATUS: [&str; 5] = [
 /// JSON pointers to the members of a body that may contain a message.
 const MESSAGE: [&str; 5] = ["/message", "/Message", "/error", "/error/message", "/title"];
 
+/// Members of a JSON body that contain a message of a gateway.
+const GATEWAY_MESSAGE: [&str; 4] = [
+    "/message",
+    "/Message",
+    "/errors/0/message",
+    "/errors/0/errorType",
+];
+
 /// Messages that gateways write for one status only, in lower case. The REST APIs of API Gateway
 /// write `Internal server error` for 500 and for 502, so this spelling is not listed.
 const PHRASES: &[(&str, u16)] = &[
     ("bad request", 400),
     ("unauthorized", 401),
     ("forbidden", 403),
-    ("missing authentication token", 403),
     ("not found", 404),
     ("method not allowed", 405),
     ("too many requests", 429),
@@ -38,43 +40,38 @@ const PHRASES: &[(&str, u16)] = &[
     ("service unavailable", 503),
     ("gateway timeout", 504),
     ("gateway time-out", 504),
+];
+
+/// Messages that only gateways and platforms write, in lower case and without a final period: Kong,
+/// API Gateway, AppSync and Railway. Each is for one status.
+const GATEWAY_PHRASES: &[(&str, u16)] = &[
+    ("no route matched with those values", 404),
+    ("no api key found in request", 401),
+    (
+        "an invalid response was received from the upstream server",
+        502,
+    ),
+    ("failure to get a peer from the ring-balancer", 503),
+    ("name resolution failed", 503),
+    ("the upstream server is timing out", 504),
+    ("missing authentication token", 403),
     ("endpoint request timed out", 504),
+    ("network error communicating with endpoint", 504),
+    ("application failed to respond", 502),
+    ("unable to parse jwt token", 401),
+    ("valid authorization header not provided", 401),
+    ("unauthorizedexception", 401),
 ];
 
-/// Matches the title of an error page, with the status.
-static TITLE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"(?i)<title>\s*(?:error\s)?([45]\d\d)\b"));
-
-/// Matches the title of a page that consists of a status and a phrase.
-static ERROR_TITLE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"(?i)<title>\s*(?:error\s)?([45]\d\d)[\s:-]*([a-z -]*)</title>"));
-
-/// Phrases in the titles of error pages besides [`PHRASES`], in lower case.
-const TITLES: &[(&str, u16)] = &[
-    ("internal server error", 500),
-    ("service temporarily unavailable", 503),
+/// The starts of messages that only gateways write, in lower case.
+const GATEWAY_BEGINNINGS: &[(&str, u16)] = &[
+    ("forbidden. for troubleshooting function url", 403),
+    ("user is not authorized to access this resource", 403),
 ];
-
-/// Returns whether a line contains the title of an error page: a status and its phrase.
-pub(in crate::domain::transcript) fn is_error_title(line: &str) -> bool {
-    let found = ERROR_TITLE.as_ref().filter(|_| line.len() <= MAX_BODY);
-    found.and_then(|it| it.captures(line)).is_some_and(|found| {
-        let phrase = found[2].trim().to_lowercase();
-        let mut known = PHRASES.iter().chain(TITLES);
-        known.any(|(known, status)| *known == phrase && found[1] == status.to_string())
-    })
-}
 
 /// Returns the status that a body names; `None` if the body names no status of an error.
 pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
-    let body = body.trim();
-    if body.len() > MAX_BODY {
-        return None;
-    }
-    if body.starts_with('<') {
-        return TITLE.as_ref()?.captures(body)?[1].parse().ok();
-    }
-    let value: Value = serde_json::from_str(body).ok()?;
+    let value = parsed(body)?;
     let number = STATUS.iter().find_map(|path| {
         let member = value.pointer(path)?;
         let number = member.as_u64().or_else(|| member.as_str()?.parse().ok())?;
@@ -82,6 +79,7 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
     });
     number
         .filter(|status| (400..600).contains(status))
+        .or_else(|| of_gateway(&value))
         .or_else(|| {
             MESSAGE.iter().find_map(|path| {
                 let message = value.pointer(path)?.as_str()?.trim().trim_end_matches('.');
@@ -95,23 +93,36 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
         })
 }
 
+/// Returns the status of a body that only a gateway or a platform writes; `None` for other bodies.
+pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16> {
+    of_gateway(&parsed(body)?)
+}
+
+fn of_gateway(value: &Value) -> Option<u16> {
+    GATEWAY_MESSAGE.iter().find_map(|path| {
+        let message = value.pointer(path)?.as_str()?.to_lowercase();
+        let message = message.trim().trim_end_matches('.');
+        let whole = || {
+            GATEWAY_PHRASES
+                .iter()
+                .find(|(phrase, _)| *phrase == message)
+        };
+        let mut beginnings = GATEWAY_BEGINNINGS.iter();
+        let known = beginnings
+            .find(|(start, _)| message.starts_with(start))
+            .or_else(whole);
+        known.map(|(_, status)| *status)
+    })
+}
+
+fn parsed(body: &str) -> Option<Value> {
+    let body = body.trim();
+    (body.len() <= MAX_BODY).then(|| serde_json::from_str(body).ok())?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_title_with_a_status_and_its_phrase_is_that_of_an_error_page() {
-        for (line, expected) in [
-            ("<head><title>502 Bad Gateway</title></head>", true),
-            ("<TITLE>Error 404: Not Found</TITLE>", true),
-            ("<title>503 Service Temporarily Unavailable</title>", true),
-            ("<title>500 ways to cook</title>", false),
-            ("<title>404 Bad Gateway</title>", false),
-            ("502 Bad Gateway", false),
-        ] {
-            assert_eq!(is_error_title(line), expected, "{line}");
-        }
-    }
 
     #[test]
     fn standard_bodies_name_their_status() {
@@ -121,7 +132,14 @@ mod tests {
             ("{\"message\":\"Endpoint request timed out\"}", Some(504)),
             ("{\"status\":500,\"error\":\"oops\"}", Some(500)),
             ("{\"statusCode\":\"404\"}", Some(404)),
-            ("<html><title>502 Bad Gateway</title>", Some(502)),
+            (
+                "{\"message\":\"no Route matched with those values\"}",
+                Some(404),
+            ),
+            (
+                "{\"errors\":[{\"errorType\":\"UnauthorizedException\",\"message\":\"Unable to parse JWT token.\"}]}",
+                Some(401),
+            ),
             ("{\"message\":\"Internal server error\"}", None),
             ("{\"message\":\"hello\"}", None),
             ("{\"status\":200}", None),

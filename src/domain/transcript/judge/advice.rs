@@ -75,3 +75,21 @@ pub(super) fn measure_time_first(transcript: &Transcript, diagnosis: &mut Diagno
     let step = "Measure the total time with `curl -s -o /dev/null -w '%{time_total}\\n' URL`: about 30 s means a timeout, less than 1 s means throttling.";
     Arc::make_mut(verdict).next.insert(0, step.to_owned());
 }
+
+/// States that the status was inferred from the body, and how to see it.
+pub(super) fn state_missing_status(transcript: &Transcript, diagnosis: &mut Diagnosis) {
+    let Some(verdict) = &mut diagnosis.verdict else {
+        return;
+    };
+    let status = transcript.observation.response.as_ref();
+    let Some(status) = status.map(|response| response.status) else {
+        return;
+    };
+    if transcript.status_stated {
+        return;
+    }
+    let step = format!(
+        "The text has no status line: the status {status} is inferred from the body. Repeat the request with `curl -i`."
+    );
+    Arc::make_mut(verdict).next.insert(0, step);
+}

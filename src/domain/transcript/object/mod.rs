@@ -136,7 +136,9 @@ impl Dump {
     /// value is on the next line. Returns the member if its value is complete.
     fn member(&mut self, kind: Kind, text: &str) -> Vec<Member> {
         let inside = depth_after(0, text);
-        let opens = text.ends_with(['{', '[', '(']) || kind != Kind::Request;
+        // A call such as `data = stream.read(` is source code.
+        let is_value = kind != Kind::Body || text.starts_with(['{', '[', '\'', '"', '`']);
+        let opens = is_value && (text.ends_with(['{', '[', '(']) || kind != Kind::Request);
         if inside > 0 && opens && matches!(kind, Kind::Headers | Kind::Body | Kind::Request) {
             self.open(kind, text);
             return Vec::new();

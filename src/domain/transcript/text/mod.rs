@@ -6,6 +6,7 @@
 mod anchor;
 mod escapes;
 mod html;
+mod logcat;
 mod prefix;
 
 use std::borrow::Cow;
@@ -65,7 +66,12 @@ impl Cleaner {
         // The progress meter is removed before the prefix, because it may precede the whole line
         // but is not part of the prefix.
         let (shown, spent) = meter::removed(&plain);
-        let (before, rest) = self.prefix.split(shown);
+        // Terraform draws a line to the left of its errors.
+        let shown = shown.strip_prefix("\u{2502} ").unwrap_or(shown);
+        let (before, rest) = match logcat::split(shown) {
+            ("", _) => self.prefix.split(shown),
+            logged => logged,
+        };
         let stamp = prefix::time_of_day(before).or_else(|| leading_stamp(rest));
         let rest = if self.is_in_body && html::has_closing(rest) {
             rest
@@ -78,9 +84,7 @@ impl Cleaner {
         let rest = if is_fence {
             code_behind_fence(rest)
         } else {
-            rest.strip_suffix("```")
-                .filter(|rest| !rest.is_empty())
-                .unwrap_or(rest)
+            without_closing_fence(rest)
         };
         let text = if rest.len() == raw.len() {
             Cow::Borrowed(raw)
@@ -124,7 +128,10 @@ fn without_stream_id(line: &str) -> &str {
 
 /// Returns the code on the line of a fence; empty if the line has at most the name of a language.
 fn code_behind_fence(line: &str) -> &str {
-    let code = line
+    // A list marker may precede the fence.
+    let marks = ["```", "~~~"].iter().filter_map(|mark| line.find(mark));
+    let fence = &line[marks.min().unwrap_or(0)..];
+    let code = fence
         .trim_start()
         .trim_start_matches('`')
         .trim_end_matches('`');
@@ -133,6 +140,15 @@ fn code_behind_fence(line: &str) -> &str {
         code
     } else {
         ""
+    }
+}
+
+/// Returns a line without the fence at its end and the punctuation after the fence.
+fn without_closing_fence(line: &str) -> &str {
+    let bare = line.trim_end_matches([',', '.', ';', ')', ' ']);
+    match bare.strip_suffix("```") {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => line,
     }
 }
 

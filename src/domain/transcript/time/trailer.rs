@@ -227,7 +227,8 @@ fn parts(format: &str) -> Vec<Part> {
                     parts.push(Part::Text(text));
                 }
                 if name != "stderr" && name != "stdout" {
-                    parts.push(Part::Value(name.to_owned()));
+                    // curl ignores the case of the names.
+                    parts.push(Part::Value(name.to_ascii_lowercase()));
                 }
                 (String::new(), after)
             }
@@ -313,6 +314,11 @@ mod tests {
                 "{\"x\":1}\n{\"time_total\":2.5}",
                 "%{json}",
                 Some((8, Some(2.5), None)),
+            ),
+            (
+                "{\"time_total\":2.5}",
+                "%{JSON}",
+                Some((0, Some(2.5), None)),
             ),
             ("503", "\\n", None),
             ("000 0.001", "%{http_code} %{time_total}", None),

@@ -1,0 +1,63 @@
+//! Separates a body from the text around it: lines of a log before the body, sentences after it, and
+//! typographic quotes in it.
+
+use std::borrow::Cow;
+
+use crate::domain::transcript::known_text;
+
+/// Number of bytes after the headers that are searched for the start of the body.
+const REACH: usize = 2_000;
+
+/// The starts of bodies, in lower case.
+const STARTS: [&str; 5] = ["<!doctype", "<html", "<?xml", "{\"", "{\n"];
+
+/// Returns the byte offset of the first start of a body after other text; `None` if there is none.
+pub(super) fn later_start(raw: &str) -> Option<usize> {
+    let head = raw[..raw.floor_char_boundary(REACH)].to_ascii_lowercase();
+    let starts = STARTS.iter().filter_map(|start| head.find(start));
+    starts.min().filter(|at| *at > 0)
+}
+
+/// Returns the body in a text without an announced length, if the first line is a complete body of a
+/// proxy. A sentence of the author follows such a body. Returns other texts unchanged.
+pub(super) fn whole_text(raw: &str, length: Option<usize>) -> &str {
+    let Some((first, _)) = raw.split_once('\n').filter(|_| length.is_none()) else {
+        return raw;
+    };
+    // A mail program may have wrapped the line.
+    let is_whole = known_text::of_line(first).is_some() && !first.trim_end().ends_with([':', ',']);
+    if is_whole { first } else { raw }
+}
+
+/// Returns a JSON text with plain quotes instead of the typographic quotes that a forum or a word
+/// processor makes of them. Returns other texts unchanged.
+pub(super) fn with_plain_quotes(raw: &str) -> Cow<'_, str> {
+    let is_json = raw.starts_with('{') && !raw.contains('"');
+    if is_json && raw.contains(['\u{201c}', '\u{201d}']) {
+        Cow::Owned(raw.replace(['\u{201c}', '\u{201d}'], "\""))
+    } else {
+        Cow::Borrowed(raw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_around_a_body_is_separated() {
+        assert_eq!(
+            later_start("CONFIG: Total: 5 bytes\nCONFIG: <html>"),
+            Some(31)
+        );
+        assert_eq!(later_start("<html>"), None);
+        let text = "no healthy upstream\nAny idea?";
+        assert_eq!(whole_text(text, None), "no healthy upstream");
+        assert_eq!(whole_text(text, Some(29)), text);
+        assert_eq!(whole_text("hello\nthere", None), "hello\nthere");
+        let quoted = "{\n\u{201c}message\u{201d}: \u{201c}no\u{201d}\n}";
+        assert_eq!(with_plain_quotes(quoted), "{\n\"message\": \"no\"\n}");
+        let mixed = "{\"a\": \"\u{201c}b\u{201d}\"}";
+        assert_eq!(with_plain_quotes(mixed), mixed);
+    }
+}

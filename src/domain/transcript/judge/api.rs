@@ -1,0 +1,71 @@
+//! Recognizes the API of API Gateway by its host name and the body, if a text shows no headers.
+//!
+//! Both kinds of APIs have the same default host name. Their bodies differ in case and whitespace.
+
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::transcript::Transcript;
+
+/// Part of the default host name of an API.
+const HOST: &str = ".execute-api.";
+
+/// Status and body of the errors that only an HTTP API writes.
+const HTTP_API: [(u16, &str); 3] = [
+    (500, r#"{"message":"Internal Server Error"}"#),
+    (503, r#"{"message":"Service Unavailable"}"#),
+    (404, r#"{"message":"Not Found"}"#),
+];
+
+/// Status and body of the errors that only a REST API writes.
+const REST_API: [(u16, &str); 6] = [
+    (500, r#"{"message": "Internal server error"}"#),
+    (502, r#"{"message": "Internal server error"}"#),
+    (504, r#"{"message": "Endpoint request timed out"}"#),
+    (
+        504,
+        r#"{"message": "Network error communicating with endpoint"}"#,
+    ),
+    (403, r#"{"message":"Missing Authentication Token"}"#),
+    (429, r#"{"message":"Limit Exceeded"}"#),
+];
+
+/// Status and body of the errors that both kinds of APIs write.
+const BOTH: [(u16, &str); 3] = [
+    (401, r#"{"message":"Unauthorized"}"#),
+    (403, r#"{"message":"Forbidden"}"#),
+    (429, r#"{"message":"Too Many Requests"}"#),
+];
+
+/// Adds the facts about the front door of a response without headers.
+pub(super) fn add_facts(facts: &mut Facts, transcript: &Transcript) {
+    let host = transcript.url.as_ref().and_then(|url| url.host_str());
+    let response = transcript.observation.response.as_ref();
+    let (Some(host), Some(response)) = (host, response) else {
+        return;
+    };
+    let is_written =
+        |(status, body): &(u16, &str)| *status == response.status && is_same(body, &response.body);
+    let door = if HTTP_API.iter().any(is_written) {
+        "http-api"
+    } else if REST_API.iter().any(is_written) {
+        "rest-api"
+    } else if BOTH.iter().any(is_written) {
+        // The causes that the rules name for an HTTP API are those of a REST API too.
+        "http-api"
+    } else {
+        return;
+    };
+    if host.contains(HOST) {
+        facts.set_text("front_door", door);
+        facts.set_text("gateway_made", "yes");
+        facts.set_text("answered_by", "proxy");
+    }
+}
+
+/// Returns whether two JSON texts are equal apart from whitespace.
+fn is_same(known: &str, body: &[u8]) -> bool {
+    let letters = |bytes: &[u8]| -> Vec<u8> {
+        let bytes = bytes.iter().copied();
+        bytes.filter(|byte| !byte.is_ascii_whitespace()).collect()
+    };
+    body.len() < 2 * known.len() && letters(known.as_bytes()) == letters(body)
+}
