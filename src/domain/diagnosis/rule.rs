@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::domain::diagnosis::condition::Condition;
+use crate::domain::diagnosis::condition::{Condition, Test};
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::{Candidate, Verdict};
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
@@ -99,7 +99,28 @@ pub struct RuleProblem {
 /// The placeholder in a title that is replaced with the status of the response.
 pub(super) const STATUS: &str = "{status}";
 
+/// Facts about the request and the status line, which headers that are not known cannot change.
+const WITHOUT_HEADERS: &[&str] = &["phase", "unmet", "status", "reason", "method"];
+
 impl Rule {
+    /// Returns whether the rule tests only the presence and the values of headers, and facts that do
+    /// not depend on headers. Such a rule also holds if further headers of the response are not
+    /// known.
+    #[must_use]
+    pub fn is_stated_by_headers(&self) -> bool {
+        let tests_header = |condition: &Condition| {
+            condition.fact.starts_with("header.") && condition.test != Test::Present(false)
+        };
+        let holds_anyway =
+            |condition: &Condition| WITHOUT_HEADERS.contains(&condition.fact.as_str());
+        self.weigh.is_empty()
+            && self.when.iter().any(tests_header)
+            && self
+                .when
+                .iter()
+                .all(|condition| tests_header(condition) || holds_anyway(condition))
+    }
+
     /// Returns the verdict that names this rule's cause.
     pub(super) fn verdict(
         &self,

@@ -21,6 +21,7 @@ use crate::domain::diagnosis::aws::{AwsEvidence, LogTemplate};
 use crate::domain::diagnosis::catalog::info;
 use crate::domain::diagnosis::context::{Context, Floor};
 use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::rule::Rule;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::timing::answer_time;
 use crate::model::cause::Certainty;
@@ -45,8 +46,11 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
         .enumerate()
         .map(|(index, transcript)| {
             let floor = floor_for(index, transcripts, &alone);
-            let mut diagnosis = rulebook.diagnose(&facts(transcript, floor));
-            limit_certainty(transcript, &mut diagnosis);
+            let facts = facts(transcript, floor);
+            let mut diagnosis = rulebook.diagnose(&facts);
+            let rule = rulebook.heaviest_match(&facts);
+            let is_stated = rule.is_some_and(Rule::is_stated_by_headers);
+            limit_certainty(transcript, is_stated, &mut diagnosis);
             if !transcript.status_known {
                 diagnosis.error = None;
                 diagnosis.evidence.retain(|one| one.fact != "status");
@@ -59,8 +63,9 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
         .collect()
 }
 
-/// Lowers the certainty of a verdict to the maximum that the text supports.
-fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
+/// Lowers the certainty of a verdict to the maximum that the text supports. `is_stated` is whether
+/// the headers that the text shows suffice for the verdict.
+fn limit_certainty(transcript: &Transcript, is_stated: bool, diagnosis: &mut Diagnosis) {
     // The certainty for this program's own output and for the log of a proxy is not lowered: the
     // facts come from a complete observation, or the rules for the log already allow for the rest.
     let most = if let Some(log) = &transcript.log {
@@ -69,9 +74,10 @@ fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
         Certainty::Possible
     } else if !transcript.facts.is_empty() {
         Certainty::Proven
-    } else if !transcript.fault_stated || !transcript.headers_known {
+    } else if !transcript.fault_stated || !(transcript.headers_known || is_stated) {
         Certainty::Possible
-    } else if !transcript.body_exact
+    } else if !transcript.headers_known
+        || !transcript.body_exact
         || is_name_unresolved(transcript)
         || is_validity_unclear(transcript)
     {
