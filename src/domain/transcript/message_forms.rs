@@ -16,6 +16,8 @@ static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"(?x)
         \b(?:Get|Post|Put|Head|Patch|Delete)\s<?https?://\S+:\s
         |^\W*(?:iwr|irm|curl|wget)\s:\s
+        |^\W*apr_\w+(?:\(\))?(?:\sfor\s\S+)?:\s|^\W*unable\sto\sconnect\sto\s\S+:\w+\s[A-Z]
+        |\bnet/http:\srequest\scancell?ed|\bdial\s(?:tcp|udp)\s
         |\breqwest::Error\s\{|\bhyper[a-z_]*::[a-zA-Z:_]{0,60}Error\(|\bOs\s\{\scode:
         |\bHTTP\s[45]\d\d\sreturned\b|(?i:http\sresponse\scode)\s[45]\d\d\b
         |^\W*(?:Failed\sto\sconnect\sto\s\S+\sport\s\d+|Could\snot\sresolve\s(?:host|proxy):
@@ -84,6 +86,13 @@ const FORMS: &[Form] = &[
     Form {
         sign: "returned",
         expression: r"\bHTTP ([45]\d\d) returned\b(.*)$",
+        needs_error: false,
+        is_weak: false,
+    },
+    // Ansible Galaxy.
+    Form {
+        sign: "HTTP Code: ",
+        expression: r"\bHTTP Code: ([45]\d\d)(?:, Message: (.*))?",
         needs_error: false,
         is_weak: false,
     },

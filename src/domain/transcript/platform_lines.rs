@@ -19,6 +19,7 @@ impl Reader {
             || self.access_line(line, number)
             || self.console_line(line)
             || self.okhttp_line(line, number)
+            || self.load_test(line, number)
             || self.escaped_response(line, number)
             || self.page_text(line, number)
     }

@@ -19,6 +19,7 @@ use super::heading::Heading;
 use super::json_doc::{self, Block};
 use super::object;
 use super::page::Page;
+use super::paragraph::Paragraph;
 use super::proxy_log;
 use super::status;
 use super::text::{Cleaner, Line};
@@ -78,6 +79,8 @@ pub(super) struct Reader {
     pub(super) stamp: Option<f64>,
     /// An error message that is being joined.
     pub(super) wrapped: Option<Wrapped>,
+    /// The wrapped paragraph that is being joined.
+    pub(super) paragraph: Paragraph,
     /// A page that is being collected outside of a response.
     pub(super) page: Option<Page>,
     /// Whether the lines of a page that was not recognized are being read.
@@ -121,6 +124,7 @@ impl Reader {
             awaits_body: false,
             stamp: None,
             wrapped: None,
+            paragraph: Paragraph::default(),
             page: None,
             is_replayed: false,
             bodies: Vec::new(),
@@ -180,6 +184,7 @@ impl Reader {
     /// Ends the current document, trace section, command and exchange at the border of a code
     /// block, at a new command or at the end of the text.
     pub(super) fn boundary(&mut self) {
+        self.end_paragraph();
         self.end_wrapped();
         self.end_page();
         self.end_block();
@@ -203,18 +208,26 @@ impl Reader {
             }
             return;
         }
+        if self.block.is_none() && self.joined_paragraph(&line.text, line.stamp, number) {
+            return;
+        }
         if self.block(json_doc::without_time(&line.text), number) {
             return;
         }
-        if self.unwrapped(&line.text, line.stamp, number) {
+        self.plain(&line.text, line.stamp, number);
+    }
+
+    /// Reads a line outside of commands and JSON documents.
+    pub(super) fn plain(&mut self, line: &str, stamp: Option<f64>, number: usize) {
+        if self.unwrapped(line, stamp, number) {
             return;
         }
         // If standard output has no final line end, standard error follows on the same line.
-        let (body, rest) = split_glued(&line.text, self.current.section);
+        let (body, rest) = split_glued(line, self.current.section);
         if let Some(body) = body {
             self.dispatch(body, None, number);
         }
-        self.dispatch(rest, line.stamp, number);
+        self.dispatch(rest, stamp, number);
     }
 
     /// Passes a line to the first parser that recognizes it, or adds the line to the current

@@ -5,6 +5,7 @@ use url::Url;
 use super::command;
 use super::status;
 use super::time;
+use super::wget_words::{self, Said};
 
 /// What a line of wget's output reports.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +57,14 @@ pub(super) fn event(line: &str) -> Option<Event> {
     if failures.iter().any(|start| line.starts_with(start)) {
         return Some(Event::Failed(line.to_owned()));
     }
+    match wget_words::said(line) {
+        Some(Said::Waited(rest)) => {
+            return Some(Event::Waited(status::code(rest), rest.to_owned()));
+        }
+        Some(Said::Connected(name, port)) => return Some(Event::Connected(url_at(name, port))),
+        Some(Said::Failed) => return Some(Event::Failed(line.to_owned())),
+        None => {}
+    }
     let (date, rest) = line.split_at_checked("2025-05-20 04:44:43 ".len())?;
     let is_date = date.bytes().enumerate().all(|(at, byte)| match at {
         4 | 7 => byte == b'-',
@@ -64,7 +73,10 @@ pub(super) fn event(line: &str) -> Option<Event> {
         _ => byte.is_ascii_digit(),
     });
     let at = time_of_day(date).filter(|_| is_date)?;
-    if let Some(error) = rest.strip_prefix("ERROR ") {
+    if let Some(error) = rest
+        .strip_prefix("ERROR ")
+        .or_else(|| wget_words::error(rest))
+    {
         return Some(Event::Ended(at, status::code(error)));
     }
     let has_speed = rest.starts_with('(') && rest.contains("/s) ");
@@ -77,6 +89,11 @@ fn host(line: &str) -> Option<Url> {
     let (name, rest) = line.strip_prefix("Connecting to ")?.split_once('|')?;
     let name = name.split(' ').next()?;
     let port = rest.split_once("|:")?.1.split('.').next()?;
+    url_at(name, port)
+}
+
+/// Returns the URL of a host and a port.
+fn url_at(name: &str, port: &str) -> Option<Url> {
     let scheme = if port == "443" { "https" } else { "http" };
     command::url_of(&format!("{scheme}://{name}:{port}/"))
 }

@@ -20,7 +20,16 @@ pub(super) struct Wrapped {
     pub(super) lines: Vec<(String, usize, Option<f64>)>,
     length: usize,
     open: i32,
+    /// The start of the next line, if the first line ends in the middle of a known message.
+    awaited: Option<&'static str>,
 }
+
+/// The middle of messages of clients that a wrapped line may end in, and the start of the next line.
+/// The place of the host and the port is between the words and the end of the line.
+const CUT: [(&str, &str); 1] = [
+    // aiohttp.
+    ("Cannot connect to host ", "ssl:"),
+];
 
 impl Wrapped {
     /// Starts a message at a line; `None` if the line is no message or all its brackets are closed.
@@ -28,7 +37,9 @@ impl Wrapped {
         let ends_open = line.ends_with(['(', '{', '[']);
         let may_be = WRAPPED.contains(&line.len()) || ends_open && line.len() < *WRAPPED.end();
         let open = balance(line);
-        if !may_be || open <= 0 || line.starts_with([' ', '\t', '{', '[']) {
+        let awaited = cut_at(line).filter(|_| open <= 0);
+        let is_open = may_be && open > 0;
+        if (!is_open && awaited.is_none()) || line.starts_with([' ', '\t', '{', '[']) {
             return None;
         }
         let message = message::read(line)?;
@@ -36,6 +47,7 @@ impl Wrapped {
             lines: vec![(line.to_owned(), number, stamp)],
             length: line.len(),
             open,
+            awaited,
         })
     }
 
@@ -49,6 +61,13 @@ impl Wrapped {
         if trimmed.is_empty() || is_frame || is_full || leaves_page(line) {
             return false;
         }
+        if self
+            .awaited
+            .is_some_and(|start| !trimmed.starts_with(start))
+        {
+            return false;
+        }
+        self.awaited = None;
         self.open += balance(line);
         self.length += line.len();
         self.lines.push((line.to_owned(), number, stamp));
@@ -80,6 +99,19 @@ impl Wrapped {
         let lines: Vec<&str> = self.lines.iter().map(|(line, _, _)| line.trim()).collect();
         lines.join(" ")
     }
+}
+
+/// Returns the start of the next line if a line ends in the middle of a known message.
+fn cut_at(line: &str) -> Option<&'static str> {
+    let (_, next) = CUT.iter().find(|(words, _)| {
+        let rest = line.split_once(words).map(|(_, rest)| rest.trim_end());
+        let port = rest.and_then(|rest| rest.rsplit_once(':'));
+        port.is_some_and(|(host, port)| {
+            let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+            is_number && !host.is_empty() && !host.contains(' ')
+        })
+    })?;
+    Some(next)
 }
 
 /// Returns the number of opened brackets minus the number of closed brackets.

@@ -21,6 +21,11 @@ static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
+/// Matches the start of a line of which the time was cut off, with the flags of a failure.
+static UNTIMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r#"^\W*?"([A-Z]{3,7}) (\S+) HTTP/[\d.]+" (\d{1,3}) ([A-Z]{2,5}(?:,[A-Z]{2,5})*) (.*)$"#)
+});
+
 /// Matches the rest of a line from the bytes on: the details, the duration, and the authority.
 static REST: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"^(.{0,600}?)\b\d+ \d+ (\d+) (?:\d+|-) "[^"]*" "[^"]*" "[^"]*" "([^"]*)""#)
@@ -117,10 +122,13 @@ pub(super) fn read(line: &str) -> Option<Logged> {
 }
 
 fn default_format(line: &str) -> Option<Logged> {
-    if !line.contains("] \"") {
+    let found = if line.contains("] \"") {
+        LINE.as_ref()?.captures(line)?
+    } else if line.contains(" HTTP/") {
+        UNTIMED.as_ref()?.captures(line)?
+    } else {
         return None;
-    }
-    let found = LINE.as_ref()?.captures(line)?;
+    };
     let rest = found.get(5)?.as_str();
     let parts = REST.as_ref()?.captures(rest)?;
     let host = parts.get(3).map(|host| host.as_str());

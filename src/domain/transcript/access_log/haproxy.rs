@@ -1,4 +1,4 @@
-//! Reads the lines of HAProxy's HTTP log.
+//! Reads the lines of HAProxy's HTTP log and TCP log.
 //!
 //! The state at the end of a session is explained in HAProxy's configuration manual, "Session state
 //! at disconnection".
@@ -19,12 +19,21 @@ static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
+/// Matches the fields of the TCP log from the server on: the server, the total time and the state.
+static TCP: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"\] \S+ [^\s/]+/(\S+) -?\d+/-?\d+/\+?(-?\d+) \d+ ([A-Za-z-]{2}) \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+\s*$",
+    )
+});
+
 /// Reads a line of the log; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if !line.contains('/') || !line.contains("] ") {
         return None;
     }
-    let found = LINE.as_ref()?.captures(line)?;
+    let Some(found) = LINE.as_ref()?.captures(line) else {
+        return tcp(line);
+    };
     let Ok(status) = found[3].parse::<u16>() else {
         return Some(Logged::Passed);
     };
@@ -42,6 +51,23 @@ pub(super) fn read(line: &str) -> Option<Logged> {
         }
         .failed(),
     )
+}
+
+/// Reads a line of the TCP log, which contains no status; `None` for other lines.
+fn tcp(line: &str) -> Option<Logged> {
+    let found = TCP.as_ref()?.captures(line)?;
+    let error = error_of(&found[3], &found[1]);
+    if error.is_none() {
+        return Some(Logged::Passed);
+    }
+    let entry = Entry {
+        status: 503,
+        is_status_unknown: true,
+        time: found[2].parse().ok().and_then(millis),
+        error,
+        ..Entry::default()
+    };
+    Some(entry.failed())
 }
 
 /// Returns the value of the fact `proxy_log.error` for a state and the name of the server.

@@ -44,6 +44,8 @@ pub(super) struct Entry {
     pub(super) error: Option<&'static str>,
     /// Further facts, with their names.
     pub(super) facts: Vec<(&'static str, &'static str)>,
+    /// Whether the log contains no status, so that `status` is assumed.
+    pub(super) is_status_unknown: bool,
     /// The process that wrote the line. The lines of one process that follow each other are about
     /// one request.
     pub(super) process: Option<String>,
@@ -67,6 +69,7 @@ impl Entry {
             section: Section::After,
             response: Some(response),
             is_doubtful: self.is_cut,
+            is_status_unknown: self.is_status_unknown,
             ..Exchange::default()
         };
         exchange.request.url = self.url;

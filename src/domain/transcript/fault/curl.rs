@@ -115,8 +115,9 @@ impl CurlError {
                 certificate(said, by_code(Phase::Tls, FaultKind::CertificateUntrusted))
             }
             61 => by_code(Phase::Transfer, FaultKind::Decode),
-            66 | 77 => by_code(Phase::Tls, FaultKind::Local),
-            91 => certificate(said, by_code(Phase::Tls, FaultKind::Local)),
+            66 => by_code(Phase::Tls, FaultKind::Local),
+            // Schannel also uses 77 for certificates that it rejects.
+            77 | 91 => certificate(said, by_code(Phase::Tls, FaultKind::Local)),
             96 => said.unwrap_or_else(|| by_code(Phase::Connect, FaultKind::Protocol)),
             98 => by_code(Phase::Tls, FaultKind::ClientCertificateRequired),
             8 | 16 | 92 | 95 => by_code(waiting, FaultKind::Protocol),
@@ -313,6 +314,7 @@ const FAILURES: &[&str] = &[
     "wolfSSL",
     "getaddrinfo",
     "name lookup",
+    "timed out before",
     "Connection closed",
 ];
 

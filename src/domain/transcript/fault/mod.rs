@@ -2,6 +2,7 @@
 //! interprets curl's errors, and `phrase` finds known phrases in the messages of any program.
 
 pub(super) mod curl;
+mod host_only;
 pub(super) mod phrase;
 
 use std::sync::LazyLock;
@@ -111,7 +112,9 @@ impl Progress {
 /// Returns the fault that an error message of any program describes; `None` if the message
 /// describes no fault.
 pub(super) fn of_message(message: &str, progress: &Progress) -> Option<Found> {
-    let said = phrase::said(message)?;
+    let Some(said) = phrase::said(message) else {
+        return host_only::found(message);
+    };
     if said.is_vague {
         return Some(progress.unconnected(said.rank));
     }

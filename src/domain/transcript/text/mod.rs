@@ -24,6 +24,8 @@ pub(super) struct Cleaner {
     prefix: Prefix,
     /// Whether the text is HTML source, in which characters such as `<` are written as entities.
     escaped: bool,
+    /// Whether the lines are in the summary of a failed build step of `BuildKit`.
+    in_build_summary: bool,
     /// Whether the next line may belong to the body of a response, so that a whole element in this
     /// line is not the markup of a code block.
     pub(super) is_in_body: bool,
@@ -46,6 +48,7 @@ impl Cleaner {
         Self {
             prefix: Prefix::default(),
             escaped: html::is_escaped(text),
+            in_build_summary: false,
             is_in_body: false,
         }
     }
@@ -68,6 +71,7 @@ impl Cleaner {
         let (shown, spent) = meter::removed(&plain);
         // Terraform draws a line to the left of its errors.
         let shown = shown.strip_prefix("\u{2502} ").unwrap_or(shown);
+        let shown = self.without_build_time(shown);
         let (before, rest) = match logcat::split(shown) {
             ("", _) => self.prefix.split(shown),
             logged => logged,
@@ -97,6 +101,34 @@ impl Cleaner {
             spent,
             is_fence,
         }
+    }
+
+    /// Returns a line without the number of the step and the time that `BuildKit` (`docker build`)
+    /// writes before the output of a step, such as `#12 0.279 `. The summary of a failed step
+    /// contains only the time.
+    fn without_build_time<'a>(&mut self, line: &'a str) -> &'a str {
+        if line.starts_with(" > [") || line.starts_with("> [") {
+            self.in_build_summary = true;
+        } else if line.starts_with("------") {
+            self.in_build_summary = false;
+        }
+        let digits = |text: &'a str| text.trim_start_matches(|it: char| it.is_ascii_digit());
+        let step = line.strip_prefix('#').map(|rest| (rest, digits(rest)));
+        let timed = match step {
+            Some((rest, after)) if after.len() < rest.len() => after.strip_prefix(' '),
+            Some(_) => None,
+            None => self.in_build_summary.then_some(line),
+        };
+        let starts = |timed: &&str| timed.starts_with(|it: char| it.is_ascii_digit());
+        let after = timed.filter(starts).map(digits);
+        let Some(fraction) = after.and_then(|after| after.strip_prefix('.')) else {
+            return line;
+        };
+        let rest = digits(fraction);
+        let is_fraction = (1..=3).contains(&(fraction.len() - rest.len()));
+        rest.strip_prefix(' ')
+            .filter(|_| is_fraction)
+            .unwrap_or(line)
     }
 }
 
