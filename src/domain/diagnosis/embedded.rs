@@ -45,6 +45,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "heroku.toml",
     "ngrok.toml",
     "squid.toml",
+    "mitmproxy.toml",
     "s3.toml",
     "without-body.toml",
     "generic.toml",

@@ -69,7 +69,10 @@ pub(super) fn parse(line: &str) -> Option<(&str, &str)> {
     if line.len() > MAX_LINE {
         return None;
     }
-    let event = time::without_timestamp(line).trim();
+    let event = match table_cell(line) {
+        Some(cell) => cell,
+        None => time::without_timestamp(line).trim(),
+    };
     if let Some((id, _)) = execution_event(event).filter(|(id, _)| is_id(id)) {
         return Some((event, id));
     }
@@ -79,6 +82,14 @@ pub(super) fn parse(line: &str) -> Option<(&str, &str)> {
     let mut alone = EVENTS.iter().take(ALONE);
     let is_alone = alone.any(|start| event.starts_with(start));
     is_alone.then_some((event, NO_ID))
+}
+
+/// Returns the event in a row of a table, as CloudWatch Logs Insights exports it; `None` for other
+/// lines.
+fn table_cell(line: &str) -> Option<&str> {
+    let row = line.trim().strip_prefix('|')?;
+    let mut cells = row.split(" | ").map(|cell| cell.trim_matches(['|', ' ']));
+    cells.find(|cell| execution_event(cell).is_some_and(|(id, _)| is_id(id)))
 }
 
 /// Returns whether a text may be a request id: a UUID or its start, or an extended request id, such
@@ -144,20 +155,25 @@ impl ExecutionLog {
     }
 
     /// Returns the exchange of the request; `None` if the log contains neither the status nor a
-    /// known phrase. If only the status is missing, it is unknown; 500 takes its place.
+    /// known phrase. If only the status is missing, it is unknown, unless the phrase implies it; 500
+    /// takes its place.
     pub(super) fn exchange(&self) -> Option<Exchange> {
         let events: Vec<&str> = self.events().collect();
         let finding = read_execution_lines(&events)?;
-        let is_known = finding.template != LogTemplate::Unknown;
-        let assumed = || is_known.then_some(500);
-        let mut response = RawResponse::of_status(finding.status.or_else(assumed)?, None);
+        let (assumed, is_implied) = match finding.template {
+            LogTemplate::AccessDenied => (Some(403), true),
+            LogTemplate::Unknown => (None, false),
+            _ => (Some(500), false),
+        };
+        let mut response = RawResponse::of_status(finding.status.or(assumed)?, None);
         response.is_cut = true;
+        response.is_inferred = finding.status.is_none() && is_implied;
         Some(Exchange {
             line: self.number(),
             source: Source::Message,
             section: Section::After,
             response: Some(response),
-            is_status_unknown: finding.status.is_none(),
+            is_status_unknown: finding.status.is_none() && !is_implied,
             log: Some(finding),
             ..Exchange::default()
         })
@@ -177,6 +193,11 @@ mod tests {
                 Some("5d9c7d1e-0000-4000-8000-000000000001"),
             ),
             ("(PDS1PEC4oAMFpyA=) a", Some("PDS1PEC4oAMFpyA=")),
+            (
+                "| 2025-11-11 03:12:44.123 | (5d9c7d1e-0000) a | log/x |",
+                Some("5d9c7d1e-0000"),
+            ),
+            ("| 2025-11-11 03:12:44.123 | a |", None),
             (
                 "Mon Sep 18 20:02:14 UTC 2023 : Execution failed due to x",
                 Some(""),

@@ -12,6 +12,7 @@ mod access_log;
 mod address;
 mod body;
 mod clients;
+mod cloudfront_text;
 mod collection;
 mod command;
 mod commands;

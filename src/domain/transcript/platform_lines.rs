@@ -21,6 +21,7 @@ impl Reader {
             || self.okhttp_line(line, number)
             || self.load_test(line, number)
             || self.escaped_response(line, number)
+            || self.cloudfront_text(line, number)
             || self.page_text(line, number)
     }
 

@@ -37,6 +37,10 @@ const INVOCATION_FAILED: &str = "Lambda invocation failed with status: ";
 /// The text before the type of a gateway response in the log of a REST API (captured).
 const GATEWAY_RESPONSE: &str = "Gateway response type: ";
 
+/// The whole line about a request that a resource policy denies in the log of a REST API (captured in
+/// DataBiosphere/azul#5939).
+const DENIED: &str = "The client is not authorized to perform this operation.";
+
 /// The API's phrases for a failed call of the integration or an unusable response. Each phrase
 /// counts only at the start of a text.
 const GATEWAY: &[(&str, LogTemplate)] = &[
@@ -231,6 +235,9 @@ pub(super) fn before_integration(line: &str) -> Option<LogTemplate> {
             .is_some_and(|reason| reason.starts_with("Authorizer error"));
     if of_authorizer {
         return Some(LogTemplate::AuthorizerFailure);
+    }
+    if line == DENIED {
+        return Some(LogTemplate::AccessDenied);
     }
     let (response_type, _) = line
         .strip_prefix(GATEWAY_RESPONSE)?
