@@ -12,8 +12,9 @@ use crate::domain::transcript::time;
 /// Maximum length of a line in bytes.
 const MAX_LINE: usize = 65_536;
 
-/// Names of members that only other documents have, in lower case: HAR files, events of Lambda,
-/// this program's output, and the logs of applications.
+/// Names of members that a line of an access log does not have, in lower case. An object with such
+/// a member is another document: a HAR file, a Lambda event, this program's output, or a line of an
+/// application's log.
 const OTHER: [&str; 8] = [
     "headers", "evidence", "response", "level", "severity", "logger", "msg", "stack",
 ];
