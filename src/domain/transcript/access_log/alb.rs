@@ -1,7 +1,7 @@
 //! Reads the lines of the access log of an Application Load Balancer.
 //!
-//! The fields are those of "Access logs for your Application Load Balancer". A missing status of the
-//! target means that the load balancer itself wrote the response.
+//! The fields are described on the AWS page "Access logs for your Application Load Balancer". If
+//! the status of the target is missing, the load balancer itself wrote the response.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,21 +14,22 @@ use crate::domain::transcript::command;
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::time::seconds;
 
-/// Matches the fields from the time to the request: the time, the three durations, the two
-/// statuses, the method and the URL.
+/// Matches the fields from the type to the request. Captures the time of the response, the three
+/// processing times in seconds, the status of the load balancer, the status of the target, the
+/// method and the URL.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"\b(?:https?|h2|grpcs?|wss?) (\d{4}-\S+Z) app/\S+ \S+ \S+ (-?[\d.]+) (-?[\d.]+) (-?[\d.]+) (\d{3}|-) (\d{3}|-) \d+ \d+ "(\S+) (\S+) "#,
     )
 });
 
-/// Matches the time at which the load balancer received the request. It follows the priority of the
-/// rule.
+/// Matches the priority of the rule and the field after it. Captures this field, the time at which
+/// the load balancer received the request.
 static CREATED: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r#" \d+ (\d{4}-\d\d-\d\dT[\d:.]+Z) ""#));
 
-/// Statuses that the load balancer writes because of the client: a malformed request, and a closed
-/// connection.
+/// Statuses of failures that the client caused: 400 for a malformed request, and 460 if the client
+/// closed the connection.
 const CLIENT: [u16; 2] = [400, 460];
 
 /// Reads a line of the log; `None` for other lines.
@@ -71,14 +72,15 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     )
 }
 
-/// Returns the sum of the durations; `None` if one of them is -1, which means unknown.
+/// Returns the sum of the processing times; `None` if one of them is -1, which means unknown.
 fn durations(parts: [&str; 3]) -> Option<Duration> {
     let known = parts.iter().map(|part| part.parse().ok());
     let sum = known.map(|part: Option<f64>| part.filter(|part| *part >= 0.0));
     seconds(sum.sum::<Option<f64>>()?)
 }
 
-/// Returns the time between the creation of the request and its response.
+/// Returns the time from the arrival of the request until `ended`, the time of the response; `None`
+/// if one of the two times is missing or invalid.
 fn elapsed(line: &str, ended: &str) -> Option<Duration> {
     let created = CREATED.as_ref()?.captures(line)?;
     let created: Timestamp = created[1].parse().ok()?;

@@ -1,7 +1,7 @@
 //! Reads the lines of Apache httpd's error log about a failed upstream.
 //!
-//! The messages are those of `mod_proxy`, `mod_proxy_http` and `mod_proxy_fcgi`. One request often has
-//! several lines.
+//! The messages are those of `mod_proxy`, `mod_proxy_http` and `mod_proxy_fcgi`. One request often
+//! has several lines.
 
 use std::sync::LazyLock;
 
@@ -10,15 +10,16 @@ use regex::Regex;
 use super::{Entry, Logged};
 use crate::domain::transcript::pattern::pattern;
 
-/// Matches a line: the process, the error of the system, and the message.
+/// Matches a line of the level `error`. Captures the process, the number and the text of the system
+/// error, and the message.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"\[(?:\w+:)?error\] ?(?:\[pid (\d+(?::tid \d+)?)\] )?(?:\((\d+)\)([^:]{0,120}): )?(?:\[client [^\]]*\] )?(?:AH\d{5}: )?(.*)$",
     )
 });
 
-/// Parts of a message, each with the error if the error of the system does not state it, and the
-/// status of the response.
+/// Parts of messages, each with the value of the fact `proxy_log.error` that applies unless the
+/// system error shows another one, and with the status of the response.
 const MESSAGES: &[(&str, &str, u16)] = &[
     ("error reading status line from remote server", "reset", 502),
     ("Error reading from remote server", "reset", 502),

@@ -14,14 +14,16 @@ use crate::domain::transcript::command;
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::settle::millis;
 
-/// Matches the start of a line: the method, the path, the status, the flags and the rest.
+/// Matches a line in the default format or in Istio's format. Captures the method, the path, the
+/// status, the response flags and the rest of the line.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"\[\d{4}-\d\d-\d\dT[\d:.]+Z?\] "([A-Z]+) (\S+) [^"]*" (\d{1,3}) ([A-Z]{2,5}(?:,[A-Z]{2,5})*|-) (.*)$"#,
     )
 });
 
-/// Matches the rest of a line from the bytes on: the details, the duration, and the authority.
+/// Matches the rest of such a line. Captures the details before the byte counts, the duration in
+/// milliseconds, and the authority.
 static REST: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"^(.{0,600}?)\b\d+ \d+ (\d+) (?:\d+|-) "[^"]*" "[^"]*" "[^"]*" "([^"]*)""#)
 });
@@ -30,7 +32,9 @@ static REST: LazyLock<Option<Regex>> = LazyLock::new(|| {
 #[derive(Clone, Debug, Default)]
 pub(in crate::domain::transcript) struct Fields<'a> {
     pub(in crate::domain::transcript) status: u16,
+    /// The response flags, separated by commas.
     pub(in crate::domain::transcript) flags: &'a str,
+    /// The response code details, or the reason of a failed connection to the upstream.
     pub(in crate::domain::transcript) details: &'a str,
     pub(in crate::domain::transcript) method: Option<&'a str>,
     pub(in crate::domain::transcript) host: Option<&'a str>,
@@ -40,7 +44,7 @@ pub(in crate::domain::transcript) struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// Returns what the line reports.
+    /// Returns what the line with these fields reports.
     pub(in crate::domain::transcript) fn read(&self) -> Logged {
         let error = error_of(self.flags, self.details);
         let is_client = self.flags.split(',').all(|flag| flag == "DC");
@@ -56,7 +60,8 @@ impl Fields<'_> {
             };
             command::url_of(&format!("{scheme}://{host}{}", path.unwrap_or("/")))
         });
-        // The status of a failed gRPC call is 200. The call failed nevertheless.
+        // A failed gRPC call has the HTTP status 200, so the failure is recorded as an unmet
+        // expectation.
         let facts = if self.status < 400 {
             vec![("phase", "expect"), ("unmet", "body")]
         } else {
@@ -91,7 +96,8 @@ fn error_of(flags: &str, details: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns the reason of a failed connection according to the details.
+/// Returns the value of the fact `proxy_log.error` for a failed connection, according to the
+/// details.
 fn connection_error(details: &str) -> &'static str {
     let details = details.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| details.contains(part));

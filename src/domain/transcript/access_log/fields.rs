@@ -1,7 +1,7 @@
 //! Reads the fields of lines in the format `name=value name="a value"`.
 
-/// Returns the value of the field with this name, without quotes; `None` if the line lacks the field
-/// or its value is empty or `-`.
+/// Returns the value of the field with this name, without quotes; `None` if the line lacks the
+/// field, or if the value is empty or `-`.
 pub(super) fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let mut places = line.match_indices(name);
     let rest = places.find_map(|(at, _)| {

@@ -1,7 +1,7 @@
 //! Reads the lines of HAProxy's HTTP log.
 //!
-//! The state at the end of a session is explained in HAProxy's configuration manual, "Session state
-//! at disconnection".
+//! The termination state is explained in HAProxy's configuration manual, "Session state at
+//! disconnection".
 
 use std::sync::LazyLock;
 
@@ -11,8 +11,8 @@ use super::{Entry, Logged};
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::settle::millis;
 
-/// Matches the fields from the server to the request: the server, the total time, the status, the
-/// state, the method and the path.
+/// Matches the fields from the server to the request. Captures the server, the total time in
+/// milliseconds, the status, the termination state, the method and the path.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#" \S+/(\S+) -?\d+/-?\d+/-?\d+/-?\d+/\+?(-?\d+) (\d{3}|-1) \d+ \S+ \S+ ([A-Za-z-]{4}) \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+ (?:\{[^}]*\} ){0,2}"([A-Z]+|<BADREQ>) ?(\S*)"#,
@@ -44,7 +44,8 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     )
 }
 
-/// Returns the value of the fact `proxy_log.error` for a state and the name of the server.
+/// Returns the value of the fact `proxy_log.error` for a termination state and the name of the
+/// server; `None` if the state does not show a failure of the upstream.
 fn error_of(state: &str, server: &str) -> Option<&'static str> {
     Some(match state.get(..2)? {
         "SC" if server == "<NOSRV>" => "unhealthy",

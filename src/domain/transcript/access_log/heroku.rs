@@ -1,4 +1,4 @@
-//! Reads the lines of Heroku's router.
+//! Reads the lines that Heroku's router logs.
 //!
 //! The codes are listed in Heroku's documentation, "Heroku Error Codes".
 
@@ -24,7 +24,8 @@ const ERRORS: &[(&str, &str)] = &[
     ("H81", "unhealthy"),
 ];
 
-/// Codes of requests that the client ended or sent wrongly.
+/// Codes of failures that the client caused: an invalid or misdirected request, or a closed or idle
+/// connection.
 const CLIENT: [&str; 4] = ["H26", "H27", "H28", "H31"];
 
 /// Reads a line of the router; `None` for other lines.

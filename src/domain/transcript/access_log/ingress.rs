@@ -1,7 +1,8 @@
 //! Reads the lines of the access log of ingress-nginx.
 //!
-//! The format is `upstreaminfo` of ingress-nginx's documentation, "Log format". nginx itself sets the
-//! status of the upstream to 504 after a timeout; the response then has no length.
+//! The format is `upstreaminfo` of ingress-nginx's documentation, "Log format". After a timeout,
+//! nginx itself logs 504 as the status of the upstream, and 0 as the length of the upstream's
+//! response.
 
 use std::sync::LazyLock;
 
@@ -11,8 +12,8 @@ use super::{Entry, Logged};
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::time::{number, seconds};
 
-/// Matches the fields from the request on: the method, the status, the duration and the rest after
-/// the names of the upstreams.
+/// Matches the fields from the request on. Captures the method, the status, the duration in
+/// seconds, and the fields after the two upstream names.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#""([A-Z]+) \S+ HTTP/[\d.]+" (\d{3}) \d+ "[^"]*" "[^"]*" \d+ (\d+\.\d+) \[[^\]]*\] \[[^\]]*\](.*)$"#,
@@ -29,7 +30,7 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     if status < 500 {
         return Some(Logged::Passed);
     }
-    // The values of several attempts are separated by commas.
+    // In each field, commas separate the values of several attempts.
     let rest = found[4].replace(", ", ",");
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let is_cut = fields.len() < 4;

@@ -1,7 +1,7 @@
-//! Reads the lines of the logs of load balancers, proxies and platforms.
+//! Reads the lines that load balancers, proxies and platforms log about requests.
 //!
-//! Each line is the result of one request: its status, often its URL and its duration, and in some
-//! formats a code for the failure of the upstream.
+//! Most formats have one line per request: the status of the response, often the URL and the
+//! duration, and in some formats why the upstream failed.
 
 mod alb;
 mod apache;
@@ -25,11 +25,12 @@ use crate::domain::diagnosis::fact::FactValue;
 /// Maximum length of a line that is examined, in bytes.
 const MAX_LINE: usize = 8_192;
 
-/// What a line of a log reports.
+/// What a line of a log reports about a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Logged {
+    /// The request failed.
     Failed(Box<Entry>),
-    /// The request succeeded, or the client ended it.
+    /// The request succeeded, or its failure was caused by the client.
     Passed,
 }
 
@@ -39,25 +40,26 @@ pub(super) struct Entry {
     pub(super) status: u16,
     pub(super) method: Option<String>,
     pub(super) url: Option<Url>,
+    /// The duration of the request.
     pub(super) time: Option<Duration>,
     /// The value of the fact `proxy_log.error`.
     pub(super) error: Option<&'static str>,
-    /// Further facts, with their names.
+    /// The names and values of further facts.
     pub(super) facts: Vec<(&'static str, &'static str)>,
-    /// The process that wrote the line. The lines of one process that follow each other are about
-    /// one request.
+    /// The process that wrote the line; `None` in formats with one line per request. Adjacent lines
+    /// of one process are about one request.
     pub(super) process: Option<String>,
     /// Whether the end of the line is missing, so that the failure is uncertain.
     pub(super) is_cut: bool,
 }
 
 impl Entry {
-    /// Returns the entry as a result.
+    /// Wraps the entry in [`Logged::Failed`].
     fn failed(self) -> Logged {
         Logged::Failed(Box::new(self))
     }
 
-    /// Returns the exchange of the request.
+    /// Returns the exchange of the request. `number` is the number of the line in the text.
     pub(super) fn exchange(self, number: usize) -> Exchange {
         let mut response = RawResponse::of_status(self.status, None);
         response.is_cut = true;

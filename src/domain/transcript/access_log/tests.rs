@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Returns a line's result: status, URL, seconds and error; `passed`, or `-` for other lines.
+/// Returns what `read` returns for a line: status, URL, seconds and error of a failed request;
+/// `passed`; or `-` for `None`.
 fn shown(line: &str) -> String {
     match read(line) {
         None => "-".to_owned(),

@@ -9,7 +9,7 @@ use crate::domain::transcript::fault::phrase;
 use crate::domain::transcript::pattern::pattern;
 use crate::model::observation::FaultKind;
 
-/// Matches the status and the error of the upstream.
+/// Captures the status, and the error message about the upstream.
 static LINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"'([45]\d\d) [A-Z][A-Za-z ]{2,40}' caused by: (.{1,400})"));
 
@@ -33,8 +33,8 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     )
 }
 
-/// Returns the value of the fact `proxy_log.error` for the error of a proxy's connection to the
-/// upstream.
+/// Returns the value of the fact `proxy_log.error` for a proxy's error message about its upstream;
+/// `None` if the message states no known failure.
 pub(in crate::domain::transcript) fn upstream_error(message: &str) -> Option<&'static str> {
     Some(match phrase::said(message)?.kind {
         FaultKind::ConnectionRefused => "refused",
