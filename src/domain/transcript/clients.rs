@@ -140,8 +140,8 @@ impl Reader {
         }
     }
 
-    /// Reads a line that starts with the URL of the failed request before it. Returns whether the
-    /// line was recognized.
+    /// Reads a line that starts with the URL of the request whose error message is on the line
+    /// before. Returns whether the line was recognized.
     fn url_line(&mut self, line: &str) -> bool {
         let word = line.split_whitespace().next().unwrap_or_default();
         let url = command::url_of(word.trim_end_matches(['.', ',', ':']));
@@ -180,7 +180,7 @@ impl Reader {
     /// already been read.
     fn exit_code(&mut self, code: u32, line: &str, number: usize) {
         let is_open = self.current.fault.is_none() && self.current.response.is_none();
-        // Shells and wrappers use the lowest codes for failures of their own.
+        // Shells and wrappers use the codes 1 and 2 for failures of their own.
         let is_of_curl = code > 2 || line.contains("curl") || line.trim().len() <= 3;
         if is_open && is_of_curl && self.current.command.is_some() {
             let error = CurlError {
@@ -191,7 +191,7 @@ impl Reader {
         }
     }
 
-    /// Returns whether an error message is about another request than the current exchange.
+    /// Returns whether an error message is about another request than that of the current exchange.
     fn is_other_entry(&self, entry: &Entry, message: &message::Message) -> bool {
         let current = &self.current;
         if !current.is_answered() {
@@ -206,8 +206,8 @@ impl Reader {
         }
     }
 
-    /// Forgets the URL and the duration in an earlier entry of a log if that entry reports no fault
-    /// and `entry` is another one.
+    /// Forgets the URL and the duration from an earlier entry of a log if the earlier entry reports
+    /// no failure and `entry` starts another error.
     fn forget_entry(&mut self, entry: &Entry) {
         let current = &mut self.current;
         let is_from_message = current.request.is_of_message || current.entry != Entry::default();

@@ -14,7 +14,7 @@ pub(super) struct Origin {
     pub(super) has_command: bool,
     /// Whether the transcript was read from an error message of a program.
     pub(super) is_message: bool,
-    /// Whether the transcript is one of several tries of wget.
+    /// Whether the request was made by wget, which tries a failed request again.
     pub(super) is_try: bool,
 }
 
@@ -71,7 +71,8 @@ impl Collection {
                 unused.add_line(transcript.line);
             }
         }
-        // The lines of an execution log may be mixed with other lines.
+        // The lines of an execution log may be mixed with other lines, so the transcripts may be
+        // out of order.
         transcripts.sort_by_key(|transcript| transcript.line);
         Reading {
             transcripts,
@@ -80,8 +81,8 @@ impl Collection {
         }
     }
 
-    /// Returns whether the transcript is a message without a command that repeats the message of
-    /// another transcript.
+    /// Returns whether the transcript at `index` has no command and repeats the fault of another
+    /// transcript, which has a command or a URL or precedes it.
     fn is_repetition(&self, index: usize) -> bool {
         let (own, own_origin) = &self.found[index];
         if own_origin.has_command || own_origin.is_try {

@@ -1,4 +1,5 @@
-//! Reads the commands in a text, and the URLs in the messages of libcurl that replace them.
+//! Reads the commands in a text, and the URLs in the error messages of curl and libcurl if no
+//! command shows the URL.
 
 use super::command::{self, MAX_COMMAND};
 use super::exchange::Section;
@@ -14,8 +15,8 @@ impl Reader {
         };
         self.boundary();
         let last = std::mem::take(&mut self.current);
-        // The last exchange is discarded, because it has neither a response nor a fault. Its first
-        // line counts as unused.
+        // The last exchange is discarded, because it has neither a response nor a fault. If it has
+        // a command, the line of the command counts as unused.
         if last.command.is_some() && last.line > 0 {
             self.unused.add_line(last.line);
         }
@@ -39,8 +40,8 @@ impl Reader {
         }
     }
 
-    /// Records the URL that the line with an error message of libcurl contains, if no command shows
-    /// it. The next line may continue the message.
+    /// Records the URL in a line with an error message of curl or libcurl, unless a command or an
+    /// earlier line shows the URL. Also records whether the URL may be on the next line.
     pub(super) fn note_url(&mut self, line: &str) {
         let current = &mut self.current;
         if current.command.is_none() && current.request.url.is_none() {

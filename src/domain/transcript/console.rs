@@ -17,14 +17,15 @@ use super::time::clocks::Clock;
 use super::time::number;
 use crate::domain::diagnosis::fact::FactValue;
 
-/// Matches the duration in the older form of the page.
+/// Matches the label and the duration on one line, as in older versions of the page. Captures the
+/// duration in milliseconds.
 static LATENCY: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"^Latency:? (\d+)(?: ms)?$"));
 
 /// Maximum length in bytes of a line with a label.
 const MAX_LABEL: usize = 24;
 
 impl Reader {
-    /// Reads a line of the page. Returns whether the line was recognized.
+    /// Reads a line of the page with the result. Returns whether the line was recognized.
     pub(super) fn console_line(&mut self, line: &str) -> bool {
         let line = line.trim();
         if self.awaited.take() == Some(Awaited::Latency)
@@ -92,8 +93,8 @@ impl Reader {
         true
     }
 
-    /// Adds the facts that the response is of a REST API, which the page is about, and whether the
-    /// API itself wrote the response.
+    /// Adds the facts that the front door is a REST API, because the page tests one, and whether
+    /// the API itself generated the response.
     fn mark_rest_api(&mut self) {
         let Some(response) = self.console_response() else {
             return;

@@ -37,7 +37,7 @@ impl Reader {
     }
 
     /// Ends the JSON document that is being collected, and reads it. If it is neither a recognized
-    /// document nor the body of a response, its lines are read one by one.
+    /// document nor a part of a response, its lines are read one by one.
     pub(super) fn end_block(&mut self) {
         let Some(block) = self.block.take() else {
             return;
@@ -64,7 +64,7 @@ impl Reader {
         match document {
             json_doc::Document::Exchange(mut exchange) => {
                 exchange.line = number;
-                // A line of a log is about the request of another client.
+                // A line of a gateway's log is complete, and is not about the current command.
                 if exchange.log.is_some() {
                     self.insert(*exchange);
                     return;

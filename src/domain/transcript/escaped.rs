@@ -1,13 +1,12 @@
-//! Finds a response that a program printed as the literal of a string, with `\r\n` instead of line
-//! ends.
+//! Finds a response that a program printed as a string literal, with `\r\n` instead of line ends.
 
 use super::status;
 
 /// Maximum length in bytes of a line that is examined.
 const MAX_LINE: usize = 65_536;
 
-/// Returns the text before a response in a literal, and the response with line ends. Returns `None`
-/// if the line contains no such response.
+/// Returns the text before a response in a string literal, and the response with LF as line ends.
+/// Returns `None` if the line contains no such response.
 pub(super) fn response(line: &str) -> Option<(&str, String)> {
     if line.len() > MAX_LINE || !line.contains("\\r\\n") {
         return None;
@@ -22,7 +21,8 @@ pub(super) fn response(line: &str) -> Option<(&str, String)> {
     Some((before, unescaped(&rest[..end.unwrap_or(rest.len())])))
 }
 
-/// Returns the byte offset of the quote that ends a literal.
+/// Returns the byte offset of the quote that ends a string literal; `None` if this quote is
+/// missing.
 fn closing(text: &str, quote: char) -> Option<usize> {
     let mut is_escaped = false;
     text.char_indices().find_map(|(at, letter)| {
@@ -32,7 +32,7 @@ fn closing(text: &str, quote: char) -> Option<usize> {
     })
 }
 
-/// Returns the text that a literal stands for.
+/// Replaces the escape sequences of a string literal; `\r` is removed.
 fn unescaped(literal: &str) -> String {
     let mut text = String::with_capacity(literal.len());
     let mut letters = literal.chars();

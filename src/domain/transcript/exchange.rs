@@ -40,13 +40,15 @@ pub(super) struct Exchange {
     pub(super) is_marked: bool,
     /// The duration of each phase, from a HAR file or this program's own output.
     pub(super) phases: Phases,
-    /// Facts from the evidence in this program's own output or from the log of a proxy.
+    /// Facts that the text states: the evidence in this program's own output, the failure in the
+    /// log of a proxy, or the code on an error page.
     pub(super) facts: Vec<(String, FactValue)>,
-    /// Whether the status of the response is unknown, so that another one takes its place.
+    /// Whether the status of the response is unknown; `response` then has a placeholder.
     pub(super) is_status_unknown: bool,
     /// The content of the request's line in a log of API Gateway.
     pub(super) log: Option<LogFinding>,
-    /// Whether the exchange may be a heading or the text of a page instead of a response.
+    /// Whether the text of the exchange may be something else than a response, such as a heading.
+    /// Such an exchange counts only if the text contains no other.
     pub(super) is_weak: bool,
     /// The time of day at which wget started, in seconds since midnight.
     pub(super) wget_started: Option<f64>,

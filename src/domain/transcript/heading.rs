@@ -1,4 +1,4 @@
-//! Holds the heading of an error page that a browser shows as text.
+//! Holds the heading of an error page whose text was copied from a browser.
 
 /// The first part of a page, which counts only if another part of the page follows.
 #[derive(Clone, Debug)]
@@ -7,8 +7,8 @@ pub(super) struct Heading {
     pub(super) line: usize,
     /// The status that the heading states or implies.
     pub(super) status: u16,
-    /// The reason in the heading.
+    /// The reason in the heading, or for Cloudflare the whole line.
     pub(super) text: String,
-    /// The code of Cloudflare in the heading.
+    /// The error code of Cloudflare in the heading; `None` for other pages.
     pub(super) code: Option<u16>,
 }

@@ -47,7 +47,7 @@ impl Reader {
             && current.method() != "HEAD"
     }
 
-    /// Reads a JSON body without a status. Returns whether the body names its status.
+    /// Reads a JSON body without a status line. Returns whether the body was recognized.
     pub(super) fn client_body(&mut self, body: &str, number: usize) -> bool {
         let is_awaited = std::mem::take(&mut self.awaits_body);
         if is_awaited || self.expects_body() {
@@ -87,9 +87,9 @@ impl Reader {
         is_alone
     }
 
-    /// Records the response to which a body belongs. `is_weak` is the value of
-    /// [`Exchange::is_weak`]. Returns whether the body names its status; if not, nothing is
-    /// recorded.
+    /// Records a response of which only the body is known. `is_weak` is the value of
+    /// [`Exchange::is_weak`]. Returns whether the status can be inferred from the body; if not,
+    /// nothing is recorded.
     pub(super) fn body_alone(&mut self, body: &str, number: usize, is_weak: bool) -> bool {
         let Some(status) = known_body::status_of(body, self.host()) else {
             return false;
@@ -111,7 +111,8 @@ impl Reader {
         Host::of(url.as_ref().and_then(|url| url.host_str()))
     }
 
-    /// Keeps a body without a command. It counts only if the text has no other response or failure.
+    /// Keeps a body without a command. The body counts only if the text has no other response or
+    /// failure.
     pub(super) fn keep_body(&mut self, body: String, number: usize) {
         let is_repeated = self.bodies.iter().any(|(known, _)| *known == body);
         if self.bodies.len() < MAX_BODIES && !is_repeated {
@@ -121,8 +122,8 @@ impl Reader {
         }
     }
 
-    /// Adds the bodies without a command at the end of a text that has no other response or
-    /// failure. They are attributed to the last command of the text.
+    /// At the end of the text, adds the kept bodies if the text has no other response or failure.
+    /// Their URL is that of the last command in the text.
     pub(super) fn add_kept_bodies(&mut self) {
         let is_only = self.found.is_empty();
         for (body, number) in std::mem::take(&mut self.bodies) {

@@ -5,14 +5,15 @@ use super::body::json_text::end_of_value;
 use super::known_body::{self, Host};
 use super::reader::Reader;
 
-/// Maximum number of pieces of inline code that are examined in a line.
+/// Maximum number of parts of a line that are examined. Every second part is inline code.
 const MAX_SPANS: usize = 16;
 
 /// Maximum length in bytes of a line that is examined.
 const MAX_LINE: usize = 8_192;
 
 impl Reader {
-    /// Keeps the bodies of gateways in the inline code of a line. Returns whether there are any.
+    /// Keeps the bodies of gateways in a line, in inline code or as JSON with escaped quotes.
+    /// Returns whether there are any.
     pub(super) fn inline_bodies(&mut self, line: &str, number: usize) -> bool {
         let is_known =
             |body: &str| known_body::status_of_gateway(body).is_some() || is_api_body(body);
@@ -26,19 +27,19 @@ impl Reader {
     }
 }
 
-/// Returns the body for the response with this status in the inline code of a line.
+/// Returns the first body with this status in the inline code of a line; `None` if there is none.
 pub(super) fn body(line: &str, status: u16) -> Option<String> {
     let is_body = |span: &&str| known_body::status_of(span, Host::Other) == Some(status);
     spans(line).find(is_body).map(str::to_owned)
 }
 
-/// Returns whether a text is the body of an error of API Gateway. The status is that of its only
-/// member.
+/// Returns whether a text starts like an error body of API Gateway and its status can be inferred.
 fn is_api_body(span: &str) -> bool {
     span.starts_with("{\"message\"") && known_body::status_of(span, Host::ApiGateway).is_some()
 }
 
-/// Returns the JSON object with escaped quotes in a line.
+/// Returns the JSON object with escaped quotes in a line, with plain quotes; `None` if there is
+/// none.
 fn escaped(line: &str) -> Option<String> {
     let at = line.find("{\\\"").filter(|_| line.len() <= MAX_LINE)?;
     let text = line[at..].replace("\\\"", "\"");
@@ -51,7 +52,7 @@ fn spans(line: &str) -> impl Iterator<Item = &str> {
     let line = if line.len() <= MAX_LINE { line } else { "" };
     let has_end = line.bytes().filter(|byte| *byte == b'`').count() > 1;
     let parts = line.split('`').filter(move |_| has_end).take(MAX_SPANS);
-    // Every second part is inside backticks. The texts between them are no bodies.
+    // Every second part is inside backticks. The parts between them are sentences.
     parts.skip(1).step_by(2).map(str::trim)
 }
 

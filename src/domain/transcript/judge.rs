@@ -66,8 +66,9 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
 /// Lowers the certainty of a verdict to the maximum that the text supports. `is_stated` is whether
 /// the headers that the text shows suffice for the verdict.
 fn limit_certainty(transcript: &Transcript, is_stated: bool, diagnosis: &mut Diagnosis) {
-    // The certainty for this program's own output and for the log of a proxy is not lowered: the
-    // facts come from a complete observation, or the rules for the log already allow for the rest.
+    // If the text itself states facts, the certainty is not lowered: the facts come from a complete
+    // observation, or the certainty of the rules for logs and error pages already allows for what
+    // the text lacks.
     let most = if let Some(log) = &transcript.log {
         of_log(log.template, transcript.status_known)
     } else if !transcript.status_known || !transcript.status_stated || transcript.is_doubtful {

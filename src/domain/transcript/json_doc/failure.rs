@@ -1,11 +1,12 @@
-//! Reads errors that programs serialize as JSON, such as the output of `toJSON` of axios.
+//! Reads errors that programs serialize as JSON, such as the output of axios's `toJSON`.
 
 use serde_json::Value;
 
 use crate::domain::transcript::command;
 use crate::domain::transcript::exchange::{Exchange, Source};
 
-/// Reads a serialized error without a response; `None` if the value is not such an error.
+/// Reads a serialized error without a response; `None` if the value is not such an error, or if its
+/// message states no known fault.
 pub(super) fn read(value: &Value) -> Option<Exchange> {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
     let message = text("message")?;

@@ -1,5 +1,5 @@
-//! Reads JSON documents: HAR files, this program's own output, curl's `%{json}`, access logs of API
-//! Gateway, and responses that tools store as JSON.
+//! Reads JSON documents: HAR files, this program's own output, curl's `%{json}`, lines of the logs
+//! of API Gateway, Envoy and Caddy, and responses and errors that programs store as JSON.
 
 mod failure;
 mod gateway;
@@ -163,7 +163,7 @@ pub(super) fn log_line(line: &str) -> Option<String> {
         return None;
     }
     let value: Value = serde_json::from_str(line).ok()?;
-    // The message of a proxy's error is about its upstream; `proxy` reads the whole object.
+    // The message in an error of Caddy is about the upstream; `proxy` reads the whole object.
     let is_of_proxy = value.get("logger").and_then(Value::as_str) == Some("http.log.error");
     (value.get("cause").is_none() && !is_of_proxy).then_some(())?;
     let message = ["log", "msg", "message", "line"]

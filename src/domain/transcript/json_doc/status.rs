@@ -18,7 +18,7 @@ const STATUS: [&str; 5] = [
 /// JSON pointers to the members of a body that may contain a message.
 const MESSAGE: [&str; 5] = ["/message", "/Message", "/error", "/error/message", "/title"];
 
-/// Members of a JSON body that contain a message of a gateway.
+/// JSON pointers to the members of a body that may contain the message or error type of a gateway.
 const GATEWAY_MESSAGE: [&str; 4] = [
     "/message",
     "/Message",
@@ -27,7 +27,7 @@ const GATEWAY_MESSAGE: [&str; 4] = [
 ];
 
 /// Messages that gateways write for one status only, in lower case. The REST APIs of API Gateway
-/// write `Internal server error` for 500 and for 502, so this spelling is not listed.
+/// write `Internal server error` for 500 and for 502, so `internal server error` is not listed.
 const PHRASES: &[(&str, u16)] = &[
     ("bad request", 400),
     ("unauthorized", 401),
