@@ -31,8 +31,8 @@ const REASONS: &[(&str, u16)] = &[
     ("gateway time-out", 504),
 ];
 
-/// The status of the error codes of Amazon S3 and other APIs of AWS that respond in XML, from S3's
-/// list of error codes.
+/// Error codes of S3 and other AWS APIs that respond in XML, each with its status, from the lists
+/// of error codes in the documentation of AWS.
 const XML_CODES: &[(&str, u16)] = &[
     ("AccessDenied", 403),
     ("AllAccessDisabled", 403),
@@ -56,7 +56,7 @@ const XML_CODES: &[(&str, u16)] = &[
     ("SlowDown", 503),
 ];
 
-/// Parts of pages that do not name their status, each with the status.
+/// Parts of pages that do not state the status of the response, each with this status.
 const PARTS: &[(&str, u16)] = &[
     ("Our services aren't available right now", 503),
     ("herokucdn.com/error-pages/application-error", 503),
@@ -65,11 +65,11 @@ const PARTS: &[(&str, u16)] = &[
     ("<title>Attention Required! | Cloudflare</title>", 403),
 ];
 
-/// Words that follow the status in the title or heading of an error page. Without such a word, the
-/// number may be part of the title of another page.
+/// Matches what follows the status in the title or heading of an error page: the end tag or a
+/// typical word. If something else follows, the number may be part of the title of another page.
 const AFTER: &str = r"[\s:|-]*(?:</|error\b|bad\b|not\b|forbidden|unauthorized|access\b|service\b|gateway\b|internal\b|server\b|web server|too many|request\b|proxy\b|payload\b|method\b|first byte|between bytes|connection\b|backend|all backends|fetch\b|file or directory|resource\b|payment\b|authorization\b)";
 
-/// Matches the status in the title or in a heading of a page.
+/// Expressions that capture the status in the title or in a heading of a page.
 static NUMBER: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let words = r"(?:error[\s:]*|http (?:status|error)[\s:]*)?";
     [
@@ -83,7 +83,7 @@ static NUMBER: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Matches a title or heading that consists of a reason phrase.
+/// Matches a title or heading that may be a reason phrase. Captures its text.
 static PHRASE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)<(?:title|h1)[^>]{0,200}>\s*([a-z][a-z -]{4,40}?)\s*</"));
 
@@ -153,7 +153,8 @@ pub(super) fn status_of_gateway(body: &str) -> Option<u16> {
 /// Maximum length in bytes of a reformatted body of API Gateway.
 const MAX_API_BODY: usize = 200;
 
-/// Returns the status of the body that REST APIs send for 500 and, more often, for 502.
+/// Returns 502 for the body that REST APIs send with 502 and, less often, with 500; `None` for
+/// other bodies.
 fn of_api(body: &str, host: Host) -> Option<u16> {
     let letters = body.chars().filter(|letter| !letter.is_whitespace());
     let is_internal = host == Host::ApiGateway

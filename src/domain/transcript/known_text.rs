@@ -1,7 +1,7 @@
-//! Lists the text bodies that proxies write for one status.
+//! Lists the text bodies that proxies and platforms write for one status only.
 
-/// Complete bodies that proxies write for one status, in the documentation or source code of Envoy,
-/// Traefik, ingress-nginx, API Gateway and Azure Functions.
+/// Complete bodies, each with its status. Envoy, Traefik, ingress-nginx, API Gateway, Azure
+/// Functions and Vercel write these bodies.
 const TEXTS: &[(&str, u16)] = &[
     ("no healthy upstream", 503),
     ("upstream request timeout", 504),
@@ -18,7 +18,8 @@ const TEXTS: &[(&str, u16)] = &[
     ("The deployment could not be found on Vercel.", 404),
 ];
 
-/// The starts of bodies in one line that proxies write for one status.
+/// The starts of bodies of one line, each with its status. Envoy and GKE Ingress write these
+/// bodies.
 const BEGINNINGS: &[(&str, u16)] = &[
     (
         "upstream connect error or disconnect/reset before headers",
@@ -27,7 +28,8 @@ const BEGINNINGS: &[(&str, u16)] = &[
     ("response 404 (backend NotFound)", 404),
 ];
 
-/// The status of Cloudflare's errors with four digits, from Cloudflare's list of 1xxx errors.
+/// Cloudflare's error codes with four digits, each with the status of the response, from
+/// Cloudflare's list of 1xxx errors.
 const CLOUDFLARE: &[(u16, u16)] = &[
     (1006, 403),
     (1007, 403),
@@ -54,7 +56,8 @@ pub(super) fn of_line(line: &str) -> Option<u16> {
     })
 }
 
-/// Returns the status of an error of Cloudflare; `None` for unknown codes.
+/// Returns the status of the response for an error code of Cloudflare; `None` for unknown codes. A
+/// code from 500 to 530 is itself the status.
 pub(super) fn of_cloudflare(code: u16) -> Option<u16> {
     if (500..=530).contains(&code) {
         return Some(code);

@@ -34,8 +34,8 @@ impl Reader {
     }
 
     /// Adds a failed attempt of nginx. Several attempts for one request are one result. The last of
-    /// them may have been followed by one that succeeded, which nginx does not log, so the status of
-    /// the response is then unknown.
+    /// them may have been followed by one that succeeded, which nginx does not log, so the status
+    /// of the response is then unknown.
     fn attempt(&mut self, attempt: Attempt, number: usize) {
         let mut exchange = attempt.exchange;
         exchange.line = number;

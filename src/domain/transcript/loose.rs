@@ -6,15 +6,16 @@ use super::response::RawResponse;
 use super::time::clocks::Clock;
 use super::time::trailer::{self, Trailer};
 
-/// Maximum number of lines behind the output of `-w`, such as a prompt or a sentence.
-const MAX_BEHIND: usize = 40;
+/// Maximum number of lines after the output of `-w`, such as a prompt or a sentence.
+const MAX_AFTER: usize = 40;
 
-/// The parts of the output of a command.
+/// The parts of the output of a command, in order.
 #[derive(Debug, PartialEq)]
 struct Output<'a> {
     body: &'a str,
     trailer: Trailer,
-    behind: &'a str,
+    /// The text after the values that `-w` printed.
+    after: &'a str,
 }
 
 impl Exchange {
@@ -36,7 +37,7 @@ impl Exchange {
         };
         let body = match (hides_body, prints_file) {
             (false, _) if format.is_some() => output.body.trim(),
-            (true, true) => output.behind.trim(),
+            (true, true) => output.after.trim(),
             _ => "",
         };
         let mut response = RawResponse::of_status(status, None);
@@ -46,12 +47,12 @@ impl Exchange {
     }
 }
 
-/// Splits the output of a command into the body, the values that `-w` printed, and the text behind
+/// Splits the output of a command into the body, the values that `-w` printed, and the text after
 /// these values.
 fn split<'a>(text: &'a str, format: Option<&str>) -> Output<'a> {
     let text = text.trim_end();
     let mut end = text.len();
-    for _ in 0..=MAX_BEHIND {
+    for _ in 0..=MAX_AFTER {
         let Some(format) = format else { break };
         if let Some((at, trailer)) = trailer::by_format(&text[..end], format)
             && trailer != Trailer::default()
@@ -59,7 +60,7 @@ fn split<'a>(text: &'a str, format: Option<&str>) -> Output<'a> {
             return Output {
                 body: &text[..at],
                 trailer,
-                behind: &text[end..],
+                after: &text[end..],
             };
         }
         let Some(at) = text[..end].rfind('\n') else {
@@ -71,7 +72,7 @@ fn split<'a>(text: &'a str, format: Option<&str>) -> Output<'a> {
     Output {
         body,
         trailer: trailer::labeled(text),
-        behind: "",
+        after: "",
     }
 }
 
@@ -110,8 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_printed_behind_the_status_is_the_body() {
+    fn a_file_that_is_printed_after_the_status_is_the_body() {
         let output = split("503\n{\"a\":1}", Some("%{http_code}\\n"));
-        assert_eq!(output.behind.trim(), "{\"a\":1}");
+        assert_eq!(output.after.trim(), "{\"a\":1}");
     }
 }

@@ -129,7 +129,8 @@ fn has_status(line: &str) -> bool {
     })
 }
 
-/// Returns whether a line is an error message, apart from the settings of timeouts in it.
+/// Returns whether a line is an error message. Settings of timeouts in the line, such as
+/// `timeout=5s`, do not count.
 fn is_error(line: &str) -> bool {
     let is_error = |line: &str| {
         let known = ERROR.as_ref().is_some_and(|error| error.is_match(line));

@@ -1,5 +1,5 @@
-//! Further forms of error messages: in the languages of .NET, in inline code, of Go before 1.14, and
-//! of Rust's `Debug` output.
+//! Recognizes further forms of error messages: .NET's in other languages than English, curl's
+//! without a prefix, Go's before 1.14, Rust's `Debug` output, and statuses in inline code.
 
 use std::sync::LazyLock;
 
@@ -9,8 +9,8 @@ use url::Url;
 use super::command;
 use super::pattern::pattern;
 
-/// Matches an error message in one of these forms. .NET's messages about a status and about a failed
-/// connection start with words for "remote server" in the language of Windows.
+/// Matches an error message in one of these forms. .NET's messages about a status and about a
+/// failed connection start with words for "remote server" in the language of Windows.
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?x)
@@ -30,19 +30,19 @@ static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// A form of a message that states a status.
 struct Form {
-    /// A text that every line in this form contains.
+    /// A text that every line in this form contains. Lines without the text are skipped quickly.
     sign: &'static str,
     expression: &'static str,
-    /// Whether the line must also be an error message by another sign.
+    /// Whether the form counts only if the line is an error message (see [`status`]).
     needs_error: bool,
     /// Whether the line may be a sentence about another request.
     is_weak: bool,
 }
 
-/// The words at the start of the reason phrases of errors.
+/// The first words of the reason phrases of error statuses, as alternatives of an expression.
 const REASON: &str = "Bad|Service|Gateway|Internal|Forbidden|Unauthorized|Not|Too|Request|Proxy";
 
-/// The forms. `REASON` stands for the words above.
+/// The forms. In an expression, `REASON` is replaced with the words of [`REASON`].
 const FORMS: &[Form] = &[
     // .NET: `… : (503) …`.
     Form {
@@ -138,8 +138,8 @@ pub(super) fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
     })
 }
 
-/// Expressions that match the host and the port in a message without a URL, each with whether the
-/// connection uses TLS, if the message shows it. A port of 443 always means TLS.
+/// Expressions that capture the host, the port and, for aiohttp, the TLS setting in a message
+/// without a URL.
 static ADDRESS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         // aiohttp.
@@ -154,14 +154,16 @@ static ADDRESS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Matches the parts of a URL in the `Debug` output of Rust's crate `url`.
+/// Captures the scheme, the host, the port and the path of a URL in the `Debug` output of Rust's
+/// crate `url`.
 static DEBUG_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"scheme: "(https?)".{0,200}?host: Some\((?:Domain\("([^"]+)"\)|Ipv4\(([\d.]+)\))\), port: (?:None|Some\((\d+)\)), path: "([^"]*)""#,
     )
 });
 
-/// Returns the URL of the request in a message that shows only its parts or its host.
+/// Returns the URL of the request in a message that shows the parts of the URL or only its host and
+/// port; `None` for other messages.
 pub(super) fn url(line: &str) -> Option<Url> {
     debug_url(line).or_else(|| {
         let found = ADDRESS.iter().find_map(|it| it.captures(line))?;

@@ -99,13 +99,13 @@ pub struct Transcript {
     pub status_stated: bool,
     /// Whether the failure is inferred from an incomplete line of a log.
     pub is_doubtful: bool,
-    /// Facts from the evidence in this program's own output or from the log of a proxy; empty for
-    /// other texts.
+    /// Facts that the text states: the evidence in this program's own output, the failure in the
+    /// log of a proxy, or the code on an error page. Empty for other texts.
     pub facts: Vec<(String, FactValue)>,
     /// The content of the request's line in a log of API Gateway; `None` for other texts.
     pub log: Option<LogFinding>,
-    /// Whether the status of the response is known. It is unknown if a log does not contain it, or if
-    /// a proxy logged several failed attempts for one request, because another attempt may have
+    /// Whether the status of the response is known. It is unknown if a log does not contain it, or
+    /// if a proxy logged several failed attempts for one request, because another attempt may have
     /// succeeded.
     pub status_known: bool,
 }

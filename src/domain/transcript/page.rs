@@ -24,7 +24,7 @@ pub(super) const MAX_PAGE: usize = 65_536;
 /// Number of bytes at the start of a line that are searched for the start of a page.
 const REACH: usize = 600;
 
-/// The starts of pages, in lower case. The first ones may also follow other text on a line.
+/// The starts of pages, in lower case. The first three may also follow other text on a line.
 const STARTS: [&str; 5] = [
     "<!doctype html",
     "<html",
@@ -48,8 +48,8 @@ impl Page {
         self.is_closed |= ENDS.iter().any(|end| lower.contains(end));
     }
 
-    /// Returns the page without the marks of inline code around it. Restores the line ends of a
-    /// page that a program printed as the literal of a string.
+    /// Returns the page up to its end tag, without the quotes or backticks around it. Restores the
+    /// line ends of a page that a program printed as a string literal.
     pub(super) fn body(&self) -> String {
         let lower = self.text.to_ascii_lowercase();
         let ends = ENDS

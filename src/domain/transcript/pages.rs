@@ -8,7 +8,8 @@ use super::known_body::{self, Host};
 use super::page::{MAX_PAGE, Page, leaves_page, start_of};
 use super::reader::Reader;
 
-/// Maximum number of lines between the message that names a status and the page of the response.
+/// Maximum distance in lines from a message that names a status to the first line of the page with
+/// the body of the response.
 const MAX_DISTANCE: usize = 8;
 
 impl Reader {
@@ -94,7 +95,8 @@ impl Reader {
         self.is_replayed = false;
     }
 
-    /// Returns whether the response of a message or of an object above may have its page here.
+    /// Returns whether a page that starts at line `number` may be the body of the current response,
+    /// of which a message or an object shows no body.
     fn awaits_page(&self, number: usize) -> bool {
         let current = &self.current;
         let has_room = current

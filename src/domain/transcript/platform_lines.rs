@@ -1,4 +1,5 @@
-//! Passes the lines of logs and of further clients to their parsers.
+//! Passes the lines of the logs of proxies and platforms, of error pages, and of further clients to
+//! their parsers.
 
 use super::access_log::{self, Logged};
 use super::collection::Origin;
@@ -12,8 +13,8 @@ use super::response::header_of;
 const MAX_LABEL: usize = 400;
 
 impl Reader {
-    /// Reads a line of a log of a proxy or platform, or of a client with a format of its own.
-    /// Returns whether the line was recognized.
+    /// Reads a line of a log of a proxy or platform, of an error page, or of a client with a format
+    /// of its own. Returns whether the line was recognized.
     pub(super) fn platform_line(&mut self, line: &str, number: usize) -> bool {
         self.logged_header(line)
             || self.access_line(line, number)
@@ -29,7 +30,7 @@ impl Reader {
             Some(Logged::Passed) => return true,
             Some(Logged::Failed(entry)) => *entry,
         };
-        // One process writes several lines about one request.
+        // Adjacent lines of one process are about one request.
         let process = entry.process.clone().map(|process| (process, number));
         let is_same = |(last, at): &(String, usize)| {
             let current = process.as_ref();
@@ -44,8 +45,8 @@ impl Reader {
         true
     }
 
-    /// Reads the second part of a line of an access log that was wrapped: the duration, and the name
-    /// of the upstream. Returns whether the line was recognized.
+    /// Reads the second part of a line of an access log that was wrapped: the duration, and the
+    /// name of the upstream. Returns whether the line was recognized.
     fn cut_access_line(&mut self, line: &str, number: usize) -> bool {
         let is_next = number == self.message_line + 1;
         let current = &mut self.current;
@@ -67,7 +68,7 @@ impl Reader {
         true
     }
 
-    /// Reads a response that a log shows as the literal of a string. Returns whether the line was
+    /// Reads a response that a log shows as a string literal. Returns whether the line was
     /// recognized.
     fn escaped_response(&mut self, line: &str, number: usize) -> bool {
         let Some((before, text)) = escaped::response(line) else {

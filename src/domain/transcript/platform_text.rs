@@ -1,7 +1,8 @@
 //! Reads the error pages of platforms as a browser shows them: without markup and without headers.
 //!
-//! Vercel, Cloudflare, Fastly, Varnish and Apache httpd state a code or a reason of their own on such a
-//! page. The code is added as a fact, because the rules test these codes.
+//! Vercel, Cloudflare, Fastly, Varnish and Apache httpd state a code or a reason of their own on
+//! such a page. The code, the front door or the author of the page is added as a fact, because the
+//! rules test these facts.
 
 use std::sync::LazyLock;
 
@@ -21,41 +22,45 @@ const MAX_LINE: usize = 400;
 /// Maximum length in bytes of the line with the status on Vercel's page.
 const MAX_HEADING: usize = 80;
 
-/// Maximum number of lines between the parts of one page.
+/// Maximum distance in lines between the parts of one page.
 const MAX_DISTANCE: usize = 12;
 
-/// Matches the line with the status on Vercel's page, such as `504: GATEWAY_TIMEOUT`.
+/// Matches the line with the status on Vercel's page, such as `504: GATEWAY_TIMEOUT`. Captures the
+/// status.
 static VERCEL_STATUS: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\W*([45]\d\d): \W*[A-Z]{3,}(?:_[A-Z]+)*\W*$"));
 
-/// Matches the line with the code on Vercel's page.
+/// Matches the line with the error code on Vercel's page. Captures the code.
 static VERCEL_CODE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\W*(?:Error )?Code: \W*([A-Z]+(?:_[A-Z]+)+)\W*$"));
 
-/// Matches a failed request in Vercel's log.
+/// Matches a failed request in Vercel's log. Captures the method, the path, the error code and the
+/// status.
 static VERCEL_LOG: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"(?:\[([A-Z]+)\] (/\S*) )?reason=([A-Z]+(?:_[A-Z]+)+), status=([45]\d\d)\b")
 });
 
-/// Matches a code of Vercel that is followed by the id of the request, in the text of a message.
+/// Matches an error code of Vercel that is followed by the id of the request, in a message.
+/// Captures the code.
 static VERCEL_MESSAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"(?:\\[nr]|\b)([A-Z]+(?:_[A-Z]+)+)(?:\\[nr]|\s){1,6}[a-z]{3}\d::[A-Za-z0-9:-]{4,}")
 });
 
-/// Matches the heading of Cloudflare's page, with or without the id of the request.
+/// Matches the heading of Cloudflare's page, with or without the id of the request. Captures the
+/// error code.
 static CLOUDFLARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^\W*(?:.{0,60}\s)?Error (?:code:? )?(1\d\d\d|52\d|530)\b(.{0,200}Ray ID.*|\W*)$")
 });
 
-/// Matches a code of Cloudflare in a sentence about Cloudflare.
+/// Captures an error code of Cloudflare in a sentence about Cloudflare.
 static CLOUDFLARE_SENTENCE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\bcloudflare\b.{0,60}\berror:?\s(?:code:?\s)?(1\d\d\d)\b"));
 
-/// Matches the heading of Varnish's page, with the reason.
+/// Matches the heading of a page of Varnish or Fastly. Captures the status and the reason.
 static VARNISH: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\W*Error ([45]\d\d) ([A-Za-z][a-z A-Z]{3,60}?)\W*$"));
 
-/// Matches the reason on Apache's page.
+/// Captures the reason on Apache's page.
 static APACHE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"^\W*Reason: \W*((?:Error reading from remote server|DNS lookup failure for|Error during SSL Handshake with remote server).{0,200})$",
@@ -200,7 +205,9 @@ impl Reader {
         true
     }
 
-    /// Takes the heading of the page above a line, if `part` returns a value for it.
+    /// Takes the last heading, and returns the heading and the value of `part` for it. Returns
+    /// `None` if there is no heading, if `part` returns `None`, or if the heading is too far above
+    /// line `number`.
     fn heading_above<T>(
         &mut self,
         number: usize,
@@ -211,7 +218,8 @@ impl Reader {
         (number <= heading.line + MAX_DISTANCE).then_some((heading, value))
     }
 
-    /// Adds the code of a platform that a line states to the response of a message.
+    /// Adds the error code of Vercel or Cloudflare that a line states, as a fact, if the response
+    /// is known from a message.
     pub(super) fn note_platform_error(&mut self, line: &str) {
         let current = &mut self.current;
         if current.source != Source::Message || !current.facts.is_empty() {
@@ -244,7 +252,7 @@ fn captures<'a>(
     expression.as_ref()?.captures(line)
 }
 
-/// Returns an exchange of which the text states the status.
+/// Returns the exchange of a response of which only the status is known.
 fn stated(status: u16, number: usize) -> Exchange {
     let mut response = RawResponse::of_status(status, None);
     response.is_cut = true;
@@ -257,8 +265,8 @@ fn stated(status: u16, number: usize) -> Exchange {
     }
 }
 
-/// Returns the exchange of a page that does not state the status of the response. Such a page counts
-/// only if the text has no other response.
+/// Returns the exchange of a page that does not state the status of the response. Such a page
+/// counts only if the text has no other response.
 fn inferred(heading: &Heading) -> Exchange {
     let mut exchange = stated(heading.status, heading.line);
     exchange.is_weak = true;

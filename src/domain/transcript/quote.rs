@@ -1,7 +1,7 @@
 //! Reads the lines that a mail program or Markdown marks as quoted with `>`.
 //!
-//! curl marks the headers that it sends with the same character. A line counts as quoted only if it
-//! is no request line and none of the usual headers of a request.
+//! curl marks the headers that it sends with the same character. A line therefore counts as quoted
+//! only if the text after `>` is neither a request line nor a usual header of a request.
 
 use super::exchange::Section;
 use super::reader::Reader;

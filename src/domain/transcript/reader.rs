@@ -62,13 +62,14 @@ pub(super) struct Reader {
     /// For each request of which nginx logged a failed attempt, the index of its transcript in
     /// `found`.
     pub(super) attempts: BTreeMap<String, usize>,
-    /// The part of such a test that the next lines show.
+    /// The part of a console test whose value is on the next lines.
     pub(super) awaited: Option<Awaited>,
-    /// The duration of such a test whose status has not been read yet.
+    /// The duration of a console test whose status has not been read yet.
     pub(super) latency: Option<Duration>,
-    /// The heading of a page that is shown as text.
+    /// The last heading of an error page whose text was copied from a browser.
     pub(super) heading: Option<Heading>,
-    /// The process that wrote the last line of a log, and the number of that line.
+    /// The process that wrote the last log line with a failed request, and the number of this line;
+    /// `None` if the line does not name the process.
     pub(super) process: Option<(String, usize)>,
     /// Whether the following lines are headers of the response that a log shows.
     pub(super) in_headers: bool,
@@ -76,11 +77,12 @@ pub(super) struct Reader {
     pub(super) awaits_body: bool,
     /// The time of day in the prefix of the current line, in seconds since midnight.
     pub(super) stamp: Option<f64>,
-    /// An error message that is being joined.
+    /// An error message whose lines are being joined.
     pub(super) wrapped: Option<Wrapped>,
     /// A page that is being collected outside of a response.
     pub(super) page: Option<Page>,
-    /// Whether the lines of a page that was not recognized are being read.
+    /// Whether the lines of a page that was not recognized, or the text before a page on its line,
+    /// are being read. Then no page starts.
     pub(super) is_replayed: bool,
     /// Bodies without a command, each with the number of its line.
     pub(super) bodies: Vec<(String, usize)>,
@@ -90,7 +92,8 @@ pub(super) struct Reader {
     pub(super) message_line: usize,
     /// The number of the line with the last message that states a fault.
     pub(super) fault_line: usize,
-    /// Whether the last line ends with words before a URL, so that the next line may start with it.
+    /// Whether the last line ends with words before a URL, so that the next line may start with the
+    /// URL.
     pub(super) awaits_url: bool,
     pub(super) found: Collection,
     pub(super) unused: Unused,

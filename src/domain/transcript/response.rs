@@ -24,7 +24,7 @@ pub(super) struct RawResponse {
     /// Whether a part of the response is missing: the source does not show it, or the body exceeds
     /// [`MAX_BODY`].
     pub(super) is_cut: bool,
-    /// Whether the status was inferred from the body.
+    /// Whether the status was inferred from the body or from the text of an error page.
     pub(super) is_inferred: bool,
     /// Number of lines of the body.
     lines: usize,
@@ -152,13 +152,14 @@ impl RawResponse {
         }
     }
 
-    /// Returns the value of the `content-length` header; `None` if the header is missing or invalid.
+    /// Returns the value of the `content-length` header; `None` if the header is missing or
+    /// invalid.
     pub(super) fn content_length(&self) -> Option<u64> {
         self.value("content-length")?.trim().parse().ok()
     }
 
-    /// Returns the announced length of the body as it is shown, in bytes; `None` if it is unknown or
-    /// the body was compressed.
+    /// Returns the announced length of the body as it is shown, in bytes; `None` if it is unknown
+    /// or the body was compressed.
     pub(super) fn announced_length(&self) -> Option<usize> {
         let is_plain = self
             .value("content-encoding")

@@ -28,8 +28,8 @@ impl Reader {
         }
     }
 
-    /// Ends the current exchange if it has a response or reports a failure. A command without output
-    /// is kept, because its output may follow.
+    /// Ends the current exchange if it has a response or reports a failure. A command without
+    /// output is kept, because its output may follow.
     pub(super) fn end_exchange(&mut self) {
         if self.current.is_answered() || !self.current.reasons.is_empty() {
             self.next(Exchange::default());

@@ -88,7 +88,7 @@ impl Exchange {
             .unwrap_or("GET")
     }
 
-    /// Turns an error response of a proxy to `CONNECT` into a fault, because the target was not
+    /// Turns an error response of a proxy to `CONNECT` into a fault, because the endpoint was not
     /// reached. Keeps the response if it names a failure behind the proxy.
     fn judge_proxy(&mut self) {
         let Some(response) = &self.response else {
@@ -203,9 +203,9 @@ impl FoundFault {
     }
 }
 
-/// The starts of the errors of Squid (`X-Squid-Error`) about the connection to the endpoint that a
-/// rule knows. The numbers of system errors are those of a refused connection and of a timeout, on
-/// Linux and on BSD.
+/// The starts of the errors of Squid (`X-Squid-Error`) about the connection to the endpoint for
+/// which there is a rule. The numbers of system errors are those of a refused connection and of a
+/// timeout, on Linux and on BSD.
 const SQUID_UPSTREAM: [&str; 10] = [
     "ERR_CONNECT_FAIL 111",
     "ERR_CONNECT_FAIL 61",
@@ -270,7 +270,8 @@ fn date_of(response: &Response) -> Option<Timestamp> {
     Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
 }
 
-/// Returns the time that Go states in an error about the dates of a certificate.
+/// Returns the current time that Go states in an error about the validity period of a certificate;
+/// `None` for other messages.
 fn stated_time(message: &str) -> Option<Timestamp> {
     let (_, rest) = message.split_once("current time ")?;
     rest.split([' ', ',', '"']).next()?.parse().ok()

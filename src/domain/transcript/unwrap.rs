@@ -1,4 +1,4 @@
-//! Passes the error messages that were wrapped to the parsers, each joined to one line.
+//! Joins the lines of each wrapped error message, and passes the joined line to the parsers.
 
 use super::exchange::Section;
 use super::reader::Reader;

@@ -1,5 +1,5 @@
-//! Recognizes that a client tried to connect to another address than that of the URL, such as the
-//! proxy of its environment.
+//! Recognizes that a client tried to connect to another address than that of the URL, such as a
+//! proxy from an environment variable.
 
 use std::sync::LazyLock;
 
@@ -12,8 +12,8 @@ use crate::model::observation::{FaultKind, Phase};
 /// Ports on which proxies usually listen.
 const PROXY_PORTS: [u16; 7] = [1080, 3128, 8080, 8118, 8123, 8888, 9050];
 
-/// Matches the address and the port of a failed connection in the messages of Node. Go names the
-/// proxy in its message.
+/// Captures the address and the port of a failed connection in an error message of Node.js.
+/// Messages of Go are not needed, because they state that the address is that of a proxy.
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"\b(?:ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)\s\[?((?:\d{1,3}\.){3}\d{1,3}|[0-9a-f:]{2,40})\]?:(\d{1,5})\b",
@@ -22,7 +22,7 @@ static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 impl Exchange {
     /// Marks the fault of a connection as inferred if the message names another port or another
-    /// address than the URL. If the port is one of proxies, the proxy of the client failed.
+    /// address than the URL. If the port is one of [`PROXY_PORTS`], the fault is that of a proxy.
     pub(super) fn doubt_address(&mut self) {
         let Some((host, port)) = self.failed_address() else {
             return;
@@ -43,7 +43,8 @@ impl Exchange {
         }
     }
 
-    /// Returns the address and the port of a failed connection in the message of the fault.
+    /// Returns the address and the port of the failed connection that the message of the fault
+    /// names; `None` if there is none.
     fn failed_address(&self) -> Option<(String, u16)> {
         let fault = self.fault.as_ref()?;
         let is_message = self.source == Source::Message && fault.found.phase == Phase::Connect;

@@ -13,17 +13,20 @@ const MAX_MESSAGE: usize = 3_000;
 /// The range of the length in bytes of a line that a mail program wrapped.
 const WRAPPED: std::ops::RangeInclusive<usize> = 36..=110;
 
-/// A message whose brackets are not closed yet.
+/// A message whose lines are being joined, because a bracket is open or a line is missing.
 #[derive(Clone, Debug)]
 pub(super) struct Wrapped {
     /// The lines, each with its number and its time of day.
     pub(super) lines: Vec<(String, usize, Option<f64>)>,
+    /// The length of all lines in bytes.
     length: usize,
+    /// The number of opened brackets minus the number of closed brackets.
     open: i32,
 }
 
 impl Wrapped {
-    /// Starts a message at a line; `None` if the line is no message or all its brackets are closed.
+    /// Starts a message at a line; `None` if the line is not a wrapped error message, states a
+    /// status, or closes all its brackets.
     pub(super) fn start(line: &str, number: usize, stamp: Option<f64>) -> Option<Self> {
         let ends_open = line.ends_with(['(', '{', '[']);
         let may_be = WRAPPED.contains(&line.len()) || ends_open && line.len() < *WRAPPED.end();
@@ -60,8 +63,8 @@ impl Wrapped {
         self.open <= 0
     }
 
-    /// Returns whether the lines are one message: all brackets are closed, or all lines but the last
-    /// are as long as those that a mail program wraps.
+    /// Returns whether the lines are one message: all brackets are closed, or there are at least
+    /// three lines and all but the last have a length in [`WRAPPED`].
     pub(super) fn is_one(&self) -> bool {
         let all_but_last = self.lines.len().saturating_sub(1);
         let mut wrapped = self.lines.iter().take(all_but_last);

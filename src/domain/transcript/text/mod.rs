@@ -82,7 +82,7 @@ impl Cleaner {
         let is_fence = is_fence(rest) || is_fence(&plain) || html::is_closing(rest);
         // Some chat programs put code on the same line, directly after the opening fence.
         let rest = if is_fence {
-            code_behind_fence(rest)
+            code_after_fence(rest)
         } else {
             without_closing_fence(rest)
         };
@@ -127,7 +127,7 @@ fn without_stream_id(line: &str) -> &str {
 }
 
 /// Returns the code on the line of a fence; empty if the line has at most the name of a language.
-fn code_behind_fence(line: &str) -> &str {
+fn code_after_fence(line: &str) -> &str {
     // A list marker may precede the fence.
     let marks = ["```", "~~~"].iter().filter_map(|mark| line.find(mark));
     let fence = &line[marks.min().unwrap_or(0)..];
