@@ -141,7 +141,7 @@ impl GatewayMade {
         }
     }
 
-    /// Returns whether the integration behind `door`, an AWS API, generated the response. An unknown
+    /// Returns whether `door` is an AWS API and its integration generated the response. An unknown
     /// header next to the error type of a REST API does not show this, because a customized gateway
     /// response may have any header.
     #[must_use]
