@@ -215,7 +215,8 @@ fn google(page: &str, status: u16) -> Option<FrontDoor> {
     (is_of_cloud || is_of_google).then_some(FrontDoor::GoogleCloud)
 }
 
-/// Returns the front door whose entry in [`PARTS`] the page contains; `None` if there is none.
+/// Returns the front door of the first part in [`PARTS`] that the page contains; `None` if it
+/// contains none.
 fn by_part(page: &str) -> Option<FrontDoor> {
     let mut parts = PARTS.iter();
     let known = parts.find(|(part, _)| page.contains(*part));

@@ -14,7 +14,8 @@ pub(super) struct Origin {
     pub(super) has_command: bool,
     /// Whether the transcript was read from an error message of a program.
     pub(super) is_message: bool,
-    /// Whether the request was made by wget, which tries a failed request again.
+    /// Whether wget made the request. wget may try a failed request again, so the same fault may
+    /// occur twice.
     pub(super) is_try: bool,
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Exchange {
     pub(super) is_status_unknown: bool,
     /// The content of the request's line in a log of API Gateway.
     pub(super) log: Option<LogFinding>,
-    /// Whether the text of the exchange may be something else than a response, such as a heading.
+    /// Whether the text of the exchange may be something other than a response, such as a heading.
     /// Such an exchange counts only if the text contains no other.
     pub(super) is_weak: bool,
     /// The time of day at which wget started, in seconds since midnight.

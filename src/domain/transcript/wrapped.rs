@@ -13,7 +13,8 @@ const MAX_MESSAGE: usize = 3_000;
 /// The range of the length in bytes of a line that a mail program wrapped.
 const WRAPPED: std::ops::RangeInclusive<usize> = 36..=110;
 
-/// A message whose lines are being joined, because a bracket is open or a line is missing.
+/// A message whose lines are being joined, because a bracket is open or the last line ends with `:`
+/// or `,`.
 #[derive(Clone, Debug)]
 pub(super) struct Wrapped {
     /// The lines, each with its number and its time of day.
