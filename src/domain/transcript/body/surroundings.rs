@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::domain::transcript::known_text;
+use super::known_text;
 
 /// Number of bytes after the headers that are searched for the start of the body.
 const REACH: usize = 2_000;

@@ -4,18 +4,21 @@
 //! The parsers of the transcript formats, such as `wget`, interpret the cleaned lines.
 
 mod anchor;
+pub mod decode;
 mod escapes;
+pub(super) mod glued;
 mod html;
 mod logcat;
 mod prefix;
+pub(super) mod string_literal;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 pub(super) use self::anchor::is_information;
 use self::prefix::Prefix;
-use super::json_doc;
 use super::time::meter;
+use crate::domain::transcript::documents::json_doc;
 
 /// Cleans the lines of one text. The lines must be passed in order, because the prefix of a line is
 /// learned from earlier lines.

@@ -1,0 +1,56 @@
+//! Distinguishes the error messages of one failure from those of another failure, if neither a
+//! request nor a time separates them. One request cannot fail in two ways.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::Reader;
+use crate::domain::transcript::clients::message::Message;
+use crate::domain::transcript::exchange::Source;
+use crate::domain::transcript::fault::{self, Progress};
+use crate::domain::transcript::pattern::pattern;
+use crate::model::observation::{FaultKind, Phase};
+
+/// Matches an exception at the start of a line.
+static EXCEPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r#"^(?:Uncaught |Exception in thread "[^"]{0,80}" )?[\w.$]*(?:Error|Exception): \S"#)
+});
+
+impl Reader {
+    /// Returns whether an error message is about another failure than the current exchange.
+    pub(super) fn is_other_failure(&self, message: &Message, line: &str, number: usize) -> bool {
+        let current = &self.current;
+        let Some(fault) = &current.fault else {
+            return false;
+        };
+        let is_cause = line.starts_with([' ', '\t'])
+            || line.contains("Caused by")
+            || line.contains("nested exception");
+        let known = fault.found;
+        if current.source != Source::Message || is_cause || !known.is_stated || known.is_vague {
+            return false;
+        }
+        if message.status.is_some() {
+            return is_before_response(known.phase, known.kind);
+        }
+        let is_exception = |line: &str| EXCEPTION.as_ref().is_some_and(|it| it.is_match(line));
+        let is_next = number == self.fault_line + 1;
+        if !is_next || !is_exception(line) || !is_exception(&fault.message) {
+            return false;
+        }
+        let found = fault::of_message(line, &Progress::default());
+        found.is_some_and(|found| found.is_stated && !found.is_vague && found.kind != known.kind)
+    }
+}
+
+/// Returns whether a fault ends a request before a response is possible. A proxy and a client may
+/// report a timeout and a status for one request.
+fn is_before_response(phase: Phase, kind: FaultKind) -> bool {
+    let is_early = matches!(phase, Phase::Resolve | Phase::Connect | Phase::Tls);
+    is_early
+        && !matches!(
+            kind,
+            FaultKind::Proxy | FaultKind::Timeout | FaultKind::Local
+        )
+}
