@@ -7,7 +7,7 @@ use regex::Regex;
 use url::Url;
 
 use crate::domain::transcript::command;
-use crate::domain::transcript::pattern::pattern;
+use crate::domain::transcript::pattern::{HOST_NAME, pattern};
 
 /// Matches an error message in one of these forms. .NET's messages about a status and about a
 /// failed connection start with words for "remote server" in the language of Windows.
@@ -143,14 +143,14 @@ pub(super) fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
 static ADDRESS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         // aiohttp.
-        r"Cannot connect to host ([\w.-]+):(\d{1,5}) ssl:(\S+)",
+        r"Cannot connect to host (HOST):(\d{1,5}) ssl:(\S+)",
         // Apache HttpClient.
-        r"\b[Cc]onnect to (?:https?://)?([\w.-]+):(\d{1,5}) \[",
+        r"\b[Cc]onnect to (?:https?://)?(HOST):(\d{1,5}) \[",
         // .NET.
         r"\s\(([\w-]+(?:\.[\w-]+)+):(\d{1,5})\)\s*$",
     ]
     .iter()
-    .filter_map(|expression| pattern(expression))
+    .filter_map(|expression| pattern(&expression.replace("HOST", HOST_NAME)))
     .collect()
 });
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
 
-use crate::domain::transcript::pattern::{ascii_boundaries, pattern};
+use crate::domain::transcript::pattern::{ascii_words, pattern};
 
 /// Matches a setting such as `readTimeout: 60s`, `"connectTimeout": 5000,` or `TIMEOUT=30`.
 /// Captures the key.
@@ -61,7 +61,7 @@ static SOURCE: LazyLock<RegexSet> = LazyLock::new(|| {
         r"^[^()]*\w(?:Error|Exception|Timeout)\)\s?:\s",
     ];
     let all = anchored.chain(anywhere.map(str::to_owned));
-    let all = all.map(|expression| ascii_boundaries(&expression));
+    let all = all.map(|expression| ascii_words(&expression));
     RegexSet::new(all).unwrap_or_default()
 });
 

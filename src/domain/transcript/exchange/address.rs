@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Exchange;
 use crate::domain::transcript::command;
-use crate::domain::transcript::pattern::pattern;
+use crate::domain::transcript::pattern::{HOST_NAME, pattern};
 
 /// Maximum number of bytes of a message that are searched for a URL or host.
 const MAX_MESSAGE: usize = 1_000;
@@ -34,20 +34,20 @@ static REBUILT: LazyLock<Option<Regex>> =
 /// it, the port.
 static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
-        r"\bHost ([\w.-]+):(\d+) was resolved",
-        r"(?i)\bfailed to connect to ([\w.-]+) port (\d+)",
-        r"(?i)\bfailed connect to ([\w.-]+):(\d+)",
-        r"\bConnected to ([\w.-]+) \([^)]*\) port (\d+)",
-        r"(?i)\bcould(?: not|n't) resolve host:? ?'?([\w.-]+)",
+        r"\bHost (HOST):(\d+) was resolved",
+        r"(?i:\bfailed to connect to )(HOST)(?i: port )(\d+)",
+        r"(?i:\bfailed connect to )(HOST):(\d+)",
+        r"\bConnected to (HOST) \([^)]*\) port (\d+)",
+        r"(?i:\bcould(?: not|n't) resolve host):? ?'?(HOST)",
     ]
     .iter()
-    .filter_map(|expression| pattern(expression))
+    .filter_map(|expression| pattern(&expression.replace("HOST", HOST_NAME)))
     .collect()
 });
 
 /// Matches an error about the certificate. The group is the host.
 static CERTIFICATE_HOST: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"(?i)\b(?:target|requested) host ?name '([\w.-]+)'"));
+    LazyLock::new(|| pattern(r"(?i)\b(?:target|requested) host ?name '([^'\s]+)'"));
 
 impl Exchange {
     /// Records the URL or host that a message of curl names, and whether curl uses a proxy.
