@@ -11,7 +11,7 @@ use std::io::Read;
 use super::rules::RulesArgs;
 use super::{Exit, Terminal, candidate_shares, print};
 use crate::domain::diagnosis::{Diagnosis, Verdict};
-use crate::domain::transcript::decode::decode;
+use crate::domain::transcript::text::decode::decode;
 use crate::domain::transcript::{self, Reading, Transcript, Unused, judge};
 use crate::io::json;
 use crate::model::printable::{printable, printable_json};

@@ -34,7 +34,7 @@ const SERDE_FILES: [(&str, &str); 8] = [
     ("serde_json", "src/domain/expectation"),
     ("serde_json", "src/domain/diagnosis/gather"),
     ("serde_json", "src/domain/diagnosis/aws/log_line"),
-    ("serde_json", "src/domain/transcript/json_doc/"),
+    ("serde_json", "src/domain/transcript/documents/json_doc/"),
     ("serde_json_path", "src/model/target"),
     ("serde_json_path", "src/domain/expectation"),
 ];

@@ -38,7 +38,8 @@ const REST_API: (u16, &[u8]) = (403, br#"{"message":"Missing Authentication Toke
 /// The value of `x-amzn-errortype` in a REST API's response to an unknown resource.
 const REST_API_ERROR: &str = "MissingAuthenticationTokenException";
 
-/// Names of the headers in an HTTP API's own responses (captured), and of hop-by-hop headers.
+/// Names of the headers in captured responses that an HTTP API itself generated, and of hop-by-hop
+/// headers.
 const HTTP_API_HEADERS: &[&str] = &[
     "date",
     "content-type",
@@ -48,7 +49,8 @@ const HTTP_API_HEADERS: &[&str] = &[
     "keep-alive",
 ];
 
-/// Names of the headers in a REST API's own responses (captured), and of hop-by-hop headers.
+/// Names of the headers in captured responses that a REST API itself generated, and of hop-by-hop
+/// headers.
 const REST_API_HEADERS: &[&str] = &[
     "date",
     "content-type",

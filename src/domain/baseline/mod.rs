@@ -48,7 +48,7 @@ pub struct BaselineSnapshot {
     /// The time when the newest healthy response was received; `None` if there is none.
     pub newest: Option<Timestamp>,
     /// For each control request, the oldest first: the time when its result was recorded, and its
-    /// response time if the response counts for the floor.
+    /// response time if the response counts for the floor (the response time without the function).
     pub controls: Vec<(Timestamp, Option<Duration>)>,
     /// The time when something other than the gateway last responded on the control path; `None` if
     /// never.
@@ -148,7 +148,7 @@ impl Baseline {
     ///
     /// `incident_open_since` is the time when the current incident opened; without an incident, no
     /// control request is needed. `failing` is whether the newest probe failed with a response;
-    /// without a response, there is no response time to compare with a floor.
+    /// without a response, there is no response time to compare with the floor.
     #[must_use]
     pub fn next_control_request(
         &self,

@@ -118,7 +118,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "front_door": Word(FRONT_DOORS), default "unknown" =>
         "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
-        "whether the gateway generated the response: `yes` if the body is one of its known error bodies and, for an AWS API, all headers are from the gateway or a CDN; `no` if the front door is unknown, or if it is an AWS API and a header may be from the service behind it; else `unclear`, such as for the known body of an HTTP API with an unknown header";
+        "whether the front door itself generated the response: `yes` if the body is a known error body of this front door and, for an AWS API, no header is unknown; `no` if the front door is unknown, or if an AWS API returned a header that is unknown or from the integration; otherwise `unclear`, also for a known error body of an HTTP API with an unknown header";
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>

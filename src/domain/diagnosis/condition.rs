@@ -60,7 +60,7 @@ impl Condition {
         }
         match (&self.test, &other.test) {
             (Test::Present(given), Test::Present(wanted)) => given == wanted,
-            // All other tests hold only for a known fact.
+            // Every other test requires a known fact, so it implies `Present(true)`.
             (_, Test::Present(wanted)) => *wanted,
             (Test::OneOf(values), _) => values.iter().all(|value| {
                 let mut facts = Facts::default();

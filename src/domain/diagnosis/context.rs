@@ -1,9 +1,9 @@
 //! Defines the input of a diagnosis besides the target and the observation.
 //!
-//! The context is plain data: the current time, a measured floor, the response times of the healthy
-//! target, a time limit learned from the target's failures, and the evidence from AWS. `None` means
-//! unknown. Facts that need an unknown value stay absent, except that an unknown floor is estimated
-//! if possible.
+//! The context is plain data: the current time, a measured floor (the response time without the
+//! function), the response times of the healthy target, a time limit learned from the target's
+//! failures, and the evidence from AWS. `None` means unknown. Facts that need an unknown value stay
+//! absent, except that an unknown floor is estimated if possible.
 
 use std::sync::Arc;
 use std::time::Duration;

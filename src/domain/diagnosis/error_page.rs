@@ -102,7 +102,7 @@ const PARTS: &[(&str, FrontDoor)] = &[
         "<title>Attention Required! | Cloudflare</title>",
         FrontDoor::Cloudflare,
     ),
-    // A part of httpd's page, also without the document type.
+    // A sentence on httpd's page, in case the document type is missing.
     (
         "The proxy server could not handle the request",
         FrontDoor::Apache,
@@ -202,8 +202,8 @@ fn apache(page: &str, status: u16) -> Option<FrontDoor> {
     is_of_status.then_some(FrontDoor::Apache)
 }
 
-/// Returns Varnish if the text is a page of Varnish, or of Fastly, whose pages have the same last
-/// line and its own number (`Error 54113`) instead of the number of the request.
+/// Returns Varnish if the text is a page of Varnish or of Fastly. A page of Fastly has the same
+/// last line, and an error number (`Error 54113`) instead of the transaction id (`XID`).
 fn varnish(page: &str) -> Option<FrontDoor> {
     let is_varnish = page.contains("<h3>Guru Meditation:</h3>") && page.contains("XID: ");
     let is_fastly = page.contains("<h3>Error ") && page.contains("<p>Varnish cache server</p>");
@@ -220,7 +220,8 @@ fn google(page: &str, status: u16) -> Option<FrontDoor> {
     (is_of_cloud || is_of_google).then_some(FrontDoor::GoogleCloud)
 }
 
-/// Returns the front door that writes a part of the page.
+/// Returns the front door of the first part in [`PARTS`] that the page contains; `None` if it
+/// contains none.
 fn by_part(page: &str) -> Option<FrontDoor> {
     let mut parts = PARTS.iter();
     let known = parts.find(|(part, _)| page.contains(*part));

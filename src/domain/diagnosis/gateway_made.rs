@@ -84,15 +84,16 @@ const FUNCTION_URL_BODIES: &[(u16, &str)] = &[
     (502, "Internal Server Error"),
 ];
 
-/// The text before and after the reason in a function URL's throttle response (captured).
+/// The text before and after the reason in a function URL's throttle response (from captured
+/// responses).
 const THROTTLE: (&str, &str) = (
     r#"{"Reason":""#,
     r#"","Type":"User","message":"Rate Exceeded."}"#,
 );
 
 /// The text before, between, and after the two occurrences of status and reason in a load
-/// balancer's error page (captured for 502 and 503), without the final line break. Line breaks are
-/// LF, as in the output of `body_text`.
+/// balancer's error page (from captured responses with the statuses 502 and 503), without the final
+/// line break. Line breaks are LF, as in the output of `body_text`.
 const LOAD_BALANCER_PAGE: [&str; 3] = [
     "<html>\n<head><title>",
     "</title></head>\n<body>\n<center><h1>",
@@ -140,7 +141,7 @@ impl GatewayMade {
         }
     }
 
-    /// Returns whether the integration behind `door`, an AWS API, generated the response. An unknown
+    /// Returns whether `door` is an AWS API and its integration generated the response. An unknown
     /// header next to the error type of a REST API does not show this, because a customized gateway
     /// response may have any header.
     #[must_use]

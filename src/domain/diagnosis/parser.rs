@@ -37,7 +37,8 @@ pub fn parse(file: &str, text: &str) -> Result<ParsedFile, Vec<RuleProblem>> {
 /// The parser of one file, with the problems found so far.
 struct Parser<'a> {
     file: &'a str,
-    text: &'a str,
+    /// The positions of the line ends.
+    line_ends: Vec<usize>,
     problems: Vec<RuleProblem>,
 }
 
@@ -64,7 +65,7 @@ impl<'a> Parser<'a> {
     fn parse(file: &'a str, text: &'a str) -> Result<ParsedFile, Vec<RuleProblem>> {
         let mut parser = Self {
             file,
-            text,
+            line_ends: text.match_indices('\n').map(|(at, _)| at).collect(),
             problems: Vec::new(),
         };
         let parsed = match DeTable::parse(text) {
@@ -90,8 +91,7 @@ impl<'a> Parser<'a> {
     }
 
     fn line(&self, at: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(at);
-        before.filter(|byte| **byte == b'\n').count() + 1
+        self.line_ends.partition_point(|end| *end < at) + 1
     }
 
     fn document(&mut self, document: &DeTable<'_>) -> ParsedFile {

@@ -99,7 +99,8 @@ impl FrontDoor {
 
     /// Recognizes only API Gateway, CloudFront, function URLs and load balancers of AWS, which take
     /// precedence over other front doors; returns `Unknown` for any other. This is sufficient for
-    /// the baseline, which measures floors of AWS gateways only.
+    /// the baseline, which measures the response time without the function (the floor) for AWS
+    /// gateways only.
     #[must_use]
     pub fn of_aws(response: &Response, host: &str) -> Self {
         let has = |name: &str| response.header(name).is_some();

@@ -103,8 +103,8 @@ pub(super) const STATUS: &str = "{status}";
 const WITHOUT_HEADERS: &[&str] = &["phase", "unmet", "status", "reason", "method"];
 
 impl Rule {
-    /// Returns whether the rule tests only the presence and the values of headers, and facts that do
-    /// not depend on headers. Such a rule also holds if further headers of the response are not
+    /// Returns whether the rule tests only the presence and the values of headers, and facts that
+    /// do not depend on headers. Such a rule also holds if further headers of the response are not
     /// known.
     #[must_use]
     pub fn is_stated_by_headers(&self) -> bool {

@@ -71,7 +71,8 @@ impl Facts {
         }
     }
 
-    /// Adds the floor, the excess over it, and whether the function probably ran.
+    /// Adds the floor (the response time without the function), the excess of `time` over the
+    /// floor, and whether the function probably ran.
     fn add_floor(
         &mut self,
         target: &Target,

@@ -1,70 +1,27 @@
 //! Reads observations from text that people paste: output of HTTP clients, logs and dumps of
 //! objects.
 //!
-//! `decode` converts bytes to text, and `text` removes everything that does not belong to a
-//! transcript. `reader` passes each line to the parser of its format: curl (`command`, `trace`,
-//! `fault`), wget, error messages (`message`), dumps of objects (`object`) or JSON (`json_doc`).
-//! `exchange` collects the lines about one request, `settle` turns them into a transcript, and
-//! `judge` diagnoses the transcripts. Reading cannot fail: unrecognized lines are skipped. Time and
-//! memory are linear in the size of the text.
+//! `text` converts bytes to text and removes everything that does not belong to a transcript.
+//! `reader` passes each line to the parser of its format: `command`, `clients`, `logs`, `documents`
+//! (JSON and dumps of objects) or `pages` (bodies without headers). `fault`, `time`, `status` and
+//! `body` parse the parts that several formats contain. `exchange` collects the lines about one
+//! request and turns them into a transcript, and `judge` diagnoses the transcripts. Reading cannot
+//! fail: unrecognized lines are skipped. Time and memory are linear in the size of the text.
 
-mod access_log;
-mod address;
 mod body;
 mod clients;
-mod cloudfront_text;
-mod collection;
 mod command;
-mod commands;
-mod console;
-mod curl_lines;
-pub mod decode;
 mod documents;
-mod durations;
-mod entry;
-mod escaped;
 mod exchange;
-mod execution_log;
 mod fault;
-mod glued;
-mod heading;
-mod inferred;
-mod inline;
-mod json_doc;
 pub mod judge;
-mod known_body;
-mod known_text;
-mod load_test;
 mod logs;
-mod loose;
-mod message;
-mod message_forms;
-mod object;
-mod objects;
-mod okhttp;
-mod page;
 mod pages;
-mod paragraph;
 mod pattern;
-mod platform_lines;
-mod platform_text;
-mod proxy_log;
-mod quote;
 mod reader;
-mod response;
-mod results;
-mod separate;
-mod settle;
-mod source_code;
 mod status;
-mod text;
+pub mod text;
 mod time;
-mod trace;
-mod unwrap;
-mod via_proxy;
-mod wget;
-mod wget_words;
-mod wrapped;
 
 use url::Url;
 
@@ -103,13 +60,13 @@ pub struct Transcript {
     pub status_stated: bool,
     /// Whether the failure is inferred from an incomplete line of a log.
     pub is_doubtful: bool,
-    /// Facts from the evidence in this program's own output or from the log of a proxy; empty for
-    /// other texts.
+    /// Facts that the text states: the evidence in this program's own output, the failure in the
+    /// log of a proxy, or the code on an error page. Empty for other texts.
     pub facts: Vec<(String, FactValue)>,
     /// The content of the request's line in a log of API Gateway; `None` for other texts.
     pub log: Option<LogFinding>,
-    /// Whether the status of the response is known. It is unknown if a log does not contain it, or if
-    /// a proxy logged several failed attempts for one request, because another attempt may have
+    /// Whether the status of the response is known. It is unknown if a log does not contain it, or
+    /// if a proxy logged several failed attempts for one request, because another attempt may have
     /// succeeded.
     pub status_known: bool,
 }

@@ -87,8 +87,8 @@ enum ValueDocument {
 
 /// The JSON document of a baseline. `healthy` contains the response and connect times of up to 64
 /// healthy responses. `controls` contains, for each control request, the timestamp of the result
-/// and the response time if it counts for the floor. Durations are integers in microseconds, which
-/// keeps the document short.
+/// and the response time if it counts for the floor (the response time without the function).
+/// Durations are integers in microseconds, which keeps the document short.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use probecause::domain::transcript;
-use probecause::domain::transcript::decode::decode;
+use probecause::domain::transcript::text::decode::decode;
 
 use super::{folder, summary};
 

@@ -58,7 +58,7 @@ fn public_pastes_are_read_rightly() {
 fn reading(file: &str) -> String {
     use probecause::domain::transcript;
     let bytes = std::fs::read(folder("field").join(file)).unwrap();
-    let found = transcript::read(&transcript::decode::decode(&bytes)).transcripts;
+    let found = transcript::read(&transcript::text::decode::decode(&bytes)).transcripts;
     let answers = found.iter().map(|one| {
         let response = one.observation.response.as_ref();
         let shown = response.map_or_else(String::new, |response| {

@@ -197,6 +197,6 @@ proptest! {
 
     #[test]
     fn any_bytes_are_decoded_and_read(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-        let _ = transcript::read(&transcript::decode::decode(&bytes));
+        let _ = transcript::read(&transcript::text::decode::decode(&bytes));
     }
 }

@@ -68,7 +68,8 @@ impl Facts {
         self.set_known("log.invoked", self.log_invoked(log));
         if let Some(latency) = log.integration_latency {
             self.set_number("log.integration_latency", latency.as_secs_f64());
-            // If the API waited up to its limit and got no status, the API timed out.
+            // If the integration latency matches the integration timeout and the log has no
+            // integration status, the API timed out.
             let waited = limits.integration.map(|limit| {
                 log.integration_status.is_none() && sums::matches_limit(limit, Some(latency))
             });

@@ -57,8 +57,8 @@ pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     Some((id.to_owned(), finding))
 }
 
-/// Returns whether a JSON object has a field that only the access log of an API has, by its whole
-/// name. Logs of applications may have members such as `integration` or `responseType`.
+/// Returns whether a JSON object has a field that only the access log of an API has. The whole name
+/// must match, because logs of applications may have members such as `integration`.
 #[must_use]
 pub fn is_of_gateway(text: &str) -> bool {
     Fields::read(text).is_some_and(|fields| fields.logged(ONLY_GATEWAY).is_some())
@@ -150,7 +150,7 @@ const RESPONSE_TYPE: &[&str] = &[
 /// Names of the field with AWS's description of an authorizer error.
 const AUTHORIZER_ERROR: &[&str] = &["authorizer.error", "authorizererror", "authorize.error"];
 
-/// Names of fields that only the access log of an API has.
+/// Names of fields that only the access log of an API has, in lowercase.
 const ONLY_GATEWAY: &[&str] = &[
     "integrationstatus",
     "integration.integrationstatus",

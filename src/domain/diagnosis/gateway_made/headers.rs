@@ -52,7 +52,7 @@ const SECURITY_HEADERS: &[&str] = &[
     "x-xss-protection",
 ];
 
-/// Headers that are often added to the customized responses of a REST API.
+/// Headers that owners of a REST API often add to its gateway responses.
 const CUSTOMARY_HEADERS: &[&str] = &[
     "cache-control",
     "expires",
@@ -102,7 +102,7 @@ impl Origin {
             return Self::Integration;
         }
         let secured = door == FrontDoor::RestApi || is_behind_cdn(response);
-        // Without the API's error type, the integration responded.
+        // Only a response with the error type can be a customized gateway response.
         let customized = door == FrontDoor::RestApi && response.header(ERROR_TYPE).is_some();
         let mut headers = response.headers.iter();
         if headers.all(|(name, value)| {

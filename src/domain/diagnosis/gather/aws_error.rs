@@ -3,7 +3,7 @@
 //! The services use several formats: XML of the query protocol (STS, SQS and others), XML of EC2,
 //! and JSON with the member `__type`. The fact `aws_error` has the same value for all of them. The
 //! XML of S3 is left to the rules, because stores of other vendors use it too. A header with an
-//! error type is a fact of its own.
+//! error type, such as `x-amzn-errortype`, is a separate fact.
 
 use crate::domain::diagnosis::fact::Facts;
 

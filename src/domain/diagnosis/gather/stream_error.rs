@@ -122,7 +122,7 @@ const CODES: [Code; 14] = [
     ),
 ];
 
-/// Words of messages about an error that the client found or sent itself.
+/// Words of messages about an error that the client found or sent itself, in lowercase.
 const OF_CLIENT: &[&str] = &[
     "stream error detected",
     "connection error detected",
@@ -188,9 +188,9 @@ impl Facts {
     }
 }
 
-/// Returns the frame with which the server aborted the exchange, and the name of the error code. The
-/// frame is `None` if the message is not about a frame of the server, or may be about an error that
-/// the client found. The error code is `None` if the message contains no known code.
+/// Returns the frame with which the server aborted the exchange, and the name of the error code.
+/// The frame is `None` if the message is not about a frame of the server, or may be about an error
+/// that the client found. The error code is `None` if the message contains no known code.
 fn aborted(message: &str) -> (Option<&'static str>, Option<&'static str>) {
     let message = &message[..message.floor_char_boundary(MAX_MESSAGE)];
     let lower = message.to_ascii_lowercase();

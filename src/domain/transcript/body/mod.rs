@@ -6,6 +6,7 @@
 //! exact.
 
 pub(super) mod json_text;
+pub(super) mod known_text;
 mod surroundings;
 
 use self::surroundings::{later_start, whole_text, with_plain_quotes};

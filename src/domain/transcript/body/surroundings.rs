@@ -1,9 +1,9 @@
-//! Separates a body from the text around it: lines of a log before the body, sentences after it, and
-//! typographic quotes in it.
+//! Separates a body from the text around it: lines of a log before the body, and sentences after
+//! it. Also restores plain quotes in a JSON body.
 
 use std::borrow::Cow;
 
-use crate::domain::transcript::known_text;
+use super::known_text;
 
 /// Number of bytes after the headers that are searched for the start of the body.
 const REACH: usize = 2_000;
@@ -11,15 +11,17 @@ const REACH: usize = 2_000;
 /// The starts of bodies, in lower case.
 const STARTS: [&str; 5] = ["<!doctype", "<html", "<?xml", "{\"", "{\n"];
 
-/// Returns the byte offset of the first start of a body after other text; `None` if there is none.
+/// Returns the byte offset of the first start of a body after other text; `None` if the text
+/// contains no start of a body, or begins with one.
 pub(super) fn later_start(raw: &str) -> Option<usize> {
     let head = raw[..raw.floor_char_boundary(REACH)].to_ascii_lowercase();
     let starts = STARTS.iter().filter_map(|start| head.find(start));
     starts.min().filter(|at| *at > 0)
 }
 
-/// Returns the body in a text without an announced length, if the first line is a complete body of a
-/// proxy. A sentence of the author follows such a body. Returns other texts unchanged.
+/// Returns only the first line of a text if no length is announced and this line is a complete body
+/// that a proxy writes: the author of the text wrote the other lines. Returns other texts
+/// unchanged.
 pub(super) fn whole_text(raw: &str, length: Option<usize>) -> &str {
     let Some((first, _)) = raw.split_once('\n').filter(|_| length.is_none()) else {
         return raw;
@@ -29,8 +31,8 @@ pub(super) fn whole_text(raw: &str, length: Option<usize>) -> &str {
     if is_whole { first } else { raw }
 }
 
-/// Returns a JSON text with plain quotes instead of the typographic quotes that a forum or a word
-/// processor makes of them. Returns other texts unchanged.
+/// Replaces the typographic quotes in a JSON text with plain quotes. Forums and word processors
+/// insert typographic quotes. Returns other texts unchanged.
 pub(super) fn with_plain_quotes(raw: &str) -> Cow<'_, str> {
     let is_json = raw.starts_with('{') && !raw.contains('"');
     if is_json && raw.contains(['\u{201c}', '\u{201d}']) {

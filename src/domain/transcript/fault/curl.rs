@@ -42,8 +42,8 @@ fn split(text: &str, end: char) -> Option<CurlError> {
     })
 }
 
-/// Returns a message without the quote or backtick that closes it in a sentence, and without the text
-/// after it.
+/// Returns the part of a message before an unpaired quote or backtick. A sentence that quotes the
+/// message continues after this mark.
 fn unquoted(message: &str) -> &str {
     let mut rest = message;
     for quote in ['"', '`'] {

@@ -169,15 +169,15 @@ fn is_in_url(before: &str) -> bool {
     word.contains("://") || word.contains('?') || word.starts_with('/')
 }
 
-/// Words before the pause of a client between two attempts. The pause is not the duration of the
-/// request.
+/// Parts of the words before the pause of a client between two attempts. This pause is not the
+/// duration of the request.
 const PAUSES: [&str; 7] = ["retr", "back", "sleep", "wait", "again", "interval", "next"];
 
-/// Maximum number of bytes between such a word and the pause.
+/// Number of bytes before a duration that are searched for a word of [`PAUSES`].
 const NEAR: usize = 40;
 
-/// Returns the duration at the end of a message: milliseconds, or seconds with a fraction, as Go and
-/// OkHttp print it.
+/// Returns the duration at the end of a message: milliseconds, or seconds or microseconds with a
+/// fraction, as Go and OkHttp print it. Returns `None` if there is none or it is a pause.
 fn time_at_end(message: &str) -> Option<Duration> {
     static END: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(r"(?:^|[\s(])(\d+(?:\.\d+)?ms|\d+\.\d+(?:s|\x{b5}s|\x{3bc}s))\)?[^\w]*$")

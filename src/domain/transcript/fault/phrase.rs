@@ -5,9 +5,9 @@
 
 use std::sync::LazyLock;
 
-use regex::{RegexSet, RegexSetBuilder};
+use regex::RegexSet;
 
-use crate::domain::transcript::pattern::ascii_boundaries;
+use crate::domain::transcript::pattern::ascii_words;
 use crate::model::observation::{FaultKind, Phase};
 
 /// What an error message states about a fault.
@@ -31,7 +31,8 @@ struct Phrases {
     says: Vec<Said>,
 }
 
-/// The list of phrases: regular expressions, grouped by the phase and the kind of the fault.
+/// The list of phrases: regular expressions in lower case, which is cheaper to compile than
+/// expressions that ignore case. They are grouped by the phase and the kind of the fault.
 const LIST: &str = include_str!("phrases.txt");
 
 /// Maximum length in bytes of the part of a message that is examined.
@@ -45,17 +46,14 @@ static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
         if let Some(head) = line.strip_prefix('[') {
             said = group(head.trim_end_matches(']'));
         } else if let Some(said) = said.filter(|_| !line.is_empty() && !line.starts_with('#')) {
-            expressions.push(ascii_boundaries(line));
+            expressions.push(ascii_words(line));
             says.push(Said {
                 rank: says.len(),
                 ..said
             });
         }
     }
-    let set = RegexSetBuilder::new(expressions)
-        .case_insensitive(true)
-        .build()
-        .unwrap_or_default();
+    let set = RegexSet::new(expressions).unwrap_or_default();
     Phrases { set, says }
 });
 
@@ -80,8 +78,8 @@ fn group(head: &str) -> Option<Said> {
 /// Returns what a message states about a fault, by the first phrase of the list that it contains.
 /// Returns `None` if the message contains no phrase of the list.
 pub(in crate::domain::transcript) fn said(message: &str) -> Option<Said> {
-    let message = &message[..message.floor_char_boundary(MAX_MESSAGE)];
-    let first = PHRASES.set.matches(message).iter().next()?;
+    let message = message[..message.floor_char_boundary(MAX_MESSAGE)].to_lowercase();
+    let first = PHRASES.set.matches(&message).iter().next()?;
     PHRASES.says.get(first).copied()
 }
 
@@ -96,6 +94,10 @@ mod tests {
             .filter(|line| !line.is_empty() && !line.starts_with(['#', '[']))
             .count();
         assert_eq!(PHRASES.set.len(), expected);
+        let phrases = LIST.lines().filter(|line| !line.starts_with(['#', '[']));
+        for phrase in phrases.map(|line| line.replace(r"\S", "")) {
+            assert_eq!(phrase, phrase.to_lowercase());
+        }
         for line in LIST.lines().filter_map(|line| line.strip_prefix('[')) {
             let head = line.trim_end_matches(']');
             assert!(group(head).is_some(), "{head}");

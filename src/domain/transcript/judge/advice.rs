@@ -76,7 +76,8 @@ pub(super) fn measure_time_first(transcript: &Transcript, diagnosis: &mut Diagno
     Arc::make_mut(verdict).next.insert(0, step.to_owned());
 }
 
-/// States that the status was inferred from the body, and how to see it.
+/// Adds a next step that states that the status was inferred from the body, and how to get the
+/// actual status.
 pub(super) fn state_missing_status(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     let Some(verdict) = &mut diagnosis.verdict else {
         return;

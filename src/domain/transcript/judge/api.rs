@@ -1,11 +1,12 @@
 //! Recognizes the API of API Gateway by its host name and the body, if a text shows no headers.
 //!
-//! Both kinds of APIs have the same default host name. Their bodies differ in case and whitespace.
+//! HTTP APIs and REST APIs have default host names of the same form, but most of their error bodies
+//! differ in case or wording.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::transcript::Transcript;
 
-/// Part of the default host name of an API.
+/// Part of the default host name of both kinds of APIs.
 const HOST: &str = ".execute-api.";
 
 /// Status and body of the errors that only an HTTP API writes.
@@ -49,7 +50,7 @@ pub(super) fn add_facts(facts: &mut Facts, transcript: &Transcript) {
     } else if REST_API.iter().any(is_written) {
         "rest-api"
     } else if BOTH.iter().any(is_written) {
-        // The causes that the rules name for an HTTP API are those of a REST API too.
+        // For these errors, the rules for an HTTP API name the same causes as those for a REST API.
         "http-api"
     } else {
         return;

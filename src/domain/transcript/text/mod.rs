@@ -4,18 +4,21 @@
 //! The parsers of the transcript formats, such as `wget`, interpret the cleaned lines.
 
 mod anchor;
+pub mod decode;
 mod escapes;
+pub(super) mod glued;
 mod html;
 mod logcat;
 mod prefix;
+pub(super) mod string_literal;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 pub(super) use self::anchor::is_information;
 use self::prefix::Prefix;
-use super::json_doc;
 use super::time::meter;
+use crate::domain::transcript::documents::json_doc;
 
 /// Cleans the lines of one text. The lines must be passed in order, because the prefix of a line is
 /// learned from earlier lines.
@@ -86,7 +89,7 @@ impl Cleaner {
         let is_fence = is_fence(rest) || is_fence(&plain) || html::is_closing(rest);
         // Some chat programs put code on the same line, directly after the opening fence.
         let rest = if is_fence {
-            code_behind_fence(rest)
+            code_after_fence(rest)
         } else {
             without_closing_fence(rest)
         };
@@ -159,7 +162,7 @@ fn without_stream_id(line: &str) -> &str {
 }
 
 /// Returns the code on the line of a fence; empty if the line has at most the name of a language.
-fn code_behind_fence(line: &str) -> &str {
+fn code_after_fence(line: &str) -> &str {
     // A list marker may precede the fence.
     let marks = ["```", "~~~"].iter().filter_map(|mark| line.find(mark));
     let fence = &line[marks.min().unwrap_or(0)..];

@@ -227,7 +227,7 @@ fn parts(format: &str) -> Vec<Part> {
                     parts.push(Part::Text(text));
                 }
                 if name != "stderr" && name != "stdout" {
-                    // curl ignores the case of the names.
+                    // curl ignores the case of variable names.
                     parts.push(Part::Value(name.to_ascii_lowercase()));
                 }
                 (String::new(), after)

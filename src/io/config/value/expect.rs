@@ -211,9 +211,9 @@ fn written_comparison(text: &str) -> Option<String> {
         habits::quoted(rest.trim_matches('"'))
     };
     Some(format!(
-        "a text is compared for equality; write {{ {operator:?} = {operand} }}, or \
-         {{ \"==\" = {} }} for this text",
-        habits::quoted(text)
+        "{text} is a text, not a comparison; write {{ {operator:?} = {operand} }} to compare, or \
+         {{ \"==\" = {text} }} for this exact text",
+        text = habits::quoted(text)
     ))
 }
 

@@ -12,11 +12,13 @@ use crate::domain::diagnosis::aws::LogTemplate;
 const HTTP_WRAPPER: &str = "The Lambda function returned the following error: ";
 /// The text after an exception's message in the log of an HTTP API.
 const HTTP_WRAPPER_END: &str = ". Check your Lambda function code and try again.";
-/// The text before the status and an exception's message in the log of a REST API (captured).
+/// The text before the status and an exception's message in the log of a REST API (from captured
+/// logs).
 const REST_WRAPPER: &str = "Lambda execution failed with status ";
-/// The text between the status and an exception's message in the log of a REST API (captured).
+/// The text between the status and an exception's message in the log of a REST API (from captured
+/// logs).
 const REST_WRAPPER_MIDDLE: &str = " due to customer function error: ";
-/// The text after an exception's message in the log of a REST API (captured).
+/// The text after an exception's message in the log of a REST API (from captured logs).
 const REST_WRAPPER_END: &str = ". Lambda request id: ";
 /// The text before an exception's message in the access log of a REST API (captured in
 /// DataBiosphere/azul#8192). The message follows without a space, and no text follows the message.
@@ -29,12 +31,14 @@ const TOO_LARGE: (&str, &str) = (
 );
 /// The text before the seconds in Lambda's message about a function timeout.
 const TIMED_OUT: &str = "Task timed out after ";
-/// The text before the reason of a configuration error in the log of a REST API (captured).
+/// The text before the reason of a configuration error in the log of a REST API (from captured
+/// logs).
 const CONFIGURATION: &str = "Execution failed due to configuration error: ";
-/// The text before the status of a rejected invocation in the log of a REST API (captured).
+/// The text before the status of a rejected invocation in the log of a REST API (from captured
+/// logs).
 const INVOCATION_FAILED: &str = "Lambda invocation failed with status: ";
 
-/// The text before the type of a gateway response in the log of a REST API (captured).
+/// The text before the type of a gateway response in the log of a REST API (from captured logs).
 const GATEWAY_RESPONSE: &str = "Gateway response type: ";
 
 /// The whole line about a request that a resource policy denies in the log of a REST API (captured in
@@ -102,12 +106,12 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
     ("PKIX path building failed", LogTemplate::TlsFailed),
     ("PKIX path validation failed", LogTemplate::TlsFailed),
     // The text after this phrase is the status of the method response that does not exist
-    // (repost.aws/knowledge-center/api-gateway-internal-server-error, and captures).
+    // (repost.aws/knowledge-center/api-gateway-internal-server-error, and captured logs).
     (
         "Output mapping refers to an invalid method response",
         LogTemplate::ResponseNotMapped,
     ),
-    // The text after this phrase is the status that the integration returned (captures).
+    // The text after this phrase is the status that the integration returned (from captured logs).
     (
         "No match for output mapping and no default output mapping configured",
         LogTemplate::ResponseNotMapped,

@@ -1,0 +1,86 @@
+//! Lists the text bodies that proxies and platforms write for one status only.
+
+/// Complete bodies, each with its status. Envoy, Traefik, ingress-nginx, API Gateway, Azure
+/// Functions and Vercel write these bodies.
+const TEXTS: &[(&str, u16)] = &[
+    ("no healthy upstream", 503),
+    ("upstream request timeout", 504),
+    ("RBAC: access denied", 403),
+    ("no available server", 503),
+    ("default backend - 404", 404),
+    ("404 page not found", 404),
+    ("Function host is not running.", 503),
+    ("fault filter abort", 503),
+    ("HTTP content length exceeded 10485760 bytes.", 413),
+    ("Jwt is missing", 401),
+    ("Jwt is expired", 401),
+    ("Jwt verification fails", 401),
+    ("The deployment could not be found on Vercel.", 404),
+];
+
+/// The starts of bodies of one line, each with its status. Envoy and GKE Ingress write these
+/// bodies.
+const BEGINNINGS: &[(&str, u16)] = &[
+    (
+        "upstream connect error or disconnect/reset before headers",
+        503,
+    ),
+    ("response 404 (backend NotFound)", 404),
+];
+
+/// Cloudflare's error codes with four digits, each with the status of the response, from
+/// Cloudflare's list of 1xxx errors.
+const CLOUDFLARE: &[(u16, u16)] = &[
+    (1006, 403),
+    (1007, 403),
+    (1008, 403),
+    (1009, 403),
+    (1010, 403),
+    (1012, 403),
+    (1015, 429),
+    (1016, 530),
+    (1020, 403),
+    (1033, 530),
+];
+
+/// Returns the status of the text body that consists of this line; `None` for other lines.
+pub(in crate::domain::transcript) fn of_line(line: &str) -> Option<u16> {
+    let line = line.trim();
+    let line = line.strip_suffix('%').unwrap_or(line);
+    let by_text = TEXTS.iter().find(|(text, _)| *text == line);
+    let by_start = || BEGINNINGS.iter().find(|(start, _)| line.starts_with(start));
+    let known = by_text.or_else(by_start).map(|(_, status)| *status);
+    known.or_else(|| {
+        let code = line.strip_prefix("error code: ")?.parse().ok()?;
+        of_cloudflare(code)
+    })
+}
+
+/// Returns the status of the response for an error code of Cloudflare; `None` for unknown codes. A
+/// code from 500 to 530 is itself the status.
+pub(in crate::domain::transcript) fn of_cloudflare(code: u16) -> Option<u16> {
+    if (500..=530).contains(&code) {
+        return Some(code);
+    }
+    let known = CLOUDFLARE.iter().find(|(known, _)| *known == code);
+    known.map(|(_, status)| *status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_proxies_have_one_status() {
+        for (line, expected) in [
+            ("no healthy upstream", Some(503)),
+            ("no healthy upstream%", Some(503)),
+            ("error code: 1033", Some(530)),
+            ("error code: 521", Some(521)),
+            ("error code: 7", None),
+            ("no healthy upstream for me", None),
+        ] {
+            assert_eq!(of_line(line), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Recognizes lines of source code and of configuration files.
+//!
+//! Such lines contain the names of exceptions, error codes and timeouts, but they report no
+//! failure.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexSet};
+
+use crate::domain::transcript::pattern::{ascii_words, pattern};
+
+/// Matches a setting such as `readTimeout: 60s`, `"connectTimeout": 5000,` or `TIMEOUT=30`.
+/// Captures the key.
+static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r#"(?ix)["']?([a-z_][\w-]*(?:\.[\w-]+)*timeout[\w-]*|timeout[\w-]*)["']?\s*[:=]\s*
+        (?:["']?\d[\d_.]*\s?[a-z\u{b5}]{0,12}["']?\s*(?:[,;)}\]\#]|//|$)
+          |["']?\$\{?[\w.:-]+\}?["']?\s*,?\s*$
+          |(?:true|false|null|none|undefined)\s*[,;]?\s*$)"#,
+    )
+});
+
+/// Matches the key of a group of settings alone on a line, such as `httpReqTimeout:`. Captures the
+/// key.
+static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r#"(?i)^\s*(?:-\s+)?["']?([a-z_][\w-]*timeout[\w-]*)["']?\s*[:=]\s*[{|>]?\s*$"#)
+});
+
+/// Expressions that match lines of source code in the languages that people paste most.
+static SOURCE: LazyLock<RegexSet> = LazyLock::new(|| {
+    // A debugger or a diff shows an arrow, a sign or the number of the line before the code.
+    let start = r"^\W*(?:\d+\W+)?";
+    let expressions = [
+        r"(?:\}\s*)?(?:else\s+)?(?:if|while|switch|catch|when|assert\w*|expect)\s?\(.*(?:[{;]|&&|\|\|)\s*(?://.*)?$",
+        r"(?:\}\s*)?catch\s?\([\w.| ]+\s\w+\)\s*\{?\s*$",
+        r"(?:el)?if\s.*(?:[=!]=|\bin\b|\bis\b|isinstance\(|errors\.(?:Is|As)\().*[:{]\s*(?:#.*)?$",
+        r"except\b[^:]{0,200}:\s*(?:\d+\s*)?(?:#.*|pass|raise.*)?$",
+        r"rescue\s[\w:, ]+(?:=>\s*\w+)?\s*$",
+        r"(?:throw\s+new\s|raise\s+[\w.]+\()",
+        r"import\s+[\w.*{}, ]+;?\s*$",
+        r"import\s+[\w.*{}, ]+\sfrom\s\S+;?\s*$",
+        r"from\s\S+\simport\s",
+        r"using\s[\w.]+;\s*$",
+        r"return\s.*;\s*$",
+        r"(?:const|let|var|val|final|static|public|private|protected|function|func|def|class|export)\s.*(?:[;{(,:=]\s*$|\s=\s)",
+        r#"case\s["'`]?[\w.]+["'`]?\s*:\s*$"#,
+        r"@\w+\(",
+    ];
+    let anchored = expressions
+        .iter()
+        .map(|expression| format!("{start}(?:{expression})"));
+    let anywhere = [
+        r"^\s*//",
+        r#"(?:===?|!==?)\s*["'`]?(?:\w+\.)?E[A-Z]{4,}"#,
+        r"\binstanceof\s|\bisinstance\(|\berrors\.(?:Is|As)\(",
+        // A list of error codes, such as the codes after which a client repeats a request.
+        r#"["']E[A-Z_]{4,}["'],\s*["']E[A-Z_]{4,}["']"#,
+        r"\.catch\(|\bnew\s[\w.]+(?:Error|Exception)\(",
+        // The rest of a condition that was wrapped, such as `_SSLError):`.
+        r"^[^()]*\w(?:Error|Exception|Timeout)\)\s?:\s",
+    ];
+    let all = anchored.chain(anywhere.map(str::to_owned));
+    let all = all.map(|expression| ascii_words(&expression));
+    RegexSet::new(all).unwrap_or_default()
+});
+
+/// Returns whether a line is source code.
+pub(super) fn is_source(line: &str) -> bool {
+    SOURCE.is_match(line)
+}
+
+/// Returns a line without the settings of timeouts in it.
+pub(super) fn without_settings(line: &str) -> Cow<'_, str> {
+    let is_setting = |key: &str| !key.ends_with("Error") && !key.ends_with("Exception");
+    let is_group = GROUP
+        .as_ref()
+        .and_then(|group| group.captures(line))
+        .is_some_and(|found| is_setting(&found[1]));
+    if is_group {
+        return Cow::Borrowed("");
+    }
+    let Some(setting) = SETTING.as_ref() else {
+        return Cow::Borrowed(line);
+    };
+    setting.replace_all(line, |found: &regex::Captures<'_>| {
+        let is_removed = is_setting(&found[1]);
+        if is_removed { "" } else { &found[0] }.to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_code_is_recognized() {
+        for line in [
+            "if (err.code === 'ECONNREFUSED') {",
+            "  } else if (e.code == \"ETIMEDOUT\" || retry) {",
+            "if err.errno == errno.ECONNREFUSED:",
+            "\tif errors.Is(err, syscall.ECONNREFUSED) {",
+            "except requests.exceptions.SSLError:",
+            "except (ConnectTimeout, ReadTimeout) as e:  # retry",
+            "    } catch (SocketTimeoutException e) {",
+            "rescue Errno::ECONNREFUSED, Net::ReadTimeout => e",
+            "        raise ConnectTimeout(e, request=request)",
+            "--> 514                 raise SSLError(e, request=request)    515",
+            "import javax.net.ssl.SSLHandshakeException;",
+            "from requests.exceptions import ReadTimeout",
+            "const RETRY = ['ECONNRESET'];",
+            "errorCodes: [ 'ETIMEDOUT', 'ECONNRESET', 'EPIPE' ],",
+            "throw new ConnectException(\"refused\");",
+            "_SSLError):    513                 # This branch is for urllib3 v1.22",
+            "  if isinstance(e.reason, _SSLError):    513   # comment",
+            "+  case 'ECONNREFUSED':",
+            "@Retryable(value = SocketTimeoutException.class)",
+            "// ECONNREFUSED: nothing listens",
+        ] {
+            assert!(is_source(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_expressions_are_valid() {
+        assert_eq!(SOURCE.len(), 20);
+    }
+
+    #[test]
+    fn messages_are_not_source_code() {
+        for line in [
+            "Error: connect ECONNREFUSED 127.0.0.1:80",
+            "  code: 'ECONNREFUSED',",
+            "import failed: dial tcp 10.0.0.1:443: connect: connection refused",
+            "let me show the error: Error: connect ECONNREFUSED 10.0.0.1:80",
+            "if I call it I get java.net.ConnectException: Connection refused",
+            "(java.net.ConnectException): Connection refused",
+            "Caused by: java.net.SocketTimeoutException: Read timed out",
+            "return code 28: Error: timeout",
+            "class org.x.Y threw java.net.ConnectException: Connection refused",
+            "requests.exceptions.SSLError: HTTPSConnectionPool(host='a', port=443): Max retries exceeded",
+        ] {
+            assert!(!is_source(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn settings_are_removed() {
+        for line in [
+            "  readTimeout: 60s",
+            "  ReadTimeout=30",
+            "connectTimeout: 5s,",
+            "httpReqTimeout:",
+            "- SocketTimeout: |",
+            "\"socketTimeout\": 5000,",
+            "  proxy-connect-timeout: \"5\"",
+            "spring.http.client.read-timeout=5s",
+            "READ_TIMEOUT=${TIMEOUT}",
+            "requestTimeout: false",
+        ] {
+            assert_eq!(without_settings(line).trim(), "", "{line}");
+        }
+        for line in [
+            "ReadTimeout: HTTPSConnectionPool(host='a', port=443): Read timed out.",
+            "requests.exceptions.ReadTimeout:",
+            "TimeoutError: 30000",
+            "Net::ReadTimeout: Net::ReadTimeout",
+            "Error: timeout of 1000ms exceeded",
+        ] {
+            assert_eq!(without_settings(line), line);
+        }
+        let client = "axios.create({ connectTimeout: 3000, url: 'x' })";
+        assert_eq!(without_settings(client), "axios.create({  url: 'x' })");
+    }
+}

@@ -1,0 +1,193 @@
+//! Recognizes the lines of wget in other languages than English.
+//!
+//! The words are those of wget's translations. The addresses between vertical bars, the dots and the
+//! reason at the end are the same in all languages.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::domain::transcript::fault::phrase;
+use crate::domain::transcript::pattern::pattern;
+
+/// The words before the status: a request was sent, and wget waits for the response.
+const WAITING: [&str; 24] = [
+    "HTTP-Anforderung gesendet, auf Antwort wird gewartet",
+    "HTTP-Anforderung gesendet, warte auf Antwort",
+    "HTTP-Anfrage gesendet, auf Antwort wird gewartet",
+    "requête HTTP transmise, en attente de la réponse",
+    "Petición HTTP enviada, esperando respuesta",
+    "Richiesta HTTP inviata, in attesa di risposta",
+    "A requisição HTTP foi enviada, aguardando resposta",
+    "Pedido HTTP enviado, a aguardar resposta",
+    "Pedido HTTP enviado, aguardando resposta",
+    "HTTP-запрос отправлен. Ожидание ответа",
+    "Запрос HTTP послан, ожидание ответа",
+    "HTTP-запит надіслано, очікування відповіді",
+    "HTTP による接続要求を送信しました、応答を待っています",
+    "已发出 HTTP 请求，正在等待回应",
+    "已傳送 HTTP 請求，正在等候回應",
+    "已送出 HTTP 要求，正在等候回應",
+    "HTTP 요청을 보냈습니다. 응답 기다리는 중",
+    "HTTP 요청을 전송했습니다. 응답을 기다리는 중",
+    "Żądanie HTTP wysłano, oczekiwanie na odpowiedź",
+    "HTTP-verzoek is verzonden; wachten op antwoord",
+    "HTTP-begäran skickad, väntar på svar",
+    "HTTP požadavek odeslán, program čeká na odpověď",
+    "HTTP isteği gönderildi, yanıt bekleniyor",
+    "HTTP kérés elküldve, várakozás válaszra",
+];
+
+/// The word before the status in the last line about a failed request.
+const ERROR: [&str; 14] = [
+    "FEHLER",
+    "ERREUR",
+    "ERRORE",
+    "ERRO",
+    "ОШИБКА",
+    "Ошибка",
+    "ПОМИЛКА",
+    "错误",
+    "錯誤",
+    "エラー",
+    "오류",
+    "BŁĄD",
+    "FOUT",
+    "HATA",
+];
+
+/// Matches a line about a connection: the host, the port and the outcome.
+static CONNECTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"([\w.-]+)(?: \(\S{1,255}\))?\|[\d.a-f:]+\|:(\d{1,5})(?:[^\w.\x{2026}]\S{1,20}| \S{1,20})?\s?(?:\.\.\.|\x{2026})\s?(.*)$",
+    )
+});
+
+/// Matches a failed resolution of a name: the reason.
+static RESOLVING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"^(?:正在解析主机|正在查找主机|正在解析主機|Auflösen des Hostnamens?|Résolution de|Resolviendo|Risoluzione di|Resolvendo|Resolução de|Распозна\S+|Translacja|Rozwiązywanie|Herleiden van|Slår upp).{1,300}?(?:\.\.\.|\x{2026})\s?\S.{0,40}?[:：]\s?(.*)$",
+    )
+});
+
+/// What a line reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said<'a> {
+    /// The response's status and reason, or empty text if there is no response yet.
+    Waited(&'a str),
+    /// A connection to a host and a port was established.
+    Connected(&'a str, &'a str),
+    /// The name was not resolved, the connection was not established, or TLS failed.
+    Failed,
+}
+
+/// Returns what a line reports; `None` for other lines.
+pub(super) fn said(line: &str) -> Option<Said<'_>> {
+    if line.is_ascii() || line.len() > MAX_LINE {
+        return said_in_ascii(line);
+    }
+    waiting(line).or_else(|| connection(line)).or_else(|| {
+        let is_resolving = RESOLVING.as_ref().is_some_and(|it| it.is_match(line));
+        let mut errors = ERROR.iter();
+        let is_error = errors.any(|word| {
+            let rest = line.strip_prefix(word).map(str::trim_start);
+            rest.is_some_and(|rest| rest.starts_with([':', '：']))
+        });
+        let fails = (is_resolving || is_error) && phrase::said(line).is_some();
+        fails.then_some(Said::Failed)
+    })
+}
+
+/// Maximum length of a line that is examined, in bytes.
+const MAX_LINE: usize = 1_000;
+
+/// Some languages need no other letters than those of ASCII.
+fn said_in_ascii(line: &str) -> Option<Said<'_>> {
+    if line.len() > MAX_LINE || line.starts_with("Connecting to ") {
+        return None;
+    }
+    waiting(line).or_else(|| connection(line))
+}
+
+fn waiting(line: &str) -> Option<Said<'_>> {
+    let rest = WAITING.iter().find_map(|words| line.strip_prefix(words))?;
+    let rest = rest.trim_start();
+    let rest = rest
+        .strip_prefix("...")
+        .or_else(|| rest.strip_prefix('\u{2026}'))?;
+    Some(Said::Waited(rest.trim()))
+}
+
+fn connection(line: &str) -> Option<Said<'_>> {
+    if !line.contains("|:") {
+        return None;
+    }
+    let found = CONNECTING.as_ref()?.captures(line)?;
+    let outcome = found.get(3)?.as_str();
+    if outcome.contains([':', '：']) {
+        return phrase::said(outcome).map(|_| Said::Failed);
+    }
+    (!outcome.trim().is_empty()).then(|| {
+        Some(Said::Connected(
+            found.get(1)?.as_str(),
+            found.get(2)?.as_str(),
+        ))
+    })?
+}
+
+/// Returns the status and the text after it if the rest of a line with a date reports an error.
+pub(super) fn error(rest: &str) -> Option<&str> {
+    let rest = ERROR.iter().find_map(|word| rest.strip_prefix(word))?;
+    Some(rest.trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_wget_in_other_languages_are_recognized() {
+        for (line, expected) in [
+            (
+                "已发出 HTTP 请求，正在等待回应... 502 Bad Gateway",
+                Some(Said::Waited("502 Bad Gateway")),
+            ),
+            (
+                "HTTP-Anforderung gesendet, auf Antwort wird gewartet … 404 Not Found",
+                Some(Said::Waited("404 Not Found")),
+            ),
+            (
+                "Richiesta HTTP inviata, in attesa di risposta... 503 Oops",
+                Some(Said::Waited("503 Oops")),
+            ),
+            (
+                "正在连接 api.example.com|192.0.2.7|:80... 已连接。",
+                Some(Said::Connected("api.example.com", "80")),
+            ),
+            (
+                "api.example.com (api.example.com)|192.0.2.7|:443 に接続しています... 接続しました。",
+                Some(Said::Connected("api.example.com", "443")),
+            ),
+            (
+                "Connexion à api.example.com (api.example.com)|192.0.2.7|:443… connecté.",
+                Some(Said::Connected("api.example.com", "443")),
+            ),
+            (
+                "Verbindungsaufbau zu api.example.com (api.example.com)|192.0.2.7|:443 … fehlgeschlagen: Verbindungsaufbau abgelehnt.",
+                Some(Said::Failed),
+            ),
+            (
+                "正在解析主机 x.example (x.example)... 失败：未知的名称或服务。",
+                Some(Said::Failed),
+            ),
+            ("错误: “x.example”的证书不可信。", Some(Said::Failed)),
+            ("错误: 没有这个文件", None),
+            ("Connecting to x|192.0.2.7|:80... connected.", None),
+            ("a table |1|:2 of numbers", None),
+        ] {
+            assert_eq!(said(line), expected, "{line}");
+        }
+        assert_eq!(error("错误 502：Bad Gateway。"), Some("502：Bad Gateway。"));
+        assert_eq!(error("INFO 502"), None);
+    }
+}

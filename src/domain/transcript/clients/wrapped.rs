@@ -1,0 +1,174 @@
+//! Joins the lines of an error message that a mail program wrapped, or that a program printed over
+//! several lines. `unwrap` passes the joined line to the parsers.
+
+use super::message;
+use crate::domain::transcript::pages::page::leaves_page;
+
+/// Maximum number of lines of one message.
+const MAX_LINES: usize = 14;
+
+/// Maximum length of a message in bytes.
+const MAX_MESSAGE: usize = 3_000;
+
+/// The range of the length in bytes of a line that a mail program wrapped.
+const WRAPPED: std::ops::RangeInclusive<usize> = 36..=110;
+
+/// A message whose lines are being joined, because a bracket is open or the last line ends with `:`
+/// or `,`.
+#[derive(Clone, Debug)]
+pub(in crate::domain::transcript) struct Wrapped {
+    /// The lines, each with its number and its time of day.
+    pub(in crate::domain::transcript) lines: Vec<(String, usize, Option<f64>)>,
+    /// The length of all lines in bytes.
+    length: usize,
+    /// The number of opened brackets minus the number of closed brackets.
+    open: i32,
+    /// The start of the next line, if the first line ends in the middle of a known message.
+    awaited: Option<&'static str>,
+}
+
+/// The middle of messages of clients that a wrapped line may end in, and the start of the next line.
+/// The place of the host and the port is between the words and the end of the line.
+const CUT: [(&str, &str); 1] = [
+    // aiohttp.
+    ("Cannot connect to host ", "ssl:"),
+];
+
+impl Wrapped {
+    /// Starts a message at a line; `None` if the line is not a wrapped error message, states a
+    /// status, or closes all its brackets.
+    pub(in crate::domain::transcript) fn start(
+        line: &str,
+        number: usize,
+        stamp: Option<f64>,
+    ) -> Option<Self> {
+        let ends_open = line.ends_with(['(', '{', '[']);
+        let may_be = WRAPPED.contains(&line.len()) || ends_open && line.len() < *WRAPPED.end();
+        let open = balance(line);
+        let awaited = cut_at(line).filter(|_| open <= 0);
+        let is_open = may_be && open > 0;
+        if (!is_open && awaited.is_none()) || line.starts_with([' ', '\t', '{', '[']) {
+            return None;
+        }
+        let message = message::read(line)?;
+        message.status.is_none().then(|| Self {
+            lines: vec![(line.to_owned(), number, stamp)],
+            length: line.len(),
+            open,
+            awaited,
+        })
+    }
+
+    /// Adds a line. Returns whether the line belongs to the message.
+    pub(in crate::domain::transcript) fn add(
+        &mut self,
+        line: &str,
+        number: usize,
+        stamp: Option<f64>,
+    ) -> bool {
+        let trimmed = line.trim_start();
+        let is_frame = ["at ", "File ", "in ", "from "]
+            .iter()
+            .any(|start| trimmed.starts_with(start));
+        let is_full = self.lines.len() >= MAX_LINES || self.length + line.len() > MAX_MESSAGE;
+        if trimmed.is_empty() || is_frame || is_full || leaves_page(line) {
+            return false;
+        }
+        if self
+            .awaited
+            .is_some_and(|start| !trimmed.starts_with(start))
+        {
+            return false;
+        }
+        self.awaited = None;
+        self.open += balance(line);
+        self.length += line.len();
+        self.lines.push((line.to_owned(), number, stamp));
+        true
+    }
+
+    /// Returns whether all brackets are closed.
+    pub(in crate::domain::transcript) const fn is_closed(&self) -> bool {
+        self.open <= 0
+    }
+
+    /// Returns whether the lines are one message: all brackets are closed, or there are at least
+    /// three lines and all but the last have a length in [`WRAPPED`].
+    pub(in crate::domain::transcript) fn is_one(&self) -> bool {
+        let all_but_last = self.lines.len().saturating_sub(1);
+        let mut wrapped = self.lines.iter().take(all_but_last);
+        self.is_closed()
+            || (all_but_last > 1 && wrapped.all(|(line, _, _)| WRAPPED.contains(&line.len())))
+    }
+
+    /// Returns whether no further line belongs to the message.
+    pub(in crate::domain::transcript) fn is_complete(&self) -> bool {
+        let last = self.lines.last().map_or("", |(line, _, _)| line.trim_end());
+        self.is_closed() && !last.ends_with([':', ','])
+    }
+
+    /// Returns the whole message in one line.
+    pub(in crate::domain::transcript) fn joined(&self) -> String {
+        let lines: Vec<&str> = self.lines.iter().map(|(line, _, _)| line.trim()).collect();
+        lines.join(" ")
+    }
+}
+
+/// Returns the start of the next line if a line ends in the middle of a known message.
+fn cut_at(line: &str) -> Option<&'static str> {
+    let (_, next) = CUT.iter().find(|(words, _)| {
+        let rest = line.split_once(words).map(|(_, rest)| rest.trim_end());
+        let port = rest.and_then(|rest| rest.rsplit_once(':'));
+        port.is_some_and(|(host, port)| {
+            let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+            is_number && !host.is_empty() && !host.contains(' ')
+        })
+    })?;
+    Some(next)
+}
+
+/// Returns the number of opened brackets minus the number of closed brackets.
+fn balance(line: &str) -> i32 {
+    line.bytes().fold(0, |sum, byte| match byte {
+        b'(' | b'{' | b'[' => sum + 1,
+        b')' | b'}' | b']' => sum - 1,
+        _ => sum,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_joined_until_the_brackets_are_closed() {
+        let mut lines = [
+            "SSLError: HTTPSConnectionPool(host='x.example',",
+            "port=443): Max retries exceeded with url:",
+            "/a (Caused by",
+            "SSLError(1, 'certificate has expired'))",
+        ]
+        .iter();
+        let mut message = Wrapped::start(lines.next().unwrap(), 1, None).unwrap();
+        for (index, line) in lines.enumerate() {
+            assert!(!message.is_complete());
+            assert!(message.add(line, index + 2, None));
+        }
+        assert!(message.is_complete());
+        assert!(
+            message
+                .joined()
+                .ends_with("url: /a (Caused by SSLError(1, 'certificate has expired'))")
+        );
+    }
+
+    #[test]
+    fn complete_lines_and_frames_are_not_joined() {
+        let line = "Error: connect ECONNREFUSED 127.0.0.1:80 (and more)";
+        assert!(Wrapped::start(line, 1, None).is_none());
+        let open = "java.net.ConnectException: Connection refused (at the";
+        let mut message = Wrapped::start(open, 1, None).unwrap();
+        assert!(!message.add("    at java.base/x.y(Z.java:3)", 2, None));
+        assert!(!message.add("", 2, None));
+    }
+}

@@ -1,0 +1,102 @@
+//! Reads lines of the logs of Envoy and Caddy in JSON.
+
+use serde_json::Value;
+
+use crate::domain::transcript::command;
+use crate::domain::transcript::exchange::Exchange;
+use crate::domain::transcript::logs::access_log::{Entry, Logged, envoy, upstream_error};
+use crate::domain::transcript::time::seconds;
+
+/// Reads a line of a log; `None` for other objects. The exchange is `None` if the request did not
+/// fail.
+pub(super) fn read(value: &Value) -> Option<Option<Exchange>> {
+    let logged = of_envoy(value).or_else(|| of_caddy(value))?;
+    Some(match logged {
+        Logged::Passed => None,
+        Logged::Failed(entry) => Some(entry.exchange(1)),
+    })
+}
+
+fn of_envoy(value: &Value) -> Option<Logged> {
+    let text = |names: &[&str]| names.iter().find_map(|name| value.get(*name)?.as_str());
+    let flags = text(&["response_flags", "RESPONSE_FLAGS", "responseFlags"])?;
+    let code = value.get("response_code").or_else(|| value.get("status"))?;
+    let code = code.as_u64().or_else(|| code.as_str()?.parse().ok())?;
+    let time = value.get("duration");
+    let fields = envoy::Fields {
+        status: u16::try_from(code).ok()?,
+        flags,
+        details: text(&["response_code_details", "upstream_transport_failure_reason"])
+            .unwrap_or_default(),
+        method: text(&["method"]),
+        host: text(&["authority"]),
+        path: text(&["path"]),
+        time: time.and_then(|time| time.as_f64().or_else(|| time.as_str()?.parse().ok())),
+    };
+    Some(fields.read())
+}
+
+fn of_caddy(value: &Value) -> Option<Logged> {
+    let logger = value.get("logger")?.as_str()?;
+    let status = value
+        .get("status")?
+        .as_u64()
+        .filter(|_| logger == "http.log.error")?;
+    let request = value.get("request")?;
+    let text = |name: &str| request.get(name).and_then(Value::as_str);
+    let host = text("host");
+    let scheme = if request.get("tls").is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let url = host.and_then(|host| {
+        let path = text("uri").unwrap_or("/");
+        command::url_of(&format!("{scheme}://{host}{path}"))
+    });
+    let message = value.get("msg").and_then(Value::as_str).unwrap_or_default();
+    Some(Logged::Failed(Box::new(Entry {
+        status: u16::try_from(status).ok()?,
+        method: text("method").map(str::to_owned),
+        url,
+        time: value
+            .get("duration")
+            .and_then(Value::as_f64)
+            .and_then(seconds),
+        error: upstream_error(message),
+        ..Entry::default()
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_proxies_are_read() {
+        for (line, expected) in [
+            (
+                r#"{"authority":"a.example","path":"/b","method":"GET","response_code":503,"response_flags":"UF","response_code_details":"upstream_reset_before_response_started{connection_timeout}","duration":1001}"#,
+                Some(Some((503, "timeout"))),
+            ),
+            (
+                r#"{"authority":"a.example","response_code":200,"response_flags":"-","duration":1}"#,
+                Some(None),
+            ),
+            (
+                r#"{"level":"error","logger":"http.log.error","msg":"dial tcp 127.0.0.1:9000: connect: connection refused","request":{"method":"GET","host":"a.example","uri":"/"},"duration":0.001,"status":502}"#,
+                Some(Some((502, "refused"))),
+            ),
+            (r#"{"level":"error","msg":"x","status":502}"#, None),
+        ] {
+            let value: Value = serde_json::from_str(line).unwrap();
+            let found = read(&value).map(|exchange| {
+                let exchange = exchange?;
+                let error = exchange.facts[0].1.to_string();
+                Some((exchange.response?.status, error))
+            });
+            let expected = expected.map(|it| it.map(|(status, error)| (status, error.to_owned())));
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+}

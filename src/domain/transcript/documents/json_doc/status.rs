@@ -1,0 +1,152 @@
+//! Infers the status of a response from its JSON body. Standard bodies of gateways and frameworks
+//! name their status.
+
+use serde_json::Value;
+
+/// Maximum length of a body that is examined, in bytes.
+const MAX_BODY: usize = 65_536;
+
+/// JSON pointers to the members of a body that may contain the status.
+const STATUS: [&str; 5] = [
+    "/status",
+    "/statusCode",
+    "/status_code",
+    "/error/code",
+    "/error/status",
+];
+
+/// JSON pointers to the members of a body that may contain a message.
+const MESSAGE: [&str; 5] = ["/message", "/Message", "/error", "/error/message", "/title"];
+
+/// JSON pointers to the members of a body that may contain the message or error type of a gateway.
+const GATEWAY_MESSAGE: [&str; 4] = [
+    "/message",
+    "/Message",
+    "/errors/0/message",
+    "/errors/0/errorType",
+];
+
+/// Messages that gateways write for one status only, in lower case. The REST APIs of API Gateway
+/// write `Internal server error` for 500 and for 502, so `internal server error` is not listed.
+const PHRASES: &[(&str, u16)] = &[
+    ("bad request", 400),
+    ("unauthorized", 401),
+    ("forbidden", 403),
+    ("not found", 404),
+    ("method not allowed", 405),
+    ("too many requests", 429),
+    ("limit exceeded", 429),
+    ("bad gateway", 502),
+    ("service unavailable", 503),
+    ("gateway timeout", 504),
+    ("gateway time-out", 504),
+];
+
+/// Messages that only gateways and platforms write, in lower case and without a final period: Kong,
+/// API Gateway, AppSync and Railway. Each is for one status.
+const GATEWAY_PHRASES: &[(&str, u16)] = &[
+    ("no route matched with those values", 404),
+    ("no api key found in request", 401),
+    (
+        "an invalid response was received from the upstream server",
+        502,
+    ),
+    ("failure to get a peer from the ring-balancer", 503),
+    ("name resolution failed", 503),
+    ("the upstream server is timing out", 504),
+    ("missing authentication token", 403),
+    ("endpoint request timed out", 504),
+    ("network error communicating with endpoint", 504),
+    ("application failed to respond", 502),
+    ("unable to parse jwt token", 401),
+    ("valid authorization header not provided", 401),
+    ("unauthorizedexception", 401),
+];
+
+/// The starts of messages that only gateways write, in lower case.
+const GATEWAY_BEGINNINGS: &[(&str, u16)] = &[
+    ("forbidden. for troubleshooting function url", 403),
+    ("user is not authorized to access this resource", 403),
+];
+
+/// Returns the status that a body names; `None` if the body names no status of an error.
+pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
+    let value = parsed(body)?;
+    let number = STATUS.iter().find_map(|path| {
+        let member = value.pointer(path)?;
+        let number = member.as_u64().or_else(|| member.as_str()?.parse().ok())?;
+        u16::try_from(number).ok()
+    });
+    number
+        .filter(|status| (400..600).contains(status))
+        .or_else(|| of_gateway(&value))
+        .or_else(|| {
+            MESSAGE.iter().find_map(|path| {
+                let message = value.pointer(path)?.as_str()?.trim().trim_end_matches('.');
+                if message == "Internal Server Error" {
+                    return Some(500);
+                }
+                let lower = message.to_lowercase();
+                let found = PHRASES.iter().find(|(phrase, _)| *phrase == lower);
+                found.map(|(_, status)| *status)
+            })
+        })
+}
+
+/// Returns the status of a body that only a gateway or a platform writes; `None` for other bodies.
+pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16> {
+    of_gateway(&parsed(body)?)
+}
+
+fn of_gateway(value: &Value) -> Option<u16> {
+    GATEWAY_MESSAGE.iter().find_map(|path| {
+        let message = value.pointer(path)?.as_str()?.to_lowercase();
+        let message = message.trim().trim_end_matches('.');
+        let whole = || {
+            GATEWAY_PHRASES
+                .iter()
+                .find(|(phrase, _)| *phrase == message)
+        };
+        let mut beginnings = GATEWAY_BEGINNINGS.iter();
+        let known = beginnings
+            .find(|(start, _)| message.starts_with(start))
+            .or_else(whole);
+        known.map(|(_, status)| *status)
+    })
+}
+
+fn parsed(body: &str) -> Option<Value> {
+    let body = body.trim();
+    (body.len() <= MAX_BODY).then(|| serde_json::from_str(body).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_bodies_name_their_status() {
+        for (body, expected) in [
+            ("{\"message\":\"Internal Server Error\"}", Some(500)),
+            ("{\"message\": \"Service Unavailable\"}", Some(503)),
+            ("{\"message\":\"Endpoint request timed out\"}", Some(504)),
+            ("{\"status\":500,\"error\":\"oops\"}", Some(500)),
+            ("{\"statusCode\":\"404\"}", Some(404)),
+            (
+                "{\"message\":\"no Route matched with those values\"}",
+                Some(404),
+            ),
+            (
+                "{\"errors\":[{\"errorType\":\"UnauthorizedException\",\"message\":\"Unable to parse JWT token.\"}]}",
+                Some(401),
+            ),
+            ("{\"message\":\"Internal server error\"}", None),
+            ("{\"message\":\"hello\"}", None),
+            ("{\"status\":200}", None),
+            ("{\"status\":\"ok\"}", None),
+            ("{", None),
+        ] {
+            assert_eq!(status_of_body(body), expected, "{body}");
+        }
+    }
+}

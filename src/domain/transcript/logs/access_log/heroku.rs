@@ -1,0 +1,66 @@
+//! Reads the lines that Heroku's router logs.
+//!
+//! The codes are listed in Heroku's documentation, "Heroku Error Codes".
+
+use super::fields::value;
+use super::{Entry, Logged};
+use crate::domain::transcript::command;
+use crate::domain::transcript::time::with_unit;
+
+/// Codes of failures of the application, each with the value of the fact `proxy_log.error`. H10:
+/// crashed, H12: request timeout, H13: closed without a response, H14: no web dynos, H17: malformed
+/// response, H18: interrupted by the server, H19: connection timeout, H20: boot timeout, H21:
+/// refused, H81: blank application.
+const ERRORS: &[(&str, &str)] = &[
+    ("H10", "unhealthy"),
+    ("H12", "timeout"),
+    ("H13", "reset"),
+    ("H14", "unhealthy"),
+    ("H17", "malformed"),
+    ("H18", "reset"),
+    ("H19", "timeout"),
+    ("H20", "unhealthy"),
+    ("H21", "refused"),
+    ("H81", "unhealthy"),
+];
+
+/// Codes of failures that the client caused: an invalid or misdirected request, or a closed or idle
+/// connection.
+const CLIENT: [&str; 4] = ["H26", "H27", "H28", "H31"];
+
+/// Reads a line of the router; `None` for other lines.
+pub(super) fn read(line: &str) -> Option<Logged> {
+    if !line.contains("at=") || !line.contains("dyno=") || !line.contains("fwd=") {
+        return None;
+    }
+    let code = value(line, "code");
+    let status = value(line, "status").and_then(|status| status.parse().ok());
+    let is_client = code.is_some_and(|code| CLIENT.contains(&code));
+    let status: u16 = match status {
+        _ if is_client => return Some(Logged::Passed),
+        Some(status) => status,
+        None if code.is_some() => 503,
+        None => return None,
+    };
+    if status < 500 {
+        return Some(Logged::Passed);
+    }
+    let error = ERRORS.iter().find(|(known, _)| Some(*known) == code);
+    let scheme = value(line, "protocol").filter(|protocol| protocol.starts_with("http"));
+    let url = value(line, "host").and_then(|host| {
+        let path = value(line, "path").filter(|path| path.starts_with('/'));
+        let scheme = scheme.unwrap_or("https");
+        command::url_of(&format!("{scheme}://{host}{}", path.unwrap_or("/")))
+    });
+    Some(
+        Entry {
+            status,
+            method: value(line, "method").map(str::to_owned),
+            url,
+            time: value(line, "service").and_then(with_unit),
+            error: error.map(|(_, error)| *error),
+            ..Entry::default()
+        }
+        .failed(),
+    )
+}

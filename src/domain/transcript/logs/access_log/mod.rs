@@ -1,0 +1,107 @@
+//! Reads the lines that load balancers, proxies and platforms log about requests.
+//!
+//! Most formats have one line per request: the status of the response, often the URL and the
+//! duration, and in some formats why the upstream failed.
+
+mod alb;
+mod apache;
+pub(in crate::domain::transcript) mod envoy;
+mod fields;
+mod haproxy;
+mod heroku;
+mod ingress;
+mod traefik;
+
+use std::time::Duration;
+
+use url::Url;
+
+pub(in crate::domain::transcript) use self::traefik::upstream_error;
+use crate::domain::diagnosis::fact::FactValue;
+use crate::domain::transcript::exchange::response::RawResponse;
+use crate::domain::transcript::exchange::{Exchange, Section, Source};
+use crate::domain::transcript::time::clocks::Clock;
+
+/// Maximum length of a line that is examined, in bytes.
+const MAX_LINE: usize = 8_192;
+
+/// What a line of a log reports about a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::domain::transcript) enum Logged {
+    /// The request failed.
+    Failed(Box<Entry>),
+    /// The request succeeded, or its failure was caused by the client.
+    Passed,
+}
+
+/// A failed request in a log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::domain::transcript) struct Entry {
+    pub(in crate::domain::transcript) status: u16,
+    pub(in crate::domain::transcript) method: Option<String>,
+    pub(in crate::domain::transcript) url: Option<Url>,
+    /// The duration of the request.
+    pub(in crate::domain::transcript) time: Option<Duration>,
+    /// The value of the fact `proxy_log.error`.
+    pub(in crate::domain::transcript) error: Option<&'static str>,
+    /// The names and values of further facts.
+    pub(in crate::domain::transcript) facts: Vec<(&'static str, &'static str)>,
+    /// Whether the log contains no status, so that `status` is assumed.
+    pub(in crate::domain::transcript) is_status_unknown: bool,
+    /// The process that wrote the line; `None` in formats with one line per request. Adjacent lines
+    /// of one process are about one request.
+    pub(in crate::domain::transcript) process: Option<String>,
+    /// Whether the end of the line is missing, so that the failure is uncertain.
+    pub(in crate::domain::transcript) is_cut: bool,
+}
+
+impl Entry {
+    /// Wraps the entry in [`Logged::Failed`].
+    fn failed(self) -> Logged {
+        Logged::Failed(Box::new(self))
+    }
+
+    /// Returns the exchange of the request. `number` is the number of the line in the text.
+    pub(in crate::domain::transcript) fn exchange(self, number: usize) -> Exchange {
+        let mut response = RawResponse::of_status(self.status, None);
+        response.is_cut = true;
+        let mut exchange = Exchange {
+            line: number,
+            source: Source::Message,
+            section: Section::After,
+            response: Some(response),
+            is_doubtful: self.is_cut,
+            is_status_unknown: self.is_status_unknown,
+            ..Exchange::default()
+        };
+        exchange.request.url = self.url;
+        exchange.request.method = self.method;
+        if let Some(time) = self.time {
+            exchange.times.set(Clock::Client, time);
+        }
+        let error = self.error.map(|error| ("proxy_log.error", error));
+        let facts = self.facts.into_iter().chain(error);
+        let text = |value: &str| FactValue::Text(value.to_owned());
+        exchange.facts = facts
+            .map(|(name, value)| (name.to_owned(), text(value)))
+            .collect();
+        exchange
+    }
+}
+
+/// Reads a line of a log; `None` if the line has no known format.
+pub(in crate::domain::transcript) fn read(line: &str) -> Option<Logged> {
+    if line.len() > MAX_LINE {
+        return None;
+    }
+    heroku::read(line)
+        .or_else(|| alb::read(line))
+        .or_else(|| envoy::read(line))
+        .or_else(|| haproxy::read(line))
+        .or_else(|| apache::read(line))
+        .or_else(|| ingress::read(line))
+        .or_else(|| traefik::read(line))
+}
+
+#[cfg(test)]
+mod tests;

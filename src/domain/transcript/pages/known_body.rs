@@ -1,0 +1,255 @@
+//! Infers the status of a response from its body.
+//!
+//! curl without `-i` prints only the body. The pages and texts that gateways, web servers and
+//! platforms write themselves name their status, or are written for one status only.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::domain::transcript::body::known_text;
+use crate::domain::transcript::documents::json_doc;
+use crate::domain::transcript::pattern::pattern;
+
+/// Maximum length of a body that is examined, in bytes.
+const MAX_BODY: usize = 65_536;
+
+/// Reason phrases that servers also send as the whole body.
+const REASONS: &[(&str, u16)] = &[
+    ("bad request", 400),
+    ("unauthorized", 401),
+    ("forbidden", 403),
+    ("access denied", 403),
+    ("not found", 404),
+    ("method not allowed", 405),
+    ("too many requests", 429),
+    ("internal server error", 500),
+    ("bad gateway", 502),
+    ("service unavailable", 503),
+    ("service temporarily unavailable", 503),
+    ("gateway timeout", 504),
+    ("gateway time-out", 504),
+];
+
+/// Error codes of S3 and other AWS APIs that respond in XML, each with its status, from the lists
+/// of error codes in the documentation of AWS.
+const XML_CODES: &[(&str, u16)] = &[
+    ("AccessDenied", 403),
+    ("AllAccessDisabled", 403),
+    ("InvalidAccessKeyId", 403),
+    ("SignatureDoesNotMatch", 403),
+    ("RequestTimeTooSkewed", 403),
+    ("MissingAuthenticationToken", 403),
+    ("NoSuchBucket", 404),
+    ("NoSuchKey", 404),
+    ("NoSuchUpload", 404),
+    ("NoSuchVersion", 404),
+    ("NoSuchWebsiteConfiguration", 404),
+    ("MethodNotAllowed", 405),
+    ("PreconditionFailed", 412),
+    ("ExpiredToken", 400),
+    ("InvalidRequest", 400),
+    ("InvalidArgument", 400),
+    ("AuthorizationHeaderMalformed", 400),
+    ("InternalError", 500),
+    ("ServiceUnavailable", 503),
+    ("SlowDown", 503),
+];
+
+/// Parts of pages that do not state the status of the response, each with this status.
+const PARTS: &[(&str, u16)] = &[
+    ("Our services aren't available right now", 503),
+    ("herokucdn.com/error-pages/application-error", 503),
+    ("herokucdn.com/error-pages/no-such-app", 404),
+    ("used Cloudflare to restrict access", 403),
+    ("<title>Attention Required! | Cloudflare</title>", 403),
+];
+
+/// Matches what follows the status in the title or heading of an error page: the end tag or a
+/// typical word. If something else follows, the number may be part of the title of another page.
+const AFTER: &str = r"[\s:|-]*(?:</|error\b|bad\b|not\b|forbidden|unauthorized|access\b|service\b|gateway\b|internal\b|server\b|web server|too many|request\b|proxy\b|payload\b|method\b|first byte|between bytes|connection\b|backend|all backends|fetch\b|file or directory|resource\b|payment\b|authorization\b)";
+
+/// Expressions that capture the status in the title or in a heading of a page.
+static NUMBER: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let words = r"(?:error[\s:]*|http (?:status|error)[\s:]*)?";
+    [
+        format!(r"(?i)<title>\s*{words}([45]\d\d)\b{AFTER}"),
+        r"(?i)<title>[^<]{0,200}\|\s*(5[0-3]\d): ".to_owned(),
+        r"(?i)<title>[^<]{0,80}error[^<]{0,20}\((?:error )?([45]\d\d)\)\s*</title>".to_owned(),
+        format!(r"(?i)<h[1-3][^>]{{0,200}}>\s*{words}([45]\d\d)\b{AFTER}"),
+    ]
+    .iter()
+    .filter_map(|expression| pattern(expression))
+    .collect()
+});
+
+/// Matches a title or heading that may be a reason phrase. Captures its text.
+static PHRASE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"(?i)<(?:title|h1)[^>]{0,200}>\s*([a-z][a-z -]{4,40}?)\s*</"));
+
+/// Matches the error code in an XML document.
+static XML_CODE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"<(?:Error|ErrorResponse)\b[\s\S]{0,600}?<Code>\s*([A-Za-z]{4,60})\s*</")
+});
+
+/// The host of a request, as far as it decides which status a body has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::domain::transcript) enum Host {
+    /// The default host name of an API of API Gateway.
+    ApiGateway,
+    /// The host name of a Lambda function URL.
+    FunctionUrl,
+    Other,
+}
+
+impl Host {
+    pub(in crate::domain::transcript) fn of(name: Option<&str>) -> Self {
+        match name {
+            Some(name) if name.contains(".execute-api.") => Self::ApiGateway,
+            Some(name) if name.contains(".lambda-url.") => Self::FunctionUrl,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Returns the status of a body that a client printed; `None` if the body does not show that the
+/// request failed.
+pub(in crate::domain::transcript) fn status_of(body: &str, host: Host) -> Option<u16> {
+    let body = body.trim();
+    if body.len() > MAX_BODY {
+        return None;
+    }
+    if body.starts_with('<') {
+        return of_markup(body).or_else(|| phrase_of_markup(body));
+    }
+    if body.starts_with(['{', '[']) {
+        return json_doc::status_of_body(body).or_else(|| of_api(body, host));
+    }
+    let body = body.strip_suffix('%').unwrap_or(body);
+    let lower = body.to_lowercase();
+    let reason = REASONS.iter().find(|(reason, _)| *reason == lower);
+    known_text::of_line(body).or_else(|| match reason.map(|(_, status)| *status) {
+        Some(500) if host == Host::FunctionUrl => Some(502),
+        status => status,
+    })
+}
+
+/// Returns the status of a body that only a gateway or a platform writes; `None` for other texts.
+/// Such a body counts even if the text shows no command that printed it.
+pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16> {
+    let body = body.trim();
+    if body.len() > MAX_BODY {
+        return None;
+    }
+    if body.starts_with('<') {
+        return of_markup(body);
+    }
+    if body.starts_with('{') {
+        return json_doc::status_of_gateway(body).or_else(|| of_api(body, Host::ApiGateway));
+    }
+    known_text::of_line(body)
+}
+
+/// Maximum length in bytes of a reformatted body of API Gateway.
+const MAX_API_BODY: usize = 200;
+
+/// Returns 502 for the body that REST APIs send with 502 and, less often, with 500; `None` for
+/// other bodies.
+fn of_api(body: &str, host: Host) -> Option<u16> {
+    let letters = body.chars().filter(|letter| !letter.is_whitespace());
+    let is_internal = host == Host::ApiGateway
+        && body.len() < MAX_API_BODY
+        && letters.eq("{\"message\":\"Internalservererror\"}".chars());
+    is_internal.then_some(502)
+}
+
+fn of_markup(body: &str) -> Option<u16> {
+    let number = NUMBER
+        .iter()
+        .find_map(|expression| expression.captures(body)?[1].parse().ok());
+    let part = || PARTS.iter().find(|(part, _)| body.contains(part));
+    let code = || {
+        let found = XML_CODE.as_ref()?.captures(body)?;
+        let known = XML_CODES.iter().find(|(code, _)| *code == &found[1])?;
+        Some(known.1)
+    };
+    number
+        .or_else(|| part().map(|(_, status)| *status))
+        .or_else(code)
+}
+
+fn phrase_of_markup(body: &str) -> Option<u16> {
+    let found = PHRASE.as_ref()?.captures(body)?;
+    let phrase = found[1].to_lowercase();
+    let known = REASONS.iter().find(|(reason, _)| *reason == phrase);
+    known.map(|(_, status)| *status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_name_their_status() {
+        for (body, expected) in [
+            ("no healthy upstream", Some(503)),
+            ("no healthy upstream%", Some(503)),
+            (
+                "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+                Some(503),
+            ),
+            ("error code: 1033", Some(530)),
+            ("error code: 521", Some(521)),
+            ("error code: 7", None),
+            ("Bad Gateway", Some(502)),
+            ("all is well", None),
+            ("{\"message\":\"Service Unavailable\"}", Some(503)),
+            (
+                "<html><head><title>502 Bad Gateway</title></head>",
+                Some(502),
+            ),
+            ("<TITLE>ERROR</TITLE><H1>403 ERROR</H1>", Some(403)),
+            (
+                "<html><body><h1>503 Service Unavailable</h1>\nNo server",
+                Some(503),
+            ),
+            (
+                "<title>x.example | 522: Connection timed out</title>",
+                Some(522),
+            ),
+            ("<title>Server Error (500)</title>", Some(500)),
+            ("<!doctype html><title>Not Found</title>", Some(404)),
+            (
+                "<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code></Error>",
+                Some(404),
+            ),
+            ("<Error><Code>Strange</Code></Error>", None),
+            ("<html><title>Welcome</title></html>", None),
+            ("<html><title>Room 404 of the hotel</title></html>", None),
+            ("<html><title>500 ways to cook</title></html>", None),
+            ("<html><title>404 Media</title></html>", None),
+            ("<TITLE>Error 404: Not Found</TITLE>", Some(404)),
+            ("<title>503 first byte timeout</title>", Some(503)),
+        ] {
+            assert_eq!(status_of(body, Host::Other), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_host_decides_about_bodies_of_several_statuses() {
+        let body = "{\"message\": \"Internal server error\"}";
+        let api = Host::of(Some("a1.execute-api.eu-west-1.amazonaws.com"));
+        let url = Host::of(Some("x.lambda-url.eu-west-1.on.aws"));
+        assert_eq!(status_of(body, api), Some(502));
+        assert_eq!(status_of(body, Host::Other), None);
+        assert_eq!(status_of("Internal Server Error", url), Some(502));
+        assert_eq!(status_of("Internal Server Error", Host::Other), Some(500));
+    }
+
+    #[test]
+    fn a_body_without_a_command_must_be_one_of_a_gateway() {
+        assert_eq!(status_of_gateway("upstream request timeout"), Some(504));
+        assert_eq!(status_of_gateway("Not Found"), None);
+        assert_eq!(status_of_gateway("{\"status\":500}"), None);
+    }
+}

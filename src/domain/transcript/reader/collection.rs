@@ -1,0 +1,108 @@
+//! Keeps the transcripts of one text, and removes those that repeat others.
+//!
+//! A person often writes an error message into a sentence and shows the same message again below
+//! the command. The message in the sentence is not another failure.
+
+use crate::domain::transcript::{MAX_TRANSCRIPTS, Reading, Transcript, Unused};
+
+/// How a transcript was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// Whether the transcript may be a heading or the text of a page instead of a response.
+    pub(super) is_weak: bool,
+    /// Whether the text shows the command that made the request.
+    pub(super) has_command: bool,
+    /// Whether the transcript was read from an error message of a program.
+    pub(super) is_message: bool,
+    /// Whether wget made the request. wget may try a failed request again, so the same fault may
+    /// occur twice.
+    pub(super) is_try: bool,
+}
+
+/// The transcripts of one text, in order.
+#[derive(Debug, Default)]
+pub(super) struct Collection {
+    found: Vec<(Transcript, Origin)>,
+    left_out: usize,
+}
+
+impl Collection {
+    /// Adds a transcript, or counts it as left out if the maximum is reached.
+    pub(super) fn add(&mut self, transcript: Transcript, origin: Origin) {
+        if self.found.len() < MAX_TRANSCRIPTS {
+            self.found.push((transcript, origin));
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    pub(super) fn last_mut(&mut self) -> Option<&mut Transcript> {
+        let last = self.found.last_mut();
+        last.map(|(transcript, _)| transcript)
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Transcript> {
+        let found = self.found.get_mut(index);
+        found.map(|(transcript, _)| transcript)
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Returns the transcripts that are not repetitions. Weak transcripts are returned only if the
+    /// text has no others. The first line of each removed transcript counts as unused.
+    pub(super) fn finish(self, mut unused: Unused) -> Reading {
+        let has_certain = self.found.iter().any(|(_, origin)| !origin.is_weak);
+        let is_kept = |index: usize| {
+            let is_weak = self.found[index].1.is_weak;
+            let is_heading = is_weak && has_certain;
+            !is_heading && !self.is_repetition(index)
+        };
+        let kept: Vec<bool> = (0..self.found.len()).map(is_kept).collect();
+        let mut transcripts = Vec::new();
+        for ((transcript, _), is_kept) in self.found.into_iter().zip(kept) {
+            if is_kept {
+                transcripts.push(transcript);
+            } else {
+                unused.add_line(transcript.line);
+            }
+        }
+        // The lines of an execution log may be mixed with other lines, so the transcripts may be
+        // out of order.
+        transcripts.sort_by_key(|transcript| transcript.line);
+        Reading {
+            transcripts,
+            left_out: self.left_out,
+            unused,
+        }
+    }
+
+    /// Returns whether the transcript at `index` has no command and repeats the fault of another
+    /// transcript, which has a command or a URL or precedes it.
+    fn is_repetition(&self, index: usize) -> bool {
+        let (own, own_origin) = &self.found[index];
+        if own_origin.has_command || own_origin.is_try {
+            return false;
+        }
+        let others = self.found.iter().enumerate();
+        others
+            .filter(|(other, (transcript, _))| *other != index && has_same_fault(own, transcript))
+            .any(|(other, (transcript, origin))| {
+                let adds_url = own.url.is_none() && transcript.url.is_some();
+                let is_equal = own.url.is_none() || own.url == transcript.url;
+                let is_earlier = other < index && own_origin.is_message;
+                origin.has_command || adds_url || (is_earlier && is_equal)
+            })
+    }
+}
+
+/// Returns whether two transcripts have the same fault with the same message.
+fn has_same_fault(one: &Transcript, other: &Transcript) -> bool {
+    let fault = one.observation.fault.as_ref();
+    fault.is_some() && fault == other.observation.fault.as_ref()
+}

@@ -1,0 +1,97 @@
+//! Collects the lines of JSON documents in a text, and adds the content of the documents to the
+//! transcripts. `json_doc` parses the documents.
+
+mod objects;
+
+use super::Reader;
+use super::collection::Origin;
+use crate::domain::transcript::Transcript;
+use crate::domain::transcript::documents::json_doc::{self, Block};
+use crate::domain::transcript::exchange::{Exchange, Section};
+use crate::domain::transcript::time::clocks::Clock;
+use crate::domain::transcript::time::trailer;
+
+impl Reader {
+    /// Adds a line to the JSON document that is being collected, or starts a document. Returns
+    /// whether the line belongs to a document.
+    pub(super) fn block(&mut self, line: &str, number: usize) -> bool {
+        if let Some(block) = &mut self.block {
+            // A mail program or Markdown may quote each line.
+            let line = line.strip_prefix("> ").unwrap_or(line);
+            match block.add(line, number) {
+                json_doc::Step::More => {}
+                json_doc::Step::Done => self.end_block(),
+            }
+            return true;
+        }
+        let is_outside = matches!(self.current.section, Section::Before | Section::After);
+        let is_free = !self.object.is_open() && self.page.is_none();
+        if is_outside && is_free && Block::starts(line) {
+            let mut block = Block::default();
+            let step = block.add(line, number);
+            self.block = Some(block);
+            if step == json_doc::Step::Done {
+                self.end_block();
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Ends the JSON document that is being collected, and reads it. If it is neither a recognized
+    /// document nor a part of a response, its lines are read one by one.
+    pub(super) fn end_block(&mut self) {
+        let Some(block) = self.block.take() else {
+            return;
+        };
+        if self.console_block(&block.text) {
+            return;
+        }
+        let Some(documents) = json_doc::read(&block.text) else {
+            if self.client_body(&block.text, block.number) {
+                return;
+            }
+            for (line, number) in block.lines() {
+                self.dispatch(line, None, number);
+            }
+            return;
+        };
+        for document in documents {
+            self.document(document, block.number);
+        }
+    }
+
+    /// Adds the content of a document to the transcripts or to the current exchange.
+    pub(super) fn document(&mut self, document: json_doc::Document, number: usize) {
+        match document {
+            json_doc::Document::Exchange(mut exchange) => {
+                exchange.line = number;
+                // A line of a gateway's log is complete, and is not about the current command.
+                if exchange.log.is_some() {
+                    self.insert(*exchange);
+                    return;
+                }
+                if exchange.command.is_none() {
+                    exchange.command = self.current.command.take();
+                }
+                self.next(*exchange);
+                self.next(Exchange::default());
+            }
+            json_doc::Document::Text(text) => {
+                let reading = crate::domain::transcript::read(&text);
+                for transcript in reading.transcripts {
+                    let line = number;
+                    self.add(Transcript { line, ..transcript }, Origin::default());
+                }
+            }
+            json_doc::Document::Output(text) => {
+                let trailer = trailer::labeled(&text);
+                if let Some(time) = trailer.time {
+                    self.record(Clock::Client, time);
+                }
+                self.current.unrecognized(&text);
+                self.current.begin_if_unknown(number);
+            }
+        }
+    }
+}

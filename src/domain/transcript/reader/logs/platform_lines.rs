@@ -1,0 +1,142 @@
+//! Passes the lines of the logs of proxies and platforms, of error pages, and of further clients to
+//! their parsers.
+
+use crate::domain::transcript::clients::message;
+use crate::domain::transcript::exchange::response::header_of;
+use crate::domain::transcript::exchange::{Exchange, Source};
+use crate::domain::transcript::logs::access_log::{self, Logged};
+use crate::domain::transcript::reader::Reader;
+use crate::domain::transcript::reader::collection::Origin;
+use crate::domain::transcript::text::string_literal;
+
+/// Maximum length in bytes of a line that introduces headers.
+const MAX_LABEL: usize = 400;
+
+impl Reader {
+    /// Reads a line of a log of a proxy or platform, of an error page, or of a client with a format
+    /// of its own. Returns whether the line was recognized.
+    pub(in crate::domain::transcript::reader) fn platform_line(
+        &mut self,
+        line: &str,
+        number: usize,
+    ) -> bool {
+        self.logged_header(line)
+            || self.access_line(line, number)
+            || self.console_line(line)
+            || self.okhttp_line(line, number)
+            || self.load_test(line, number)
+            || self.escaped_response(line, number)
+            || self.cloudfront_text(line, number)
+            || self.page_text(line, number)
+    }
+
+    fn access_line(&mut self, line: &str, number: usize) -> bool {
+        let entry = match access_log::read(line) {
+            None => return self.cut_access_line(line, number),
+            Some(Logged::Passed) => return true,
+            Some(Logged::Failed(entry)) => *entry,
+        };
+        // Adjacent lines of one process are about one request.
+        let process = entry.process.clone().map(|process| (process, number));
+        let is_same = |(last, at): &(String, usize)| {
+            let current = process.as_ref();
+            current.is_some_and(|(process, _)| process == last) && at + 1 == number
+        };
+        let is_repeated = self.process.as_ref().is_some_and(is_same);
+        self.process = process;
+        if !is_repeated {
+            self.next(entry.exchange(number));
+            self.next(Exchange::default());
+        }
+        true
+    }
+
+    /// Reads the second part of a line of an access log that was wrapped: the duration, and the
+    /// name of the upstream. Returns whether the line was recognized.
+    fn cut_access_line(&mut self, line: &str, number: usize) -> bool {
+        let is_next = number == self.message_line + 1;
+        let current = &mut self.current;
+        if !is_next || !current.is_weak || current.source != Source::Message {
+            return false;
+        }
+        let status = current.response.as_ref().map(|response| response.status);
+        let joined =
+            status.map(|status| format!("\"{} / HTTP/1.1\" {status} 0 \"-\" \"{line}", "GET"));
+        let Some(Logged::Failed(entry)) = joined.and_then(|line| access_log::read(&line)) else {
+            return false;
+        };
+        let line = current.line;
+        let mut exchange = entry.exchange(line);
+        exchange.request = std::mem::take(&mut current.request);
+        self.current = Exchange::default();
+        self.next(exchange);
+        self.next(Exchange::default());
+        true
+    }
+
+    /// Reads a response that a log shows as a string literal. Returns whether the line was
+    /// recognized.
+    fn escaped_response(&mut self, line: &str, number: usize) -> bool {
+        let Some((before, text)) = string_literal::response(line) else {
+            return false;
+        };
+        let mut found = crate::domain::transcript::read(&text).transcripts;
+        let Some(mut transcript) = found.pop().filter(|_| found.is_empty()) else {
+            return false;
+        };
+        let status = transcript.observation.response.as_ref().map(|it| it.status);
+        let current = &self.current;
+        let stated = current.response.as_ref().map(|response| response.status);
+        let mut url = message::url(before);
+        transcript.line = number;
+        let is_message = current.source == Source::Message;
+        if !current.is_answered() || is_message && stated.is_some() && stated == status {
+            // The command or the message above belongs to this response.
+            url = url.or_else(|| current.url());
+            transcript.line = current.line.max(1);
+            self.current = Exchange::default();
+        }
+        transcript.url = transcript.url.or(url);
+        if let Some(url) = &transcript.url {
+            url.as_str()
+                .clone_into(&mut transcript.observation.final_url);
+        }
+        self.next(Exchange::default());
+        self.add(transcript, Origin::default());
+        true
+    }
+
+    /// Reads a header of a response that a log shows below its status, or the line before such
+    /// headers. Returns whether the line was recognized.
+    fn logged_header(&mut self, line: &str) -> bool {
+        if self.in_headers {
+            if let Some((name, value)) = header_of(line.trim())
+                && let Some(response) = &mut self.current.response
+            {
+                response.push(name, value);
+                return true;
+            }
+            self.in_headers = false;
+        }
+        if line.len() > MAX_LABEL || self.current.response.is_none() {
+            return false;
+        }
+        let lower = line.trim_end().to_ascii_lowercase();
+        let Some((before, rest)) = lower.split_once("response headers:") else {
+            return false;
+        };
+        if rest.is_empty() {
+            self.in_headers = self.current.source == Source::Message;
+            return self.in_headers;
+        }
+        // A line that starts with the label is read by `object`.
+        let is_dictionary = !before.trim().is_empty() && rest.trim_start().starts_with('{');
+        if is_dictionary {
+            let pairs = &line[line.len() - rest.len()..];
+            for member in self.object.line(&format!("headers: {}", pairs.trim())) {
+                self.member(member, 0);
+            }
+        }
+        is_dictionary
+    }
+}

@@ -1,0 +1,78 @@
+//! Finds bodies of responses in the inline code of a sentence, such as
+//! "I get `{"message": "Internal server error"}` since Monday".
+
+use crate::domain::transcript::body::json_text::end_of_value;
+use crate::domain::transcript::pages::known_body::{self, Host};
+use crate::domain::transcript::reader::Reader;
+
+/// Maximum number of parts of a line that are examined. Every second part is inline code.
+const MAX_SPANS: usize = 16;
+
+/// Maximum length in bytes of a line that is examined.
+const MAX_LINE: usize = 8_192;
+
+impl Reader {
+    /// Keeps the bodies of gateways in a line, in inline code or as JSON with escaped quotes.
+    /// Returns whether there are any.
+    pub(in crate::domain::transcript::reader) fn inline_bodies(
+        &mut self,
+        line: &str,
+        number: usize,
+    ) -> bool {
+        let is_known =
+            |body: &str| known_body::status_of_gateway(body).is_some() || is_api_body(body);
+        let spans = spans(line).map(str::to_owned).chain(escaped(line));
+        let bodies: Vec<String> = spans.filter(|body| is_known(body)).collect();
+        let is_any = !bodies.is_empty();
+        for body in bodies {
+            self.keep_body(body, number);
+        }
+        is_any
+    }
+}
+
+/// Returns the first body with this status in the inline code of a line; `None` if there is none.
+pub(in crate::domain::transcript::reader) fn body(line: &str, status: u16) -> Option<String> {
+    let is_body = |span: &&str| known_body::status_of(span, Host::Other) == Some(status);
+    spans(line).find(is_body).map(str::to_owned)
+}
+
+/// Returns whether a text starts like an error body of API Gateway and its status can be inferred.
+fn is_api_body(span: &str) -> bool {
+    span.starts_with("{\"message\"") && known_body::status_of(span, Host::ApiGateway).is_some()
+}
+
+/// Returns the JSON object with escaped quotes in a line, with plain quotes; `None` if there is
+/// none.
+fn escaped(line: &str) -> Option<String> {
+    let at = line.find("{\\\"").filter(|_| line.len() <= MAX_LINE)?;
+    let text = line[at..].replace("\\\"", "\"");
+    let end = end_of_value(&text)?;
+    Some(text[..end].to_owned())
+}
+
+/// Returns the pieces of inline code in a line.
+fn spans(line: &str) -> impl Iterator<Item = &str> {
+    let line = if line.len() <= MAX_LINE { line } else { "" };
+    let has_end = line.bytes().filter(|byte| *byte == b'`').count() > 1;
+    let parts = line.split('`').filter(move |_| has_end).take(MAX_SPANS);
+    // Every second part is inside backticks. The parts between them are sentences.
+    parts.skip(1).step_by(2).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_in_a_sentence_is_found() {
+        let line = "it is `HTTP/1.1 503 Oops` with the body `no healthy upstream`";
+        assert_eq!(body(line, 503).as_deref(), Some("no healthy upstream"));
+        assert_eq!(body(line, 504), None);
+        assert_eq!(body("no healthy upstream", 503), None);
+        let line = r#"failed: {\"errors\":[{\"a\":1}]} now"#;
+        assert_eq!(escaped(line).as_deref(), Some(r#"{"errors":[{"a":1}]}"#));
+        assert_eq!(spans("a ` b").count(), 0);
+        assert_eq!(spans("a `b` c `d` e").collect::<Vec<_>>(), ["b", "d"]);
+    }
+}

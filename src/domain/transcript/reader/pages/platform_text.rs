@@ -1,0 +1,294 @@
+//! Reads the error pages of platforms as a browser shows them: without markup and without headers.
+//!
+//! Vercel, Cloudflare, Fastly, Varnish and Apache httpd state a code or a reason of their own on
+//! such a page. The code, the front door or the author of the page is added as a fact, because the
+//! rules test these facts.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::domain::diagnosis::fact::FactValue;
+use crate::domain::transcript::body::known_text::of_cloudflare;
+use crate::domain::transcript::exchange::response::RawResponse;
+use crate::domain::transcript::exchange::{Exchange, Section, Source};
+use crate::domain::transcript::pages::heading::Heading;
+use crate::domain::transcript::pattern::pattern;
+use crate::domain::transcript::reader::Reader;
+
+/// Maximum length in bytes of a line that is examined.
+const MAX_LINE: usize = 400;
+
+/// Maximum length in bytes of the line with the status on Vercel's page.
+const MAX_HEADING: usize = 80;
+
+/// Maximum distance in lines between the parts of one page.
+const MAX_DISTANCE: usize = 12;
+
+/// Matches the line with the status on Vercel's page, such as `504: GATEWAY_TIMEOUT`. Captures the
+/// status.
+static VERCEL_STATUS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"^\W*([45]\d\d): \W*[A-Z]{3,}(?:_[A-Z]+)*\W*$"));
+
+/// Matches the line with the error code on Vercel's page. Captures the code.
+static VERCEL_CODE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"^\W*(?:Error )?Code: \W*([A-Z]+(?:_[A-Z]+)+)\W*$"));
+
+/// Matches a failed request in Vercel's log. Captures the method, the path, the error code and the
+/// status.
+static VERCEL_LOG: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"(?:\[([A-Z]+)\] (/\S*) )?reason=([A-Z]+(?:_[A-Z]+)+), status=([45]\d\d)\b")
+});
+
+/// Matches an error code of Vercel that is followed by the id of the request, in a message.
+/// Captures the code.
+static VERCEL_MESSAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"(?:\\[nr]|\b)([A-Z]+(?:_[A-Z]+)+)(?:\\[nr]|\s){1,6}[a-z]{3}\d::[A-Za-z0-9:-]{4,}")
+});
+
+/// Matches the heading of Cloudflare's page, with or without the id of the request. Captures the
+/// error code.
+static CLOUDFLARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"^\W*(?:.{0,60}\s)?Error (?:code:? )?(1\d\d\d|52\d|530)\b(.{0,200}Ray ID.*|\W*)$")
+});
+
+/// Captures an error code of Cloudflare in a sentence about Cloudflare.
+static CLOUDFLARE_SENTENCE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"(?i)\bcloudflare\b.{0,60}\berror:?\s(?:code:?\s)?(1\d\d\d)\b"));
+
+/// Matches the heading of a page of Varnish or Fastly. Captures the status and the reason.
+static VARNISH: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"^\W*Error ([45]\d\d) ([A-Za-z][a-z A-Z]{3,60}?)\W*$"));
+
+/// Captures the reason on Apache's page.
+static APACHE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"^\W*Reason: \W*((?:Error reading from remote server|DNS lookup failure for|Error during SSL Handshake with remote server).{0,200})$",
+    )
+});
+
+impl Reader {
+    /// Reads a line of the text of an error page. Returns whether the line was recognized.
+    pub(in crate::domain::transcript::reader) fn page_text(
+        &mut self,
+        line: &str,
+        number: usize,
+    ) -> bool {
+        if line.len() > MAX_LINE {
+            return false;
+        }
+        // Most lines contain none of the words of these pages.
+        let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
+        (has(&["reason=", "Code: ", ": "]) && self.vercel_text(line, number))
+            || (has(&["Error ", "Ray ID"]) && self.cloudflare_text(line, number))
+            || (has(&["Error ", "Details: ", "Varnish"]) && self.varnish_text(line, number))
+            || (has(&["Reason: "]) && self.apache_text(line, number))
+    }
+
+    fn vercel_text(&mut self, line: &str, number: usize) -> bool {
+        if line.contains("reason=")
+            && let Some(found) = captures(&VERCEL_LOG, line)
+        {
+            let Ok(status) = found[4].parse() else {
+                return false;
+            };
+            let mut exchange = stated(status, number);
+            exchange.request.method = found.get(1).map(|method| method.as_str().to_owned());
+            exchange.facts = vec![text_fact("platform_error", &found[3])];
+            self.next(exchange);
+            self.next(Exchange::default());
+            return true;
+        }
+        if line.len() < MAX_HEADING
+            && let Some(found) = captures(&VERCEL_STATUS, line)
+        {
+            let Ok(status) = found[1].parse() else {
+                return false;
+            };
+            let exchange = Exchange {
+                is_weak: true,
+                ..stated(status, number)
+            };
+            self.next(exchange);
+            self.message_line = number;
+            return true;
+        }
+        let is_below = number <= self.message_line + MAX_DISTANCE;
+        let current = &mut self.current;
+        let has_status = current.source == Source::Message && current.response.is_some();
+        if !has_status || !is_below {
+            return false;
+        }
+        let Some(found) = captures(&VERCEL_CODE, line) else {
+            return false;
+        };
+        current.is_weak = false;
+        current.facts = vec![text_fact("platform_error", &found[1])];
+        true
+    }
+
+    fn cloudflare_text(&mut self, line: &str, number: usize) -> bool {
+        if let Some(found) = captures(&CLOUDFLARE, line) {
+            let Ok(code) = found[1].parse() else {
+                return false;
+            };
+            let Some(status) = of_cloudflare(code) else {
+                return false;
+            };
+            self.heading = Some(Heading {
+                line: number,
+                status,
+                text: line.trim().to_owned(),
+                code: Some(code),
+            });
+            if !line.contains("Ray ID") {
+                return true;
+            }
+        }
+        if !line.contains("Ray ID") {
+            return false;
+        }
+        let Some((heading, code)) = self.heading_above(number, |heading| heading.code) else {
+            return false;
+        };
+        let mut exchange = inferred(&heading);
+        exchange.facts = cloudflare_facts(code);
+        self.next(exchange);
+        self.next(Exchange::default());
+        true
+    }
+
+    fn varnish_text(&mut self, line: &str, number: usize) -> bool {
+        if let Some(found) = captures(&VARNISH, line) {
+            let Ok(status) = found[1].parse() else {
+                return false;
+            };
+            self.heading = Some(Heading {
+                line: number,
+                status,
+                text: found[2].to_owned(),
+                code: None,
+            });
+            return true;
+        }
+        let is_fastly = line.contains("Details: cache-");
+        if !is_fastly && line.trim() != "Varnish cache server" {
+            return false;
+        }
+        let above = self.heading_above(number, |heading| heading.code.is_none().then_some(0));
+        let Some((heading, _)) = above else {
+            return false;
+        };
+        let mut exchange = inferred(&heading);
+        if let Some(response) = &mut exchange.response {
+            response.reason = Some(heading.text);
+        }
+        let door = if is_fastly { "fastly" } else { "varnish" };
+        exchange.facts = vec![text_fact("front_door", door)];
+        self.next(exchange);
+        self.next(Exchange::default());
+        true
+    }
+
+    fn apache_text(&mut self, line: &str, number: usize) -> bool {
+        let Some(found) = captures(&APACHE, line) else {
+            return false;
+        };
+        let mut exchange = inferred(&Heading {
+            line: number,
+            status: 502,
+            text: String::new(),
+            code: None,
+        });
+        if let Some(response) = &mut exchange.response {
+            response.raw_body(&found[1]);
+        }
+        exchange.facts = vec![text_fact("error_page", "apache")];
+        self.next(exchange);
+        self.next(Exchange::default());
+        true
+    }
+
+    /// Takes the last heading, and returns the heading and the value of `part` for it. Returns
+    /// `None` if there is no heading, if `part` returns `None`, or if the heading is too far above
+    /// line `number`.
+    fn heading_above<T>(
+        &mut self,
+        number: usize,
+        part: impl Fn(&Heading) -> Option<T>,
+    ) -> Option<(Heading, T)> {
+        let heading = self.heading.take()?;
+        let value = part(&heading)?;
+        (number <= heading.line + MAX_DISTANCE).then_some((heading, value))
+    }
+
+    /// Adds the error code of Vercel or Cloudflare that a line states, as a fact, if the response
+    /// is known from a message.
+    pub(in crate::domain::transcript::reader) fn note_platform_error(&mut self, line: &str) {
+        let current = &mut self.current;
+        if current.source != Source::Message || !current.facts.is_empty() {
+            return;
+        }
+        let Some(response) = &current.response else {
+            return;
+        };
+        if line.contains("::")
+            && let Some(found) = captures(&VERCEL_MESSAGE, line)
+        {
+            current.facts = vec![text_fact("platform_error", &found[1])];
+            return;
+        }
+        if !line.contains("loudflare") {
+            return;
+        }
+        let code = captures(&CLOUDFLARE_SENTENCE, line).and_then(|found| found[1].parse().ok());
+        let is_of_status = |code: &u16| of_cloudflare(*code) == Some(response.status);
+        if let Some(code) = code.filter(is_of_status) {
+            current.facts = cloudflare_facts(code);
+        }
+    }
+}
+
+fn captures<'a>(
+    expression: &LazyLock<Option<Regex>>,
+    line: &'a str,
+) -> Option<regex::Captures<'a>> {
+    expression.as_ref()?.captures(line)
+}
+
+/// Returns the exchange of a response of which only the status is known.
+fn stated(status: u16, number: usize) -> Exchange {
+    let mut response = RawResponse::of_status(status, None);
+    response.is_cut = true;
+    Exchange {
+        line: number,
+        source: Source::Message,
+        section: Section::After,
+        response: Some(response),
+        ..Exchange::default()
+    }
+}
+
+/// Returns the exchange of a page that does not state the status of the response. Such a page
+/// counts only if the text has no other response.
+fn inferred(heading: &Heading) -> Exchange {
+    let mut exchange = stated(heading.status, heading.line);
+    exchange.is_weak = true;
+    if let Some(response) = &mut exchange.response {
+        response.is_inferred = true;
+    }
+    exchange
+}
+
+fn text_fact(name: &str, value: &str) -> (String, FactValue) {
+    (name.to_owned(), FactValue::Text(value.to_owned()))
+}
+
+/// Returns the facts about an error of Cloudflare that a page or a sentence names.
+fn cloudflare_facts(code: u16) -> Vec<(String, FactValue)> {
+    let number = FactValue::Number(f64::from(code));
+    vec![
+        ("cloudflare.error".to_owned(), number),
+        text_fact("cloudflare.stated", "page"),
+    ]
+}

@@ -1,0 +1,76 @@
+//! Distinguishes the error messages of one failure from those of another failure, if neither a
+//! request nor a time separates them. One request cannot fail in two ways.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::Reader;
+use crate::domain::transcript::clients::message::Message;
+use crate::domain::transcript::exchange::Source;
+use crate::domain::transcript::fault::{self, Progress};
+use crate::domain::transcript::pattern::pattern;
+use crate::model::observation::{FaultKind, Phase};
+
+/// Matches an exception at the start of a line.
+static EXCEPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r#"^[#>*`\s]{0,6}(?:Uncaught |Exception in thread "[^"]{0,80}" )?([\w.$]*(?:Error|Exception)): \S"#,
+    )
+});
+
+/// The start of the messages in a browser's console, each of which is about another request.
+const BROWSER: &str = "Failed to load resource: ";
+
+impl Reader {
+    /// Returns whether an error message is about another failure than the current exchange.
+    pub(super) fn is_other_failure(&self, message: &Message, line: &str, number: usize) -> bool {
+        let current = &self.current;
+        let is_message = current.source == Source::Message;
+        let is_of_browser = is_message && line.contains(BROWSER);
+        let Some(fault) = &current.fault else {
+            return is_of_browser && current.response.is_some() && message.status.is_none();
+        };
+        let is_cause = line.starts_with([' ', '\t'])
+            || line.contains("Caused by")
+            || line.contains("nested exception");
+        let known = fault.found;
+        if current.source != Source::Message || is_cause || !known.is_stated || known.is_vague {
+            return false;
+        }
+        let found = || fault::of_message(line, &Progress::default());
+        if is_of_browser && fault.message.contains(BROWSER) {
+            return message.status.is_some() || found().is_some_and(|it| it.kind != known.kind);
+        }
+        if message.status.is_some() {
+            return is_before_response(known.phase, known.kind);
+        }
+        let (Some(class), Some(last)) = (exception(line), exception(&fault.message)) else {
+            return false;
+        };
+        // Further lines below an exception may be its consequences, unless it is thrown again for
+        // another reason.
+        let is_next = number == self.fault_line + 1;
+        if !is_next && class != last {
+            return false;
+        }
+        found().is_some_and(|found| found.is_stated && !found.is_vague && found.kind != known.kind)
+    }
+}
+
+/// Returns the class of the exception at the start of a line; `None` if there is none.
+fn exception(line: &str) -> Option<&str> {
+    let found = EXCEPTION.as_ref()?.captures(line)?;
+    Some(found.get(1)?.as_str())
+}
+
+/// Returns whether a fault ends a request before a response is possible. A proxy and a client may
+/// report a timeout and a status for one request.
+fn is_before_response(phase: Phase, kind: FaultKind) -> bool {
+    let is_early = matches!(phase, Phase::Resolve | Phase::Connect | Phase::Tls);
+    is_early
+        && !matches!(
+            kind,
+            FaultKind::Proxy | FaultKind::Timeout | FaultKind::Local
+        )
+}
