@@ -3,6 +3,7 @@
 //! A page may be the body of the response that the line above names, or the whole output of a
 //! command. If it is neither, its lines are read one by one.
 
+pub(super) mod code_list;
 mod inferred;
 pub(super) mod inline;
 mod platform_text;
