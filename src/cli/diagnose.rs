@@ -104,6 +104,14 @@ fn read(file: &str) -> Result<Reading, String> {
         );
     }
     let reading = transcript::read(&decode(&bytes));
+    if reading.transcripts.is_empty() && reading.passed > 0 {
+        let passed = reading.passed;
+        let lines = if passed == 1 { "line" } else { "lines" };
+        return Err(format!(
+            "no failed request found in {name}: {passed} {lines} of a log report requests that did \
+             not fail"
+        ));
+    }
     if reading.transcripts.is_empty() {
         return Err(format!("no response found in {name}: {LOOKED_FOR}"));
     }

@@ -79,6 +79,8 @@ pub struct Reading {
     /// Number of transcripts that were discarded because the text contains more than
     /// `MAX_TRANSCRIPTS`.
     pub left_out: usize,
+    /// Number of lines of logs about requests that did not fail.
+    pub passed: usize,
     /// The lines that contributed to no transcript.
     pub unused: Unused,
 }

@@ -99,6 +99,9 @@ pub(super) const PROXY_LOG_ERRORS: &[&str] = &[
     "name-not-found",
     "tls-failed",
     "malformed",
+    "overflow",
+    "no-route",
+    "rate-limited",
 ];
 
 /// The values of the fact `stream.error`: the error codes of HTTP/2 (RFC 9113, section 7).

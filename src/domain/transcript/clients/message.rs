@@ -109,12 +109,22 @@ fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
             return None;
         }
         let found = expression.captures(line)?;
+        // In an access log, these statuses state no failure of the service.
+        if !is_error && index == 3 && is_harmless(&found[1]) {
+            return None;
+        }
         Some(Stated {
             status: found.get(1)?.as_str(),
             rest: found.get(2).map_or("", |rest| rest.as_str()),
             is_weak: !is_error && index >= 3,
         })
     })
+}
+
+/// Returns whether a status in an access log states no failure: an interim response, a redirect, a
+/// cached document, or 499 if the client closed the connection.
+fn is_harmless(status: &str) -> bool {
+    status.starts_with(['1', '3']) || status == "499"
 }
 
 /// Returns whether a line contains a number of three digits that may be a status.

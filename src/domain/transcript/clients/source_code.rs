@@ -65,8 +65,37 @@ static SOURCE: LazyLock<RegexSet> = LazyLock::new(|| {
     RegexSet::new(all).unwrap_or_default()
 });
 
+/// Matches the text before a string literal that source code writes, sends or assigns.
+static WRITES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r#"(?x)(?:
+        \b(?:send|sendall|sendto|write|writeln|writelines|WriteString|Write|Fprint\w*|print\w*|puts|emit|end|reply|respond)!?\(
+          (?:[\w.&*>-]+,\s*)?(?:\[\]byte\(|Buffer\.from\()?
+        |^\s*(?:(?:const|let|var|static|char|auto|String)\s.*|[\w.]+\s)=\s
+        |^\s*\.[a-z_]+\(
+        )[&*]?[bru]{0,2}["'`]$"#,
+    )
+});
+
+/// Matches the rest of a sentence after a string literal.
+static SENTENCE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r#"["'`]\s(?:[A-Za-z]+\s+){2,}[A-Za-z]+[.!?]?\s*$"#));
+
+/// Matches the result of a system call in the output of strace.
+static SYSTEM_CALL: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\)\s+=\s-?\d"));
+
+/// Returns whether the string literal in a line is not a response that was received: source code
+/// writes it, or a sentence is about it. `before` is the text before the literal, with its quote.
+pub(in crate::domain::transcript) fn writes_literal(before: &str, line: &str) -> bool {
+    let matches = |expression: &LazyLock<Option<Regex>>, text: &str| {
+        expression.as_ref().is_some_and(|it| it.is_match(text))
+    };
+    let is_subject = !before.contains(char::is_alphanumeric) && matches(&SENTENCE, line);
+    is_subject || matches(&WRITES, before) && !matches(&SYSTEM_CALL, line)
+}
+
 /// Returns whether a line is source code.
-pub(super) fn is_source(line: &str) -> bool {
+pub(in crate::domain::transcript) fn is_source(line: &str) -> bool {
     SOURCE.is_match(line)
 }
 
@@ -118,6 +147,25 @@ mod tests {
             "// ECONNREFUSED: nothing listens",
         ] {
             assert!(is_source(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn literals_that_code_writes_are_recognized() {
+        for (before, after, expected) in [
+            ("    conn.sendall(b\"", "\")", true),
+            ("fmt.Fprint(w, \"", "\")", true),
+            ("socket.write('", "');", true),
+            ("c.Write([]byte(\"", "\"))", true),
+            ("RESPONSE = b\"", "\"", true),
+            ("> \"", "\" is what our server writes", true),
+            ("write(5, \"", "\", 40) = 40", false),
+            ("recvfrom(5, \"", "\", 40, 0) = 40", false),
+            ("reply: '", "'", false),
+            ("error 503 for http://a.example/: \"", "\" (1)", false),
+        ] {
+            let line = format!("{before}HTTP/1.1 503 Oops\\r\\n{after}");
+            assert_eq!(writes_literal(before, &line), expected, "{line}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! transcript.
 
 mod address;
+mod attempt;
 pub(super) mod entry;
 mod loose;
 pub(super) mod response;
@@ -71,6 +72,10 @@ pub(super) struct Exchange {
     pub(super) is_doubtful: bool,
     /// Whether the lines of the headers may be indented.
     pub(super) is_indented: bool,
+    /// Whether the fault precedes the response in the text.
+    pub(super) is_fault_first: bool,
+    /// The number of the line with the last status line.
+    pub(super) response_line: usize,
 }
 
 /// The known parts of a request.
@@ -209,6 +214,7 @@ impl Exchange {
     /// Records a status line. `marked` is whether curl marked the line as received.
     pub(super) fn status(&mut self, status: StatusLine, marked: bool, line: usize) {
         self.begin(line);
+        self.response_line = line;
         let is_repeated = self.response.as_ref().is_some_and(|response| {
             self.is_marked && !marked && response.status == status.status && !self.is_echo
         });
@@ -221,6 +227,7 @@ impl Exchange {
             self.redirects += 1;
         }
         self.is_echo = false;
+        self.is_fault_first |= self.fault.is_some();
         self.is_marked = marked;
         let mut response = RawResponse::new(status);
         response.is_connect = self.request.method.as_deref() == Some("CONNECT");

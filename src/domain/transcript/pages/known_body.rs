@@ -69,14 +69,32 @@ const PARTS: &[(&str, u16)] = &[
 /// typical word. If something else follows, the number may be part of the title of another page.
 const AFTER: &str = r"[\s:|-]*(?:</|error\b|bad\b|not\b|forbidden|unauthorized|access\b|service\b|gateway\b|internal\b|server\b|web server|too many|request\b|proxy\b|payload\b|method\b|first byte|between bytes|connection\b|backend|all backends|fetch\b|file or directory|resource\b|payment\b|authorization\b)";
 
+/// Captures the rest of the title or heading. An article about a status has a longer one.
+const REST: &str = r"([^<]{0,200})";
+
+/// Words in the title or heading of an article, a report or a list instead of an error page.
+static PROSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\w: \w|\b(?:how|what|why|when|we|you|fix\w*|guide|explained|meaning|means|pages|codes|errors|report\w*|tools?|tips|handling|troubleshoot\w*|causes|solved|team|users?|teams|love)\b",
+    )
+});
+
+/// Captures the title of a page.
+static TITLE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"(?i)<title[^>]{0,100}>([^<]{0,200})</title"));
+
+/// Matches the headings of a page that start with a status. Captures the status.
+static HEADINGS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"(?i)<h[1-6][^>]{0,200}>\s*([45]\d\d)\b"));
+
 /// Expressions that capture the status in the title or in a heading of a page.
 static NUMBER: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let words = r"(?:error[\s:]*|http (?:status|error)[\s:]*)?";
     [
-        format!(r"(?i)<title>\s*{words}([45]\d\d)\b{AFTER}"),
+        format!(r"(?i)<title>\s*{words}([45]\d\d)\b{AFTER}{REST}"),
         r"(?i)<title>[^<]{0,200}\|\s*(5[0-3]\d): ".to_owned(),
-        r"(?i)<title>[^<]{0,80}error[^<]{0,20}\((?:error )?([45]\d\d)\)\s*</title>".to_owned(),
-        format!(r"(?i)<h[1-3][^>]{{0,200}}>\s*{words}([45]\d\d)\b{AFTER}"),
+        r"(?i)<title>[^<]{0,80}error(?:\s(?:code|status|page))?\s*\((?:error )?([45]\d\d)\)\s*</title>".to_owned(),
+        format!(r"(?i)<h[1-3][^>]{{0,200}}>\s*{words}([45]\d\d)\b{AFTER}{REST}"),
     ]
     .iter()
     .filter_map(|expression| pattern(expression))
@@ -164,9 +182,15 @@ fn of_api(body: &str, host: Host) -> Option<u16> {
 }
 
 fn of_markup(body: &str) -> Option<u16> {
-    let number = NUMBER
-        .iter()
-        .find_map(|expression| expression.captures(body)?[1].parse().ok());
+    let number = NUMBER.iter().find_map(|expression| {
+        let found = expression.captures(body)?;
+        let rest = found.get(2).map_or("", |rest| rest.as_str());
+        let is_prose = PROSE.as_ref().is_some_and(|prose| prose.is_match(rest));
+        let is_section = found[0].starts_with("<h") && !found[0].starts_with("<h1");
+        let is_of_page = !is_section || !has_other_title(body);
+        found[1].parse().ok().filter(|_| !is_prose && is_of_page)
+    });
+    let number = number.filter(|_| !lists_statuses(body));
     let part = || PARTS.iter().find(|(part, _)| body.contains(part));
     let code = || {
         let found = XML_CODE.as_ref()?.captures(body)?;
@@ -176,6 +200,37 @@ fn of_markup(body: &str) -> Option<u16> {
     number
         .or_else(|| part().map(|(_, status)| *status))
         .or_else(code)
+}
+
+/// Returns whether a page has a title that is not about an error. A section of such a page may be
+/// about a status.
+fn has_other_title(body: &str) -> bool {
+    let found = TITLE.as_ref().and_then(|title| title.captures(body));
+    let words = [
+        "error",
+        "unavailable",
+        "not found",
+        "denied",
+        "forbidden",
+        "failed",
+        "timeout",
+    ];
+    found.is_some_and(|found| {
+        let title = found[1].to_lowercase();
+        !title.trim().is_empty() && !words.iter().any(|word| title.contains(word))
+    })
+}
+
+/// Returns whether the headings of a page start with different statuses, as in documentation.
+fn lists_statuses(body: &str) -> bool {
+    let Some(headings) = HEADINGS.as_ref() else {
+        return false;
+    };
+    let mut statuses = headings
+        .captures_iter(body)
+        .map(|found| found[1].to_owned());
+    let first = statuses.next();
+    statuses.any(|status| Some(status) != first)
 }
 
 fn phrase_of_markup(body: &str) -> Option<u16> {
@@ -228,6 +283,17 @@ mod tests {
             ("<html><title>Room 404 of the hotel</title></html>", None),
             ("<html><title>500 ways to cook</title></html>", None),
             ("<html><title>404 Media</title></html>", None),
+            (
+                "<title>503 Service Unavailable: what it means</title>",
+                None,
+            ),
+            ("<title>Error reports of the week (502)</title>", None),
+            (
+                "<h1>How to read it</h1><h2>500 Server Error</h2><h2>502 Bad Gateway</h2>",
+                None,
+            ),
+            ("<title>Home</title><h2>500 Internal tools</h2>", None),
+            ("<title>404 Not Found | shop.example</title>", Some(404)),
             ("<TITLE>Error 404: Not Found</TITLE>", Some(404)),
             ("<title>503 first byte timeout</title>", Some(503)),
         ] {

@@ -24,6 +24,8 @@ pub(super) struct Origin {
 pub(super) struct Collection {
     found: Vec<(Transcript, Origin)>,
     left_out: usize,
+    /// Number of lines of logs about requests that did not fail.
+    pub(super) passed: usize,
 }
 
 impl Collection {
@@ -78,6 +80,7 @@ impl Collection {
         Reading {
             transcripts,
             left_out: self.left_out,
+            passed: self.passed,
             unused,
         }
     }

@@ -32,11 +32,13 @@ use crate::domain::transcript::clients::wrapped::Wrapped;
 use crate::domain::transcript::documents::json_doc::{self, Block};
 use crate::domain::transcript::documents::object;
 use crate::domain::transcript::exchange::entry;
+use crate::domain::transcript::logs::access_log;
 use crate::domain::transcript::logs::execution_log::ExecutionLogs;
 use crate::domain::transcript::logs::proxy_log;
 use crate::domain::transcript::pages::heading::Heading;
 use crate::domain::transcript::pages::page::Page;
 use crate::domain::transcript::reader::collection::Collection;
+use crate::domain::transcript::reader::pages::code_list::CodeLine;
 use crate::domain::transcript::text::glued::{is_prompt, split_glued};
 
 /// The part of a test in the console of API Gateway whose value is on the next lines.
@@ -79,9 +81,13 @@ pub(super) struct Reader {
     latency: Option<Duration>,
     /// The last heading of an error page whose text was copied from a browser.
     heading: Option<Heading>,
-    /// The process that wrote the last log line with a failed request, and the number of this line;
-    /// `None` if the line does not name the process.
-    process: Option<(String, usize)>,
+    /// The failed request in the last line of a log, and the number of this line.
+    last_entry: Option<(access_log::Entry, usize)>,
+    /// The last line that starts with a status code, as in a list of statuses.
+    code_line: Option<CodeLine>,
+    /// Whether the lines of a stack trace are being read whose exception is not a failure of the
+    /// service, such as a connection that the client closed.
+    is_of_client: bool,
     /// Whether the following lines are headers of the response that a log shows.
     in_headers: bool,
     /// Whether `PowerShell` announced a body that starts on the next line.
@@ -132,7 +138,9 @@ impl Reader {
             awaited: None,
             latency: None,
             heading: None,
-            process: None,
+            last_entry: None,
+            code_line: None,
+            is_of_client: false,
             in_headers: false,
             awaits_body: false,
             stamp: None,
@@ -250,7 +258,7 @@ impl Reader {
         if self.paged(line, number) || self.okhttp_end(line) {
             return;
         }
-        if self.traced(line, stamp, number) || self.timed(line) {
+        if self.traced(line, stamp, number) || self.timed(line) || self.retried(line) {
             return;
         }
         // nginx logs the messages of applications, which may contain errors of their own requests.
@@ -263,7 +271,9 @@ impl Reader {
             }
             return;
         }
-        if self.commanded(line, stamp, number) {
+        // A line of a load balancer may start with `https`, which is also a command of HTTPie.
+        let is_logged = line.contains(" app/") && access_log::read(line).is_some();
+        if !is_logged && self.commanded(line, stamp, number) {
             return;
         }
         if self.marked(line, stamp, number) || self.wget(line, number) {

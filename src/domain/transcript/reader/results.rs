@@ -6,11 +6,20 @@ use crate::domain::transcript::Transcript;
 use crate::domain::transcript::exchange::{Exchange, Source};
 
 impl Reader {
-    /// Ends the current exchange and continues with `next`. Keeps the transcript of the ended
-    /// exchange if it has a response or a fault.
+    /// Ends the current exchange and continues with `next`. Keeps the transcripts of the ended
+    /// exchange.
     pub(super) fn next(&mut self, next: Exchange) {
-        let last = std::mem::replace(&mut self.current, next);
+        let mut last = std::mem::replace(&mut self.current, next);
         self.early_headers.clear();
+        if let Some(attempt) = last.split() {
+            self.keep(last);
+            last = attempt;
+        }
+        self.keep(last);
+    }
+
+    /// Keeps the transcript of an ended exchange if it has a response or a fault.
+    fn keep(&mut self, last: Exchange) {
         let has_command = last.command.is_some();
         let (line, is_weak) = (last.line, last.is_weak);
         let is_message = last.source == Source::Message;

@@ -164,7 +164,7 @@ pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
     }
     let value: Value = serde_json::from_str(line).ok()?;
     // The message in an error of Caddy is about the upstream; `proxy` reads the whole object.
-    let is_of_proxy = value.get("logger").and_then(Value::as_str) == Some("http.log.error");
+    let is_of_proxy = proxy::is_of_caddy(&value);
     (value.get("cause").is_none() && !is_of_proxy).then_some(())?;
     let message = ["log", "msg", "message", "line"]
         .iter()

@@ -29,7 +29,7 @@ fn of_envoy(value: &Value) -> Option<Logged> {
         details: text(&["response_code_details", "upstream_transport_failure_reason"])
             .unwrap_or_default(),
         method: text(&["method"]),
-        host: text(&["authority"]),
+        host: text(&["authority"]).filter(|host| *host != "-"),
         path: text(&["path"]),
         time: time.and_then(|time| time.as_f64().or_else(|| time.as_str()?.parse().ok())),
     };
@@ -38,10 +38,16 @@ fn of_envoy(value: &Value) -> Option<Logged> {
 
 fn of_caddy(value: &Value) -> Option<Logged> {
     let logger = value.get("logger")?.as_str()?;
-    let status = value
-        .get("status")?
-        .as_u64()
-        .filter(|_| logger == "http.log.error")?;
+    let is_error = logger == "http.log.error";
+    if !is_error && !is_caddys_access(logger) {
+        return None;
+    }
+    let status = value.get("status")?.as_u64()?;
+    // Caddy logs a missing file, and the status 499 for a closed connection of the client, as
+    // errors too.
+    if status < 500 {
+        return Some(Logged::Passed);
+    }
     let request = value.get("request")?;
     let text = |name: &str| request.get(name).and_then(Value::as_str);
     let host = text("host");
@@ -63,9 +69,23 @@ fn of_caddy(value: &Value) -> Option<Logged> {
             .get("duration")
             .and_then(Value::as_f64)
             .and_then(seconds),
-        error: upstream_error(message),
+        error: upstream_error(message).filter(|_| is_error),
         ..Entry::default()
     })))
+}
+
+/// Returns whether a logger of Caddy writes the access log: `http.log.access`, with the name of the
+/// log after it if the log has a name.
+fn is_caddys_access(logger: &str) -> bool {
+    logger
+        .strip_prefix("http.log.access")
+        .is_some_and(|name| name.is_empty() || name.starts_with('.'))
+}
+
+/// Returns whether a line of a log was written by one of the loggers that [`read`] knows.
+pub(super) fn is_of_caddy(value: &Value) -> bool {
+    let logger = value.get("logger").and_then(Value::as_str);
+    logger.is_some_and(|logger| logger == "http.log.error" || is_caddys_access(logger))
 }
 
 #[cfg(test)]

@@ -73,6 +73,9 @@ const GATEWAY_BEGINNINGS: &[(&str, u16)] = &[
 pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
     let value = parsed(body)?;
     let number = STATUS.iter().find_map(|path| {
+        if *path == "/status" && !has_error(&value) {
+            return None;
+        }
         let member = value.pointer(path)?;
         let number = member.as_u64().or_else(|| member.as_str()?.parse().ok())?;
         u16::try_from(number).ok()
@@ -82,6 +85,9 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
         .or_else(|| of_gateway(&value))
         .or_else(|| {
             MESSAGE.iter().find_map(|path| {
+                if has_data(&value) || *path == "/title" && !has_error(&value) {
+                    return None;
+                }
                 let message = value.pointer(path)?.as_str()?.trim().trim_end_matches('.');
                 if message == "Internal Server Error" {
                     return Some(500);
@@ -91,6 +97,41 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
                 found.map(|(_, status)| *status)
             })
         })
+}
+
+/// Members that describe an error. Other documents, such as orders and tickets, also have the
+/// members `status` and `title`.
+const ERROR: [&str; 12] = [
+    "type",
+    "error",
+    "errors",
+    "message",
+    "Message",
+    "detail",
+    "details",
+    "code",
+    "reason",
+    "traceId",
+    "error_description",
+    "msg",
+];
+
+/// Returns whether an object describes an error beside its members `status` and `title`, or has no
+/// other members.
+fn has_error(value: &Value) -> bool {
+    let Some(members) = value.as_object() else {
+        return false;
+    };
+    let is_main = |name: &String| name == "status" || name == "title";
+    members.keys().all(is_main) || ERROR.iter().any(|name| members.contains_key(*name))
+}
+
+/// Returns whether an object contains the data of a successful response.
+fn has_data(value: &Value) -> bool {
+    let names = ["items", "data", "results", "rows", "records"];
+    names
+        .iter()
+        .any(|name| value.get(name).is_some_and(|member| !member.is_null()))
 }
 
 /// Returns the status of a body that only a gateway or a platform writes; `None` for other bodies.
@@ -144,6 +185,14 @@ mod tests {
             ("{\"message\":\"hello\"}", None),
             ("{\"status\":200}", None),
             ("{\"status\":\"ok\"}", None),
+            ("{\"status\":503}", Some(503)),
+            ("{\"status\":404,\"title\":\"Not Found\"}", Some(404)),
+            (
+                "{\"status\":503,\"url\":\"https://a.example/\",\"since\":1}",
+                None,
+            ),
+            ("{\"id\":7,\"title\":\"Forbidden\",\"author\":\"A\"}", None),
+            ("{\"message\":\"Not found\",\"items\":[]}", None),
             ("{", None),
         ] {
             assert_eq!(status_of_body(body), expected, "{body}");

@@ -1,7 +1,9 @@
 //! Reads the lines of the access log of an Application Load Balancer.
 //!
 //! The fields are described on the AWS page "Access logs for your Application Load Balancer". If
-//! the status of the target is missing, the load balancer itself wrote the response.
+//! the status of the target is missing, the load balancer itself wrote the response: an error, or
+//! what a rule of the listener specifies. The field `actions_executed` distinguishes the two. AWS
+//! WAF rejected the request if `waf` is the last action.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -23,14 +25,23 @@ static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches the priority of the rule and the field after it. Captures this field, the time at which
-/// the load balancer received the request.
+/// Matches the priority of the rule and the two fields after it. Captures these fields: the time at
+/// which the load balancer received the request, and the executed actions.
 static CREATED: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r#" \d+ (\d{4}-\d\d-\d\dT[\d:.]+Z) ""#));
+    LazyLock::new(|| pattern(r#" \d+ (\d{4}-\d\d-\d\dT[\d:.]+Z) "([a-z,-]*)"#));
 
 /// Statuses of failures that the client caused: 400 for a malformed request, and 460 if the client
 /// closed the connection.
 const CLIENT: [u16; 2] = [400, 460];
+
+/// Actions with which the listener itself responds as its rule specifies. The response then shows
+/// no failure of the load balancer or its targets.
+const RULE_ACTIONS: [&str; 2] = ["fixed-response", "redirect"];
+
+/// Returns the last of the executed actions, which are separated by commas.
+fn last_action(actions: &str) -> &str {
+    actions.rsplit(',').next().unwrap_or_default()
+}
 
 /// Reads a line of the log; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
@@ -42,8 +53,12 @@ pub(super) fn read(line: &str) -> Option<Logged> {
         return Some(Logged::Passed);
     };
     let by_target: Option<u16> = found[6].parse().ok();
+    let actions = CREATED.as_ref().and_then(|it| it.captures(line));
+    let action = actions.as_ref().map(|found| last_action(&found[2]));
+    let is_by_rule = action.is_some_and(|action| RULE_ACTIONS.contains(&action));
     let is_failed = match by_target {
         Some(_) => status >= 500,
+        None if is_by_rule => status >= 500,
         None => status >= 400 && !CLIENT.contains(&status),
     };
     if !is_failed {
@@ -52,6 +67,10 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     let facts = match by_target {
         Some(status) if (502..=504).contains(&status) => Vec::new(),
         Some(_) => vec![("answered_by", "application")],
+        None if is_by_rule => vec![("answered_by", "application")],
+        None if status == 403 && action.is_some_and(|action| action != "waf") => {
+            vec![("front_door", "alb"), ("answered_by", "proxy")]
+        }
         None => vec![
             ("front_door", "alb"),
             ("gateway_made", "yes"),

@@ -10,13 +10,21 @@ use regex::Regex;
 use super::{Entry, Logged};
 use crate::domain::transcript::pattern::pattern;
 
-/// Matches a line of the level `error`. Captures the process, the number and the text of the system
-/// error, and the message.
+/// Matches a line of the level `error` from a proxy module. httpd 2.2 does not log the module.
+/// Captures the module, the process, the number and the text of the system error, and the message.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
-        r"\[(?:\w+:)?error\] ?(?:\[pid (\d+(?::tid \d+)?)\] )?(?:\((\d+)\)([^:]{0,120}): )?(?:\[client [^\]]*\] )?(?:AH\d{5}: )?(.*)$",
+        r"\[(?:(proxy\w*):)?error\] ?(?:\[pid (\d+(?::tid \d+)?)\] )?(?:\((\d+)\)([^:]{0,120}): )?(?:\[client [^\]]*\] )?(?:AH\d{5}: )?(.*)$",
     )
 });
+
+/// Matches the time of a line. Captures the day, the hour, the minute, the second and the year.
+static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"\[([A-Z][a-z]{2} [A-Z][a-z]{2} +\d+) (\d\d):(\d\d):(\d\d(?:\.\d+)?) (\d{4})\]")
+});
+
+/// Captures the address of the client.
+static CLIENT: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\[client ([^\]]{1,60})\]"));
 
 /// Parts of messages, each with the value of the fact `proxy_log.error` that applies unless the
 /// system error shows another one, and with the status of the response.
@@ -42,10 +50,14 @@ pub(super) fn read(line: &str) -> Option<Logged> {
         return None;
     }
     let found = LINE.as_ref()?.captures(line)?;
-    let message = found.get(4)?.as_str();
+    let module = found.get(1).map(|module| module.as_str());
+    let message = found.get(5)?.as_str();
+    if module.is_none() && !message.contains("proxy") {
+        return None;
+    }
     let mut known = MESSAGES.iter();
     let (_, error, status) = known.find(|(part, _, _)| message.contains(part))?;
-    let system = found.get(3).map_or("", |text| text.as_str()).to_lowercase();
+    let system = found.get(4).map_or("", |text| text.as_str()).to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| system.contains(part));
     let error = if says(&["refused"]) {
         "refused"
@@ -58,9 +70,24 @@ pub(super) fn read(line: &str) -> Option<Logged> {
         Entry {
             status: *status,
             error: Some(error),
-            process: Some(found.get(1).map_or("", |pid| pid.as_str()).to_owned()),
+            process: found.get(2).map(|pid| pid.as_str().to_owned()),
+            time_of_line: time_of(line),
+            client: CLIENT
+                .as_ref()
+                .and_then(|it| it.captures(line))
+                .map(|it| it[1].to_owned()),
+            // After a failed connection, a balancer may have used another worker.
+            is_status_unknown: module == Some("proxy_balancer"),
             ..Entry::default()
         }
         .failed(),
     )
+}
+
+/// Returns the day and the time of day in seconds of a line; `None` if the line has no time.
+fn time_of(line: &str) -> Option<(String, f64)> {
+    let found = TIME.as_ref()?.captures(line)?;
+    let part = |index: usize| found[index].parse::<f64>().ok();
+    let seconds = part(2)? * 3_600.0 + part(3)? * 60.0 + part(4)?;
+    Some((format!("{} {}", &found[1], &found[5]), seconds))
 }

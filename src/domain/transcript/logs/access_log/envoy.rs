@@ -52,7 +52,7 @@ impl Fields<'_> {
     /// Returns what the line with these fields reports.
     pub(in crate::domain::transcript) fn read(&self) -> Logged {
         let error = error_of(self.flags, self.details);
-        let is_client = self.flags.split(',').all(|flag| flag == "DC");
+        let is_client = self.flags.split(',').all(|flag| CLIENT.contains(&flag));
         if (error.is_none() && self.status < 500) || is_client {
             return Logged::Passed;
         }
@@ -65,15 +65,18 @@ impl Fields<'_> {
             };
             command::url_of(&format!("{scheme}://{host}{}", path.unwrap_or("/")))
         });
+        // Envoy logs the status 0 if it sent no response.
         // A failed gRPC call has the HTTP status 200, so the failure is recorded as an unmet
         // expectation.
-        let facts = if self.status < 400 {
+        let is_unknown = self.status == 0;
+        let facts = if self.status < 400 && !is_unknown {
             vec![("phase", "expect"), ("unmet", "body")]
         } else {
             Vec::new()
         };
         Entry {
-            status: self.status,
+            status: if is_unknown { 503 } else { self.status },
+            is_status_unknown: is_unknown,
             method: self.method.map(str::to_owned),
             url,
             time: self.time.and_then(millis),
@@ -85,15 +88,24 @@ impl Fields<'_> {
     }
 }
 
+/// Flags of requests that the client ended: a closed connection, and a reset stream.
+const CLIENT: [&str; 2] = ["DC", "DR"];
+
 /// Returns the value of the fact `proxy_log.error` for the flags of a response; `None` if no flag
-/// states a failure of the upstream.
+/// states such a failure. Not listed are flags of requests that Envoy itself rejected or ended: LR
+/// (a local reset), LH (its own health check), FI and DI (injected faults), UAEX (external
+/// authorization), RLSE (the rate limit service failed), NC (no cluster), SI, IH, DPE, OM, DO, RFCF
+/// and NFCF. Their status is reported without a cause.
 fn error_of(flags: &str, details: &str) -> Option<&'static str> {
     flags.split(',').find_map(|flag| {
         Some(match flag {
             "UH" => "unhealthy",
             "UF" => connection_error(details),
-            "UC" | "UR" | "LR" => "reset",
-            "UT" => "timeout",
+            "UC" | "UR" => "reset",
+            "UT" | "UMSDR" => "timeout",
+            "UO" => "overflow",
+            "NR" => "no-route",
+            "RL" => "rate-limited",
             "UPE" => "malformed",
             "DF" => "name-not-found",
             _ => return None,

@@ -25,6 +25,9 @@ use crate::domain::transcript::time::clocks::Clock;
 /// Maximum length of a line that is examined, in bytes.
 const MAX_LINE: usize = 8_192;
 
+/// Maximum number of seconds between the lines that one process writes about one request.
+const TOGETHER: f64 = 1.0;
+
 /// What a line of a log reports about a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::domain::transcript) enum Logged {
@@ -51,6 +54,12 @@ pub(in crate::domain::transcript) struct Entry {
     /// The process that wrote the line; `None` in formats with one line per request. Adjacent lines
     /// of one process are about one request.
     pub(in crate::domain::transcript) process: Option<String>,
+    /// The date, and the time of day in seconds, of a line with `process`; `None` without a time.
+    pub(in crate::domain::transcript) time_of_line: Option<(String, f64)>,
+    /// The address of the client in a line with `process`; `None` if the line does not name it.
+    pub(in crate::domain::transcript) client: Option<String>,
+    /// Whether the line does not state the status of the response; `status` is then a placeholder.
+    pub(in crate::domain::transcript) is_status_unknown: bool,
     /// Whether the end of the line is missing, so that the failure is uncertain.
     pub(in crate::domain::transcript) is_cut: bool,
 }
@@ -59,6 +68,21 @@ impl Entry {
     /// Wraps the entry in [`Logged::Failed`].
     fn failed(self) -> Logged {
         Logged::Failed(Box::new(self))
+    }
+
+    /// Returns whether this line is about the same request as the line of `last`: the same process
+    /// wrote it within [`TOGETHER`], and no different client. A process handles one request after
+    /// the other, so the process alone does not identify the request.
+    pub(in crate::domain::transcript) fn continues(&self, last: &Self) -> bool {
+        let is_near = match (&self.time_of_line, &last.time_of_line) {
+            (Some((day, at)), Some((last_day, last_at))) => {
+                day == last_day && (at - last_at).abs() <= TOGETHER
+            }
+            _ => true,
+        };
+        let is_other_client =
+            self.client.is_some() && last.client.is_some() && self.client != last.client;
+        self.process.is_some() && self.process == last.process && is_near && !is_other_client
     }
 
     /// Returns the exchange of the request. `number` is the number of the line in the text.

@@ -158,6 +158,16 @@ impl Reader {
         }
     }
 
+    /// Reads curl's announcement of another attempt after a failure. Returns whether the line was
+    /// recognized.
+    pub(in crate::domain::transcript::reader) fn retried(&mut self, line: &str) -> bool {
+        let is_retry = line.starts_with("Warning: ") && line.contains(" Will retry in ");
+        if is_retry && self.current.fault.is_some() {
+            self.next(self.current.retry());
+        }
+        is_retry
+    }
+
     /// Starts another exchange at an error message of curl if the current exchange has already
     /// failed.
     pub(in crate::domain::transcript::reader) fn current_or_next(&mut self) {

@@ -9,8 +9,8 @@ pub(super) mod paragraph;
 mod unwrap;
 
 use super::{Reader, ends_before_url};
-use crate::domain::transcript::clients::message;
 use crate::domain::transcript::clients::wget::{self, Event};
+use crate::domain::transcript::clients::{client_gone, message};
 use crate::domain::transcript::command;
 use crate::domain::transcript::exchange::entry::Entry;
 use crate::domain::transcript::exchange::response::{RawResponse, header_of};
@@ -103,6 +103,9 @@ impl Reader {
         if is_binary(line) || self.logged(line, number) || self.requested(line) {
             return;
         }
+        if self.code_list(line, number) {
+            return;
+        }
         if let Some(time) = trailer::total(line) {
             self.record(Clock::Client, time);
         }
@@ -113,7 +116,7 @@ impl Reader {
             self.current.unrecognized(line);
             return;
         }
-        if self.platform_line(line, number) {
+        if self.platform_line(line, number) || self.client_line(line, number) {
             return;
         }
         let members = self.object.line(line);
@@ -145,6 +148,17 @@ impl Reader {
             self.current.unrecognized(line);
             self.unused.add(line, number);
         }
+    }
+
+    /// Skips a message of a server about a failure that the client caused, and its stack trace.
+    /// Returns whether the line belongs to such a message.
+    fn client_line(&mut self, line: &str, number: usize) -> bool {
+        self.is_of_client = client_gone::is_of_client(line)
+            || self.is_of_client && client_gone::continues_trace(line);
+        if self.is_of_client {
+            self.unused.add(line, number);
+        }
+        self.is_of_client
     }
 
     /// Reads a line that starts with the URL of the request whose error message is on the line

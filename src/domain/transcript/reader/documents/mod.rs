@@ -7,7 +7,7 @@ use super::Reader;
 use super::collection::Origin;
 use crate::domain::transcript::Transcript;
 use crate::domain::transcript::documents::json_doc::{self, Block};
-use crate::domain::transcript::exchange::{Exchange, Section};
+use crate::domain::transcript::exchange::{Exchange, Section, Source};
 use crate::domain::transcript::time::clocks::Clock;
 use crate::domain::transcript::time::trailer;
 
@@ -56,9 +56,31 @@ impl Reader {
             }
             return;
         };
+        self.found.passed += usize::from(documents.is_empty());
         for document in documents {
             self.document(document, block.number);
         }
+    }
+
+    /// Returns whether a line of a proxy's access log is about the request of the error that the
+    /// line above states. Caddy logs such a request twice.
+    fn repeats_log_line(&mut self, exchange: &Exchange) -> bool {
+        let Some(status) = exchange.response.as_ref().map(|response| response.status) else {
+            return false;
+        };
+        let line = exchange.line;
+        let is_access = exchange.source == Source::Message && exchange.facts.is_empty();
+        let url = exchange.request.url.as_ref();
+        let Some(last) = self.found.last_mut().filter(|_| is_access && url.is_some()) else {
+            return false;
+        };
+        let known = last
+            .observation
+            .response
+            .as_ref()
+            .map(|response| response.status);
+        let is_error = last.facts.iter().any(|(name, _)| name == "proxy_log.error");
+        is_error && last.line + 1 == line && known == Some(status) && last.url.as_ref() == url
     }
 
     /// Adds the content of a document to the transcripts or to the current exchange.
@@ -69,6 +91,10 @@ impl Reader {
                 // A line of a gateway's log is complete, and is not about the current command.
                 if exchange.log.is_some() {
                     self.insert(*exchange);
+                    return;
+                }
+                if self.repeats_log_line(&exchange) {
+                    self.unused.add_line(number);
                     return;
                 }
                 if exchange.command.is_none() {

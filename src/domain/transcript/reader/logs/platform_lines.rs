@@ -1,7 +1,7 @@
 //! Passes the lines of the logs of proxies and platforms, of error pages, and of further clients to
 //! their parsers.
 
-use crate::domain::transcript::clients::message;
+use crate::domain::transcript::clients::{message, source_code};
 use crate::domain::transcript::exchange::response::header_of;
 use crate::domain::transcript::exchange::{Exchange, Source};
 use crate::domain::transcript::logs::access_log::{self, Logged};
@@ -33,18 +33,18 @@ impl Reader {
     fn access_line(&mut self, line: &str, number: usize) -> bool {
         let entry = match access_log::read(line) {
             None => return self.cut_access_line(line, number),
-            Some(Logged::Passed) => return true,
+            Some(Logged::Passed) => {
+                self.found.passed += 1;
+                return true;
+            }
             Some(Logged::Failed(entry)) => *entry,
         };
-        // Adjacent lines of one process are about one request.
-        let process = entry.process.clone().map(|process| (process, number));
-        let is_same = |(last, at): &(String, usize)| {
-            let current = process.as_ref();
-            current.is_some_and(|(process, _)| process == last) && at + 1 == number
-        };
-        let is_repeated = self.process.as_ref().is_some_and(is_same);
-        self.process = process;
-        if !is_repeated {
+        let last = self.last_entry.take();
+        let continues = last.is_some_and(|(last, at)| at + 1 == number && entry.continues(&last));
+        self.last_entry = Some((entry.clone(), number));
+        if continues {
+            self.unused.add_line(number);
+        } else {
             self.next(entry.exchange(number));
             self.next(Exchange::default());
         }
@@ -80,6 +80,9 @@ impl Reader {
         let Some((before, text)) = string_literal::response(line) else {
             return false;
         };
+        if source_code::is_source(line) || source_code::writes_literal(before, line) {
+            return false;
+        }
         let mut found = crate::domain::transcript::read(&text).transcripts;
         let Some(mut transcript) = found.pop().filter(|_| found.is_empty()) else {
             return false;

@@ -4,6 +4,7 @@
 //! command. If it is neither, its lines are read one by one.
 
 mod cloudfront_text;
+pub(super) mod code_list;
 mod inferred;
 pub(super) mod inline;
 mod platform_text;

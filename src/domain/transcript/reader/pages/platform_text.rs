@@ -27,17 +27,22 @@ const MAX_DISTANCE: usize = 12;
 
 /// Matches the line with the status on Vercel's page, such as `504: GATEWAY_TIMEOUT`. Captures the
 /// status.
-static VERCEL_STATUS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"^\W*([45]\d\d): \W*[A-Z]{3,}(?:_[A-Z]+)*\W*$"));
+static VERCEL_STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"^\W*([45]\d\d): \W*(?:NOT_FOUND|GONE|FORBIDDEN|UNAUTHORIZED|BAD_REQUEST|BAD_GATEWAY|PAYMENT_REQUIRED|METHOD_NOT_ALLOWED|TOO_MANY_REQUESTS|[A-Z]+_TIMEOUT|[A-Z]+_TOO_LARGE|[A-Z_]+_ERROR|[A-Z_]+_UNAVAILABLE|[A-Z_]+_FAILED|[A-Z_]+_DETECTED|[A-Z_]+_DISABLED|[A-Z_]+_NOT_FOUND|[A-Z_]+_THROTTLED|[A-Z_]+_BLOCKED)\W*$",
+    )
+});
 
 /// Matches the line with the error code on Vercel's page. Captures the code.
 static VERCEL_CODE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\W*(?:Error )?Code: \W*([A-Z]+(?:_[A-Z]+)+)\W*$"));
 
-/// Matches a failed request in Vercel's log. Captures the method, the path, the error code and the
+/// Matches a failed request in Vercel's log, which ends with the status and further fields. Captures the method, the path, the error code and the
 /// status.
 static VERCEL_LOG: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"(?:\[([A-Z]+)\] (/\S*) )?reason=([A-Z]+(?:_[A-Z]+)+), status=([45]\d\d)\b")
+    pattern(
+        r"(?:\[([A-Z]+)\] (/\S*) )?reason=([A-Z]+(?:_[A-Z]+)+), status=([45]\d\d)\s*(?:,\s?\w+=.*)?$",
+    )
 });
 
 /// Matches an error code of Vercel that is followed by the id of the request, in a message.
@@ -99,7 +104,9 @@ impl Reader {
             self.next(Exchange::default());
             return true;
         }
+        // An entry of an enumeration ends with a comma.
         if line.len() < MAX_HEADING
+            && !line.trim_end().ends_with(',')
             && let Some(found) = captures(&VERCEL_STATUS, line)
         {
             let Ok(status) = found[1].parse() else {
