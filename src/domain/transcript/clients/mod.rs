@@ -1,9 +1,13 @@
 //! Parses the lines that HTTP clients print: error messages, wget's output and the dumps of curl's
 //! `--trace`.
 
+mod assertion;
 pub(super) mod message;
 mod message_forms;
+pub(super) mod prose;
+pub(super) mod signs;
 mod source_code;
 pub(super) mod trace;
+mod unrelated;
 pub(super) mod wget;
 pub(super) mod wrapped;
