@@ -58,7 +58,8 @@ pub struct Transcript {
     pub fault_stated: bool,
     /// Whether the text states the status. Otherwise the status was inferred from the body.
     pub status_stated: bool,
-    /// Whether the failure is inferred from an incomplete line of a log.
+    /// Whether the failure is inferred from an incomplete line of a log, or from a message that does
+    /// not show that an HTTP request was made.
     pub is_doubtful: bool,
     /// Facts that the text states: the evidence in this program's own output, the failure in the
     /// log of a proxy, or the code on an error page. Empty for other texts.

@@ -242,7 +242,14 @@ fn ends_markup(text: &str) -> bool {
 fn trailer_of(rest: &str, format: Option<&str>) -> Trailer {
     format
         .and_then(|format| trailer::by_format(rest, format))
-        .map_or_else(|| trailer::labeled(rest), |(_, found)| found)
+        .map_or_else(
+            || match format {
+                Some(_) => trailer::labeled(rest),
+                // Sentences may follow the body.
+                None => trailer::labeled_alone(rest),
+            },
+            |(_, found)| found,
+        )
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::RegexSet;
 
-use crate::domain::transcript::pattern::ascii_boundaries;
+use crate::domain::transcript::pattern::ascii_words;
 
 /// Expressions that match such messages, by the program.
 static MESSAGES: LazyLock<RegexSet> = LazyLock::new(|| {
@@ -25,7 +25,7 @@ static MESSAGES: LazyLock<RegexSet> = LazyLock::new(|| {
         // The certificate of the client: Apache httpd, nginx and HAProxy.
         r"\bCertificate Verification: Error \(|\bclient SSL certificate verify error\b|\bSSL client (?:CA chain cannot be verified|certificate not trusted)",
     ];
-    RegexSet::new(expressions.map(ascii_boundaries)).unwrap_or_default()
+    RegexSet::new(expressions.map(ascii_words)).unwrap_or_default()
 });
 
 /// Returns whether a line states that the client is the cause of a failure.

@@ -6,7 +6,7 @@ use regex::Regex;
 use url::Url;
 
 use super::message_forms::{self, Stated};
-use super::source_code;
+use super::{assertion, source_code, unrelated};
 use crate::domain::transcript::command;
 use crate::domain::transcript::pattern::{MAX_LINE, pattern};
 use crate::domain::transcript::status;
@@ -71,13 +71,20 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
     }
     let is_error = is_error(line);
     // Most lines contain no number that may be a status.
-    let found = has_status(line)
-        .then(|| status(line, is_error).or_else(|| message_forms::status(line, is_error)));
-    let found = found.flatten();
+    let stated = || {
+        let asserted = is_error.then(|| assertion::status(line)).flatten();
+        asserted.unwrap_or_else(|| {
+            status(line, is_error).or_else(|| message_forms::status(line, is_error))
+        })
+    };
+    let found = has_status(line).then(stated).flatten();
     // The number in `ClientPayloadError: … <ContentLengthError: 400 …>` is not the response's
     // status.
     let found = found.filter(|_| !line.contains("PayloadError"));
     if (!is_error && found.is_none()) || source_code::is_source(line) {
+        return None;
+    }
+    if found.is_none() && unrelated::is_unrelated(line) {
         return None;
     }
     let mut message = Message {

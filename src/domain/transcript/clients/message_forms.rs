@@ -14,12 +14,15 @@ use crate::domain::transcript::pattern::{HOST_NAME, pattern};
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?x)
-        \b(?:Get|Post|Put|Head|Patch|Delete)\s<?https?://\S+:\s
+        \b(?:Get|Post|Put|Head|Patch|Delete)\s<?https?://\S+:\s(?:dial|EOF\b|unexpected\sEOF|net/http:|http2?:|x509:
+          |tls:|context|net:|read|write|remote\serror|local\serror|stopped\safter|unsupported\sprotocol|lookup|proxyconnect
+          |malformed|invalid|stream\serror|connection|http2|server\sclosed|socks|parse|no\s|\d|failed)
         |^\W*(?:iwr|irm|curl|wget)\s:\s
         |^\W*apr_\w+(?:\(\))?(?:\sfor\s\S+)?:\s|^\W*unable\sto\sconnect\sto\s\S+:\w+\s[A-Z]
         |\bnet/http:\srequest\scancell?ed|\bdial\s(?:tcp|udp)\s
         |\breqwest::Error\s\{|\bhyper[a-z_]*::[a-zA-Z:_]{0,60}Error\(|\bOs\s\{\scode:
-        |\bHTTP\s[45]\d\d\sreturned\b|(?i:http\sresponse\scode)\s[45]\d\d\b
+        |\bHTTP\s[45]\d\d\sreturned(?:\W*$|\s\D)
+        |(?i:http\sresponse\scode)\s[45]\d\d(?:\W*$|[^\w\s]|\s(?:for|from|on|when|while|after|at|and|but|instead)\b)
         |^\W*(?:Failed\sto\sconnect\sto\s\S+\sport\s\d+|Could\snot\sresolve\s(?:host|proxy):
           |(?:Connection|Operation|Resolving)\stimed\sout\safter\s\d+|SSL\scertificate\sproblem:
           |Empty\sreply\sfrom\sserver|Recv\sfailure:|OpenSSL\sSSL_\w+:|Received\sHTTP/0\.9)
@@ -49,13 +52,13 @@ const FORMS: &[Form] = &[
     // .NET: `… : (503) …`.
     Form {
         sign: "(",
-        expression: r"[:\x{ff1a}]\s?\(([45]\d\d)\)(.*)$",
+        expression: r"(?i)(?:err?[eo]u?re?\b|erro\b|error|fehler|fout\b|b\x{142}\x{105}d|\x{43e}\x{448}\x{438}\x{431}\x{43a}|\x{30a8}\x{30e9}\x{30fc}|\x{9519}\x{8bef}|\x{932f}\x{8aa4}|exception|invoke-|iwr|irm).{0,80}[:\x{ff1a}]\s?\(([45]\d\d)\)(.*)$",
         needs_error: true,
         is_weak: false,
     },
     Form {
         sign: "(",
-        expression: r"(?i)\berror\s\(([45]\d\d)\b(.*)$",
+        expression: r"(?i)(?:^\W*|[\]:|-]\s|\b(?:API|HTTP|server|client|gateway|proxy|request|response|network|upstream|fetch|service)\s)error\s\(([45]\d\d)\b(.*)$",
         needs_error: false,
         is_weak: false,
     },
@@ -85,7 +88,7 @@ const FORMS: &[Form] = &[
     },
     Form {
         sign: "returned",
-        expression: r"\bHTTP ([45]\d\d) returned\b(.*)$",
+        expression: r"\bHTTP ([45]\d\d) returned((?:\s\D.*|\W*)$)",
         needs_error: false,
         is_weak: false,
     },
@@ -138,6 +141,9 @@ pub(super) fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
         .filter(|(_, form)| line.contains(form.sign));
     forms.into_iter().find_map(|(expression, form)| {
         let found = expression.as_ref()?.captures(line)?;
+        if !follows_status(&line[found.get(1)?.end()..]) {
+            return None;
+        }
         let is_logged = || LOGGED.as_ref().is_some_and(|it| it.is_match(line));
         Some(Stated {
             status: found.get(1)?.as_str(),
@@ -145,6 +151,28 @@ pub(super) fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
             is_weak: form.is_weak && !is_error && !is_logged(),
         })
     })
+}
+
+/// Matches the text after a status: no further text, punctuation, a reason phrase, or a word that
+/// continues a sentence.
+static AFTER_STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"(?xi)^(?:\W*$|[^\w\s%.]|\.(?:\D|$)|\s+[^\w\s]|\s+(?:
+        bad\s(?:request|gateway)|service\s(?:temporarily\s)?unavailable|gateway\stime-?out|internal\sserver
+        |forbidden|unauthorized|not\s(?:found|acceptable|implemented|allowed|extended|modified)|too\s(?:many|early|large)
+        |request\s(?:time-?out|entity|uri|url|header)|proxy\s(?:auth\w*|error)|web\sserver|payload|method|conflict|gone
+        |unprocessable|precondition|unsupported|length|locked|upgrade|misdirected|origin|network|insufficient|moved|found
+        |ok|created|accepted|no\scontent|permanent|temporary|server|client|errors?|responses?|status|http|html|json
+        |returned|for|from|on|in|after|at|and|but|with|without|when|whenever|while|to|of|as|or|then|if|via|by|until|is|was
+        |now|within|during|here|where|which|that|this|the|a|an|again|instead|because|since|every|each|only|sometimes
+        |intermittently|today|yesterday|once|twice|about|around)\b)",
+    )
+});
+
+/// Returns whether the text after a number allows that the number is a status. It is none if a
+/// unit or a noun follows, as in `returned 503 rows`.
+pub(super) fn follows_status(rest: &str) -> bool {
+    AFTER_STATUS.as_ref().is_some_and(|it| it.is_match(rest))
 }
 
 /// Expressions that capture the host, the port and, for aiohttp, the TLS setting in a message
@@ -188,7 +216,7 @@ pub(super) fn url(line: &str) -> Option<Url> {
 }
 
 /// Returns whether the name before a number is the name of a source file, as in `(_ssl.c:1006)`.
-fn is_file(name: &str) -> bool {
+pub(super) fn is_file(name: &str) -> bool {
     const EXTENSIONS: &str = "c cc cpp cs cjs ex go h html java js jsx kt lua mjs php pl py rb rs scala swift ts tsx vue";
     let extension = name.rsplit('.').next().unwrap_or_default();
     EXTENSIONS.split(' ').any(|known| known == extension)
@@ -242,6 +270,14 @@ mod tests {
                 Some(("403", false)),
             ),
             ("see the list (404) below", None),
+            ("https://x.example/ returned 503 rows", None),
+            ("https://x.example/ => 502 ms", None),
+            ("https://x.example/ 404 Not Counted", None),
+            ("HTTP 404 returned 12 results", None),
+            ("the http response code 500 is documented", None),
+            ("parser error (502) in line 3", None),
+            ("Le serveur distant : (404) dossiers", None),
+            ("Der Remoteserver: (500) Dateien", None),
             ("https://x.example/ 404 pages", None),
             ("`404 lines`", None),
         ] {

@@ -1,11 +1,15 @@
 //! Parses the lines that HTTP clients print: error messages, wget's output and the dumps of curl's
 //! `--trace`.
 
+mod assertion;
 pub(super) mod client_gone;
 pub(super) mod message;
 mod message_forms;
+pub(super) mod prose;
+pub(super) mod signs;
 pub(super) mod source_code;
 pub(super) mod trace;
+mod unrelated;
 pub(super) mod wget;
 mod wget_words;
 pub(super) mod wrapped;

@@ -46,6 +46,8 @@ static SOURCE: LazyLock<RegexSet> = LazyLock::new(|| {
         r"(?:const|let|var|val|final|static|public|private|protected|function|func|def|class|export)\s.*(?:[;{(,:=]\s*$|\s=\s)",
         r#"case\s["'`]?[\w.]+["'`]?\s*:\s*$"#,
         r"@\w+\(",
+        r"assert\s.*(?:[=!]=|\bin\b|\bis\b)",
+        r"(?:(?:self|this|t|cy|should|chai)\.)?(?:assert|expect|require)\w*(?:\.\w+)?\(",
     ];
     let anchored = expressions
         .iter()
@@ -56,6 +58,9 @@ static SOURCE: LazyLock<RegexSet> = LazyLock::new(|| {
         r"\binstanceof\s|\bisinstance\(|\berrors\.(?:Is|As)\(",
         // A list of error codes, such as the codes after which a client repeats a request.
         r#"["']E[A-Z_]{4,}["'],\s*["']E[A-Z_]{4,}["']"#,
+        // A table of error codes: a code is the key, not the value.
+        r#"["']E[A-Z_]{4,}["']\s*:\s*["'\d{\[]|^\s*E[A-Z]{4,}\s*:\s*["'].*["'],?\s*$"#,
+        r"\.to(?:Throw|Equal|Be|Match|Contain)\w*\(|\bpytest\.raises\(|\bassertRaises\w*\(",
         r"\.catch\(|\bnew\s[\w.]+(?:Error|Exception)\(",
         // The rest of a condition that was wrapped, such as `_SSLError):`.
         r"^[^()]*\w(?:Error|Exception|Timeout)\)\s?:\s",
@@ -145,6 +150,11 @@ mod tests {
             "+  case 'ECONNREFUSED':",
             "@Retryable(value = SocketTimeoutException.class)",
             "// ECONNREFUSED: nothing listens",
+            "assert str(error) == \"Error: read ECONNRESET\"",
+            "self.assertEqual(str(error), 'ConnectionError: refused')",
+            "await expect(call()).rejects.toThrow(\"Error: socket hang up\");",
+            "NAMES = {\"ECONNRESET\": \"reset\", \"EPIPE\": \"pipe\"}",
+            "  ETIMEDOUT: 'the server is slow',",
         ] {
             assert!(is_source(line), "{line}");
         }
@@ -171,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_expressions_are_valid() {
-        assert_eq!(SOURCE.len(), 20);
+        assert_eq!(SOURCE.len(), 24);
     }
 
     #[test]

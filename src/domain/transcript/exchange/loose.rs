@@ -69,11 +69,23 @@ fn split<'a>(text: &'a str, format: Option<&str>) -> Output<'a> {
         end = at;
     }
     let (body, _) = without_labels(text);
+    // Without `-w`, labels such as `code="503"` are part of the body.
+    let trailer = match format {
+        Some(_) => trailer::labeled(text),
+        None => by_variables(text),
+    };
     Output {
         body,
-        trailer: trailer::labeled(text),
+        trailer,
         after: "",
     }
+}
+
+/// Returns the values in the lines of a text that contain names of variables of `-w`.
+fn by_variables(text: &str) -> Trailer {
+    let names = ["time_total", "http_code", "response_code"];
+    let has_name = |line: &&str| names.iter().any(|name| line.contains(name));
+    trailer::labeled(&text.lines().filter(has_name).collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]
@@ -107,6 +119,17 @@ mod tests {
             let output = split(text, Some(format));
             let found = (output.body.trim(), output.trailer.status);
             assert_eq!(found, (body, Some(status)), "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_without_write_out_are_body() {
+        for (text, status) in [
+            ("requests_total{code=\"503\"} 12", None),
+            ("Status 429: slow down.", None),
+            ("http_code: 503\ntime_total: 1.5", Some(503)),
+        ] {
+            assert_eq!(split(text, None).trailer.status, status, "{text}");
         }
     }
 

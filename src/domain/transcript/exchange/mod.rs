@@ -6,6 +6,7 @@
 
 mod address;
 mod attempt;
+mod doubt;
 pub(super) mod entry;
 mod loose;
 pub(super) mod response;
@@ -68,8 +69,12 @@ pub(super) struct Exchange {
     pub(super) is_echo: bool,
     /// The properties of the log entry that the error message is part of.
     pub(super) entry: Entry,
-    /// Whether the failure is inferred from an incomplete line of a log.
+    /// Whether the failure may be none (see [`super::Transcript::is_doubtful`]).
     pub(super) is_doubtful: bool,
+    /// Whether a line shows that an HTTP request was made.
+    pub(super) shows_request: bool,
+    /// Whether another command follows the command of the exchange.
+    pub(super) is_left: bool,
     /// Whether the lines of the headers may be indented.
     pub(super) is_indented: bool,
     /// Whether the fault precedes the response in the text.

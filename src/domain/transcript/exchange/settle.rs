@@ -24,6 +24,7 @@ impl Exchange {
         self.judge_proxy();
         self.doubt_address();
         self.doubt_proxy();
+        self.doubt_request();
         let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());

@@ -151,7 +151,7 @@ pub(super) fn time_in(message: &str) -> Option<Duration> {
     let mut stated = TIME.as_ref()?.captures_iter(message).take(MAX_TIMES);
     let stated = stated.find(|found| {
         let start = found.get(0).map_or(0, |found| found.start());
-        !is_in_url(&message[..start])
+        !is_in_url(&message[..start]) && !is_pause(&message[start..], &message[..start])
     });
     stated.map_or_else(
         || time_at_end(message),
@@ -167,6 +167,20 @@ fn is_in_url(before: &str) -> bool {
     let separators = |letter: char| letter.is_whitespace() || "\"'`<>()".contains(letter);
     let word = before.rsplit(separators).next().unwrap_or_default();
     word.contains("://") || word.contains('?') || word.starts_with('/')
+}
+
+/// Returns whether a duration that starts with `after` is the pause before the next attempt, as in
+/// `retrying after 30s`. `before` is the text before the duration.
+fn is_pause(duration: &str, before: &str) -> bool {
+    static PAUSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        pattern(
+            r"(?i)\b(?:retry|retries|retrying|retried|again|reconnect|reconnecting|back(?:ing)?[ -]?off|sleep|sleeping|wait|waiting|next attempt|resume|resuming|restart|restarting)(?: (?:again|automatically|it|only))?\s*$",
+        )
+    });
+    let starts = duration
+        .get(..5)
+        .is_some_and(|word| word.eq_ignore_ascii_case("after"));
+    starts && PAUSE.as_ref().is_some_and(|pause| pause.is_match(before))
 }
 
 /// Parts of the words before the pause of a client between two attempts. This pause is not the
@@ -216,6 +230,9 @@ mod tests {
             ("HTTP FAILED: timeout (6039ms)", Some(6.039)),
             ("connection refused, retrying in 1.5s", None),
             ("connection refused: exit 1", None),
+            ("connection refused; retrying after 30s", None),
+            ("refused, will retry again after 30 seconds", None),
+            ("Retry failed: timed out after 2.5 s", Some(2.5)),
         ] {
             let found = time_in(message).map(|time| time.as_secs_f64());
             let is_close = match (found, expected) {

@@ -81,6 +81,7 @@ fn limit_certainty(transcript: &Transcript, is_stated: bool, diagnosis: &mut Dia
         || !transcript.body_exact
         || is_name_unresolved(transcript)
         || is_validity_unclear(transcript)
+        || (transcript.url.is_none() && transcript.observation.fault.is_some())
     {
         Certainty::Likely
     } else {

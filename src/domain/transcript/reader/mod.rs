@@ -27,6 +27,7 @@ use super::text::{Cleaner, Line};
 use super::time::clocks::Clock;
 use super::time::meter;
 use super::{Reading, Unused};
+use crate::domain::transcript::clients::prose;
 use crate::domain::transcript::clients::trace::Dump;
 use crate::domain::transcript::clients::wrapped::Wrapped;
 use crate::domain::transcript::documents::json_doc::{self, Block};
@@ -190,8 +191,23 @@ impl Reader {
                 text: text.into(),
                 ..line.clone()
             };
+            if self.is_free() && prose::is_prose(part) {
+                self.unused.add(part, number);
+                continue;
+            }
             self.cleaned(&line, number);
         }
+    }
+
+    /// Returns whether the next line is outside of a command, response, document and page.
+    fn is_free(&self) -> bool {
+        let is_outside = matches!(self.current.section, Section::Before | Section::After);
+        let is_open = self.command.is_some()
+            || self.block.is_some()
+            || self.dump.is_some()
+            || self.page.is_some()
+            || self.object.is_open();
+        is_outside && !is_open && !self.is_write_out()
     }
 
     /// Ends the text and returns the transcripts and the unused lines.

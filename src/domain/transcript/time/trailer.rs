@@ -70,6 +70,25 @@ pub(in crate::domain::transcript) fn labeled(text: &str) -> Trailer {
     }
 }
 
+/// Matches a line that consists of labels and values. A label has at most three words.
+static ALONE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r#"(?ix)^\W*(?:(?:[a-z_()/-]+\s+){0,2}[a-z_()/-]+["'\])]*\s*(?:[:=]|\bis\b|\bin\b)?\s*["'\[(]*\d[\d.,:]*
+        \s*(?:s|secs?|seconds?|ms|msec|millis|milliseconds?|[u\x{b5}\x{3bc}]s|m|mins?|minutes?|b|bytes|kb)?["'\])]*(?:\W+|$))+$"#,
+    )
+});
+
+/// Returns the values in the lines of a text that consist only of labels and values, or are JSON
+/// that `-w` printed (see [`labeled`]).
+pub(in crate::domain::transcript) fn labeled_alone(text: &str) -> Trailer {
+    let is_alone = |line: &&str| {
+        line.len() <= MAX_LINE
+            && (line.contains("time_total")
+                || ALONE.as_ref().is_some_and(|alone| alone.is_match(line)))
+    };
+    labeled(&text.lines().filter(is_alone).collect::<Vec<_>>().join("\n"))
+}
+
 /// Returns whether a line looks like labels and values that `-w` printed.
 pub(in crate::domain::transcript) fn is_labeled(line: &str) -> bool {
     line.len() <= MAX_LINE
@@ -98,18 +117,45 @@ fn time_in(line: &str) -> Option<(usize, Duration)> {
     TIMES.iter().enumerate().find_map(|(rank, names)| {
         let found = names.captures(line)?;
         let value = found.get(1)?.as_str();
-        let before = &line[..found.get(0)?.end() - value.len()];
+        let whole = found.get(0)?;
+        let before = &line[..whole.end() - value.len()];
+        let label = line[whole.start()..].trim_start_matches(|c: char| !c.is_alphabetic());
+        let is_own = rank == 0 || is_of_request(&line[..line.len() - label.len()]);
         let of_phase = PHASE.as_ref().is_some_and(|phase| phase.is_match(before));
         let has_unit = value.contains(|c: char| c.is_alphabetic() || c == '.' || c == ',');
-        (rank == 0 || (has_unit && !of_phase))
+        (rank == 0 || (has_unit && !of_phase && is_own))
             .then(|| with_unit(value).or_else(|| number_alone(value)))
             .flatten()
             .map(|time| (rank, time))
     })
 }
 
-/// Parses a number of seconds that a word other than a unit follows, as in `0.123 from`.
+/// Words before the label of a duration that is the duration of the request.
+const OWN: &str = "total overall elapsed request response http https curl the a it this that which and \
+    in real wall call api with or is";
+
+/// Returns whether a label after the text `before` may be about the request. In `Build time: 5 s`,
+/// the word before the label names something else.
+fn is_of_request(before: &str) -> bool {
+    let word = before.rsplit(|c: char| !c.is_whitespace() && !c.is_alphanumeric());
+    let word = word.into_iter().next().unwrap_or_default();
+    let word = word.split_whitespace().next_back().unwrap_or_default();
+    let is_name = word.chars().all(char::is_alphabetic);
+    !is_name
+        || word.is_empty()
+        || OWN
+            .split_whitespace()
+            .any(|own| own.eq_ignore_ascii_case(word))
+}
+
+/// Parses a number of seconds with a fraction that a preposition follows, as in `0.123 from`.
+/// Returns `None` if another word follows, because it may be a unit.
 fn number_alone(value: &str) -> Option<Duration> {
+    const WORDS: [&str; 7] = ["from", "for", "to", "at", "and", "with", "size"];
+    let word = value.split_whitespace().nth(1)?;
+    if !value.contains(['.', ',']) || !WORDS.contains(&word.to_lowercase().as_str()) {
+        return None;
+    }
     let number = value.trim_end_matches(|c: char| !c.is_ascii_digit());
     seconds(super::number(number.split_whitespace().next()?)?)
 }
@@ -282,11 +328,27 @@ mod tests {
             ),
             ("Total: 33", None, None),
             ("the time 12:00", None, None),
+            ("total time: 500 requests in 30 s", None, None),
+            ("Build time: 60.0 s", None, None),
+            ("time_total: 0.5 from 192.0.2.1", Some(0.5), None),
             ("DNS: 0.1 Connect time: 0.2", None, None),
         ] {
             let found = labeled(text);
             let seconds = found.time.map(|time| time.as_secs_f64());
             assert_eq!((seconds, found.status), (time, status), "{text}");
+        }
+    }
+
+    #[test]
+    fn sentences_are_not_labels() {
+        for (text, time) in [
+            ("It took 30 days until we noticed.", None),
+            ("request time: 30 s limit is documented.", None),
+            ("Request took 30.5 s", Some(30.5)),
+            ("HTTP Status: 503, Time: 30.5s", Some(30.5)),
+        ] {
+            let found = labeled_alone(text).time.map(|time| time.as_secs_f64());
+            assert_eq!(found, time, "{text}");
         }
     }
 

@@ -49,8 +49,6 @@ pub(in crate::domain::transcript) struct Entry {
     pub(in crate::domain::transcript) error: Option<&'static str>,
     /// The names and values of further facts.
     pub(in crate::domain::transcript) facts: Vec<(&'static str, &'static str)>,
-    /// Whether the log contains no status, so that `status` is assumed.
-    pub(in crate::domain::transcript) is_status_unknown: bool,
     /// The process that wrote the line; `None` in formats with one line per request. Adjacent lines
     /// of one process are about one request.
     pub(in crate::domain::transcript) process: Option<String>,

@@ -8,6 +8,10 @@ mod okhttp;
 pub(super) mod paragraph;
 mod unwrap;
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::{Reader, ends_before_url};
 use crate::domain::transcript::clients::wget::{self, Event};
 use crate::domain::transcript::clients::{client_gone, message};
@@ -16,6 +20,7 @@ use crate::domain::transcript::exchange::entry::Entry;
 use crate::domain::transcript::exchange::response::{RawResponse, header_of};
 use crate::domain::transcript::exchange::{Exchange, Section, Source};
 use crate::domain::transcript::fault::curl::CurlError;
+use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::reader::pages::inline;
 use crate::domain::transcript::status;
 use crate::domain::transcript::time::clocks::{Clock, Times};
@@ -65,6 +70,15 @@ impl Reader {
                     current.message(&text, number);
                 }
             }
+            // Other programs print `ERROR: ` too.
+            Event::Failed(_)
+                if line.starts_with("ERROR: ")
+                    && current.command.is_none()
+                    && current.wget_started.is_none()
+                    && !current.progress.is_known =>
+            {
+                return false;
+            }
             Event::Failed(text) => current.message(&text, number),
             Event::Ended(at, status) => {
                 if let Some(started) = current.wget_started {
@@ -96,6 +110,11 @@ impl Reader {
             self.in_request = false;
             return;
         }
+        // The lines of a stack trace belong to the message before it.
+        if !self.current.is_answered() || line.starts_with([' ', '\t']) {
+            self.current.note_sign(line);
+        }
+        self.current.is_left = self.current.is_left || is_other_command(line);
         let awaits_url = std::mem::replace(&mut self.awaits_url, ends_before_url(line));
         if awaits_url && self.url_line(line) {
             return;
@@ -200,7 +219,9 @@ impl Reader {
     /// Records the exit code of a command as an error of curl, unless a response or a fault has
     /// already been read.
     fn exit_code(&mut self, code: u32, line: &str, number: usize) {
-        let is_open = self.current.fault.is_none() && self.current.response.is_none();
+        let is_open = self.current.fault.is_none()
+            && self.current.response.is_none()
+            && !self.current.is_left;
         // Shells and wrappers use the codes 1 and 2 for failures of their own.
         let is_of_curl = code > 2 || line.contains("curl") || line.trim().len() <= 3;
         if is_open && is_of_curl && self.current.command.is_some() {
@@ -268,6 +289,7 @@ impl Reader {
             self.next(Exchange::default());
         }
         let current = &mut self.current;
+        current.note_sign(line);
         current.entry.add(entry);
         if current.source == Source::Wire && current.is_answered() {
             self.unused.add(line, number);
@@ -291,7 +313,9 @@ impl Reader {
         if current.request.url.is_none() {
             current.note_host(line);
         }
-        current.message(line, number);
+        if !current.lacks_tls(line) {
+            current.message(line, number);
+        }
         if current.fault.is_some() {
             current.source = Source::Message;
             self.fault_line = number;
@@ -329,6 +353,21 @@ impl Reader {
         }
         self.note_platform_error(line);
     }
+}
+
+/// Returns whether a line is a shell prompt with a command that does not print an exit code.
+fn is_other_command(line: &str) -> bool {
+    static PROMPT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        pattern(
+            r"^(?:[$%\x{276f}\x{279c}]|(?:\([\w.-]+\) ?)?\[?[\w.-]+@[\w.-]+[: ][^ ]* ?[$#%]|PS [A-Z]:[^>]{0,200}>)\s+(\w.*)$",
+        )
+    });
+    let found = PROMPT.as_ref().and_then(|prompt| prompt.captures(line));
+    found.is_some_and(|found| {
+        let command = found[1].to_ascii_lowercase();
+        let prints_code = ["$?", "errorlevel", "lastexitcode", "$status"];
+        !prints_code.iter().any(|part| command.contains(part))
+    })
 }
 
 /// Returns whether a line is binary data instead of text.

@@ -1,0 +1,101 @@
+//! Looks for signs in a line that an HTTP request was made, and that the request used TLS.
+//!
+//! Programs of every kind report timeouts, ends of files and names that do not match. Without such
+//! a sign, a message may be about something other than a request.
+
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexSet, RegexSetBuilder};
+
+use super::message_forms::is_file;
+use crate::domain::transcript::pattern::{MAX_LINE, ascii_words, pattern};
+
+/// Expressions that match words of TLS, its libraries and their error codes.
+const TLS: [&str; 4] = [
+    r"certificate|\bcert|cert[_.]|_cert|badcert|\btls|tls\b|\bssl|ssl\b|ssl[_:/.]|x509|https",
+    r"[a-z]ssl[a-z]*(?:error|exception)|ssl[a-z]*(?:error|exception)|schannel|gnutls|\bnss\b|pkix|sec_e_|sec_error",
+    r"handshake_?failure|\balert\b|self[-_ ]signed|0x8009|0x800b|eproto|cipher|\bsni\b|nottimevalid",
+    r"trust (?:relationship|anchor)|unable_to_|altname|subject alternative|corrupted frame|frame size",
+];
+
+/// Expressions that match words of HTTP, of its clients and of network connections.
+const REQUEST: [&str; 8] = [
+    r"http|://|fetch|axios|\brequests\b|urllib|urlopen|\bcurl\b|\bwget\b|reqwest|hyper|undici|superagent|guzzle|faraday",
+    r"feign|retrofit|webclient|resttemplate|resourceaccess|i/o error on|\binvoke-|\biwr\b|\birm\b|\bnet::|websocket",
+    r"(?-i:\b(?:GET|POST|PUT|HEAD|PATCH|DELETE|OPTIONS)\b)|\burl\b|\buri\b|response|upstream|\bproxy|gateway|endpoint|\bapi\b|webhook",
+    r"remote (?:server|name|host|end)|socket|\be(?:conn|host|net|ai_|notfound|proto|pipe)[a-z]*\b|\betimedout|\bdial\b|\btcp\b|\bdns\b",
+    r"getaddrinfo|gaierror|unknownhost|no such host|resolve host|name resolution|name or service|nodename|servname|java\.net\.|javax\.net",
+    r"system\.net|webexception|ns_error|dns_probe|os error \d|errno|broken pipe|network is|no route|unreachable|empty reply|server disconnected",
+    r"connect(?:ion)? (?:was |is )?(?:refused|reset|closed|aborted|timed|timeout|error)|(?:read|write|connect|pool|open) ?time(?:d )?out|(?-i:timeout of \d+ms exceeded)",
+    r"localhost:\d|\b\d{1,3}(?:\.\d{1,3}){3}\b|\bport[ =:]+\d|\bhost(?:name)?[ =:'\x22]+[\w-]+\.[\w.-]+",
+];
+
+/// The compiled expressions of [`TLS`].
+static OF_TLS: LazyLock<RegexSet> = LazyLock::new(|| compiled(&TLS));
+
+/// The compiled expressions of [`REQUEST`].
+static OF_REQUEST: LazyLock<RegexSet> = LazyLock::new(|| compiled(&REQUEST));
+
+/// Matches a host name and a port, or the name of a file and the number of a line.
+static ADDRESS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"\b([\w-]+(?:\.[\w-]+)+):\d{2,5}\b"));
+
+fn compiled(expressions: &[&str]) -> RegexSet {
+    let expressions = expressions.iter().map(|one| ascii_words(one));
+    RegexSetBuilder::new(expressions)
+        .case_insensitive(true)
+        .build()
+        .unwrap_or_default()
+}
+
+/// Returns whether a line shows that a request was made: a URL, an address, a client, or words of
+/// HTTP, TLS or network connections.
+pub(in crate::domain::transcript) fn shows_request(line: &str) -> bool {
+    line.len() > MAX_LINE || OF_REQUEST.is_match(line) || shows_tls(line) || has_address(line)
+}
+
+/// Returns whether a line contains words of TLS.
+pub(in crate::domain::transcript) fn shows_tls(line: &str) -> bool {
+    OF_TLS.is_match(line)
+}
+
+fn has_address(line: &str) -> bool {
+    let is_host = |found: regex::Captures<'_>| !is_file(&found[1]);
+    ADDRESS
+        .as_ref()
+        .is_some_and(|address| address.captures_iter(line).any(is_host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_expressions_are_valid() {
+        assert_eq!((OF_TLS.len(), OF_REQUEST.len()), (TLS.len(), REQUEST.len()));
+    }
+
+    #[test]
+    fn signs_of_a_request_are_found() {
+        for line in [
+            "Get \"https://x.example/\": EOF",
+            "Error: timeout at a.example:8080",
+            "SocketTimeoutException: Read timed out",
+            "Error: connect ECONNREFUSED 10.0.0.1:80",
+            "AxiosError: timeout of 100ms exceeded",
+            "OpenURI::HTTPError: 503",
+            "ssl.SSLError: timed out",
+        ] {
+            assert!(shows_request(line), "{line}");
+        }
+        for line in [
+            "TimeoutError: 30000",
+            "Error: timed out at main.go:120",
+            "Error: deadline exceeded",
+            "Error: name mismatch: expected \"a\"",
+            "Error: parse error: unexpected EOF",
+        ] {
+            assert!(!shows_request(line), "{line}");
+        }
+    }
+}

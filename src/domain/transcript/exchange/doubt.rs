@@ -1,0 +1,55 @@
+//! Lowers the certainty of faults from messages that do not show a request.
+
+use super::{Exchange, Source};
+use crate::domain::transcript::clients::signs;
+use crate::domain::transcript::fault;
+use crate::model::observation::FaultKind;
+
+impl Exchange {
+    /// Records whether a line shows that a request was made.
+    pub(in crate::domain::transcript) fn note_sign(&mut self, line: &str) {
+        self.shows_request = self.shows_request || signs::shows_request(line);
+    }
+
+    /// Returns whether a message describes a fault of TLS, but neither the message nor the request
+    /// shows that TLS was used. Words such as `untrusted` then have another meaning.
+    pub(in crate::domain::transcript) fn lacks_tls(&self, message: &str) -> bool {
+        let found = fault::of_message(message, &self.progress());
+        found.is_some_and(|found| is_of_tls(found.kind))
+            && !self.progress.uses_tls
+            && !signs::shows_tls(message)
+            && self.url().is_none_or(|url| url.scheme() != "https")
+    }
+
+    /// Marks a fault as doubtful if its message shows no request, or if it is a fault of TLS and
+    /// the URL of the request has no TLS.
+    pub(super) fn doubt_request(&mut self) {
+        let Some(fault) = self.fault.as_ref() else {
+            return;
+        };
+        if self.source != Source::Message || self.command.is_some() {
+            return;
+        }
+        let url = self.url();
+        let is_unseen = !self.shows_request && url.is_none();
+        let is_plain = url.is_some_and(|url| url.scheme() == "http");
+        let is_secure = fault.message.contains("https://");
+        self.is_doubtful |= is_unseen || is_plain && !is_secure && is_of_tls(fault.found.kind);
+    }
+}
+
+/// Returns whether a fault occurs only in requests that use TLS.
+const fn is_of_tls(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::CertificateExpired
+            | FaultKind::CertificateNotYetValid
+            | FaultKind::CertificateNameMismatch
+            | FaultKind::CertificateUntrusted
+            | FaultKind::CertificateRevoked
+            | FaultKind::ClientCertificateRequired
+            | FaultKind::PlainHttp
+            | FaultKind::TlsHandshake
+            | FaultKind::TlsVersion
+    )
+}
