@@ -58,7 +58,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
                 if reading.left_out > 0 {
                     let (all, left_out) = (transcripts.len(), reading.left_out);
                     eprintln!(
-                        "note: {}: the first {all} responses are shown, {left_out} more were left \
+                        "note: {}: the first {all} results are shown, {left_out} more were left \
                          out; split the input to see them",
                         printable(file)
                     );

@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// so that a failure is confirmed before the next scheduled probe.
 const CONFIRM_AFTER: Duration = Duration::from_secs(2);
 
-/// Timeout of a probe. The simulator responds within a quarter of a second, except for
+/// Timeout of a probe. The simulator responds in less than half a second, except for
 /// [`RouteFault::Timeout`]. The timeout is shorter than [`INTERVAL`], so that a slow probe does
 /// not cause the next probe to be missed.
 const TIMEOUT: Duration = Duration::from_secs(4);

@@ -222,8 +222,8 @@ impl LayerFindings {
         self.results == other.results && self.repeated == other.repeated
     }
 
-    /// Returns the status of the last response of the target's own URL; `None` if the detail of its
-    /// result is not a single status, for example after a fault.
+    /// Returns the status of the last response of the target's own URL; `None` if the `detail` of
+    /// the URL's result is not a single status, for example after a fault.
     #[must_use]
     pub fn front_status(&self) -> Option<u16> {
         let front = self.results.first().filter(|one| one.name == FRONT)?;

@@ -1,8 +1,8 @@
 //! Decides whether a target is in a maintenance window at a given time.
 //!
-//! During a window, no incident opens and the target's failures do not page. Probes continue, so
-//! that the status page shows when the target works again. The functions are pure: the current time
-//! is an argument.
+//! During a window, no incident of the target opens, and the target's failures do not page. Probes
+//! continue, so that the status page shows when the target works again. The functions are pure: the
+//! current time is an argument.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub struct Maintenance {
     windows: Vec<(Vec<WildMatch>, MaintenanceWindow)>,
 }
 
-/// Maximum age in days of the start of a weekly window that is still open, because a weekly window
-/// lasts at most seven days.
+/// Maximum number of days since the start of an open weekly window. A weekly window lasts at most
+/// seven days.
 const DAYS_IN_A_WEEK: i64 = 7;
 
 impl Maintenance {
@@ -63,8 +63,8 @@ fn is_open(when: &MaintenanceTime, now: Timestamp) -> bool {
     }
 }
 
-/// Returns whether a weekly window is open at `now`. The starts within the last week are computed
-/// in local time, so that the window follows changes to and from daylight saving time.
+/// Returns whether a weekly window is open at `now`. Each start is computed in the window's time
+/// zone, so that the window follows changes to and from daylight saving time.
 fn weekly_is_open(
     days: &[Weekday],
     at: Time,

@@ -18,8 +18,8 @@ use crate::model::target::TargetName;
 /// The open group, if any, and the recent incidents that may form one.
 #[derive(Clone, Debug, Default)]
 pub struct MassFailure {
-    /// The targets whose incidents opened within the last minute, with the opening time, oldest
-    /// first. Empty while a group is open.
+    /// The targets with an unresolved incident that opened within the last minute, with the
+    /// opening time, oldest first. Empty while a group is open.
     newest: VecDeque<(Timestamp, TargetName)>,
     /// The open group: when it formed, and the targets whose incidents belong to it.
     group: Option<(Timestamp, HashSet<TargetName>)>,
@@ -96,7 +96,7 @@ impl MassFailure {
         self.group.as_ref().map(|(since, _)| *since)
     }
 
-    /// Counts a target's incident that opened. Returns the change of the group, if any.
+    /// Counts a newly opened incident of a target. Returns the change of the group, if any.
     pub fn opened(&mut self, target: &TargetName, now: Timestamp) -> Option<GroupTransition> {
         if let Some((_, members)) = &mut self.group {
             members.insert(target.clone());

@@ -98,7 +98,7 @@ impl ProberHealth {
         self.newest.retain(|result| known.contains(&result.target));
     }
 
-    /// Returns whether the failure of this probe is attributed to the prober itself.
+    /// Returns whether the probe failed in the phase in which the prober currently has a problem.
     #[must_use]
     pub fn explains(&self, observation: &Observation) -> bool {
         let fault = observation.fault.as_ref();
@@ -140,7 +140,7 @@ impl ProberHealth {
         if let Some(phase) = self.failing_phase {
             let counts = self.counts(phase);
             // The problem ends if fewer than half of the recently probed targets fail in the phase,
-            // or if the failures are too few to attribute them to the prober.
+            // or if the number of failing targets or of their sites is below its minimum.
             let few = counts.failing < MIN_FAILING || counts.sites < MIN_SITES;
             return (few || counts.failing * 2 < counts.of).then(|| {
                 self.failing_phase = None;

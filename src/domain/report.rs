@@ -34,8 +34,8 @@ pub struct Report {
     pub since: Timestamp,
     /// The change of the target's health caused by this probe, if any.
     pub transition: Option<Transition>,
-    /// The verdict with the cause to display, from the first failed probe until the target is up
-    /// again; `None` otherwise.
+    /// The verdict with the cause to display, from the first failed or degraded probe until the
+    /// target is up again; `None` otherwise.
     pub showing: Option<Arc<Verdict>>,
     /// The floor that the diagnosis used, in seconds: the measured or estimated response time of a
     /// request that invokes no function. `None` if it is unknown.

@@ -40,8 +40,8 @@ struct Entry {
     due: Duration,
     /// Whether a probe of the target is running.
     running: bool,
-    /// The due time of a missed slot; `None` if none is to be made up for. The target is probed as
-    /// soon as its running probe has ended and capacity is free.
+    /// The due time of the late probe after a missed slot; `None` if no late probe is needed. The
+    /// late probe starts as soon as the target's running probe has ended and capacity is free.
     overdue: Option<Duration>,
     /// Whether the target is in [`Schedule::waiting`].
     waiting: bool,
@@ -54,9 +54,10 @@ const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 /// Maximum time from a reload until the first probe of a target's new URL has started.
 const MOVED_PROBES_WITHIN: Duration = Duration::from_secs(1);
 
-/// Maximum number of targets whose first probes start within [`FIRST_PROBES_WITHIN`]. With more
-/// targets, the first probe of a target starts in the target's slot, because thousands of
-/// handshakes within seconds would distort each other's measured durations.
+/// Maximum number of targets whose first probes start within [`FIRST_PROBES_WITHIN`], and of
+/// targets whose new URL is probed within [`MOVED_PROBES_WITHIN`]. With more targets, the first
+/// probe starts in the target's slot, because thousands of handshakes within seconds would distort
+/// each other's measured durations.
 const MAX_TARGETS_AT_ONCE: usize = 1000;
 
 impl Schedule {
@@ -185,8 +186,8 @@ impl Schedule {
         !self.waiting.is_empty()
     }
 
-    /// Brings the target's next probe forward to `at`, to confirm a first failure. Does nothing if
-    /// the next slot is due earlier.
+    /// Brings the target's next probe forward to `at`, to confirm a first failed or degraded
+    /// result. Does nothing if the next probe is due earlier.
     pub fn confirm(&mut self, name: &TargetName, at: Duration) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;

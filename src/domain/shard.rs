@@ -8,8 +8,8 @@ use crate::model::hash::{fnv1a, mix};
 use crate::model::settings::{Settings, ShardIndex, ShardSettings};
 use crate::model::target::TargetName;
 
-/// The error of [`index`] if the index of this shard cannot be determined. The message states the
-/// reason and how to correct it.
+/// The error of [`index`] if the index of this shard cannot be determined. The message says what is
+/// wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct IndexError(String);

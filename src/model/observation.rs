@@ -20,7 +20,7 @@ pub struct Observation {
     /// Start of the request, by the wall clock; the Unix epoch if unknown (a transcript). Durations
     /// are measured with a monotonic clock.
     pub started: Timestamp,
-    /// Time from the start to the end of the response, or to the fault; zero if unknown.
+    /// Time from `started` to the end of the response, or to the fault; zero if unknown.
     pub duration: Duration,
     /// Duration of each phase, summed over all hops.
     pub phases: Phases,
@@ -101,8 +101,8 @@ pub struct Fault {
 }
 
 text_enum! {
-    /// The kind of a fault. For a probe, it depends on the type of the error, never on its message;
-    /// for a transcript, on the text.
+    /// The kind of a fault. A probe determines the kind from the type of the error, never from the
+    /// error's message. For a transcript, the kind is determined from the text of the transcript.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum FaultKind {
         /// NXDOMAIN: the host name, or the target of its CNAME record, does not exist.
@@ -173,7 +173,7 @@ pub struct Response {
     pub reason: Option<String>,
     /// The HTTP version of the response.
     pub version: HttpVersion,
-    /// Headers in the order received, with lowercase names. A probe keeps a limited number.
+    /// Headers in the order received, with lowercase names. A probe keeps a limited number of them.
     pub headers: Vec<(String, String)>,
     /// The decompressed body, cut off at the target's `body_limit`.
     pub body: Vec<u8>,
@@ -223,7 +223,7 @@ text_enum! {
 }
 
 impl Phases {
-    /// Returns the duration of a phase; `None` as described for [`Phases`].
+    /// Returns the duration of a phase; `None` if the phase did not occur, or if unknown.
     #[must_use]
     pub const fn get(&self, phase: Phase) -> Option<Duration> {
         match phase {
@@ -342,7 +342,7 @@ impl Observation {
     }
 }
 
-/// The deadline of a probe divided by this number is the minimum delay of this process for which a
+/// If this process was delayed by at least the deadline of the probe divided by this number, a
 /// timeout counts as a local fault, because the delay may have caused the timeout.
 const LOCAL_LAG_DIVISOR: u32 = 4;
 

@@ -14,9 +14,10 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |out, letter| out.extend(letter.escape_default()))
 }
 
-/// Returns compact JSON text in which unsafe characters that JSON does not require to be escaped,
-/// such as U+009B or bidirectional marks, are escaped too. The JSON value does not change. `json`
-/// must not contain line breaks between values, because they would be escaped.
+/// Returns the JSON text `json` with each unsafe character replaced with an escape sequence, even
+/// if JSON allows the character unescaped, such as U+009B or a bidirectional mark. The JSON value
+/// does not change. `json` must not contain line breaks between values, because they would be
+/// escaped.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     escaped(json, |out, letter| {

@@ -108,7 +108,7 @@ impl ServerSettings {
 pub struct SchedulerSettings {
     /// Maximum number of concurrent probes; at least 1.
     pub max_in_flight: usize,
-    /// Time limit for running probes to finish after SIGTERM.
+    /// Time limit for running probes to finish after SIGTERM or SIGINT.
     pub shutdown_grace: Duration,
 }
 
@@ -215,8 +215,8 @@ pub struct EvidenceSettings {
     pub enabled: bool,
     /// Time from the end of a failed request until metrics are first read.
     pub first_look: Duration,
-    /// Time within which all datapoints of the metrics are expected to arrive. It starts when the
-    /// function's timeout, counted from the end of the request, has passed.
+    /// Time within which all datapoints of the metrics are expected to arrive. This time starts
+    /// when the function's timeout, counted from the end of the request, has passed.
     pub settle: Duration,
     /// Maximum estimated cost of metric queries per day (UTC), in US dollars. Zero disables metric
     /// queries.

@@ -67,14 +67,14 @@ text_enum! {
     /// The CloudWatch metrics of a target.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum CloudWatchMetric {
-        /// 1 if the target's health is `down`, 0 if it is `up` or `degraded`. Unlike `Failed`, it
-        /// changes only after a configured number of consecutive results.
+        /// 1 if the target's health is `down`, 0 if it is `up` or `degraded`. Unlike `Failed`, this
+        /// metric changes only after a configured number of consecutive results.
         Down = "Down",
         /// 1 for each failed probe, 0 for each other probe.
         Failed = "Failed",
         /// Duration of each probe, in seconds.
         Duration = "Duration",
-        /// Duration of the processing phase of each probe that reached it, in seconds.
+        /// Duration of the processing phase, in seconds, of each probe that reached this phase.
         Processing = "Processing",
         /// 1 for each failed probe, with the dimension `Cause`; the sum is the number of failures.
         Failures = "Failures",

@@ -557,8 +557,8 @@ fn a_wrong_default_is_reported_even_if_every_target_overrides_it() {
     let target = "[[target]]\nname = \"a\"\nurl = \"https://example.com/\"\ntimeout = \"10s\"\n";
     assert_eq!(
         problems_of(&format!("[defaults]\ntimeout = \"soon\"\n{target}")),
-        "c.toml:2: defaults.timeout: \"soon\" is not a duration; write \"10s\", \"500ms\" or \
-         \"1m 30s\""
+        "c.toml:2: defaults.timeout: \"soon\" is not a duration; write a duration such as \
+         \"10s\", \"500ms\" or \"1m 30s\""
     );
 }
 

@@ -31,7 +31,7 @@ pub(super) struct AccountPlan {
     pub(super) api: Api,
     /// The difference between the desired alarms and the alarms in the account.
     pub(super) plan: Plan,
-    /// The ARNs of all alarms of the location that exist in the account.
+    /// The ARNs of all alarms in the account whose names have the prefix of the location.
     arns: BTreeSet<String>,
 }
 
@@ -46,7 +46,8 @@ pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<D
 }
 
 /// Rejects two destinations with the same account and region, because each would treat the alarms
-/// of the other as orphans. Such destinations contain the same alarm ARN.
+/// of the other as orphans. Two destinations have the same account and region if the same alarm
+/// ARN was read from both.
 ///
 /// # Errors
 /// Returns a message that names both destinations.
@@ -65,7 +66,7 @@ pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), Str
             if let Some(other) = seen.insert(arn, state) {
                 return Err(format!(
                     "the destinations {} and {} have the same account and region: both contain \
-                     `{arn}`; remove one of them",
+                     `{arn}`; remove one of the destinations",
                     other.view.title(),
                     state.view.title(),
                 ));

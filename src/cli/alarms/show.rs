@@ -38,7 +38,8 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints the destination's name if there are several destinations and the output is text.
+    /// Prints the destination's name, region and role if there are several destinations and the
+    /// output is text.
     pub(super) fn heading(&mut self) -> Result<(), String> {
         if self.several {
             let view = &self.state.view;

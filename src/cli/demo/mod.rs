@@ -59,7 +59,8 @@ struct Row {
     phases: Phases,
 }
 
-/// Runs `probecause demo`. Returns [`Exit::Bad`] if a route's cause is missing or wrong.
+/// Runs `probecause demo`. Returns [`Exit::Bad`] if a route's cause is missing or wrong, or if a
+/// route was not probed in time.
 ///
 /// # Errors
 /// Returns an error if a port is not available, the daemon cannot start, or standard output
@@ -159,7 +160,7 @@ mod tests {
         }
     }
 
-    /// Creates the rows of a demo in which every cause was named.
+    /// Creates the rows of a demo in which the true cause of every route was named.
     pub(super) fn rows() -> Vec<Row> {
         plan::ROUTES
             .iter()

@@ -61,12 +61,13 @@ pub(super) const SLOW_ROUTE: &str = "timeout";
 pub(super) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Running time of the demo after which the cause of the slow route is named: the integration
-/// timeout of 30 s, up to 5 s until the first probe, and a margin of one second.
+/// timeout of 30 s, up to 4 s until the first probe starts, and a margin of two seconds.
 const SLOW_ROUTE_NAMED_AFTER: Duration = Duration::from_secs(36);
 
-/// Time from the end of a failed request until its logs and metrics are first read, and until its
-/// metrics count as complete. One second is enough, because the simulated logs and metrics have no
-/// delay. In AWS, logs are complete after about a minute, and metrics after about ten minutes.
+/// Time from the end of a failed request until its logs and metrics are first read, and the time
+/// within which its metrics are expected to arrive. One second is enough, because the simulated
+/// logs and metrics have no delay. In AWS, logs are complete after about a minute, and metrics
+/// after about ten minutes.
 pub(super) const EVIDENCE_DELAY: Duration = Duration::from_secs(1);
 
 /// Every route, in the order of the table.

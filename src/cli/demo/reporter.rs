@@ -106,7 +106,7 @@ impl<W: Write> Reporter<W> {
         if let Style::Table { color } = self.style {
             let table = view::table(rows, elapsed, color);
             if self.table_lines > 0 {
-                // Move the cursor above the old table and clear the screen below it.
+                // Move the cursor to the first line of the old table, and clear from there.
                 write!(self.out, "\u{1b}[{}A\u{1b}[J", self.table_lines)?;
             }
             self.table_lines = table.lines().count();
@@ -213,7 +213,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_table_on_a_terminal_is_redrawn_in_place() {
         let text = output(Style::Table { color: false }).await;
-        // The table has two lines, and each redraw moves the cursor above both lines.
+        // The table has two lines, so each redraw moves the cursor up by two lines.
         assert!(text.contains("\u{1b}[2A\u{1b}[JTARGET"), "{text:?}");
         assert!(!text.starts_with('\u{1b}'), "{text:?}");
     }

@@ -43,8 +43,8 @@ pub(super) fn table(rows: &[Row], elapsed: Duration, color: bool) -> String {
     out
 }
 
-/// Returns the hint that the slow route responds only after the gateway's timeout; `None` once the
-/// cause of this route is named.
+/// Returns the hint that the slow route responds only after the gateway's timeout; `None` if the
+/// cause of this route is named or `rows` does not contain the route.
 pub(super) fn hint(rows: &[Row], elapsed: Duration) -> Option<String> {
     let waiting = rows
         .iter()

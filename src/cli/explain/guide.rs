@@ -48,7 +48,7 @@ const KEYS: &str = "```
 | `when` | yes | the conditions, all of which must hold |
 | `weigh` | no | a list of `{ when = …, factor = … }`: the weight is multiplied by each factor whose conditions hold |
 | `example` | yes | a list of `{ given = … }`: facts that must be diagnosed as the cause of the rule |
-| `counterexample` | yes | a list of `{ given = …, because = \"…\" }`: facts that must be diagnosed as another cause |
+| `counterexample` | yes | a list of `{ given = …, because = \"…\" }`: facts that must not be diagnosed as the cause of the rule |
 
 A `phase` at the top of a file is a condition of each of its rules and part of each of their
 examples. The daemon never publishes the text of a body, only the pattern that it matches.

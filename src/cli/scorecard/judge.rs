@@ -35,7 +35,7 @@ pub(super) struct NamedCause {
     pub(super) path: Vec<VerdictStep>,
 }
 
-/// One revision of an incident: the cause and certainty after the change, and a note about it.
+/// One revision of an incident: the cause and certainty after a change, and a note on the change.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct VerdictStep {
     pub(super) at: Timestamp,

@@ -58,12 +58,12 @@ pub struct Args {
     json: bool,
 }
 
-/// Default time for which targets in AWS are probed: enough for a timeout of 30 s, its confirming
-/// probe, and the usual delay of an access log.
+/// Default time for which targets in AWS are probed: enough for a probe that waits for a timeout of
+/// 30 s, the probe that confirms the failure, and the usual delay of an access log.
 const AWS_DURATION: Duration = Duration::from_secs(120);
 
-/// Default time for which simulated targets are probed: enough for a timeout of 30 s and a lookup
-/// in the log.
+/// Default time for which simulated targets are probed: enough for a probe that waits for a timeout
+/// of 30 s, and a lookup in the log.
 const SIMULATED_DURATION: Duration = Duration::from_secs(60);
 
 /// Runs `probecause scorecard`. Returns [`Exit::Bad`] if the card of a target does not pass.

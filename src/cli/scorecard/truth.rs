@@ -95,8 +95,8 @@ mod tests {
     use super::*;
     use crate::model::target::Target;
 
-    /// Checks the true causes of the targets `a`, which has the label, and `b`, which has no label.
-    /// The result contains lines of the form `name=cause`.
+    /// Checks the true causes of the targets `a`, which has the label unless `label` is empty, and
+    /// `b`, which has no label. The result contains lines of the form `name=cause`.
     fn check(label: &str, expected: &[&str], result: Result<&[&str], &str>) {
         let url = url::Url::parse("https://example.com/").unwrap();
         let mut labeled = Target::with_defaults("a", url.clone());

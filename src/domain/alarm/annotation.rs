@@ -128,7 +128,7 @@ impl Annotation {
 
     /// Returns the annotation that an existing alarm has according to its tags and description, so
     /// that the alarm still names its cause after its definition is overwritten. Missing tags, and
-    /// the description if no cause is named, are taken from [`Self::healthy`].
+    /// a description that is empty or names no cause, are replaced by those of [`Self::healthy`].
     #[must_use]
     pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
         let healthy = Self::healthy(spec);

@@ -136,7 +136,8 @@ pub fn configured(settings: &Settings) -> Vec<DestinationView> {
         .collect()
 }
 
-/// Returns the account number in the ARN of the destination's role; `None` without a role.
+/// Returns the account number in the ARN of the destination's role; `None` if there is no role or
+/// its ARN has fewer than five parts.
 fn account(cloudwatch: &CloudWatchSettings) -> Option<&str> {
     // A role's ARN has the form `arn:partition:iam::account:role/name`.
     cloudwatch.role.as_ref()?.arn.split(':').nth(4)

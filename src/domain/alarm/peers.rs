@@ -78,8 +78,8 @@ impl Peers {
         &self.stopped
     }
 
-    /// Returns whether this daemon manages the alarms of a target. The command line, which is not a
-    /// shard, manages all alarms.
+    /// Returns whether this daemon manages the alarms of a target. A single daemon and the command
+    /// line, which have no shard index, manage all alarms.
     #[must_use]
     pub fn manages(&self, shards: &ShardSettings, target: &TargetName) -> bool {
         let Some(own) = shards.own else { return true };

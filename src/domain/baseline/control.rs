@@ -92,7 +92,7 @@ pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
         return ControlResult::Inconclusive;
     };
     // Behind a CDN, the connection ends at the CDN's edge, so the connect time does not cover the
-    // whole path and the limit does not apply.
+    // whole path, and `ABOVE_ROUND_TRIP` does not apply.
     if processing > round_trip + ABOVE_ROUND_TRIP && !through_intermediary(observation) {
         return ControlResult::Inconclusive;
     }

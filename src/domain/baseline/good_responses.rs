@@ -202,7 +202,8 @@ impl GoodResponses {
     }
 
     /// Compares the body size with the body sizes of good responses. Returns `None` if there is no
-    /// complete response, or if its status or its last hop differs from the last good response.
+    /// complete response or no good response yet, or if the status or the last hop differs from
+    /// that of the last good response.
     fn compare_size(&self, observation: &Observation) -> Option<Comparison> {
         let response = observation.response.as_ref()?;
         let sizes = self.sizes.filter(|sizes| sizes.status == response.status)?;

@@ -1,7 +1,7 @@
 //! Recognizes the headers of application frameworks and application servers.
 //!
 //! Gateways, proxies and CDNs never add such a header, so the application generated or relayed the
-//! response. Without such a header, the application may still have generated it.
+//! response. Without such a header, the application may still have generated the response.
 
 use crate::model::observation::Response;
 

@@ -6,8 +6,8 @@
 /// at the beginning, so the rest is not needed.
 const MAX_BODY_TEXT: usize = 8 * 1024;
 
-/// Returns the first [`MAX_BODY_TEXT`] bytes of a body as text without surrounding whitespace.
-/// Invalid UTF-8 is replaced, and line breaks are LF.
+/// Returns the first [`MAX_BODY_TEXT`] bytes of a body as text, without the whitespace, byte order
+/// marks and NUL characters around it. Invalid UTF-8 is replaced, and line breaks are LF.
 pub(super) fn text(body: &[u8]) -> String {
     let part = &body[..body.len().min(MAX_BODY_TEXT)];
     let text = String::from_utf8_lossy(part);

@@ -118,7 +118,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "front_door": Word(FRONT_DOORS), default "unknown" =>
         "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
-        "whether the front door itself generated the response: `yes` if the body is a known error body of this front door and, for an AWS API, no header is unknown; `no` if the front door is unknown, or if an AWS API returned a header that is unknown or from the integration; otherwise `unclear`, also for a known error body of an HTTP API with an unknown header";
+        "whether the front door itself generated the response: `yes` if the body is a known error body of this front door and, for an AWS API, all headers are ones that gateways or CDNs add; `no` if the front door is unknown, if a header shows that the integration of an AWS API responded, or if an AWS API returned an unknown header, except with a known error body of an HTTP API; `unclear` in all other cases";
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
@@ -264,7 +264,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "layer.next": Word(&["ok", "none"]) =>
         "what is behind `layer.broken`: a layer that responds (`ok`), or no layer, because `layer.broken` is the innermost (`none`)";
     "layer.repeated": Word(YES_NO) =>
-        "whether each request through a layer was made twice; a layer with two different results is `not-testable`";
+        "whether each request through a layer was made twice; if so, a layer with two different results is `not-testable`";
     "layer.*": Word(&["ok", "failing", "not-testable"]) =>
         "result of the requests through a layer, by the layer's name; `layer.front` is the path through the target's own URL";
     "asked.answered": Word(&["yes"]) =>

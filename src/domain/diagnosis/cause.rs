@@ -17,8 +17,8 @@ pub struct CauseDefinition {
     pub id: CauseId,
     /// The title: one sentence without a period, at most 80 characters, without placeholders.
     pub title: String,
-    /// The next steps, the most useful first; `None` if those of the rule that represents the cause
-    /// apply to all rules.
+    /// The next steps, the most useful first; `None` for the next steps of the rule that represents
+    /// the cause.
     pub next: Option<Vec<String>>,
     /// The URL of a page about the cause; `None` for the page of the rule that represents the
     /// cause.
@@ -47,8 +47,8 @@ pub struct Cause<'a> {
 }
 
 impl CauseDefinition {
-    /// Replaces the texts of a verdict that names the cause without a response that a rule
-    /// recognizes.
+    /// Replaces the title and next steps of a verdict that names the cause but is not about a
+    /// single response. The next steps stay if the table has none.
     pub(super) fn describe(&self, verdict: &mut Verdict) {
         verdict.title.clone_from(&self.title);
         if let Some(next) = &self.next {
@@ -137,7 +137,7 @@ mod tests {
             let is_described = book.definition(cause).is_some();
             assert!(
                 is_described || !is_shared,
-                "{cause}: add a [[cause]] to causes.toml"
+                "{cause}: its rules have different titles; add a [[cause]] to causes.toml"
             );
         }
     }

@@ -29,7 +29,8 @@ pub enum Comparison {
     /// A good response had the same value (a similar one for [`Property::BodySize`]), and the value
     /// did not replace another value within the hour before the first failure.
     Same,
-    /// The value changed within the hour before the first failure, or after the first failure.
+    /// The value differs from that of the last good responses, or it replaced another value within
+    /// the hour before the first failure.
     Changed {
         /// The value of the last good responses before the change.
         was: String,

@@ -35,19 +35,20 @@ pub struct Context {
 /// interval of observed response times. For an estimated floor, both ends are the estimate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Floor {
-    /// The time of the fastest response that did not invoke the function.
+    /// The response time of the fastest response that did not invoke the function.
     pub low: Duration,
-    /// The time of the slowest response that did not invoke the function, without outliers.
+    /// The response time of the slowest response that did not invoke the function, without
+    /// outliers.
     pub high: Duration,
     /// The source of the interval as text, such as `3 control requests`.
     pub from: String,
 }
 
-/// The times of a target's healthy responses.
+/// The response time and the connect time of a target's healthy responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthyTimes {
-    /// The time of the fastest response from behind the front door, from the sent request to the
-    /// first byte of the response.
+    /// The response time of the fastest response from behind the front door, from the sent request
+    /// to the first byte of the response.
     pub fastest: Duration,
     /// The median connect time of the healthy responses; `None` if all connections were reused.
     pub connect: Option<Duration>,

@@ -28,8 +28,8 @@ text_enum! {
         /// gateways or CDNs add, but the body is unknown or empty; or the body is one of an HTTP
         /// API, but a header is unknown.
         Unclear = "unclear",
-        /// The front door is an AWS API and at least one header is not from a gateway or a CDN, so
-        /// the backend generated the response; or the front door is unknown.
+        /// The front door is unknown. Or it is an AWS API, and a header shows that the integration
+        /// responded, or a header is unknown and the body is not a known one of an HTTP API.
         No = "no",
     }
 }

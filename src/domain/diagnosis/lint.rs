@@ -142,7 +142,8 @@ fn weights(rule: &Rule, given: &Rule) -> (f64, f64) {
     })
 }
 
-/// Returns an error for each example that is not diagnosed as the rule's cause.
+/// Returns an error for each example that the rule does not match, or that is not diagnosed as the
+/// rule's cause.
 fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
     let lines = rule.origin.examples.iter();
     rule.examples
@@ -155,7 +156,8 @@ fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
         .collect()
 }
 
-/// Returns the reason why an example is not diagnosed as the rule's cause; `None` if it is.
+/// Returns the problem if an example has no phase, if the rule does not match it, or if it is not
+/// diagnosed as the rule's cause; otherwise `None`.
 fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<String> {
     let diagnosis = book.diagnose(example);
     let Some(verdict) = &diagnosis.verdict else {

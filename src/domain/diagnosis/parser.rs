@@ -37,7 +37,7 @@ pub fn parse(file: &str, text: &str) -> Result<ParsedFile, Vec<RuleProblem>> {
 /// The parser of one file, with the problems found so far.
 struct Parser<'a> {
     file: &'a str,
-    /// The positions of the line ends.
+    /// The byte offsets of the line ends.
     line_ends: Vec<usize>,
     problems: Vec<RuleProblem>,
 }
@@ -103,7 +103,10 @@ impl<'a> Parser<'a> {
             .and_then(|value| self.condition("phase", value));
         let (rules, causes) = (document.get("rule"), document.get("cause"));
         if rules.is_none() && causes.is_none() {
-            self.problem(0, "the file has no rule; add a [[rule]]".to_owned());
+            self.problem(
+                0,
+                "the file has no [[rule]] and no [[cause]]; add one of them".to_owned(),
+            );
         }
         let mut parsed = ParsedFile::default();
         if let Some(rules) = rules {
@@ -219,7 +222,7 @@ impl<'a> Parser<'a> {
             } else {
                 self.problem(
                     at,
-                    "an entry of `weigh` requires `when` and `factor`; add the missing key"
+                    "an entry of `weigh` requires `when` and a `factor` greater than 0; add what is missing"
                         .to_owned(),
                 );
             }

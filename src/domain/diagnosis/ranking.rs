@@ -144,7 +144,7 @@ pub(super) fn verdict(first: &Match<'_>, ranked: &[Match<'_>], facts: &Facts) ->
 }
 
 /// Returns the known facts that the ranked rules test, in the order tested; then, for a fallback,
-/// the status and the most informative headers; then the facts from which the others are derived.
+/// the status and the most informative headers; then the facts from which these facts are derived.
 pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
     let tested = ranked.iter().flat_map(|one| {
         let factors = one.rule.weigh.iter().flat_map(|factor| &factor.when);

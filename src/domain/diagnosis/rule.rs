@@ -99,13 +99,13 @@ pub struct RuleProblem {
 /// The placeholder in a title that is replaced with the status of the response.
 pub(super) const STATUS: &str = "{status}";
 
-/// Facts about the request and the status line, which headers that are not known cannot change.
+/// Facts that do not depend on the headers of the response, so unknown headers cannot change them.
 const WITHOUT_HEADERS: &[&str] = &["phase", "unmet", "status", "reason", "method"];
 
 impl Rule {
-    /// Returns whether the rule tests only the presence and the values of headers, and facts that
-    /// do not depend on headers. Such a rule also holds if further headers of the response are not
-    /// known.
+    /// Returns whether the rule has no factors, tests the presence or value of at least one header,
+    /// and otherwise tests only facts that do not depend on headers. Such a rule matches even if
+    /// further headers of the response are unknown.
     #[must_use]
     pub fn is_stated_by_headers(&self) -> bool {
         let tests_header = |condition: &Condition| {

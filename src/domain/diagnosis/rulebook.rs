@@ -130,7 +130,7 @@ impl Rulebook {
         }
     }
 
-    /// Returns all rules, in order.
+    /// Returns all rules, in the order in which they win ties.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
     }

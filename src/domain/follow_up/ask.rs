@@ -78,8 +78,8 @@ enum Form {
     /// Only lowercase letters, digits, underscores and hyphens, from the body of a response of
     /// Cloudflare.
     Word,
-    /// A header value that is short and has only the characters of names and versions, as for other
-    /// evidence (see `is_plain`).
+    /// A header value of at most 128 bytes with only the characters of names and versions, such as
+    /// `nginx/1.24.0 (Ubuntu)`.
     Plain,
 }
 

@@ -74,7 +74,7 @@ pub struct Examined {
 /// Number of rounds of one examination.
 const ROUNDS: u8 = 2;
 
-/// Maximum pause before the second round. The pause is the target's `confirm_after` if it is
+/// Maximum pause before the second round. The pause is shorter if the target's `confirm_after` is
 /// shorter.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 

@@ -44,7 +44,8 @@ pub struct FollowUp {
     pub validity: Validity,
 }
 
-/// The purpose of a follow-up request. A target has at most one request in progress for each value.
+/// The purpose of a follow-up request. A target has at most one request in progress for each value
+/// of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FollowUpKind {
     /// Measures the time that the front door takes to respond by itself. The baseline decides when
@@ -108,11 +109,11 @@ struct LastExamination {
 const ASK_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// Minimum time between two examinations of the same kind of failure in one incident, if the
-/// earlier examination had findings or is in progress.
+/// earlier examination is in progress or ended with findings.
 const EXAMINE_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// Minimum time between two examinations of one target in all other cases: the incidents or the
-/// kinds of failure differ, or the earlier examination had no findings.
+/// kinds of failure differ, or the earlier examination ended without findings.
 const EXAMINE_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl FollowUps {

@@ -1,4 +1,5 @@
-//! The properties that distinguish failures of one target that have the same possible causes.
+//! Defines the kind of a failure: the properties that distinguish failures of one target with the
+//! same possible causes.
 
 use crate::model::observation::{FaultKind, Observation};
 

@@ -7,8 +7,8 @@ use crate::model::settings::Settings;
 /// settings unchanged.
 ///
 /// # Errors
-/// Returns an error if the index of this daemon's shard cannot be determined. The message states
-/// the reason and how to correct it.
+/// Returns an error if the index of this daemon's shard cannot be determined. The message says what
+/// is wrong and what to do.
 pub(super) fn restrict(settings: Settings) -> Result<Settings, IndexError> {
     if settings.shards.total <= 1 {
         return Ok(settings);

@@ -79,7 +79,8 @@ impl Monitor {
         self.apply_group_transition(change, now);
     }
 
-    /// Updates the incident and the annotation of the group.
+    /// Dissolves the group if it has expired; otherwise, updates its incident. Publishes the
+    /// annotation if the annotation has changed.
     pub(super) fn update_group(&mut self, now: Timestamp) {
         let change = self.mass_failure.expire(now);
         self.apply_group_transition(change, now);

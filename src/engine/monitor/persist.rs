@@ -37,7 +37,7 @@ impl Persistence {
     }
 
     /// Saves `incidents`, and earlier incidents that could not be saved. Returns once all of them
-    /// are on disk or the store has failed.
+    /// are on disk or the store has failed. Does nothing if the store is disabled.
     pub(super) async fn save_incidents(&mut self, incidents: Vec<StoredIncident>) {
         if !self.store.is_enabled() {
             return;

@@ -158,8 +158,8 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Starts the probes that are due and reports missed slots. Returns an error if the receiver of
-    /// emissions was dropped.
+    /// Starts the probes that are due and reports missed slots. Returns an error if a missed slot
+    /// cannot be reported because the receiver of emissions was dropped.
     async fn start_due(&mut self) -> Result<(), mpsc::error::SendError<Emission>> {
         let now = self.now();
         let is_due = self.schedule.next_due().is_some_and(|due| due <= now);

@@ -24,9 +24,9 @@ use super::ServerState;
 /// many connections use less than 50 MB.
 const MAX_CONNECTIONS: usize = 512;
 
-/// Time limit for a TLS handshake, for receiving a request header and for the response to an HTTP/2
-/// ping, so that a silent client does not occupy a connection indefinitely. Also the interval of
-/// the pings.
+/// Time limit for a TLS handshake, for receiving the headers of a request and for the response to
+/// an HTTP/2 ping, so that a silent client does not occupy a connection indefinitely. Also the
+/// interval of the pings.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum age of a connection. Older connections are closed and clients reconnect, so that changed

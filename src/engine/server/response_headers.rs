@@ -32,7 +32,8 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
 }
 
 /// Returns whether a browser sent this POST request from a page of another site. A request without
-/// `Origin` comes from a program such as curl, because browsers send `Origin` with every POST.
+/// `Origin` comes from a program such as curl, because browsers send `Origin` with every POST. Also
+/// returns true if `Origin` contains no host, or if `Host` is missing.
 pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return false;

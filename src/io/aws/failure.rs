@@ -45,9 +45,9 @@ pub enum FailureKind {
 const NOT_ALLOWED: [&str; 3] = ["AccessDenied", "NotAuthorized", "UnauthorizedOperation"];
 
 impl CallError {
-    /// Returns whether the request may have been executed although no response was received: the
-    /// request timed out, or the connection broke after it was established. If the request is sent
-    /// again, its content may be delivered twice.
+    /// Returns whether the request may have been executed although no complete response was
+    /// received: the request timed out, or the connection broke after it was established. If the
+    /// request is sent again, its content may be delivered twice.
     ///
     /// Returns false if the request was not sent, because there were no credentials or no
     /// connection was established, or if AWS responded with an error.

@@ -240,7 +240,7 @@ pub(super) fn read_text(file: &Path) -> Result<String, String> {
         _ => format!("cannot be read ({error}); check the path and the file system"),
     })?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err("is larger than 64 MB; split it with `include`".to_owned());
+        return Err("is larger than 64 MB; split it into several files".to_owned());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();

@@ -48,7 +48,7 @@ pub(super) fn problems(path: &Path, text: &str) -> Option<Vec<Problem>> {
 }
 
 /// Returns the first line that is not empty, not a comment and not a YAML directive, with its line
-/// number (from 1).
+/// number (from 1). Returns `None` if there is no such line.
 fn first_line(text: &str) -> Option<(usize, &str)> {
     let lines = text.lines().enumerate();
     let mut lines = lines.map(|(index, line)| (index + 1, line.trim()));
@@ -96,8 +96,8 @@ fn form(tree: &Json) -> String {
     )
 }
 
-/// Returns the first non-empty list of strings whose key names endpoints, such as `targets` in the
-/// scrape configuration of Prometheus or `urls` in Heartbeat.
+/// Returns the first non-empty list of strings at a key that names endpoints: `targets` (scrape
+/// configuration of Prometheus), `urls` (Heartbeat) or `hosts`.
 fn first_list(tree: &Json, depth: usize) -> Option<&Json> {
     if depth > MAX_DEPTH {
         return None;

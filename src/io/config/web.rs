@@ -266,7 +266,7 @@ impl Reader<'_> {
             (None | Some("" | "NoClientCert"), Some(_)) => (
                 KEY,
                 "does not request client certificates, but `client_ca` or `client_ca_file` is set; \
-                 write RequireAndVerifyClientCert or remove that key",
+                 write RequireAndVerifyClientCert or VerifyClientCertIfGiven, or remove the CA",
             ),
             (Some("RequireAndVerifyClientCert" | "VerifyClientCertIfGiven"), None) => (
                 CA_KEY,
@@ -275,7 +275,7 @@ impl Reader<'_> {
             (Some("RequestClientCert" | "RequireAnyClientCert"), _) => (
                 KEY,
                 "would accept certificates without verifying them; write \
-                 RequireAndVerifyClientCert",
+                 RequireAndVerifyClientCert or VerifyClientCertIfGiven",
             ),
             (Some(_), _) => (
                 KEY,

@@ -135,7 +135,7 @@ impl OperationBackoff {
             scope = %key.scope,
             log_group = key.log_group.as_deref(),
             error = %failure.text,
-            "evidence: AWS call failed; diagnosing from the probe alone"
+            "evidence: AWS call failed; diagnosing without its output"
         );
         self.logged.insert((key, failure.kind));
     }

@@ -44,8 +44,8 @@ pub(super) fn is_searchable(id: &str) -> bool {
     id.len() >= MIN_ID_LENGTH && is_request_id(id)
 }
 
-/// Searches a log group and returns the lines that contain the id, ordered by time. `interval` is
-/// the delay before each page after the first.
+/// Searches a log group and returns the first lines that contain the id, at most [`MAX_LINES`],
+/// ordered by time. `interval` is the delay before each page after the first.
 pub(super) async fn search(
     clients: &ClientCache,
     scope: &AwsScope,

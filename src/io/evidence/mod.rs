@@ -1,5 +1,5 @@
 //! Collects evidence about failed requests from AWS: the CloudWatch metrics at the time of a
-//! request, and its log lines.
+//! request, and the log lines about the request.
 //!
 //! The monitor uses the task in `worker` through [`EvidenceCollector`]. `pending`, `lookup` and
 //! `call` plan the AWS calls. `series`, `metrics`, `logs` and `log_finding` read the data. `scope`

@@ -182,8 +182,8 @@ async fn read_response(
         && expectation::body_is_unmet(&target.expect, recorded)
     {
         return Err(undecodable(format!(
-            "the body has the content coding `{codings}`, which is not supported, so it was \
-             compared in encoded form"
+            "the content coding `{codings}` is not supported, so the body was compared in \
+             encoded form"
         )));
     }
     Ok(is_complete.then_some(connection))

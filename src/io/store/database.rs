@@ -49,7 +49,7 @@ const INCIDENT_RETENTION: jiff::SignedDuration = jiff::SignedDuration::from_hour
 /// megabytes.
 const MAX_RESOLVED_INCIDENTS: i64 = 10_000;
 
-/// Maximum age of a stored datapoint: two weeks. CloudWatch rejects older datapoints.
+/// Maximum age of a stored datapoint: two weeks, because CloudWatch rejects older datapoints.
 const MAX_DATAPOINT_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
 /// The statements that create the tables of a new database.

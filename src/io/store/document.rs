@@ -87,7 +87,8 @@ enum ValueDocument {
 
 /// The JSON document of a baseline. `healthy` contains the response and connect times of up to 64
 /// healthy responses. `controls` contains, for each control request, the timestamp of the result
-/// and the response time if it counts for the floor (the response time without the function).
+/// and, if the response counts for the floor (the response time without the function), the response
+/// time.
 /// Durations are integers in microseconds, which keeps the document short.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
@@ -185,7 +186,7 @@ impl From<&Verdict> for VerdictDocument {
 
 impl IncidentDocument {
     /// Converts the document to an incident. Returns `None` if this release does not support one of
-    /// the values.
+    /// the values. An unsupported hop, or layers with an unsupported state, are omitted instead.
     pub(super) fn into_stored(self) -> Option<StoredIncident> {
         let also = self.also.iter().map(|cause| CauseId::new(cause).ok());
         let evidence = self.evidence.into_iter().map(|(fact, value)| Evidence {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rusqlite::ErrorCode;
 
-/// An error that makes the database unusable. The displayed text says how to fix the error.
+/// An error that makes the database unusable. The displayed text says how the error is fixed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoreError {
     pub(super) kind: StoreErrorKind,

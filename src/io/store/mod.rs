@@ -75,8 +75,8 @@ const MAX_RESTORED_RESOLVED: usize = 500;
 /// queue is full only after the disk has hung for minutes. Further jobs then fail.
 const QUEUE: usize = 1024;
 
-/// Maximum time that a caller waits for the result of a job. A commit normally takes far less than
-/// a millisecond. A disk that takes longer must not delay monitoring.
+/// Maximum time that a caller waits for the result of a job, so that a slow disk does not delay
+/// monitoring any longer. A commit normally takes far less than a millisecond.
 const MAX_JOB_WAIT: Duration = Duration::from_millis(500);
 
 /// Maximum time that [`Store::close`] waits for the queued jobs, so that a hanging disk does not
@@ -257,7 +257,8 @@ impl Store {
     }
 
     /// Deletes datapoints of a destination's backlog that are older than `before`, and the oldest
-    /// datapoints beyond `max_count`. Returns the number of deleted datapoints; `None` on failure.
+    /// datapoints beyond `max_count`. Returns the number of deleted datapoints; `None` if the job
+    /// failed.
     pub async fn trim_datapoints(
         &self,
         destination: &str,
@@ -279,7 +280,7 @@ impl Store {
         while ended.changed().await.is_ok() {}
     }
 
-    /// Executes all queued jobs and closes the database, within at most two seconds.
+    /// Executes all queued jobs and closes the database, but waits for at most two seconds.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.enqueue(Job::Close(done)) {

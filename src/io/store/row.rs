@@ -49,7 +49,7 @@ pub struct SpoolRow {
     pub at: Timestamp,
     /// The distinct values of the datapoint, each with its count.
     pub values: Vec<(f64, f64)>,
-    /// Whether CloudWatch may already have the datapoint, because an earlier request that contained
-    /// the datapoint may have succeeded without a response.
+    /// Whether CloudWatch may already have the datapoint, because the response to an earlier
+    /// request that contained the datapoint was lost.
     pub maybe_arrived: bool,
 }

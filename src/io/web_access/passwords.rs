@@ -29,7 +29,7 @@ pub struct Passwords {
 }
 
 /// Maximum number of running and waiting checks. If a check takes 0.1 s, a request waits less than
-/// two seconds for its result.
+/// two seconds for the result of its check.
 const MAX_PENDING: usize = 16;
 
 /// Maximum number of entries in the cache of successful checks, which is more than the expected

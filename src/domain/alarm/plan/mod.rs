@@ -133,7 +133,7 @@ impl Plan {
         })
     }
 
-    /// Returns the desired alarms whose names are taken by alarms that are not managed.
+    /// Returns the desired alarms whose names are taken by alarms that must not be changed.
     pub fn conflicts(&self) -> impl Iterator<Item = &AlarmSpec> {
         self.steps.iter().filter_map(|step| match step {
             Step::Conflict(spec) => Some(spec),
@@ -169,7 +169,8 @@ impl Step {
         }
     }
 
-    /// Returns the fields that were changed by hand; `None` if the alarm was not changed by hand.
+    /// Returns the fields that were changed by hand; `None` if there are none, or if the desired
+    /// definition changed too.
     #[must_use]
     pub fn drift(&self) -> Option<&[FieldDiff]> {
         match self {

@@ -189,8 +189,8 @@ impl Reconciler {
             if known.is_some_and(Annotation::names_cause) {
                 // A cause that occurred for less than a period fires its alarm only after the
                 // period ends. The alarm must still name the cause then, so the cause is removed
-                // only after two periods. After a recovery, the update of the target's alarm has
-                // already been delayed by two periods.
+                // only after two periods. After a recovery, no further delay is needed, because the
+                // update of the target's alarm has already been delayed by two periods.
                 let period = Duration::from_secs(u64::from(update.period));
                 let wait = if annotation.names_cause() {
                     period * 2

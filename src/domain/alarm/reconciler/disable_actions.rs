@@ -110,14 +110,15 @@ impl DisableActions {
         !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())
     }
 
-    /// Returns when a failed call is retried; `None` if no failed call is to be retried.
+    /// Returns the end of the delay after a failed call; `None` if no such delay is running at
+    /// `now`, or if no alarm is left to read or disable.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let waits = !self.enabled.is_empty() || !self.unknown.is_empty();
         (waits && self.not_before > now).then_some(self.not_before)
     }
 
-    /// Returns the names of the alarms to disable in the next call; empty if no call may be made
-    /// now.
+    /// Returns the names of the alarms to disable in the next call; empty if no alarm is left to
+    /// disable, or if no call may be made now.
     pub(super) fn names(&self, now: Duration) -> Vec<String> {
         if now < self.not_before {
             return Vec::new();
@@ -126,8 +127,8 @@ impl DisableActions {
         some.map(|alarm| alarm.name.clone()).collect()
     }
 
-    /// Begins to read the alarms in `unknown` and returns their names; empty if no read may begin
-    /// now.
+    /// Begins to read up to [`NAMES_PER_CALL`] alarms in `unknown` and returns their names. Returns
+    /// no names if `unknown` is empty or no read may begin now.
     pub(super) fn begin_lookup(&mut self, read: ReadId, now: Duration) -> Vec<String> {
         if now < self.not_before || self.unknown.is_empty() || self.lookup.is_some() {
             return Vec::new();

@@ -40,8 +40,8 @@ enum ReadStage {
     Full,
     /// Reads the alarms without tags.
     Review,
-    /// Reads the tags of unknown alarms that a review found. The field contains the known alarms of
-    /// the same review.
+    /// Reads the tags of alarms of a review that are not known as managed. The field contains the
+    /// other alarms of the same review.
     Unknown(Vec<ActualAlarm>),
     /// Reads the tags of alarms that seem to have changed. The field contains the other alarms of
     /// the same review.
@@ -90,7 +90,7 @@ impl Reading {
 }
 
 impl Reconciler {
-    /// Begins to read the account with tags, if a full read is due.
+    /// Begins to read the account with tags, if a full read is due and `disable` is not busy.
     pub(super) fn begin_full_read(&mut self, now: Duration) {
         let is_due = self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
         if !is_due || self.disable.is_busy(now) {

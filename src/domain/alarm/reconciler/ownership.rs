@@ -62,8 +62,8 @@ impl Ownership {
 }
 
 impl Reconciler {
-    /// Determines which alarms this daemon manages. Suppresses updates of all other alarms that are
-    /// not urgent.
+    /// Determines which alarms this daemon manages. Suppresses non-urgent updates of all other
+    /// alarms, except alarms that still name a cause that this daemon wrote.
     pub(super) fn assign_alarms(&mut self) {
         self.ownership.preceding_shards = preceding_shards(&self.view).into_iter().collect();
         self.ownership.under_way = None;

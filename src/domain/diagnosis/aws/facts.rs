@@ -19,8 +19,8 @@
 //!
 //! The value `no` of `lambda.ran`, `lambda.failed` or `lambda.throttled` means that no invocation,
 //! error or throttle occurred in a settled window; rules lower the weight of causes that require
-//! such an event. If a number is absent, the metric was not requested, access was denied, or the
-//! datapoint may still arrive.
+//! such an event. If a numeric fact is absent, the metric was not requested, access was denied, or
+//! the datapoint may still arrive.
 
 use crate::domain::diagnosis::aws::sums::{self, InvocationOutcome, Limits};
 use crate::domain::diagnosis::aws::{

@@ -171,10 +171,10 @@ pub struct MetricWindow {
     pub settled: bool,
     /// The number of the prober's own requests to the target that began in the window.
     pub own_requests: u32,
-    /// Lambda's metrics of the function; `None` if they were not requested or if access was denied.
+    /// Lambda's metrics of the function; `None` if at least one of them was not read.
     pub lambda: Option<LambdaMetrics>,
-    /// API Gateway's metrics of the API, stage, and route; `None` if they were not requested or if
-    /// access was denied.
+    /// API Gateway's metrics of the route or, if the route has no datapoints, of the stage or API;
+    /// `None` if at least one of them was not read.
     pub api: Option<ApiMetrics>,
 }
 

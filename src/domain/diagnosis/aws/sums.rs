@@ -109,7 +109,7 @@ impl InvocationOutcome {
 
     /// Returns the outcome of every failed request in a window that contains only the prober's own
     /// requests. `None` if no request failed, if the sums do not account for each failed request,
-    /// or if the window may contain other requests.
+    /// if a single failure may be transient, or if the window may contain other requests.
     pub(super) fn of_every_failure(window: &MetricWindow, limits: &Limits) -> Option<Self> {
         if counts_only_own_requests(window, limits.shared) != Some(true) {
             return None;
@@ -164,8 +164,8 @@ pub(super) fn counts_only_own_requests(window: &MetricWindow, shared: bool) -> O
     (whole && counted.is_some_and(|count| same(count, own_requests))).then_some(true)
 }
 
-/// Returns whether the counted event occurred. A sum above zero is final; zero or a missing sum
-/// gives `false` in a settled window and `None` in an open window.
+/// Returns whether the counted event occurred: `true` if the sum is above zero. If the sum is zero
+/// or missing, returns `false` in a settled window, and `None` in an open window.
 pub(super) fn occurred(settled: bool, value: Option<f64>) -> Option<bool> {
     match value {
         Some(value) if value > 0.0 => Some(true),

@@ -34,7 +34,8 @@ pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) 
 /// Returns the time at which the window is settled: the end of the request, plus the function's
 /// timeout, plus the time `settle` for datapoints to arrive. AWS publishes no bound for `settle`;
 /// metric exporters treat values as changing for up to ten minutes. `None` if the function's
-/// timeout is unknown: the function may still be running, so the window never settles.
+/// timeout is unknown, because the function may still be running, or if the time is out of range.
+/// The window then never settles.
 #[must_use]
 pub fn settled_at(
     ended: Timestamp,

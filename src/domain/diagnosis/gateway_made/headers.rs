@@ -102,7 +102,7 @@ impl Origin {
             return Self::Integration;
         }
         let secured = door == FrontDoor::RestApi || is_behind_cdn(response);
-        // Only a response with the error type can be a customized gateway response.
+        // Only a response with the error type header can be a customized gateway response.
         let customized = door == FrontDoor::RestApi && response.header(ERROR_TYPE).is_some();
         let mut headers = response.headers.iter();
         if headers.all(|(name, value)| {
@@ -117,9 +117,9 @@ impl Origin {
     }
 }
 
-/// Returns whether the media type is one that `door` does not write. An HTTP API writes all its
-/// errors as JSON. The errors of a REST API can be customized, so for a REST API the media type is
-/// checked only if the body is a known one.
+/// Returns whether the media type is one that `door`, an HTTP or REST API, does not write; `false`
+/// for a function URL. An HTTP API writes all its errors as JSON. The errors of a REST API can be
+/// customized, so for a REST API the media type is checked only if the body is a known one.
 fn has_other_media_type(door: FrontDoor, response: &Response, exact: bool) -> bool {
     let is_json = match door {
         FrontDoor::HttpApi => response.status >= 400,

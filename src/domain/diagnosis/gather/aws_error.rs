@@ -1,7 +1,7 @@
 //! Reads the error code that an AWS service states in the body of a response.
 //!
 //! The services use several formats: XML of the query protocol (STS, SQS and others), XML of EC2,
-//! and JSON with the member `__type`. The fact `aws_error` has the same value for all of them. The
+//! and JSON with the member `__type`. The fact `aws_error` contains the code of any of them. The
 //! XML of S3 is left to the rules, because stores of other vendors use it too. A header with an
 //! error type, such as `x-amzn-errortype`, is a separate fact.
 
@@ -27,8 +27,9 @@ impl Facts {
     }
 }
 
-/// Returns the code without its namespace, as in `com.amazon.coral.service#ThrottlingException`;
-/// `None` if the text has characters or a length that codes do not have.
+/// Returns the code without its namespace, such as `ThrottlingException` for
+/// `com.amazon.coral.service#ThrottlingException`; `None` if the text has characters or a length
+/// that codes do not have.
 fn code(text: &str) -> Option<&str> {
     let code = text.rsplit('#').next().unwrap_or(text).trim();
     let is_of_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');

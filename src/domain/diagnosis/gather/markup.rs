@@ -49,7 +49,8 @@ pub(super) fn elements(document: &str, limit: usize) -> Vec<(String, String)> {
 #[derive(Default)]
 struct Scan<'a> {
     open: Vec<&'a str>,
-    /// The text of the innermost open element; `None` after an element inside it has ended.
+    /// The text of the innermost open element; `None` before the first element, and after an
+    /// element inside the innermost open element has ended.
     text: Option<String>,
     found: Vec<(String, String)>,
 }

@@ -37,7 +37,7 @@ fn on_page(page: &str) -> Option<String> {
     Some(with_number(code, number))
 }
 
-/// Returns the text if it has the form of an error code of Squid.
+/// Returns the text if it has the form of an error code of Squid; otherwise `None`.
 fn code(text: &str) -> Option<&str> {
     let name = text.strip_prefix(PREFIX)?;
     let is_of_code = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';

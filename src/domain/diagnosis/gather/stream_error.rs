@@ -1,8 +1,9 @@
-//! Reads from the message of a fault that the server aborted an HTTP/2 or HTTP/3 exchange.
+//! Reads from the message of a fault whether the server aborted an HTTP/2 or HTTP/3 exchange.
 //!
 //! Clients report a frame of the server, such as `RST_STREAM`, and an error that they found
-//! themselves in similar words. Only the latter means that the response is not valid. The messages
-//! are those of the prober, curl, Go, Node.js, Python (h2), Java, .NET, gRPC, Chrome and Rust (h2).
+//! themselves in similar words. Only an error that the client found means that the response is not
+//! valid. The messages are those of the prober, curl, Go, Node.js, Python (h2), Java, .NET, gRPC,
+//! Chrome and Rust (h2).
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::{Fault, FaultKind};
@@ -166,8 +167,8 @@ const PREFIXES: &[&str] = &["NGHTTP2_", "ERR_HTTP2_SERVER_"];
 const MAX_MESSAGE: usize = 4_000;
 
 impl Facts {
-    /// Adds the frame with which the server aborted the exchange, and its error code. If the client
-    /// may have found the error itself, only the error code is added.
+    /// Adds the frame with which the server aborted the exchange, and its error code. If it is
+    /// unclear whether the server or the client found the error, only the error code is added.
     pub(super) fn add_stream_error(&mut self, fault: &Fault) {
         let may_be_aborted = matches!(
             fault.kind,
@@ -189,8 +190,9 @@ impl Facts {
 }
 
 /// Returns the frame with which the server aborted the exchange, and the name of the error code.
-/// The frame is `None` if the message is not about a frame of the server, or may be about an error
-/// that the client found. The error code is `None` if the message contains no known code.
+/// Both are `None` if the message is not about a frame of the server. The frame is `None` also if
+/// the client may have found the error itself. The error code is `None` also for HTTP/3, or if the
+/// message contains no known code.
 fn aborted(message: &str) -> (Option<&'static str>, Option<&'static str>) {
     let message = &message[..message.floor_char_boundary(MAX_MESSAGE)];
     let lower = message.to_ascii_lowercase();
@@ -216,8 +218,8 @@ fn aborted(message: &str) -> (Option<&'static str>, Option<&'static str>) {
     )
 }
 
-/// Returns the error code that a message names, numbers, or describes. `lower` is the message in
-/// lowercase.
+/// Returns the error code that a message names, numbers, or describes; `None` if it contains none.
+/// `lower` is the message in lowercase.
 fn code_in(message: &str, lower: &str) -> Option<&'static Code> {
     let is_separator = |c: char| !c.is_ascii_alphanumeric() && c != '_';
     let by_name = message.split(is_separator).find_map(|word| {

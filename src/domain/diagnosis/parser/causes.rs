@@ -26,7 +26,9 @@ impl Parser<'_> {
         if title.as_ref().is_some_and(|title| title.contains(STATUS)) {
             self.problem(
                 position(table, "title", at),
-                format!("`title` contains `{STATUS}`, but a cause has no response; remove it"),
+                format!(
+                    "`title` contains `{STATUS}`, but a cause has no status; remove the placeholder"
+                ),
             );
         }
         let next = table.contains_key("next").then(|| self.next(at, table));
@@ -114,7 +116,9 @@ title = "The upstream closed the connection"
         check(
             "in time",
             "to {status}",
-            &["c.toml:3: `title` contains `{status}`, but a cause has no response; remove it"],
+            &[
+                "c.toml:3: `title` contains `{status}`, but a cause has no status; remove the placeholder",
+            ],
         );
         check(
             "in time",
@@ -137,6 +141,9 @@ title = "The upstream closed the connection"
     fn a_file_without_rules_and_causes_is_rejected() {
         let problems = parse("c.toml", "phase = \"expect\"\n").unwrap_err();
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(problems, ["c.toml:1: the file has no rule; add a [[rule]]"]);
+        assert_eq!(
+            problems,
+            ["c.toml:1: the file has no [[rule]] and no [[cause]]; add one of them"]
+        );
     }
 }

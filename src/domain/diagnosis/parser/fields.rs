@@ -52,7 +52,7 @@ impl Parser<'_> {
         Some(title)
     }
 
-    /// Parses the URL of the page that the rule is based on.
+    /// Parses the URL of a page about the cause, on which the rule is based.
     pub(super) fn see(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
         let see = self.required(at, table, "see")?;
         if !see.starts_with("https://") {

@@ -2,8 +2,8 @@
 //! alarms.
 //!
 //! `fields` converts between the types of the SDK and the types of `domain`. Every write waits for
-//! [`Pace::wait`], because CloudWatch accepts only three alarm writes a second per account.
-//! `domain::alarm` decides what is written.
+//! [`Pace::wait`], because CloudWatch accepts only three alarm writes a second per account and
+//! region. `domain::alarm` decides what is written.
 
 mod fields;
 
@@ -23,7 +23,8 @@ use crate::domain::alarm::{self, AlarmSpec};
 use crate::io::aws::CallError;
 use crate::io::cloudwatch::client::Api;
 
-/// A rate limiter that allows three alarm writes a second, CloudWatch's limit per account.
+/// A rate limiter that allows three alarm writes a second, CloudWatch's limit per account and
+/// region.
 #[derive(Debug, Default)]
 pub struct Pace {
     next: Mutex<Option<Instant>>,

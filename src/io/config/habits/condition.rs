@@ -79,8 +79,8 @@ fn operators_of(value: &str) -> String {
     inner.map_or_else(|| format!("\"==\" = {value}"), str::to_owned)
 }
 
-/// Converts one condition to a line such as `status = [200]`. Returns `None` if no key of `expect`
-/// corresponds to the condition.
+/// Converts one condition to a line such as `status = [200]`. Returns `None` if the condition is
+/// malformed or no key of `expect` corresponds to it.
 fn translate(condition: &str) -> Option<String> {
     let (left, operator, right) = OPERATORS.iter().find_map(|operator| {
         let (left, right) = condition.split_once(&format!(" {operator} "))?;

@@ -83,7 +83,8 @@ pub(super) fn redirects(value: &Json) -> String {
     }
 }
 
-/// Returns the value of `max_redirects` for a maximum number, or for a switch that enables redirects.
+/// Returns the value of `max_redirects` for a maximum number of redirects, or for a switch that
+/// enables redirects. The numbers 0 and 1 count as a maximum number.
 pub(super) fn redirect_limit(value: &Json) -> String {
     match value.as_u64() {
         Some(count) => count.min(20).to_string(),
@@ -145,8 +146,8 @@ pub(super) fn retries(value: &Json) -> String {
         .to_string()
 }
 
-/// Formats a size with a unit. A size without a unit is in bytes. Returns an example if the value is
-/// neither a number nor a size.
+/// Formats a size with a unit, at most [`MAX_BODY_LIMIT`]. A size without a unit is in bytes.
+/// Returns an example if the value is neither a number nor a size.
 pub(super) fn size(value: &Json) -> String {
     let bytes = match value {
         Json::Number(number) => number.as_u64(),
@@ -166,7 +167,8 @@ const MEBIBYTE: u64 = 1024 * 1024;
 /// Maximum value of `body_limit` in bytes, as in `value::number`.
 const MAX_BODY_LIMIT: u64 = 16 * MEBIBYTE;
 
-/// Returns the number of bytes of a size such as `1.5 MiB`, rounded down.
+/// Returns the number of bytes of a size such as `1.5 MiB`, rounded down. Returns `None` for other
+/// texts, and for a size of 10¹⁵ bytes or more.
 fn bytes_of(text: &str) -> Option<u64> {
     let text = text.trim().to_ascii_uppercase();
     let end = text

@@ -1,5 +1,5 @@
-//! Converts request headers, and conditions on response headers, that were written for another tool
-//! to a `headers` table of this configuration.
+//! Converts another tool's request headers, and its conditions on response headers, to a `headers`
+//! table of this configuration.
 
 use serde_json::Value as Json;
 

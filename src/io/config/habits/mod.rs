@@ -134,8 +134,8 @@ pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
     };
     let name = normal(written.key);
     if written.section == "target.layer" && LAYER_ADDRESSES.contains(&name.as_str()) {
-        let text = "write `connect_to = \"HOST:PORT\"`; Host, server name and path are those of \
-             the target";
+        let text = "write `connect_to = \"HOST:PORT\"`; the Host header, TLS server name and path \
+             are those of the target";
         return Some(Remedy {
             text: text.to_owned(),
             is_table: false,
@@ -251,8 +251,8 @@ fn apply(habit: &Habit, written: Written<'_>) -> Remedy {
     Remedy { text, is_table }
 }
 
-/// Returns an instruction to move a key to the table in which it is valid, or `None` if no such
-/// table is known.
+/// Returns an instruction to move a key to the table in which it is valid. Returns `None` if no such
+/// table is known, or if the value is a table of another tool.
 fn misplaced(written: Written<'_>) -> Option<String> {
     let has = |keys: &[&str]| keys.contains(&written.key);
     if written.is_of_target() {

@@ -69,7 +69,7 @@ fn part_of(text: &str) -> Option<Vec<String>> {
     Some(vec![code(first).filter(|_| is_phrase)?.to_string()])
 }
 
-/// Returns the first digit of a status class, which is written as `2xx`, `2XX`, `2**`, `2..`,
+/// Returns the first digit of a status class, written in a form such as `2xx`, `2XX`, `2**`, `2..`,
 /// `2\d\d` or `2[0-9]{2}`. Returns `None` for any other text.
 fn class(text: &str) -> Option<char> {
     let text = text.trim_start_matches('^').trim_end_matches('$');

@@ -46,7 +46,7 @@ pub(in crate::io::config) fn shown(duration: Duration) -> String {
 
 /// Reads a duration in the syntax of other tools, such as ISO 8601, `HH:MM:SS`, `@every 30s`,
 /// `*/5 * * * *`, `<= 2s` or `30S`. A number without a unit is multiplied by `unit` seconds.
-/// Returns `None` for zero and for other texts.
+/// Returns `None` for zero, for other texts, and for a number that [`whole`] rejects.
 pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim().trim_start_matches(['<', '>', '=']).trim();
     let text = text.strip_prefix("@every").unwrap_or(text).trim();
@@ -91,7 +91,7 @@ fn whole(seconds: f64) -> Option<Duration> {
 }
 
 /// Reads a number of days, written as a number or as a duration such as `14d` or `336h`, and rounds
-/// it down. Returns `None` for other values.
+/// it down. Returns `None` for other values, including a text such as `0`.
 pub(in crate::io::config) fn days(value: &Json) -> Option<u64> {
     match value {
         Json::Number(number) => Some(number.as_f64()?.max(0.0).floor() as u64),

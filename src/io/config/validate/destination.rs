@@ -21,8 +21,8 @@ const MAX_NAME: usize = 64;
 /// The reserved name of the destination that `[cloudwatch]` itself configures.
 const MAIN: &str = "main";
 
-/// Reads all destinations into `settings`, which must already contain the other keys of
-/// `[cloudwatch]`, because they are the defaults of each destination.
+/// Reads all destinations into `settings`, which must already contain the other settings of
+/// `[cloudwatch]`, because each destination inherits some of these settings.
 pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) {
     for (name, value) in destinations.entries() {
         value.place.check(check_name(name));
@@ -32,7 +32,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
         let errors = value.place.problems().error_count();
         let destination = destination(&table, settings);
         // An invalid value is replaced by the default, which can make this destination equal to
-        // another. Therefore, an equal destination is reported only if this one is valid.
+        // another. Therefore, equality is reported only if every value of this one is valid.
         let is_valid = value.place.problems().error_count() == errors;
         if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
             value.place.error(format!(

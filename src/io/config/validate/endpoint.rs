@@ -17,11 +17,12 @@ use crate::model::settings::CloudWatchSettings;
 
 /// An endpoint, with the location of its name in the configuration.
 pub(super) struct Endpoint<'a> {
-    /// The name of the target, or `?` if the name is invalid.
+    /// The name of the target, or `?` if the name is missing or invalid.
     pub(super) name: String,
-    /// The URL of the endpoint, or a placeholder if the URL is invalid.
+    /// The URL of the endpoint, or a placeholder if the URL is missing, invalid or not read.
     pub(super) url: Url,
-    /// The location of the name, or of the URL from which the name is derived.
+    /// The location of the name, or of the URL from which the name is derived. If `urls` contains
+    /// no usable list, the location of the target.
     pub(super) place: KeyLocation<'a>,
 }
 
@@ -66,7 +67,7 @@ pub(super) fn read<'a>(table: &Table<'a>, cloudwatch: &CloudWatchSettings) -> Ve
     endpoints
 }
 
-/// Returns a placeholder for a missing or invalid URL. The placeholder is never probed. The result
+/// Returns a placeholder for a URL that is unknown. The placeholder is never probed. The result
 /// is never `None`, because the placeholder is a valid URL.
 pub(super) fn any_url() -> Option<Url> {
     Url::parse("http://localhost/").ok()

@@ -19,7 +19,7 @@ pub(super) fn read(table: &Table<'_>, settings: &mut EvidenceSettings) {
     table.set::<EvidenceWait>("settle", &mut settings.settle);
     if table.has("settle") && settings.settle < settings.first_look {
         table.place_of("settle").error(format!(
-            "is shorter than `first_look` ({}); write a longer duration",
+            "is shorter than `first_look` ({0}); write \"{0}\" or more",
             humantime::format_duration(settings.first_look)
         ));
     }

@@ -18,7 +18,8 @@ pub(super) fn read(table: &Table<'_>, expect: &mut Expectations) {
     if let Some(list) = table.find("status") {
         expect.status = list.read_items::<StatusRange>();
         if list.is_empty() {
-            let message = "an empty list accepts no response; write [\"2xx\"] or [200]";
+            let message =
+                "an empty list accepts no response; write, for example, [\"2xx\"] or [200]";
             list.place.error(message);
         }
     }
@@ -79,7 +80,8 @@ fn body(value: &Value<'_>) -> Option<Vec<BodyMatch>> {
     Some(tests)
 }
 
-/// Returns the items of the list at `key`, or a single value as the only item.
+/// Returns the items of the list at `key`, or a single value as the only item. The result is empty
+/// if the key is absent.
 fn one_or_more<'a>(table: &Table<'a>, key: &str) -> Vec<Value<'a>> {
     match table.find(key) {
         Some(value) if value.is_list() => value.items(),

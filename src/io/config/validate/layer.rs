@@ -9,7 +9,7 @@ use crate::model::host_port::Layer;
 use crate::model::target::Target;
 
 /// Maximum number of layers of a target. The number is limited because the daemon sends two
-/// requests to each layer during an incident.
+/// requests through each layer when it examines a failure.
 const MAX_LAYERS: usize = 8;
 
 /// Reads the layers of a target. The outermost layer is listed first.

@@ -12,8 +12,8 @@ use crate::io::config::value::time::{DayName, PointInTime, TimeOfDay, WindowLeng
 use crate::model::settings::{MaintenanceTime, MaintenanceWindow};
 use crate::model::target::Target;
 
-/// Reads one `[[maintenance]]` table. Warns about a pattern that matches no target. If the table is
-/// invalid, reports an error and returns `None`.
+/// Reads one `[[maintenance]]` table. Warns about a pattern that matches no target. Reports errors,
+/// and returns `None` if the name or the schedule is missing or invalid.
 pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceWindow> {
     let table = item.table(schema::MAINTENANCE)?;
     let name = table.required::<WindowName>("name", "name = \"deployment\"");
@@ -81,7 +81,7 @@ fn read_weekly(table: &Table<'_>) -> Option<MaintenanceTime> {
         }
     }
     if list.is_none_or(|list| list.is_empty()) {
-        let message = "is missing or empty; write days = [\"mon\", \"thu\"]";
+        let message = "is missing or empty; write a list, such as days = [\"mon\", \"thu\"]";
         table.place_of("days").error(message);
     }
     let at = table.required::<TimeOfDay>("at", "at = \"22:00\"");

@@ -121,8 +121,8 @@ fn check_variable(name: &str) -> Result<(), String> {
 
 fn variable(name: &str) -> Result<String, String> {
     check_variable(name)?;
-    // The configuration may contain the secret itself instead of the name of the variable, and a
-    // secret must not be logged.
+    // The configuration may contain the secret itself instead of the name of the variable.
+    // Therefore, a text that does not look like a name is hidden.
     let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let shown = if name.len() <= MAX_SHOWN_NAME && name.chars().all(allowed) {
         format!("the variable {name}")

@@ -36,7 +36,8 @@ pub(super) fn read(
     target
 }
 
-/// Reports the problems of a target that is not written as `[[target]]`.
+/// Reports the problems of a target in a table with the wrong form or name, such as `[target]` or
+/// `[[targets]]`.
 pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
     let Some(table) = value.table(schema::TARGET) else {
         return;
@@ -54,7 +55,7 @@ pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudW
 }
 
 /// Reads the tables of a target only to report their problems. Used for `[defaults]` if there are
-/// no targets, and for targets that are not written as `[[target]]`.
+/// no targets, and for tables such as `[target]` or `[[targets]]`.
 pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
     if let Some(url) = endpoint::any_url() {
         read_tables(defaults, Target::with_defaults("?", url), cloudwatch);
@@ -117,7 +118,7 @@ fn compare_times(table: &Table<'_>, expect: &Table<'_>, target: &Target) {
     {
         table.place_of("timeout").error(format!(
             "{timeout} is not longer than aws.integration_timeout ({}), so a probe ends before the \
-             gateway responds to an integration timeout; write \"{}\" or more",
+             gateway responds to an integration timeout; raise the timeout, for example to \"{}\"",
             humantime::format_duration(limit),
             humantime::format_duration(limit.saturating_add(MARGIN)),
         ));
@@ -127,7 +128,7 @@ fn compare_times(table: &Table<'_>, expect: &Table<'_>, target: &Target) {
     {
         expect.place_of("slower_than").warn(format!(
             "{} is not shorter than the timeout ({timeout}), so a slow probe fails before it is \
-             degraded; write a shorter time or raise the timeout",
+             degraded; write a shorter duration or raise the timeout",
             humantime::format_duration(limit),
         ));
     }

@@ -33,7 +33,7 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
         .find("ca_file")
         .and_then(|file| pem(&file, certificates));
     match (table.find("cert_file"), table.find("key_file")) {
-        // The key is a secret, so its file is not read.
+        // Secrets are skipped, so the file of the key is not read.
         (Some(cert), Some(key)) if key.place.problems().skips_secrets() => {
             pem(&cert, certificates);
             key.read::<String>();

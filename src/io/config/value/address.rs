@@ -32,7 +32,8 @@ checked! {
                 return format!("{text:?} is not an IP address; write {bare:?}");
             }
             format!(
-                "{text:?} is not the IP address of a DNS server; write \"1.1.1.1\" or \"1.1.1.1:53\""
+                "{text:?} is not the IP address of a DNS server; write an address such as \
+                 \"1.1.1.1\" or \"1.1.1.1:53\""
             )
         })
     };
@@ -42,12 +43,14 @@ checked! {
 
     /// An IP address without a port.
     Address(IpAddr) from String, |text: String| text.parse().map_err(|_| {
-        format!("{text:?} is not an IP address; write \"169.254.1.1\" or \"fe80::1\"")
+        format!(
+            "{text:?} is not an IP address; write an address such as \"169.254.1.1\" or \"fe80::1\""
+        )
     });
 }
 
-/// Returns the quoted address to write instead of `:9853`, `9853`, `localhost:9853` or an IP
-/// address without a port. Returns examples for any other text.
+/// Returns the quoted address to write instead of a text such as `:9853`, `9853`, `localhost:9853`
+/// or an IP address without a port. Returns examples if the text has neither a port nor an address.
 fn suggested_listen(text: &str) -> String {
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let port: Option<u16> = port.parse().ok().filter(|port| *port > 0);
@@ -59,6 +62,6 @@ fn suggested_listen(text: &str) -> String {
     };
     match port {
         Some(port) => format!("\"{address}:{port}\""),
-        None => "\"127.0.0.1:9853\" or \"[::1]:9853\"".to_owned(),
+        None => "an address such as \"127.0.0.1:9853\" or \"[::1]:9853\"".to_owned(),
     }
 }

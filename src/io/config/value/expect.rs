@@ -21,7 +21,8 @@ checked! {
                 list.trim_matches(['[', ']'])
             ),
             None => {
-                "not a status from 100 to 599; write 200, \"2xx\" or \"200-204\"".to_owned()
+                "not a status from 100 to 599; write, for example, 200, \"2xx\" or \"200-204\""
+                    .to_owned()
             }
         }
     });
@@ -218,7 +219,8 @@ fn written_comparison(text: &str) -> Option<String> {
 }
 
 /// The flags that are recognized after a pattern between slashes, such as `/pattern/i`. With any
-/// other text after the last slash, the value is a path, such as `/health/ready`.
+/// other text after the last slash, the value is a pattern that matches a path, such as
+/// `/health/ready`.
 const FLAGS: [&str; 15] = [
     "i", "g", "m", "s", "x", "u", "gi", "ig", "gm", "im", "mi", "is", "si", "iu", "ims",
 ];
@@ -298,7 +300,9 @@ pub(in crate::io::config) fn json_path(source: &str) -> Result<JsonPath, String>
         format!("$.{source}")
     };
     let path = serde_json_path::JsonPath::parse(&whole).map_err(|error| {
-        format!("not a JSON path ({error}); write \"status\" or \"$.checks[0].state\"")
+        format!(
+            "not a JSON path ({error}); write a path such as \"status\" or \"$.checks[0].state\""
+        )
     })?;
     let source = source.strip_prefix("$.").unwrap_or(source).to_owned();
     Ok(JsonPath { source, path })

@@ -12,7 +12,7 @@ pub(in crate::io::config) struct Bounded<const MIN: u32, const MAX: u32>(u32);
 /// The value of `shard.index`: a number or the text `"auto"`.
 #[derive(Debug)]
 pub(in crate::io::config) enum IndexValue {
-    /// A number that has not been compared with the number of shards.
+    /// An index, which `validate::shard` compares with the number of shards.
     Number(i64),
     /// The text `"auto"`: the daemon determines the index at startup.
     Auto,
@@ -62,10 +62,10 @@ checked! {
             Value::Integer(number) => return Err(format!(
                 "a size needs a unit; write \"{number}B\" for {number} bytes"
             )),
-            _ => return Err("a size is text with a unit; write \"64KB\"".to_owned()),
+            _ => return Err("a size is text with a unit; write text such as \"64KB\"".to_owned()),
         };
         let bytes = size(&text).ok_or_else(|| {
-            format!("{text:?} is not a size; write \"64KB\", \"1MB\" or \"512B\"")
+            format!("{text:?} is not a size; write a size such as \"64KB\", \"1MB\" or \"512B\"")
         })?;
         if bytes > MAX_BODY_LIMIT {
             return Err(format!("{text:?} is too large; write \"16MB\" or less"));
@@ -77,7 +77,7 @@ checked! {
     ShardIndexValue(IndexValue) from Value, |value| match value {
         Value::Integer(number) => Ok(IndexValue::Number(number)),
         Value::String(text) if text == "auto" => Ok(IndexValue::Auto),
-        _ => Err("not a shard index; write 0 or \"auto\""),
+        _ => Err("not a shard index; write an integer such as 0, or \"auto\""),
     };
 }
 

@@ -112,7 +112,12 @@ checked! {
     LogFilter(String) from String, |text: String| {
         let parsed = tracing_subscriber::EnvFilter::builder().parse(&text);
         let valid = parsed.is_ok() && !text.trim().is_empty();
-        valid_or(valid, text, "a log filter", "\"info\" or \"info,probecause=debug\"")
+        valid_or(
+            valid,
+            text,
+            "a log filter",
+            "a filter such as \"info\" or \"info,probecause=debug\"",
+        )
     };
 
     /// A route key of API Gateway, such as `GET /orders` or `$default`.
@@ -120,7 +125,12 @@ checked! {
         let keyed = text.split_once(' ').is_some_and(|(method, path)| {
             method.chars().all(|c| c.is_ascii_uppercase()) && path.starts_with('/')
         });
-        valid_or(keyed || text == "$default", text, "a route", "\"GET /orders\" or \"$default\"")
+        valid_or(
+            keyed || text == "$default",
+            text,
+            "a route",
+            "a route key such as \"GET /orders\" or \"$default\"",
+        )
     };
 
     /// The absolute path on the target's host to which control requests are sent.
@@ -143,7 +153,9 @@ checked! {
             }
             Ok(_) if upper != text => Err(format!("HTTP methods are uppercase; write {upper:?}")),
             Ok(_) => Ok(upper),
-            Err(_) => Err(format!("{text:?} is not an HTTP method; write \"GET\" or \"POST\"")),
+            Err(_) => Err(format!(
+                "{text:?} is not an HTTP method; write a method such as \"GET\" or \"POST\""
+            )),
         }
     };
 
@@ -290,7 +302,8 @@ pub(in crate::io::config) fn check_target_name(text: String) -> Result<String, S
         let message = "starts with a parenthesis, which is reserved; choose another name";
         return Err(message.to_owned());
     }
-    // Browsers remove a segment `.` or `..` from the path of a URL, even if it is percent-encoded.
+    // Browsers remove a segment `.` or `..` from the path of a URL, even if it is percent-encoded,
+    // so a link to a target with such a name would not work.
     if matches!(text.as_str(), "." | "..") {
         return Err(
             "is a dot segment, which browsers remove from URLs; choose another name".to_owned(),

@@ -69,7 +69,7 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
             let suggested = suggested.map_or_else(|| "10s".to_owned(), habits::shown);
             return Err(format!("a duration needs a unit; write \"{suggested}\""));
         }
-        _ => return Err("a duration is text with a unit; write \"10s\"".to_owned()),
+        _ => return Err("a duration is text with a unit; write text such as \"10s\"".to_owned()),
     };
     let suggested = habits::duration(text, 1.0);
     let duration = humantime::parse_duration(text).map_err(|_| match suggested {
@@ -79,7 +79,9 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
                 habits::shown(suggested)
             )
         }
-        None => format!("{text:?} is not a duration; write \"10s\", \"500ms\" or \"1m 30s\""),
+        None => format!(
+            "{text:?} is not a duration; write a duration such as \"10s\", \"500ms\" or \"1m 30s\""
+        ),
     })?;
     if duration < min && duration.is_zero() {
         Err("must be longer than zero; write a duration such as \"10s\"".to_owned())
@@ -103,7 +105,7 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
 }
 
 /// Formats a duration in the largest unit of days, hours and seconds that divides it without
-/// remainder.
+/// remainder. A duration shorter than a second is formatted in smaller units.
 fn shown(bound: Duration) -> String {
     match bound.as_secs() {
         0 => habits::shown(bound),
@@ -171,13 +173,14 @@ checked! {
         let time = text.parse().ok().filter(|_| !text.contains(['-', 'T', 't', ' ']));
         time.ok_or_else(|| {
             let suggested = time_of_day(&text).unwrap_or_else(|| "22:00".to_owned());
-            format!("{text:?} is not a time of day; write \"{suggested}\"")
+            format!("{text:?} is not a time of day; write it as HH:MM, such as \"{suggested}\"")
         })
     };
 
     /// A time zone, written as its name in the IANA database.
     ZoneName(TimeZone) from String, |text: String| TimeZone::get(&text).map_err(|_| format!(
-        "{text:?} is not a time zone of the IANA database; write \"Europe/Berlin\" or \"UTC\""
+        "{text:?} is not a time zone of the IANA database; write a name such as \"Europe/Berlin\" \
+         or \"UTC\""
     ));
 
     /// A day of the week, written in full or as its first three letters.
@@ -187,7 +190,9 @@ checked! {
         day.map(|(_, day)| *day).ok_or_else(|| {
             match days_of(&lower) {
                 Some(days) => format!("{text:?} is not a day of the week; write {days}"),
-                None => format!("{text:?} is not a day of the week; write \"mon\" or \"monday\""),
+                None => format!(
+                    "{text:?} is not a day of the week; write a day such as \"mon\" or \"monday\""
+                ),
             }
         })
     };
@@ -211,8 +216,8 @@ fn time_of_day(text: &str) -> Option<String> {
     (hour < 24 && minute < 60).then(|| format!("{hour:02}:{minute:02}"))
 }
 
-/// Returns the days to write for `weekdays`, `weekend`, `daily`, a range such as `mon-fri` or a day
-/// such as `mondays`, otherwise `None`. `lower` is the text in lower case.
+/// Returns the days to write for `weekdays`, `weekend`, `daily`, a range within one week such as
+/// `mon-fri`, or a day such as `mondays`, otherwise `None`. `lower` is the text in lower case.
 fn days_of(lower: &str) -> Option<String> {
     let position = |day: &str| {
         DAYS.iter().position(|(name, _)| {

@@ -98,7 +98,7 @@ pub(in crate::io::config) fn parse_url(text: &str) -> Result<Url, String> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
-            "contains credentials; use `auth`, which reads secrets from a file or variable"
+            "contains credentials; remove them, and use `auth` to send credentials to a target"
                 .to_owned(),
         );
     }

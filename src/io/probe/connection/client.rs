@@ -149,7 +149,7 @@ impl Client {
     }
 
     /// Removes an idle connection to the URL's origin from the pool, and returns it. Returns `None`
-    /// if connections are not reused, or if none is idle.
+    /// if connections are not reused, or if no idle connection is usable.
     pub(in super::super) async fn take_idle(&self, url: &Url) -> Option<Connection> {
         self.pool.as_ref()?.take(&url.origin()).await
     }

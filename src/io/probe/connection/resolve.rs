@@ -109,7 +109,7 @@ impl Resolvers {
         })
     }
 
-    /// Returns the addresses of the servers as text for an error message.
+    /// Returns the addresses of the first [`MAX_NAMED_SERVERS`] servers as text for a message.
     pub(in super::super) fn servers(&self) -> String {
         let named = self.servers.iter().take(MAX_NAMED_SERVERS);
         let mut text = named

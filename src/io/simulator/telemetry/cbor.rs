@@ -125,8 +125,8 @@ fn dimension(decoder: &mut Decoder<'_>) -> Result<(String, String), DeserializeE
     Ok((name, value))
 }
 
-/// Decodes a map. Calls `member` with the name of each member. The callback must decode the value
-/// of the member. Skips members with the value null.
+/// Decodes a map. Skips members with the value null, and calls `member` with the name of each other
+/// member. The callback must decode the value of the member.
 fn members<'b>(
     decoder: &mut Decoder<'b>,
     mut member: impl FnMut(&str, &mut Decoder<'b>) -> Result<(), DeserializeError>,

@@ -16,8 +16,8 @@ pub(super) enum FilterPattern {
         any: Vec<String>,
         none: Vec<String>,
     },
-    /// Paths of keys, each with a value. Matches JSON lines in which at least one of the keys has
-    /// its value.
+    /// Pairs of the path of a key and a value. Matches JSON lines in which the key of at least one
+    /// pair has the value of this pair.
     Keys(Vec<(Vec<String>, String)>),
 }
 
@@ -92,7 +92,7 @@ fn word(text: &str) -> Result<(&str, &str), String> {
 fn comparison(text: &str) -> Result<(Vec<String>, String), String> {
     let unknown = || {
         format!(
-            "only `$.key = \"value\"` is supported, not {:?}",
+            "only `$.key = \"value\"` without wildcards is supported, not {:?}",
             text.trim()
         )
     };

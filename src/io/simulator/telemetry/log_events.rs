@@ -118,7 +118,8 @@ mod tests {
 
     const GROUP: &str = ApiType::HttpApi.log_group();
 
-    /// Filters four events, which were written at 1 to 4 s, and checks the messages found.
+    /// Filters four events, written at 1, 2, 3 and 4 s, and checks the messages found or the error
+    /// code. Returns the response; `None` if the request failed.
     fn check(request: &Value, expected: Result<&[&str], &str>) -> Option<Value> {
         let mut events = LogEvents::default();
         for (second, message) in (1..).zip(["one a", "two b", "three a", "four a"]) {

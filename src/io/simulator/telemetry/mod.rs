@@ -39,7 +39,7 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestRecord<'a> {
     pub(super) api: ApiType,
-    /// The path of the route that the request reached. `None` if no route matched.
+    /// The route that the request reached: its path, or `$default`. `None` if no route matched.
     pub(super) route: Option<&'a str>,
     /// The request id in the headers of the response.
     pub(super) request_id: &'a str,
@@ -142,8 +142,8 @@ fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Dimensions> {
     sets
 }
 
-/// Adds the datapoints of `AWS/Lambda` for a request: none for a denied call, and only `Throttles`
-/// for a throttled call.
+/// Adds the datapoints of `AWS/Lambda` for a request: none if no route matched or the call was
+/// denied, and only `Throttles` for a throttled call.
 fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     let Some(route) = record.route else { return };
     let mut values = Vec::new();

@@ -79,7 +79,7 @@ async fn respond(request: Request<Incoming>, telemetry: &Telemetry) -> Response<
         (_, _, None) => error_response(
             JSON,
             "RequestTooLargeException",
-            "the request body is larger than 1 MB; send fewer queries",
+            "the request body is larger than 1 MB; send a smaller body",
         ),
         _ => error_response(
             JSON,

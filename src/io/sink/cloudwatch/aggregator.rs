@@ -53,7 +53,7 @@ pub(super) struct Aggregator {
     /// The content of the last annotation requested for each target's alarm; `None` if that
     /// annotation names no cause.
     requested: HashMap<TargetName, Option<Annotated>>,
-    /// One future per held datapoint, which waits until the alarm names the cause.
+    /// One future per held datapoint, which waits for the alarm update, at most for `update_wait`.
     held: FuturesUnordered<Held>,
     /// Maximum time for which a datapoint is held.
     update_wait: Duration,
@@ -68,7 +68,7 @@ pub(super) struct Aggregator {
 type Annotated = (CauseId, Certainty, Option<String>);
 
 /// A future that completes when a held datapoint must be sent. Its output is the row id of the
-/// datapoint, and whether the alarm names the cause.
+/// datapoint, and whether an alarm already names the cause.
 type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 
 /// Maximum time for which a datapoint is held. Holding a datapoint delays the alarm by at most this

@@ -26,8 +26,8 @@ pub(super) struct Datapoint {
     pub(super) at: Timestamp,
     /// The distinct values, each with its count; at least one.
     pub(super) values: Vec<(f64, f64)>,
-    /// Whether CloudWatch may already have received the datapoint, because the response to a
-    /// request was lost.
+    /// Whether CloudWatch may already have the datapoint, because the response to an earlier
+    /// request that contained the datapoint was lost.
     pub(super) maybe_arrived: bool,
     /// Whether the state directory has a copy with the same values.
     pub(super) saved: Saved,
@@ -85,8 +85,8 @@ impl Series {
         serde_json::json!([self.metric(), target, cause]).to_string()
     }
 
-    /// Parses the output of [`Series::encode`]. Returns `None` if this release does not support the
-    /// series.
+    /// Parses the output of [`Series::encode`]. Returns `None` if the text is invalid or this
+    /// release does not support the series.
     fn decode(text: &str) -> Option<Self> {
         let (metric, target, cause): (String, Option<String>, Option<String>) =
             serde_json::from_str(text).ok()?;
@@ -152,8 +152,8 @@ impl Datapoint {
         }
     }
 
-    /// Converts a row of the spool to a datapoint. Returns `None` if this release cannot read the
-    /// row.
+    /// Converts a row of the spool to a datapoint. Returns `None` if this release cannot decode the
+    /// series, or the row has no valid values.
     pub(super) fn from_row(row: &SpoolRow) -> Option<Self> {
         Some(Self {
             row: row.id,

@@ -40,12 +40,13 @@ pub struct Timing {
 /// The components and settings that all destinations of the sink share.
 #[derive(Debug)]
 pub(super) struct DestinationContext {
-    /// The AWS configuration with the credentials; `None` means that of the SDK's default chain.
+    /// The AWS configuration with the credentials; `None` means that the configuration is loaded
+    /// from the SDK's default chain.
     pub(super) base: Option<SdkConfig>,
     pub(super) metrics: DaemonMetrics,
     pub(super) store: Store,
     pub(super) timing: Timing,
-    /// The channel that is set to `true` when a task panics.
+    /// The channel that is set to `true` when the task of a destination panics.
     pub(super) failed: watch::Sender<bool>,
 }
 
@@ -162,14 +163,14 @@ impl Destination {
         }
     }
 
-    /// Queues a command without waiting. A command that does not fit in the queue is counted
-    /// as dropped.
+    /// Queues a command without waiting, if the destination is active. A command that cannot be
+    /// queued is counted as dropped.
     pub(super) fn send(&self, command: Command) {
         if !self.settings.borrow().active {
             return;
         }
-        // Nothing is logged here: the queue is full, or the queue is closed because the task has
-        // ended, and `report_panic` reports a panic of the task.
+        // Nothing is logged here. The metric shows that a full queue drops commands. If the queue
+        // is closed, the task has ended, and `report_panic` reports a panic of the task.
         if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =
             self.commands.try_send(command)
         {
@@ -177,7 +178,8 @@ impl Destination {
         }
     }
 
-    /// Sets the annotation of a group incident; `None` reports that the incident was closed.
+    /// Sets the annotation of the open incident of a group or of the prober; `None` reports that
+    /// the incident was closed.
     pub(super) fn group(&self, annotation: Option<Annotation>) {
         if self.settings.borrow().active {
             self.updates.group(annotation);
@@ -202,7 +204,7 @@ impl Destination {
     }
 
     /// Starts the removal of the destination, and returns a handle to wait for the end of its task.
-    /// The task first sends the queued datapoints and disables the actions of all alarms.
+    /// Before the task ends, it sends the queued datapoints and disables the actions of all alarms.
     pub(super) fn remove(self) -> Removed {
         // In an inactive destination no alarm is desired, so the executor disables the actions of
         // all alarms.

@@ -4,7 +4,7 @@ use prometheus::IntGauge;
 
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 
-/// The `sink` label of this sink in `probecause_sink_dropped_total`.
+/// The value of the label `sink` for this sink in `probecause_sink_dropped_total`.
 pub(super) const SINK: &str = "cloudwatch";
 
 /// The contribution of one destination to the shared gauges.

@@ -48,7 +48,7 @@ const OVERTIME: Duration = Duration::from_millis(100);
 
 impl CloudWatchSink {
     /// Starts the sink without a state directory. `base` is the AWS configuration with the
-    /// credentials; `None` means that of the SDK's default chain.
+    /// credentials; `None` means that the configuration is loaded from the SDK's default chain.
     #[must_use]
     pub fn start_with(
         settings: Arc<Settings>,
@@ -107,9 +107,10 @@ impl CloudWatchSink {
         self.routing().set_prober_impaired(impaired);
     }
 
-    /// Sets the annotation of a group incident ([`Annotation::group`]); `None` reports that the
-    /// incident was closed. The heartbeat alarms show the annotation, and are updated before other
-    /// alarms. While the incident is open, the alarms of targets are not updated.
+    /// Sets the annotation of the open incident of a group or of the prober
+    /// ([`Annotation::group`]); `None` reports that the incident was closed. The heartbeat alarms
+    /// show the annotation, and are updated before other alarms. While the incident is open, the
+    /// alarms of targets are not updated.
     pub fn group(&self, annotation: Option<Annotation>) {
         self.routing().group(annotation);
     }

@@ -23,8 +23,8 @@ pub(super) struct Routing {
     removed: BTreeMap<String, Removed>,
     /// Whether the prober itself is impaired, kept for destinations that start later.
     prober_impaired: bool,
-    /// The annotation of the open group incident, kept for destinations that start later; `None` if
-    /// no group incident is open.
+    /// The annotation of the open incident of a group or of the prober, kept for destinations that
+    /// start later; `None` if no such incident is open.
     group: Option<Annotation>,
 }
 
@@ -74,7 +74,7 @@ impl Routing {
         if let Some(destination) = self.running.get(name) {
             destination.send(command());
         } else if target.cloudwatch.enabled {
-            // The destination was removed, so this late report of one of its targets is dropped.
+            // The destination was removed, so this late command for one of its targets is dropped.
             let dropped = &self.context.metrics.sink_dropped;
             dropped.with_label_values(&[SINK]).inc();
         }
@@ -88,8 +88,8 @@ impl Routing {
         }
     }
 
-    /// Sets the annotation of the open group incident in all destinations; `None` means that the
-    /// incident has ended.
+    /// Sets the annotation of the open incident of a group or of the prober in all destinations;
+    /// `None` reports that the incident was closed.
     pub(super) fn group(&mut self, annotation: Option<Annotation>) {
         for destination in self.running.values() {
             destination.group(annotation.clone());

@@ -195,7 +195,7 @@ fn evidence(evidence: &[Evidence]) -> Markup {
 }
 
 /// Returns the findings about the target's layers in the open incident; `None` if no incident is
-/// open or it has no findings.
+/// open or the open incident has no findings.
 fn examined(report: &Report) -> Option<&LayerFindings> {
     let open = report
         .incident

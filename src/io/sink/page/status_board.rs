@@ -34,8 +34,8 @@ pub struct TargetView {
     pub target: Arc<Target>,
     /// The latest report; `None` before the first probe.
     pub report: Option<Arc<Report>>,
-    /// The incident that was open before the restart; `None` if no incident was open, and after the
-    /// first probe.
+    /// The incident that was open before the restart; `None` if no incident was open then, or if
+    /// the target has been probed since the restart.
     pub resumed: Option<Arc<StoredIncident>>,
     /// The numbers of missed probe slots by reason, in the order of [`MissedReason::ALL`].
     pub missed: [u64; MissedReason::ALL.len()],

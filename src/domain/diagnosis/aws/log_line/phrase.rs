@@ -23,7 +23,7 @@ const REST_WRAPPER_END: &str = ". Lambda request id: ";
 /// The text before an exception's message in the access log of a REST API (captured in
 /// DataBiosphere/azul#8192). The message follows without a space, and no text follows the message.
 const REST_ACCESS_WRAPPER: &str = "Lambda Customer Function Error:";
-/// The text before and after the number of bytes in Lambda's message about a response that is too
+/// The texts before and after the number of bytes in Lambda's message about a response that is too
 /// large (captured in DataBiosphere/azul#8192).
 const TOO_LARGE: (&str, &str) = (
     "Response payload size exceeded maximum allowed payload size (",
@@ -41,12 +41,13 @@ const INVOCATION_FAILED: &str = "Lambda invocation failed with status: ";
 /// The text before the type of a gateway response in the log of a REST API (from captured logs).
 const GATEWAY_RESPONSE: &str = "Gateway response type: ";
 
-/// The whole line about a request that a resource policy denies in the log of a REST API (captured in
-/// DataBiosphere/azul#5939).
+/// The whole line about a request that a resource policy denies, in the log of a REST API (captured
+/// in DataBiosphere/azul#5939).
 const DENIED: &str = "The client is not authorized to perform this operation.";
 
-/// The API's phrases for a failed call of the integration or an unusable response. Each phrase
-/// counts only at the start of a text.
+/// The phrases with which the API describes its own errors, such as a failed call of the
+/// integration or an unusable response, each with its meaning. Each phrase counts only at the start
+/// of a text.
 const GATEWAY: &[(&str, LogTemplate)] = &[
     (
         "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration",
@@ -178,8 +179,8 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
         .map(|(_, template)| *template)
 }
 
-/// Returns the meaning of the API's message about its authorizer. A message of the authorizer
-/// itself is an ordinary denial, for which `None` is returned.
+/// Returns the meaning of the API's message about its authorizer; `None` without a known phrase. A
+/// message of the authorizer itself has no known phrase: it is an ordinary denial.
 pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
     // The English text is inferred from a translated page and from the phrase about the
@@ -260,7 +261,7 @@ pub(super) fn before_integration(line: &str) -> Option<LogTemplate> {
 }
 
 /// Returns the status and the exception's message inside a REST API's wrapper; `None` if the text
-/// is not wrapped.
+/// is not wrapped or its status is not a number.
 fn rest_wrapper(text: &str) -> Option<(u16, &str)> {
     let (status, message) = text
         .strip_prefix(REST_WRAPPER)?
@@ -281,7 +282,7 @@ fn is_wrong_certificate(text: &str) -> bool {
 
 /// Returns whether a configuration error states that a request to the integration has a header
 /// twice: `Content-Length header already present`. LocalStack recorded status 500 with this error
-/// from AWS. Apache `HttpClient` writes the text before it sends a request.
+/// from AWS. The text is an error of Apache `HttpClient`, which occurs before a request is sent.
 fn is_header_clash(text: &str) -> bool {
     let name = text.strip_suffix(" header already present");
     name.is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
@@ -302,7 +303,7 @@ fn invocation_failed(text: &str) -> Option<u16> {
 
 /// Returns whether a message has the form
 /// `RequestId: <uuid> Error: Task timed out after 5.00 seconds`, or the older form with a timestamp
-/// before the id. The words without the id do not count, because an exception may contain them.
+/// before the id. Without the id, the text does not count, because an exception may contain it.
 fn is_timeout(message: &str) -> bool {
     let Some((before, after)) = message.trim().split_once(TIMED_OUT) else {
         return false;

@@ -229,8 +229,8 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "resolve connectto connecthost connectip resolveto ipaddress targetip dial overrideip",
-        "write `connect_to = \"HOST:PORT\"` in [{t}.request]; Host, server name and path are still \
-         taken from the URL",
+        "write `connect_to = \"HOST:PORT\"` in [{t}.request]; the Host header, TLS server name and \
+         path are still taken from the URL",
     ),
     key(
         "dnsresolver dnsserver dnsservers nameserver nameservers dns dnsresolveserver resolvers \

@@ -23,7 +23,7 @@ use crate::io::sink::cloudwatch::datapoint::{Datapoint, Saved, Series};
 use crate::model::cause::CauseId;
 use crate::model::target::{CloudWatchMetric, MissingData, Target, TargetName};
 
-/// Datapoints that are sent immediately, without waiting for the end of a window.
+/// Datapoints that do not wait for the end of a window.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Immediate {
     /// Datapoints that raise an alarm. They are held until the alarm names the cause.
@@ -56,7 +56,8 @@ impl Aggregation {
         }
     }
 
-    /// Adds a report to the open windows and returns the datapoints that are sent immediately.
+    /// Adds a report to the open windows, and returns the datapoints that do not wait for the end
+    /// of a window.
     pub(super) fn add(&mut self, report: &Report, resolution: Duration) -> Immediate {
         let mut immediate = Immediate::default();
         let target = &report.target;
@@ -95,8 +96,8 @@ impl Aggregation {
         immediate
     }
 
-    /// Records a revised cause of a target that is down, and returns the datapoints that publish
-    /// the cause.
+    /// Records a revised cause of a target and returns the datapoints that publish the cause: none
+    /// if the target is not down or the cause is the same as before.
     pub(super) fn revise(&mut self, target: &Target, cause: &CauseId, at: Timestamp) -> Immediate {
         let mut immediate = Immediate::default();
         if self.is_down(&target.name) && self.cause.get(&target.name) != Some(cause) {
@@ -105,7 +106,8 @@ impl Aggregation {
         immediate
     }
 
-    /// Returns a heartbeat datapoint for the first call in each period, and `None` for later calls.
+    /// Returns a heartbeat datapoint for the first call in each period, and `None` for each further
+    /// call in the same period.
     pub(super) fn heartbeat(&mut self, now: Timestamp, resolution: Duration) -> Option<Datapoint> {
         let current = Some(window_start(now, resolution));
         let before = std::mem::replace(&mut self.heartbeat, current);
@@ -157,15 +159,16 @@ impl Aggregation {
         self.down.get(target).copied().unwrap_or(false)
     }
 
-    /// Drops the state of targets for which `known` returns false.
+    /// Drops the last published values of targets for which `known` returns false.
     pub(super) fn retain_targets(&mut self, known: impl Fn(&TargetName) -> bool) {
         self.down.retain(|target, _| known(target));
         self.cause.retain(|target, _| known(target));
     }
 
     /// Adds the values of the per-cause series: 1 for the cause that is shown now, and 0 for
-    /// another cause that was shown before. A changed value is added to `immediate`, an unchanged
-    /// value to the window that begins at `start`.
+    /// another cause that was shown before. A cause without a per-cause alarm has no series. A
+    /// changed value is added to `immediate`, an unchanged value to the window that begins at
+    /// `start`.
     fn add_by_cause(
         &mut self,
         target: &Target,
@@ -193,10 +196,11 @@ impl Aggregation {
         }
     }
 
-    /// Removes the window of a series that begins at `start`, and adds its datapoint to `immediate`.
+    /// Removes the window of `series` that begins at `start`, if it is open, and adds the datapoint
+    /// of the window to `immediate`.
     ///
-    /// This is for series whose value falls to 0. If the values before the fall were sent later, at
-    /// the end of the period, the alarm would stop firing and then fire a second time.
+    /// Called when the value of the series falls to 0. If the values before the fall were sent
+    /// later, at the end of the period, the alarm would stop firing and then fire a second time.
     fn close_series(&mut self, start: Timestamp, series: &Series, immediate: &mut Immediate) {
         if let Some(window) = self.open.remove(&(start, series.clone())) {
             immediate.other.push(window.datapoint(series.clone()));

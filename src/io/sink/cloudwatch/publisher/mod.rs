@@ -214,9 +214,9 @@ impl Publisher {
         lanes.filter_map(|lane| self.next_request(lane)).min()
     }
 
-    /// Returns the earliest start of a lane's next request; `None` if the lane has nothing to send
-    /// or a request is in progress. While requests fail, the next attempt is made with fresh
-    /// datapoints, or with the backlog if there are no fresh datapoints.
+    /// Returns the earliest start of a lane's next request; `None` if the lane has nothing to send,
+    /// one of its requests is in progress, or the backlog must wait. While requests fail, the
+    /// backlog must wait as long as there are fresh datapoints.
     fn next_request(&self, lane: Lane) -> Option<Instant> {
         let can_start = match lane {
             Lane::Fresh => self.queue.has(Lane::Fresh),
@@ -272,8 +272,9 @@ impl Publisher {
         self.lanes[Lane::Fresh as usize].due = Instant::now();
     }
 
-    /// Returns whether shutdown can end: all datapoints are sent, or a usable store keeps the
-    /// unsent datapoints. Fresh datapoints are left unsent only while requests fail.
+    /// Returns whether the shutdown can end: no request with fresh datapoints is in progress, and
+    /// either no datapoints wait in memory, or a usable store keeps the waiting datapoints. Fresh
+    /// datapoints are left unsent only while requests fail.
     pub(super) fn is_done(&self) -> bool {
         let is_idle = self.lanes[Lane::Fresh as usize].request.is_none();
         let has_nothing = !self.queue.has(Lane::Fresh) && !self.queue.has(Lane::Backlog);
@@ -320,7 +321,8 @@ impl Publisher {
         }
     }
 
-    /// Moves saved datapoints that need not stay in memory to the spool.
+    /// Removes saved datapoints that need not stay in memory from the queue, and adds the
+    /// datapoints to the backlog in the spool.
     fn release(&mut self) {
         if self.spool.is_healthy() {
             let old = if self.backoff.is_healthy() {

@@ -80,8 +80,8 @@ impl Queue {
     }
 
     /// Marks the next batch of a lane as taken and returns the batch, oldest datapoint first: at
-    /// most `limit` datapoints, and about [`MAX_BATCH_BYTES`]. `location` is the value of a
-    /// dimension and counts toward the size of each datapoint.
+    /// most `limit` datapoints, with an estimated size of at most [`MAX_BATCH_BYTES`]. `location`
+    /// is the value of a dimension and counts toward the size of each datapoint.
     pub(super) fn take(&mut self, lane: Lane, limit: usize, location: &str) -> Vec<Datapoint> {
         let mut batch = Vec::new();
         let mut bytes = 0;
