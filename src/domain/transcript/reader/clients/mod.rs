@@ -30,7 +30,7 @@ const DAY: f64 = 86_400.0;
 impl Reader {
     /// Reads a line of wget's output. Returns whether the line was recognized.
     pub(super) fn wget(&mut self, line: &str, number: usize) -> bool {
-        let Some(event) = wget::event(line) else {
+        let Some(event) = wget::event(line).filter(|event| self.is_of_wget(event, line)) else {
             return false;
         };
         let current = &mut self.current;
@@ -68,15 +68,6 @@ impl Reader {
                     current.message(&text, number);
                 }
             }
-            // Other programs print `ERROR: ` too.
-            Event::Failed(_)
-                if line.starts_with("ERROR: ")
-                    && current.command.is_none()
-                    && current.wget_started.is_none()
-                    && !current.progress.is_known =>
-            {
-                return false;
-            }
             Event::Failed(text) => current.message(&text, number),
             Event::Ended(at, status) => {
                 if let Some(started) = current.wget_started {
@@ -100,6 +91,15 @@ impl Reader {
             Event::Other => {}
         }
         true
+    }
+
+    /// Returns whether a line that looks like output of wget is one. Other programs print `ERROR: `,
+    /// too.
+    fn is_of_wget(&self, event: &Event, line: &str) -> bool {
+        let current = &self.current;
+        let has_wget = current.command.is_some() || current.wget_started.is_some();
+        let is_general = matches!(event, Event::Failed(_)) && line.starts_with("ERROR: ");
+        !is_general || has_wget || current.progress.is_known
     }
 
     /// Reads a line outside of headers and bodies.
