@@ -5,7 +5,6 @@ mod assertion;
 pub(super) mod message;
 mod message_forms;
 pub(super) mod prose;
-pub(super) mod signs;
 mod source_code;
 pub(super) mod trace;
 mod unrelated;

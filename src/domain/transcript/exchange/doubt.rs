@@ -1,8 +1,7 @@
 //! Lowers the certainty of faults from messages that do not show a request.
 
 use super::{Exchange, Source};
-use crate::domain::transcript::clients::signs;
-use crate::domain::transcript::fault;
+use crate::domain::transcript::fault::{self, signs};
 use crate::model::observation::FaultKind;
 
 impl Exchange {

@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet, RegexSetBuilder};
 
-use super::message_forms::is_file;
 use crate::domain::transcript::pattern::{MAX_LINE, ascii_boundaries, pattern};
 
 /// Expressions that match words of TLS, its libraries and their error codes.
@@ -64,6 +63,13 @@ fn has_address(line: &str) -> bool {
     ADDRESS
         .as_ref()
         .is_some_and(|address| address.captures_iter(line).any(is_host))
+}
+
+/// Returns whether the name before a number is the name of a source file, as in `(_ssl.c:1006)`.
+pub(in crate::domain::transcript) fn is_file(name: &str) -> bool {
+    const EXTENSIONS: &str = "c cc cpp cs cjs ex go h html java js jsx kt lua mjs php pl py rb rs scala swift ts tsx vue";
+    let extension = name.rsplit('.').next().unwrap_or_default();
+    EXTENSIONS.split(' ').any(|known| known == extension)
 }
 
 #[cfg(test)]
