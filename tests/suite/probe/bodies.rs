@@ -140,7 +140,7 @@ async fn an_unknown_coding_matters_only_if_the_body_is_expected_to_match() {
         check(&seen, Some((FaultKind::Decode, Phase::Transfer)));
         let detail = seen.fault.unwrap().detail;
         assert!(
-            detail.contains(&format!("coding `{coding}`, which is not supported")),
+            detail.contains(&format!("coding `{coding}` is not supported")),
             "{detail}"
         );
         check(&probe_encoded(&headers, b"uryyb", false).await, None);

@@ -7,6 +7,7 @@ use regex::Regex;
 use url::Url;
 
 use crate::domain::transcript::command;
+use crate::domain::transcript::fault::signs::is_file;
 use crate::domain::transcript::pattern::{HOST_NAME, pattern};
 
 /// Matches an error message in one of these forms. .NET's messages about a status and about a
@@ -213,13 +214,6 @@ pub(super) fn url(line: &str) -> Option<Url> {
         let scheme = if is_tls { "https" } else { "http" };
         command::url_of(&format!("{scheme}://{}:{port}/", &found[1]))
     })
-}
-
-/// Returns whether the name before a number is the name of a source file, as in `(_ssl.c:1006)`.
-pub(super) fn is_file(name: &str) -> bool {
-    const EXTENSIONS: &str = "c cc cpp cs cjs ex go h html java js jsx kt lua mjs php pl py rb rs scala swift ts tsx vue";
-    let extension = name.rsplit('.').next().unwrap_or_default();
-    EXTENSIONS.split(' ').any(|known| known == extension)
 }
 
 fn debug_url(line: &str) -> Option<Url> {

@@ -6,7 +6,6 @@ pub(super) mod client_gone;
 pub(super) mod message;
 mod message_forms;
 pub(super) mod prose;
-pub(super) mod signs;
 pub(super) mod source_code;
 pub(super) mod trace;
 mod unrelated;

@@ -1,8 +1,7 @@
 //! Lowers the certainty of faults from messages that do not show a request.
 
 use super::{Exchange, Source};
-use crate::domain::transcript::clients::signs;
-use crate::domain::transcript::fault;
+use crate::domain::transcript::fault::{self, signs};
 use crate::model::observation::FaultKind;
 
 impl Exchange {
@@ -11,12 +10,16 @@ impl Exchange {
         self.shows_request = self.shows_request || signs::shows_request(line);
     }
 
-    /// Returns whether a message describes a fault of TLS, but neither the message nor the request
-    /// shows that TLS was used. Words such as `untrusted` then have another meaning.
+    /// Returns whether a message describes a fault of TLS, but neither the message nor an earlier
+    /// line of the exchange shows that TLS was used. Words such as `untrusted` then have another meaning.
     pub(in crate::domain::transcript) fn lacks_tls(&self, message: &str) -> bool {
         let found = fault::of_message(message, &self.progress());
         found.is_some_and(|found| is_of_tls(found.kind))
             && !self.progress.uses_tls
+            && !self
+                .fault
+                .as_ref()
+                .is_some_and(|it| is_of_tls(it.found.kind))
             && !signs::shows_tls(message)
             && self.url().is_none_or(|url| url.scheme() != "https")
     }

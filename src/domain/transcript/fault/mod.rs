@@ -1,9 +1,11 @@
 //! Determines the fault of a request from error messages, exit codes and durations. `curl`
-//! interprets curl's errors, and `phrase` finds known phrases in the messages of any program.
+//! interprets curl's errors, `phrase` finds known phrases in the messages of any program, and `signs`
+//! finds out whether a line is about a request.
 
 pub(super) mod curl;
 mod host_only;
 pub(super) mod phrase;
+pub(super) mod signs;
 
 use std::sync::LazyLock;
 use std::time::Duration;

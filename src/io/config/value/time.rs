@@ -172,8 +172,11 @@ checked! {
         // The time parser would accept a date before the time and ignore it.
         let time = text.parse().ok().filter(|_| !text.contains(['-', 'T', 't', ' ']));
         time.ok_or_else(|| {
-            let suggested = time_of_day(&text).unwrap_or_else(|| "22:00".to_owned());
-            format!("{text:?} is not a time of day; write it as HH:MM, such as \"{suggested}\"")
+            let correction = time_of_day(&text).map_or_else(
+                || "write it as HH:MM, such as \"22:00\"".to_owned(),
+                |time| format!("write \"{time}\""),
+            );
+            format!("{text:?} is not a time of day; {correction}")
         })
     };
 

@@ -1,5 +1,5 @@
-//! Reads the lines of wget, and the lines outside of headers and bodies: error messages, exit
-//! codes, requests and dumps of objects. Modules such as `wget` and `message` parse the lines.
+//! Reads the lines outside of headers and bodies: error messages, exit codes, requests and dumps of
+//! objects. Modules such as `message` parse the lines.
 
 mod commands;
 mod curl_lines;
@@ -7,13 +7,13 @@ mod load_test;
 mod okhttp;
 pub(super) mod paragraph;
 mod unwrap;
+mod wget;
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use super::{Reader, ends_before_url};
-use crate::domain::transcript::clients::wget::{self, Event};
 use crate::domain::transcript::clients::{client_gone, message};
 use crate::domain::transcript::command;
 use crate::domain::transcript::exchange::entry::Entry;
@@ -26,84 +26,7 @@ use crate::domain::transcript::status;
 use crate::domain::transcript::time::clocks::{Clock, Times};
 use crate::domain::transcript::time::trailer;
 
-/// Number of seconds per day.
-const DAY: f64 = 86_400.0;
-
 impl Reader {
-    /// Reads a line of wget's output. Returns whether the line was recognized.
-    pub(super) fn wget(&mut self, line: &str, number: usize) -> bool {
-        let Some(event) = wget::event(line) else {
-            return false;
-        };
-        let current = &mut self.current;
-        match event {
-            Event::Started(url, at) => {
-                if current.is_over() {
-                    self.next(Exchange::default());
-                }
-                let current = &mut self.current;
-                current.progress.uses_tls = url.scheme() == "https";
-                current.progress.is_known = true;
-                current.progress.is_connected = false;
-                current.request.url.get_or_insert(url);
-                current.wget_started.get_or_insert(at);
-            }
-            Event::Connected(url) => {
-                current.progress.is_connected = true;
-                current.request.reached = current.request.reached.take().or(url);
-            }
-            Event::Waited(status, text) => {
-                current.progress.is_connected = true;
-                current.progress.is_sent = true;
-                if let Some(status) = status {
-                    current.begin(number);
-                    let reason = status::reason(text.get(3..).unwrap_or_default());
-                    if current
-                        .response
-                        .as_ref()
-                        .is_some_and(RawResponse::is_redirect)
-                    {
-                        current.redirects += 1;
-                    }
-                    current.response = Some(RawResponse::of_status(status, reason));
-                } else if !text.is_empty() {
-                    current.message(&text, number);
-                }
-            }
-            // Other programs print `ERROR: ` too.
-            Event::Failed(_)
-                if line.starts_with("ERROR: ")
-                    && current.command.is_none()
-                    && current.wget_started.is_none()
-                    && !current.progress.is_known =>
-            {
-                return false;
-            }
-            Event::Failed(text) => current.message(&text, number),
-            Event::Ended(at, status) => {
-                if let Some(started) = current.wget_started {
-                    let time = (at - started).rem_euclid(DAY);
-                    if let Some(time) = crate::domain::transcript::time::seconds(time) {
-                        current.times.set(Clock::Meter, time);
-                    }
-                }
-                if let Some(status) = status
-                    && current.response.is_none()
-                {
-                    current.begin(number);
-                    current.response = Some(RawResponse::of_status(status, None));
-                }
-                if let Some(response) = &mut current.response {
-                    // wget does not show the body of an error response.
-                    response.is_cut |= status.is_some();
-                }
-                current.end_of_body();
-            }
-            Event::Other => {}
-        }
-        true
-    }
-
     /// Reads a line outside of headers and bodies.
     pub(super) fn outside(&mut self, line: &str, number: usize) {
         if line.trim().is_empty() {

@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet, RegexSetBuilder};
 
-use super::message_forms::is_file;
 use crate::domain::transcript::pattern::{MAX_LINE, ascii_words, pattern};
 
 /// Expressions that match words of TLS, its libraries and their error codes.
@@ -25,7 +24,7 @@ const REQUEST: [&str; 8] = [
     r"(?-i:\b(?:GET|POST|PUT|HEAD|PATCH|DELETE|OPTIONS)\b)|\burl\b|\buri\b|response|upstream|\bproxy|gateway|endpoint|\bapi\b|webhook",
     r"remote (?:server|name|host|end)|socket|\be(?:conn|host|net|ai_|notfound|proto|pipe)[a-z]*\b|\betimedout|\bdial\b|\btcp\b|\bdns\b",
     r"getaddrinfo|gaierror|unknownhost|no such host|resolve host|name resolution|name or service|nodename|servname|java\.net\.|javax\.net",
-    r"system\.net|webexception|ns_error|dns_probe|os error \d|errno|broken pipe|network is|no route|unreachable|empty reply|server disconnected",
+    r"system\.net|webexception|ns_error|dns_probe|os error \d|errno|broken pipe|network is|no route|unreachable|empty reply|server disconnected|rst_stream|goaway|nghttp2|stream (?:was )?reset|\bquic\b",
     r"connect(?:ion)? (?:was |is )?(?:refused|reset|closed|aborted|timed|timeout|error)|(?:read|write|connect|pool|open) ?time(?:d )?out|(?-i:timeout of \d+ms exceeded)",
     r"localhost:\d|\b\d{1,3}(?:\.\d{1,3}){3}\b|\bport[ =:]+\d|\bhost(?:name)?[ =:'\x22]+[\w-]+\.[\w.-]+",
 ];
@@ -64,6 +63,13 @@ fn has_address(line: &str) -> bool {
     ADDRESS
         .as_ref()
         .is_some_and(|address| address.captures_iter(line).any(is_host))
+}
+
+/// Returns whether the name before a number is the name of a source file, as in `(_ssl.c:1006)`.
+pub(in crate::domain::transcript) fn is_file(name: &str) -> bool {
+    const EXTENSIONS: &str = "c cc cpp cs cjs ex go h html java js jsx kt lua mjs php pl py rb rs scala swift ts tsx vue";
+    let extension = name.rsplit('.').next().unwrap_or_default();
+    EXTENSIONS.split(' ').any(|known| known == extension)
 }
 
 #[cfg(test)]
