@@ -1,8 +1,11 @@
 //! Determines the fault of a request from error messages, exit codes and durations. `curl`
-//! interprets curl's errors, and `phrase` finds known phrases in the messages of any program.
+//! interprets curl's errors, and `phrase` finds known phrases in the messages of any program. `named`
+//! finds faults that a number, an atom or a sentence in another language stands for.
 
 pub(super) mod curl;
+mod named;
 pub(super) mod phrase;
+mod sentences;
 
 use std::sync::LazyLock;
 use std::time::Duration;
