@@ -27,7 +27,7 @@ pub(in crate::domain::transcript) struct Wrapped {
 
 impl Wrapped {
     /// Starts a message at a line; `None` if the line is not a wrapped error message, states a
-    /// status, or closes all its brackets.
+    /// status, or closes all its brackets and does not end with a URL and a colon.
     pub(in crate::domain::transcript) fn start(
         line: &str,
         number: usize,
@@ -36,7 +36,8 @@ impl Wrapped {
         let ends_open = line.ends_with(['(', '{', '[']);
         let may_be = WRAPPED.contains(&line.len()) || ends_open && line.len() < *WRAPPED.end();
         let open = balance(line);
-        if !may_be || open <= 0 || line.starts_with([' ', '\t', '{', '[']) {
+        let awaits_reason = line.ends_with("\":") && line.contains("://");
+        if !may_be || (open <= 0 && !awaits_reason) || line.starts_with([' ', '\t', '{', '[']) {
             return None;
         }
         let message = message::read(line)?;

@@ -11,6 +11,7 @@ use crate::domain::diagnosis::gather::proxy_status;
 use crate::domain::transcript::Transcript;
 use crate::domain::transcript::body::{self, Announced, Body};
 use crate::domain::transcript::command;
+use crate::domain::transcript::documents::json_doc;
 use crate::domain::transcript::fault::{self, Found};
 use crate::domain::transcript::time::clocks::Clock;
 use crate::model::observation::{Fault, FaultKind, Observation, Phase, Response};
@@ -27,7 +28,10 @@ impl Exchange {
         let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());
-            let body = body::settle(&response.body, announced(&response, &method, format));
+            let mut body = body::settle(&response.body, announced(&response, &method, format));
+            if let Some(text) = json_doc::envoy_text(&body.text) {
+                body.text = text;
+            }
             (response, body)
         });
         if let Some(time) = settled.as_ref().and_then(|(_, body)| body.trailer.time) {

@@ -43,9 +43,8 @@ static APPLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Captures the number of the error of Apple's Secure Transport in lower case.
-static SECURE_TRANSPORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"(?:kcfstreamerrordomainssl, |_kcfstreamerrorcodekey=)(-98\d\d)\b")
-});
+static SECURE_TRANSPORT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"(?:kcfstreamerrordomainssl, |_kcfstreamerrorcodekey=)(-98\d\d)\b"));
 
 /// Captures the atom of an error of an Erlang or Elixir client in lower case: in a struct or an
 /// exception of the client, in a tuple of `httpc`, or in an error tuple.
@@ -62,6 +61,31 @@ static ERLANG: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
+/// Captures the numbers of failed calls in the summary of wrk in lower case: connect, read, write and
+/// timeout. Markdown may emphasize them.
+static SOCKET_ERRORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"socket errors: connect \**(\d+)\**, read \**(\d+)\**, write \**(\d+)\**, timeout \**(\d+)",
+    )
+});
+
+/// Returns the fault for the most frequent failed call in the summary of wrk; `None` if no call
+/// failed.
+fn of_load_test(found: &regex::Captures<'_>) -> Option<Named> {
+    let count = |index: usize| found[index].parse::<u64>().unwrap_or(u64::MAX);
+    let counts = [
+        (count(1), Phase::Connect, FaultKind::ConnectionRefused),
+        (
+            count(2).max(count(3)),
+            Phase::Processing,
+            FaultKind::ConnectionReset,
+        ),
+        (count(4), Phase::Processing, FaultKind::Timeout),
+    ];
+    let (count, phase, kind) = counts.into_iter().max_by_key(|(count, _, _)| *count)?;
+    (count > 0).then_some(unclear(phase, kind))
+}
+
 /// Returns the fault that a message in lower case names; `None` if the message names none.
 pub(super) fn of(lower: &str) -> Option<Named> {
     let apple = || {
@@ -72,6 +96,13 @@ pub(super) fn of(lower: &str) -> Option<Named> {
         let found = ERLANG.iter().find_map(|it| it.captures(lower))?;
         of_atom(found[1].trim(), lower)
     };
+    let load_test = || {
+        let found = SOCKET_ERRORS.as_ref()?.captures(lower)?;
+        of_load_test(&found)
+    };
+    if lower.contains("socket errors: ") {
+        return load_test();
+    }
     let may_be_apple = lower.contains("errordomain");
     let may_be_erlang = lower.contains("error") || lower.contains("failed_connect");
     may_be_apple
@@ -100,8 +131,9 @@ fn of_apple(number: i32, lower: &str) -> Option<Named> {
         // No network, no roaming, a call, no data, or App Transport Security.
         -1009 | -1022..=-1018 => named(Phase::Connect, FaultKind::Local),
         -1017 => named(Phase::Processing, FaultKind::Protocol),
-        -1200 => of_certificate(lower)
-            .unwrap_or_else(|| unclear(Phase::Tls, FaultKind::TlsHandshake)),
+        -1200 => {
+            of_certificate(lower).unwrap_or_else(|| unclear(Phase::Tls, FaultKind::TlsHandshake))
+        }
         -1201 => of_certificate(lower)
             .unwrap_or_else(|| unclear(Phase::Tls, FaultKind::CertificateExpired)),
         -1202 => of_certificate(lower)
@@ -188,10 +220,7 @@ mod tests {
                 "Vorgang fehlgeschlagen. (NSURLErrorDomain-Fehler -1004.)",
                 Some(FaultKind::ConnectionRefused),
             ),
-            (
-                "(NSURLErrorDomain error -1009.)",
-                Some(FaultKind::Local),
-            ),
+            ("(NSURLErrorDomain error -1009.)", Some(FaultKind::Local)),
             ("NSURLErrorDomain Code=-999 \"cancelled\"", None),
             (
                 "NSURLErrorDomain Code=-1202 UserInfo={_kCFStreamErrorCodeKey=-9814}",

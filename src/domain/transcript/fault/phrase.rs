@@ -112,9 +112,7 @@ fn said_by_name(named: Named) -> Said {
 /// Returns a message without the URLs in it, whose hosts, paths and queries may contain words of the
 /// list, such as `?timeout=10s`.
 fn without_urls(message: &str) -> Cow<'_, str> {
-    const ENDS: [char; 12] = [
-        '"', '\'', '<', '>', '`', ')', '(', ',', ';', '{', '}', '\\',
-    ];
+    const ENDS: [char; 12] = ['"', '\'', '<', '>', '`', ')', '(', ',', ';', '{', '}', '\\'];
     if !message.contains("://") && !message.contains("with url: /") {
         return Cow::Borrowed(message);
     }
@@ -145,9 +143,18 @@ mod tests {
     fn words_in_a_url_are_not_the_error() {
         for (message, expected) in [
             ("post \"https://a.example/x?timeout=10s\": eof", ": eof"),
-            ("get https://timeout.example/refused: no such host", ": no such host"),
-            ("url: /a?timeout=1 (caused by x)", "url: /a?timeout=1 (caused by x)"),
-            ("with url: /a?timeout=1 (caused by x)", "with url:  (caused by x)"),
+            (
+                "get https://timeout.example/refused: no such host",
+                ": no such host",
+            ),
+            (
+                "url: /a?timeout=1 (caused by x)",
+                "url: /a?timeout=1 (caused by x)",
+            ),
+            (
+                "with url: /a?timeout=1 (caused by x)",
+                "with url:  (caused by x)",
+            ),
         ] {
             let kept = without_urls(message);
             assert!(kept.ends_with(expected), "{kept}");

@@ -19,9 +19,7 @@ static EXCEPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Matches an error of Go that starts a line. Captures the method and the URL.
 static GO: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(
-        r#"^\W{0,8}((?:Get|Post|Put|Head|Patch|Delete) \\?"?https?://[^\s"]+)\\?"?: "#,
-    )
+    pattern(r#"^\W{0,8}((?:Get|Post|Put|Head|Patch|Delete) \\?"?https?://[^\s"]+)\\?"?: "#)
 });
 
 /// Captures the system call in an error of Node.js, such as `read ECONNRESET`.
@@ -35,7 +33,8 @@ fn is_repeated(message: &str, line: &str) -> bool {
         let found = expression.as_ref()?.captures(text)?;
         Some(found[1].to_owned())
     };
-    let is_same = captured(&GO, message).is_some_and(|request| captured(&GO, line) == Some(request));
+    let is_same =
+        captured(&GO, message).is_some_and(|request| captured(&GO, line) == Some(request));
     is_same
         || captured(&CALL, message)
             .zip(captured(&CALL, line))

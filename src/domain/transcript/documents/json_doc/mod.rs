@@ -11,7 +11,9 @@ mod status;
 use serde_json::Value;
 
 pub(in crate::domain::transcript) use self::gateway::{is_access_line, without_time};
-pub(in crate::domain::transcript) use self::status::{status_of_body, status_of_gateway};
+pub(in crate::domain::transcript) use self::status::{
+    envoy_text, status_of_body, status_of_gateway,
+};
 use crate::domain::transcript::body::json_text::Depth;
 use crate::domain::transcript::exchange::Exchange;
 
@@ -164,7 +166,8 @@ pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
     }
     let value: Value = serde_json::from_str(line).ok()?;
     // The message in an error of Caddy is about the upstream; `proxy` reads the whole object.
-    let is_of_proxy = value.get("logger").and_then(Value::as_str) == Some("http.log.error");
+    let logger = value.get("logger").and_then(Value::as_str);
+    let is_of_proxy = logger.is_some_and(|logger| logger.starts_with("http.log.error"));
     (value.get("cause").is_none() && !is_of_proxy).then_some(())?;
     let message = ["log", "msg", "message", "line"]
         .iter()

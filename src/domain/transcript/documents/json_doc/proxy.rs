@@ -41,7 +41,7 @@ fn of_caddy(value: &Value) -> Option<Logged> {
     let status = value
         .get("status")?
         .as_u64()
-        .filter(|_| logger == "http.log.error")?;
+        .filter(|_| logger.starts_with("http.log.error"))?;
     let request = value.get("request")?;
     let text = |name: &str| request.get(name).and_then(Value::as_str);
     let host = text("host");

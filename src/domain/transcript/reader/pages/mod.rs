@@ -6,6 +6,7 @@
 mod inferred;
 pub(super) mod inline;
 mod platform_text;
+mod vendor_text;
 
 use super::Reader;
 use crate::domain::transcript::exchange::{Section, Source};
