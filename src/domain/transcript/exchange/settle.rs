@@ -28,10 +28,7 @@ impl Exchange {
         let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());
-            let mut body = body::settle(&response.body, announced(&response, &method, format));
-            if let Some(text) = json_doc::envoy_text(&body.text) {
-                body.text = text;
-            }
+            let body = settled_body(&response, announced(&response, &method, format));
             (response, body)
         });
         if let Some(time) = settled.as_ref().and_then(|(_, body)| body.trailer.time) {
@@ -267,6 +264,16 @@ fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
         },
         message,
     })
+}
+
+/// Returns the body of a response. Envoy's text in a JSON body takes the place of the JSON, because
+/// the rules test the text.
+fn settled_body(response: &RawResponse, announced: Announced<'_>) -> Body {
+    let mut body = body::settle(&response.body, announced);
+    if let Some(text) = json_doc::envoy_text(&body.text) {
+        body.text = text;
+    }
+    body
 }
 
 fn date_of(response: &Response) -> Option<Timestamp> {
