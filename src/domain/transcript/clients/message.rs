@@ -8,6 +8,7 @@ use url::Url;
 use super::message_forms::{self, Stated};
 use super::{assertion, source_code, unrelated};
 use crate::domain::transcript::command;
+use crate::domain::transcript::fault::phrase;
 use crate::domain::transcript::pattern::{MAX_LINE, pattern};
 use crate::domain::transcript::status;
 
@@ -26,6 +27,8 @@ static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
         |status_?code[=:]\s?\d|does\snot\sindicate\ssuccess|remote\sserver\sreturned|errno[:=]|Verif(?:y\sreturn\scode|ication\serror)
         |^verify\serror|unable\sto\saccess|The\srequested\sURL\sreturned|actively\srefused
         |attempt\sfailed\sbecause|remote\sname\scould\snot|underlying\sconnection|request\swas\s(?:aborted|canceled)
+        |<urlopen\serror|connection\sbroken\sby|\bNon\sHTTP\sresponse\scode:|<b>(?:Warning|Fatal\serror)</b>:
+        |\bFailed\sto\sfetch\s"?https?://|\bapr_(?:socket|pollset)_\w+|Failed\shost\slookup:\s|Exception\scalling\s"
         |operation\shas\stimed\sout|SSL\sroutines|responded\swith|resulted\sin\sa|error\ssending\srequest"#,
     )
 });
@@ -81,7 +84,8 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
     // The number in `ClientPayloadError: … <ContentLengthError: 400 …>` is not the response's
     // status.
     let found = found.filter(|_| !line.contains("PayloadError"));
-    if (!is_error && found.is_none()) || source_code::is_source(line) {
+    let found = found.filter(|found| !quotes_error(found.rest));
+    if (!is_error && found.is_none()) || source_code::is_source(line) || is_of_database(line) {
         return None;
     }
     if found.is_none() && unrelated::is_unrelated(line) {
@@ -105,6 +109,28 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
         message.body = body(found.rest);
     }
     Some(message)
+}
+
+/// Returns whether the text after a status quotes an error of Go in a JSON body. The status is then
+/// that of a local API, such as Docker's, and the quoted error is the failure.
+fn quotes_error(rest: &str) -> bool {
+    static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        pattern(
+            r#"\\?"(?:message|error|err|msg|detail)\\?":\s?\\?"(?:[^"]{0,200}:\s)?(?:Get|Post|Put|Head|Patch|Delete)\s[\\"]{0,3}https?://[^\s]+:\s"#,
+        )
+    });
+    QUOTED.as_ref().is_some_and(|quoted| quoted.is_match(rest))
+}
+
+/// Returns whether a line is an error of a connection to a database, which no HTTP request caused.
+fn is_of_database(line: &str) -> bool {
+    const DATABASE: [&str; 4] = [
+        "HikariPool",
+        "SQLTransientConnectionException",
+        "JDBCConnectionException",
+        "obtaining a connection from the pool",
+    ];
+    DATABASE.iter().any(|word| line.contains(word))
 }
 
 /// Returns the status that a line states. `is_error` is whether the line is an error message.
@@ -151,7 +177,7 @@ fn has_status(line: &str) -> bool {
 fn is_error(line: &str) -> bool {
     let is_error = |line: &str| {
         let known = ERROR.as_ref().is_some_and(|error| error.is_match(line));
-        known || message_forms::is_error(line)
+        known || message_forms::is_error(line) || phrase::is_named(line)
     };
     is_error(line) && (!line.contains("imeout") || is_error(&source_code::without_settings(line)))
 }

@@ -100,6 +100,27 @@ const FORMS: &[Form] = &[
         needs_error: false,
         is_weak: false,
     },
+    // urllib3, after its last attempt.
+    Form {
+        sign: "too many ",
+        expression: r"\btoo many ([45]\d\d) error responses()",
+        needs_error: false,
+        is_weak: false,
+    },
+    // apt.
+    Form {
+        sign: "Failed to fetch ",
+        expression: r"\bFailed to fetch https?://\S+\s+([45]\d\d)\s+(.*)$",
+        needs_error: false,
+        is_weak: false,
+    },
+    // Cloudflare's reason phrases, which no other server sends.
+    Form {
+        sign: "5",
+        expression: r"\b(52[0-7]|530) ((?:Origin|Web Server|Connection|A Timeout|SSL Handshake|Invalid SSL|Railgun)\b.{0,60})$",
+        needs_error: false,
+        is_weak: false,
+    },
     Form {
         sign: ":",
         expression: r"(?i)\berror:\s([45]\d\d)\W*()$",

@@ -36,7 +36,7 @@ const CUT: [(&str, &str); 1] = [
 
 impl Wrapped {
     /// Starts a message at a line; `None` if the line is not a wrapped error message, states a
-    /// status, or closes all its brackets.
+    /// status, or closes all its brackets and does not end with a URL and a colon.
     pub(in crate::domain::transcript) fn start(
         line: &str,
         number: usize,
@@ -46,7 +46,8 @@ impl Wrapped {
         let may_be = WRAPPED.contains(&line.len()) || ends_open && line.len() < *WRAPPED.end();
         let open = balance(line);
         let awaited = cut_at(line).filter(|_| open <= 0);
-        let is_open = may_be && open > 0;
+        let awaits_reason = line.ends_with("\":") && line.contains("://");
+        let is_open = may_be && (open > 0 || awaits_reason);
         if (!is_open && awaited.is_none()) || line.starts_with([' ', '\t', '{', '[']) {
             return None;
         }

@@ -204,10 +204,19 @@ pub(super) fn url_of(word: &str) -> Option<Url> {
         .or_else(|| word.strip_prefix("https://"))?;
     let host = rest.split(['/', '?', '#']).next()?;
     let fits = |c: char| c.is_alphanumeric() || ".-_:[]@%+~!*".contains(c);
-    if host.is_empty() || !host.chars().all(fits) {
+    if host.is_empty() || !host.chars().all(fits) || has_octal(host) {
         return None;
     }
     Url::parse(word).ok().map(redacted_url)
+}
+
+/// Returns whether a host is an IPv4 address with a leading zero. The standard of URLs reads such a
+/// part as an octal number, so the URL would contain another address than the text.
+fn has_octal(host: &str) -> bool {
+    let host = host.split(':').next().unwrap_or_default();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let has_zero = |part: &str| part.len() > 1 && part.starts_with('0');
+    host.split('.').all(is_number) && host.split('.').any(has_zero)
 }
 
 fn starts_word(before: &str) -> bool {

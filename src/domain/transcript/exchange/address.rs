@@ -39,6 +39,10 @@ static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i:\bfailed connect to )(HOST):(\d+)",
         r"\bConnected to (HOST) \([^)]*\) port (\d+)",
         r"(?i:\bcould(?: not|n't) resolve host):? ?'?(HOST)",
+        // apt and Dart.
+        r"(?:\bfailure resolving|\bFailed host lookup:) '(HOST)'",
+        // Apache HttpClient.
+        r"(HOST):(\d{1,5}) failed to respond",
     ]
     .iter()
     .filter_map(|expression| pattern(&expression.replace("HOST", HOST_NAME)))

@@ -9,6 +9,12 @@ use crate::domain::transcript::time::trailer::{self, Trailer};
 /// Maximum number of lines after the output of `-w`, such as a prompt or a sentence.
 const MAX_AFTER: usize = 40;
 
+/// Maximum length of [`Exchange::loose`] without `-w` in bytes.
+const MAX_LOOSE: usize = 4_096;
+
+/// Maximum length of [`Exchange::loose`] with `-w` in bytes. It may contain a body.
+const MAX_OUTPUT: usize = 65_536;
+
 /// The parts of the output of a command, in order.
 #[derive(Debug, PartialEq)]
 struct Output<'a> {
@@ -19,6 +25,17 @@ struct Output<'a> {
 }
 
 impl Exchange {
+    /// Records unrecognized output.
+    pub(in crate::domain::transcript) fn unrecognized(&mut self, line: &str) {
+        let command = self.command.as_ref();
+        let has_output = command.is_some_and(|command| command.write_out.is_some());
+        let limit = if has_output { MAX_OUTPUT } else { MAX_LOOSE };
+        if self.loose.len() + line.len() < limit {
+            self.loose.push_str(line);
+            self.loose.push('\n');
+        }
+    }
+
     /// Reads the unrecognized output of a command as the output of curl's `-w`.
     pub(in crate::domain::transcript) fn read_loose_output(&mut self) {
         let Some(command) = &mut self.command else {

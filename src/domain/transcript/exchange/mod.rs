@@ -127,11 +127,8 @@ pub(super) struct FoundFault {
     pub(super) message: String,
 }
 
-/// Maximum length of [`Exchange::reasons`], and of [`Exchange::loose`] without `-w`, in bytes.
-const MAX_LOOSE: usize = 4_096;
-
-/// Maximum length of [`Exchange::loose`] with `-w` in bytes. It may contain a body.
-const MAX_OUTPUT: usize = 65_536;
+/// Maximum length of [`Exchange::reasons`] in bytes.
+const MAX_REASONS: usize = 4_096;
 
 impl Exchange {
     /// Returns whether the exchange has a response or a fault.
@@ -328,7 +325,7 @@ impl Exchange {
                 self.progress.time = Some(time);
                 self.times.set(Clock::Message, time);
             }
-            if self.reasons.len() + text.len() < MAX_LOOSE {
+            if self.reasons.len() + text.len() < MAX_REASONS {
                 self.reasons.push_str(text);
                 self.reasons.push('\n');
             }
@@ -360,17 +357,6 @@ impl Exchange {
     pub(super) fn counted(&mut self) {
         let progress = &mut self.progress;
         progress.is_bare = progress.is_sent && !progress.uses_tls && self.response.is_none();
-    }
-
-    /// Records unrecognized output.
-    pub(super) fn unrecognized(&mut self, line: &str) {
-        let command = self.command.as_ref();
-        let has_output = command.is_some_and(|command| command.write_out.is_some());
-        let limit = if has_output { MAX_OUTPUT } else { MAX_LOOSE };
-        if self.loose.len() + line.len() < limit {
-            self.loose.push_str(line);
-            self.loose.push('\n');
-        }
     }
 
     /// Records a fault from an error message of a program other than curl. Of several messages, the

@@ -11,6 +11,7 @@ use crate::domain::diagnosis::gather::proxy_status;
 use crate::domain::transcript::Transcript;
 use crate::domain::transcript::body::{self, Announced, Body};
 use crate::domain::transcript::command;
+use crate::domain::transcript::documents::json_doc;
 use crate::domain::transcript::fault::{self, Found};
 use crate::domain::transcript::time::clocks::Clock;
 use crate::model::observation::{Fault, FaultKind, Observation, Phase, Response};
@@ -28,7 +29,7 @@ impl Exchange {
         let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());
-            let body = body::settle(&response.body, announced(&response, &method, format));
+            let body = settled_body(&response, announced(&response, &method, format));
             (response, body)
         });
         if let Some(time) = settled.as_ref().and_then(|(_, body)| body.trailer.time) {
@@ -264,6 +265,16 @@ fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
         },
         message,
     })
+}
+
+/// Returns the body of a response. Envoy's text in a JSON body takes the place of the JSON, because
+/// the rules test the text.
+fn settled_body(response: &RawResponse, announced: Announced<'_>) -> Body {
+    let mut body = body::settle(&response.body, announced);
+    if let Some(text) = json_doc::envoy_text(&body.text) {
+        body.text = text;
+    }
+    body
 }
 
 fn date_of(response: &Response) -> Option<Timestamp> {

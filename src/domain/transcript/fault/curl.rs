@@ -19,14 +19,17 @@ pub(in crate::domain::transcript) struct CurlError {
 const BY_CODE: usize = 10_000;
 
 /// Returns the error in a line such as `curl: (28) Operation timed out …` or, for libcurl,
-/// `cURL error 28: …`; `None` for other lines.
+/// `cURL error 28: …` or `[curl] 28: …`; `None` for other lines.
 pub(in crate::domain::transcript) fn error(line: &str) -> Option<CurlError> {
     let line = line.trim_start();
     if let Some(rest) = line.strip_prefix("curl: (") {
         return split(rest, ')');
     }
     let lower = line[..line.floor_char_boundary(REACH)].to_ascii_lowercase();
-    let at = lower.find("curl error ")? + "curl error ".len();
+    let start = ["curl error ", "[curl] "]
+        .iter()
+        .find_map(|start| Some(lower.find(start)? + start.len()));
+    let at = start?;
     let rest = line[at..].trim_start_matches(['(', '#']);
     split(rest, ':').or_else(|| split(rest, ')'))
 }

@@ -3,10 +3,12 @@
 //! The messages of curl, its TLS libraries, operating systems and the HTTP clients of many
 //! languages are listed in `phrases.txt`.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::RegexSet;
 
+use super::named::{self, Named};
 use crate::domain::transcript::pattern::ascii_words;
 use crate::model::observation::{FaultKind, Phase};
 
@@ -79,13 +81,86 @@ fn group(head: &str) -> Option<Said> {
 /// Returns `None` if the message contains no phrase of the list.
 pub(in crate::domain::transcript) fn said(message: &str) -> Option<Said> {
     let message = message[..message.floor_char_boundary(MAX_MESSAGE)].to_lowercase();
+    let message = without_urls(&message);
+    if let Some(named) = named::of(&message) {
+        return Some(said_by_name(named));
+    }
     let first = PHRASES.set.matches(&message).iter().next()?;
     PHRASES.says.get(first).copied()
+}
+
+/// Returns whether a line names a fault by a number, an atom or a sentence that only error messages
+/// contain.
+pub(in crate::domain::transcript) fn is_named(line: &str) -> bool {
+    let line = line[..line.floor_char_boundary(MAX_MESSAGE)].to_lowercase();
+    named::of(&line).is_some()
+}
+
+/// Returns what a name states, with the rank of the first phrase of the list about the same fault.
+fn said_by_name(named: Named) -> Said {
+    let mut says = PHRASES.says.iter();
+    let same = says.find(|said| said.kind == named.kind && !said.is_vague);
+    Said {
+        phase: Some(named.phase),
+        kind: named.kind,
+        is_vague: false,
+        is_unclear: named.is_unclear,
+        rank: same.map_or(PHRASES.says.len(), |said| said.rank),
+    }
+}
+
+/// Returns a message without the URLs in it, whose hosts, paths and queries may contain words of the
+/// list, such as `?timeout=10s`.
+fn without_urls(message: &str) -> Cow<'_, str> {
+    const ENDS: [char; 12] = ['"', '\'', '<', '>', '`', ')', '(', ',', ';', '{', '}', '\\'];
+    if !message.contains("://") && !message.contains("with url: /") {
+        return Cow::Borrowed(message);
+    }
+    let mut kept = String::with_capacity(message.len());
+    let mut rest = message;
+    loop {
+        let start = ["://", "with url: "]
+            .iter()
+            .filter_map(|mark| Some(rest.find(mark)? + mark.len()))
+            .min();
+        let Some(start) = start else { break };
+        kept.push_str(&rest[..start]);
+        let url = &rest[start..];
+        let end = url.find(|letter: char| letter.is_whitespace() || ENDS.contains(&letter));
+        // The punctuation after a URL belongs to the message.
+        let url = url[..end.unwrap_or(url.len())].trim_end_matches([':', '.']);
+        rest = &rest[start + url.len()..];
+    }
+    kept.push_str(rest);
+    Cow::Owned(kept)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_in_a_url_are_not_the_error() {
+        for (message, expected) in [
+            ("post \"https://a.example/x?timeout=10s\": eof", ": eof"),
+            (
+                "get https://timeout.example/refused: no such host",
+                ": no such host",
+            ),
+            (
+                "url: /a?timeout=1 (caused by x)",
+                "url: /a?timeout=1 (caused by x)",
+            ),
+            (
+                "with url: /a?timeout=1 (caused by x)",
+                "with url:  (caused by x)",
+            ),
+        ] {
+            let kept = without_urls(message);
+            assert!(kept.ends_with(expected), "{kept}");
+            assert!(!kept.contains("timeout.example"), "{kept}");
+        }
+    }
 
     #[test]
     fn the_list_is_complete() {

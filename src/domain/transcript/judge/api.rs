@@ -25,9 +25,12 @@ const REST_API: [(u16, &str); 6] = [
         504,
         r#"{"message": "Network error communicating with endpoint"}"#,
     ),
-    (403, r#"{"message":"Missing Authentication Token"}"#),
+    MISSING_TOKEN,
     (429, r#"{"message":"Limit Exceeded"}"#),
 ];
+
+/// Status and body of the error of a REST API for a request without a route or a signature.
+const MISSING_TOKEN: (u16, &str) = (403, r#"{"message":"Missing Authentication Token"}"#);
 
 /// Status and body of the errors that both kinds of APIs write.
 const BOTH: [(u16, &str); 3] = [
@@ -40,7 +43,7 @@ const BOTH: [(u16, &str); 3] = [
 pub(super) fn add_facts(facts: &mut Facts, transcript: &Transcript) {
     let host = transcript.url.as_ref().and_then(|url| url.host_str());
     let response = transcript.observation.response.as_ref();
-    let (Some(host), Some(response)) = (host, response) else {
+    let Some(response) = response else {
         return;
     };
     let is_written =
@@ -55,7 +58,10 @@ pub(super) fn add_facts(facts: &mut Facts, transcript: &Transcript) {
     } else {
         return;
     };
-    if host.contains(HOST) {
+    // Only REST APIs write this body, so it suffices if the text shows no host.
+    let (status, body) = MISSING_TOKEN;
+    let is_certain = || host.is_none() && is_written(&(status, body));
+    if host.is_some_and(|host| host.contains(HOST)) || is_certain() {
         facts.set_text("front_door", door);
         facts.set_text("gateway_made", "yes");
         facts.set_text("answered_by", "proxy");

@@ -136,7 +136,12 @@ fn is_name_unresolved(transcript: &Transcript) -> bool {
     let fault = transcript.observation.fault.as_ref();
     fault.is_some_and(|fault| {
         let detail = fault.detail.to_lowercase();
-        fault.kind == FaultKind::NameNotFound && !CERTAIN.iter().any(|words| detail.contains(words))
+        // The atom of Erlang stands for every error of the resolver library.
+        let is_atom = [":nxdomain", ",nxdomain"]
+            .iter()
+            .any(|atom| detail.contains(atom));
+        let is_certain = !is_atom && CERTAIN.iter().any(|words| detail.contains(words));
+        fault.kind == FaultKind::NameNotFound && !is_certain
     })
 }
 

@@ -67,7 +67,7 @@ const PARTS: &[(&str, u16)] = &[
 
 /// Matches what follows the status in the title or heading of an error page: the end tag or a
 /// typical word. If something else follows, the number may be part of the title of another page.
-const AFTER: &str = r"[\s:|-]*(?:</|error\b|bad\b|not\b|forbidden|unauthorized|access\b|service\b|gateway\b|internal\b|server\b|web server|too many|request\b|proxy\b|payload\b|method\b|first byte|between bytes|connection\b|backend|all backends|fetch\b|file or directory|resource\b|payment\b|authorization\b)";
+const AFTER: &str = r"[\s:|-]*(?:</|error\b|bad\b|misdirected\b|not\b|forbidden|unauthorized|access\b|service\b|gateway\b|internal\b|server\b|web server|too many|request\b|proxy\b|payload\b|method\b|first byte|between bytes|connection\b|backend|all backends|fetch\b|file or directory|resource\b|payment\b|authorization\b)";
 
 /// Captures the rest of the title or heading. An article about a status has a longer one.
 const REST: &str = r"([^<]{0,200})";

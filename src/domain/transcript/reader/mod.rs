@@ -27,6 +27,7 @@ use super::text::{Cleaner, Line};
 use super::time::clocks::Clock;
 use super::time::meter;
 use super::{Reading, Unused};
+use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::transcript::clients::prose;
 use crate::domain::transcript::clients::trace::Dump;
 use crate::domain::transcript::clients::wrapped::Wrapped;
@@ -115,6 +116,8 @@ pub(super) struct Reader {
     /// Whether the last line ends with words before a URL, so that the next line may start with the
     /// URL.
     awaits_url: bool,
+    /// The facts of each sentence of a platform that was read.
+    vendor_facts: Vec<Vec<(String, FactValue)>>,
     found: Collection,
     unused: Unused,
     /// Whether no transcript was found since the last command or the start of the text.
@@ -154,6 +157,7 @@ impl Reader {
             message_line: 0,
             fault_line: 0,
             awaits_url: false,
+            vendor_facts: Vec::new(),
             found: Collection::default(),
             unused: Unused::default(),
             is_separated: true,

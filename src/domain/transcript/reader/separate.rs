@@ -21,6 +21,29 @@ static EXCEPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// The start of the messages in a browser's console, each of which is about another request.
 const BROWSER: &str = "Failed to load resource: ";
+/// Matches an error of Go that starts a line. Captures the method and the URL.
+static GO: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r#"^\W{0,8}((?:Get|Post|Put|Head|Patch|Delete) \\?"?https?://[^\s"]+)\\?"?: "#)
+});
+
+/// Captures the system call in an error of Node.js, such as `read ECONNRESET`.
+static CALL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"\b(connect|read|write|getaddrinfo) E[A-Z_]{4,}\b"));
+
+/// Returns whether two messages are complete errors of the same form about one request, or errors
+/// of different system calls. They then report two requests.
+fn is_repeated(message: &str, line: &str) -> bool {
+    let captured = |expression: &LazyLock<Option<Regex>>, text: &str| {
+        let found = expression.as_ref()?.captures(text)?;
+        Some(found[1].to_owned())
+    };
+    let is_same =
+        captured(&GO, message).is_some_and(|request| captured(&GO, line) == Some(request));
+    is_same
+        || captured(&CALL, message)
+            .zip(captured(&CALL, line))
+            .is_some_and(|(known, call)| known != call)
+}
 
 impl Reader {
     /// Returns whether an error message is about another failure than the current exchange.
@@ -45,6 +68,12 @@ impl Reader {
         if message.status.is_some() {
             return is_before_response(known.phase, known.kind);
         }
+        let found = found();
+        let is_different = found
+            .is_some_and(|found| found.is_stated && !found.is_vague && found.kind != known.kind);
+        if is_different && is_repeated(&fault.message, line) {
+            return true;
+        }
         let (Some(class), Some(last)) = (exception(line), exception(&fault.message)) else {
             return false;
         };
@@ -54,7 +83,7 @@ impl Reader {
         if !is_next && class != last {
             return false;
         }
-        found().is_some_and(|found| found.is_stated && !found.is_vague && found.kind != known.kind)
+        is_different
     }
 }
 

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::proxy;
 use crate::domain::diagnosis::aws::log_line::{is_of_gateway, read_access_line};
 use crate::domain::transcript::command;
 use crate::domain::transcript::exchange::response::RawResponse;
@@ -52,9 +53,29 @@ pub(in crate::domain::transcript) fn is_access_line(line: &str) -> bool {
     may_be && serde_json::from_str(line).is_ok_and(|value| read(line, &value).is_some())
 }
 
-/// Returns the object in a line of an access log, without the time before the object. Returns other
-/// lines unchanged.
+/// Returns the object in a line of a proxy's log behind the prefix of a collector, such as
+/// journald's `Nov 11 03:12:44 host caddy[1]: ` and Compose's `caddy | `; `None` for other lines.
+fn after_prefix(line: &str) -> Option<&str> {
+    let line = line.trim_end();
+    let at = line.find(" {\"").filter(|at| *at < MAX_PREFIX)? + 1;
+    let ends = [": ", "| ", "] ", "\t"];
+    let is_prefix = ends.iter().any(|end| line[..at].ends_with(end));
+    if !is_prefix || !line.ends_with('}') || line.len() > MAX_LINE {
+        return None;
+    }
+    let value = serde_json::from_str(&line[at..]).ok()?;
+    proxy::read(&value).is_some().then(|| &line[at..])
+}
+
+/// Maximum length in bytes of the prefix of a collector of logs.
+const MAX_PREFIX: usize = 160;
+
+/// Returns the object in a line of an access log, without the time or the prefix before the object.
+/// Returns other lines unchanged.
 pub(in crate::domain::transcript) fn without_time(line: &str) -> &str {
+    if let Some(object) = after_prefix(line) {
+        return object;
+    }
     let rest = time::without_timestamp(line);
     let is_shorter = rest.len() < line.len();
     if is_shorter && is_access_line(rest) {

@@ -38,7 +38,7 @@ fn of_envoy(value: &Value) -> Option<Logged> {
 
 fn of_caddy(value: &Value) -> Option<Logged> {
     let logger = value.get("logger")?.as_str()?;
-    let is_error = logger == "http.log.error";
+    let is_error = logger.starts_with("http.log.error");
     if !is_error && !is_caddys_access(logger) {
         return None;
     }
@@ -85,7 +85,7 @@ fn is_caddys_access(logger: &str) -> bool {
 /// Returns whether a line of a log was written by one of the loggers that [`read`] knows.
 pub(super) fn is_of_caddy(value: &Value) -> bool {
     let logger = value.get("logger").and_then(Value::as_str);
-    logger.is_some_and(|logger| logger == "http.log.error" || is_caddys_access(logger))
+    logger.is_some_and(|logger| logger.starts_with("http.log.error") || is_caddys_access(logger))
 }
 
 #[cfg(test)]

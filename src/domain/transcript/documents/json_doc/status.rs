@@ -63,10 +63,15 @@ const GATEWAY_PHRASES: &[(&str, u16)] = &[
     ("unauthorizedexception", 401),
 ];
 
-/// The starts of messages that only gateways write, in lower case.
+/// The starts of messages that only gateways write, in lower case. Envoy's text is in a JSON body if
+/// the configuration of Envoy or ESPv2 demands it.
 const GATEWAY_BEGINNINGS: &[(&str, u16)] = &[
     ("forbidden. for troubleshooting function url", 403),
     ("user is not authorized to access this resource", 403),
+    (
+        "upstream connect error or disconnect/reset before headers",
+        503,
+    ),
 ];
 
 /// Returns the status that a body names; `None` if the body names no status of an error.
@@ -137,6 +142,21 @@ fn has_data(value: &Value) -> bool {
 /// Returns the status of a body that only a gateway or a platform writes; `None` for other bodies.
 pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16> {
     of_gateway(&parsed(body)?)
+}
+
+/// Returns Envoy's text in a JSON body, which is the whole body without such a configuration; `None`
+/// for other bodies.
+pub(in crate::domain::transcript) fn envoy_text(body: &str) -> Option<String> {
+    if !body.starts_with('{') || !body.contains("upstream connect error or disconnect/reset") {
+        return None;
+    }
+    let value = parsed(body)?;
+    let message = ["/message", "/error/message", "/error"]
+        .iter()
+        .find_map(|path| value.pointer(path)?.as_str())?;
+    message
+        .starts_with("upstream connect error")
+        .then(|| message.to_owned())
 }
 
 fn of_gateway(value: &Value) -> Option<u16> {

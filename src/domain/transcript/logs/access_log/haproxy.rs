@@ -11,11 +11,12 @@ use super::{Entry, Logged};
 use crate::domain::transcript::exchange::settle::millis;
 use crate::domain::transcript::pattern::pattern;
 
-/// Matches the fields from the server to the request. Captures the server, the total time in
+/// Matches the fields from the server to the request. The server is missing if the start of the line
+/// was cut off. Captures the server, the total time in
 /// milliseconds, the status, the termination state, the method and the path.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
-        r#" \S+/(\S+) -?\d+/-?\d+/-?\d+/-?\d+/\+?(-?\d+) (\d{3}|-1) \d+ \S+ \S+ ([A-Za-z-]{4}) \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+ (?:\{[^}]*\} ){0,2}"([A-Z]+|<BADREQ>) ?(\S*)"#,
+        r#"(?:^\W*| \S+/(\S+) )-?\d+/\s*-?\d+/\s*-?\d+/\s*-?\d+/\s*\+?(-?\d+) (\d{3}|-1) \d+ \S+ \S+ ([A-Za-z-]{4}) \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+ (?:\{[^}]*\} ){0,2}"([A-Z]+|<BADREQ>) ?(\S*)"#,
     )
 });
 
@@ -28,7 +29,7 @@ static TCP: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Reads a line of the log; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
-    if !line.contains('/') || !line.contains("] ") {
+    if !line.contains('/') || !line.contains(" \"") {
         return None;
     }
     let Some(found) = LINE.as_ref()?.captures(line) else {
@@ -37,7 +38,7 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     let Ok(status) = found[3].parse::<u16>() else {
         return Some(Logged::Passed);
     };
-    let error = error_of(&found[4], &found[1]);
+    let error = error_of(&found[4], found.get(1).map(|server| server.as_str()));
     if status < 500 {
         return Some(Logged::Passed);
     }
@@ -56,7 +57,7 @@ pub(super) fn read(line: &str) -> Option<Logged> {
 /// Reads a line of the TCP log, which contains no status; `None` for other lines.
 fn tcp(line: &str) -> Option<Logged> {
     let found = TCP.as_ref()?.captures(line)?;
-    let error = error_of(&found[3], &found[1]);
+    let error = error_of(&found[3], Some(&found[1]));
     if error.is_none() {
         return Some(Logged::Passed);
     }
@@ -71,10 +72,11 @@ fn tcp(line: &str) -> Option<Logged> {
 }
 
 /// Returns the value of the fact `proxy_log.error` for a termination state and the name of the
-/// server; `None` if the state does not show a failure of the upstream.
-fn error_of(state: &str, server: &str) -> Option<&'static str> {
+/// server, which is `None` if the start of the line is cut off; `None` if the state does not show a failure of the upstream.
+fn error_of(state: &str, server: Option<&str>) -> Option<&'static str> {
     Some(match state.get(..2)? {
-        "SC" if server == "<NOSRV>" => "unhealthy",
+        "SC" if server == Some("<NOSRV>") => "unhealthy",
+        "SC" if server.is_none() => "unreachable",
         "SC" => "refused",
         "sC" | "sH" => "timeout",
         "SH" => "reset",

@@ -2,9 +2,14 @@
 //!
 //! The codes are listed in Heroku's documentation, "Heroku Error Codes".
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::fields::value;
 use super::{Entry, Logged};
 use crate::domain::transcript::command;
+use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::time::with_unit;
 
 /// Codes of failures of the application, each with the value of the fact `proxy_log.error`. H10:
@@ -28,8 +33,36 @@ const ERRORS: &[(&str, &str)] = &[
 /// connection.
 const CLIENT: [&str; 4] = ["H26", "H27", "H28", "H31"];
 
+/// Captures the code, the method, and the host and path in the form of the router before 2013.
+static OLD: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"\bError (H\d\d) \([^)]{1,80}\) -> ([A-Z]+) (\S+)"));
+
+/// Reads a line of the router before 2013, such as `Error H12 (Request timeout) -> GET host/ …`.
+fn read_old(line: &str) -> Option<Logged> {
+    let found = OLD.as_ref()?.captures(line)?;
+    if CLIENT.contains(&&found[1]) {
+        return Some(Logged::Passed);
+    }
+    let error = ERRORS.iter().find(|(known, _)| *known == &found[1]);
+    let status = value(line, "status").and_then(|status| status.parse().ok());
+    Some(
+        Entry {
+            status: status.unwrap_or(503),
+            method: Some(found[2].to_owned()),
+            url: command::url_of(&format!("http://{}", &found[3])),
+            time: value(line, "service").and_then(with_unit),
+            error: error.map(|(_, error)| *error),
+            ..Entry::default()
+        }
+        .failed(),
+    )
+}
+
 /// Reads a line of the router; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
+    if line.contains(") -> ") && line.contains("Error H") {
+        return read_old(line);
+    }
     if !line.contains("at=") || !line.contains("dyno=") || !line.contains("fwd=") {
         return None;
     }

@@ -5,10 +5,12 @@
 
 mod alb;
 mod apache;
+mod caddy;
 pub(in crate::domain::transcript) mod envoy;
 mod fields;
 mod haproxy;
 mod heroku;
+mod iis;
 mod ingress;
 mod traefik;
 
@@ -123,6 +125,8 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Logged> {
         .or_else(|| apache::read(line))
         .or_else(|| ingress::read(line))
         .or_else(|| traefik::read(line))
+        .or_else(|| caddy::read(line))
+        .or_else(|| iis::read(line))
 }
 
 #[cfg(test)]

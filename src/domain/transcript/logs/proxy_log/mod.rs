@@ -99,6 +99,12 @@ pub(in crate::domain::transcript) fn is_line(line: &str) -> bool {
 /// Reads a line of nginx's error log; `None` for other lines. A line that was copied without the
 /// time, the level and the process counts only if it is about an upstream.
 pub(in crate::domain::transcript) fn read(line: &str) -> Option<Line> {
+    // A log in JSON escapes the quotes, and an issue tracker may replace them.
+    let is_changed = line.contains("\\\"") || line.contains(['\u{201c}', '\u{201d}']);
+    if is_changed && line.contains(", client: ") {
+        let line = line.replace("\\\"", "\"");
+        return read(&line.replace(['\u{201c}', '\u{201d}'], "\""));
+    }
     let attempt = |expression| {
         let attempt = attempt(line, expression)?;
         Some(Line::Attempt(Box::new(attempt)))

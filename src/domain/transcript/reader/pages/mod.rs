@@ -8,6 +8,7 @@ pub(super) mod code_list;
 mod inferred;
 pub(super) mod inline;
 mod platform_text;
+mod vendor_text;
 
 use super::Reader;
 use crate::domain::transcript::exchange::{Section, Source};

@@ -72,6 +72,10 @@ static APACHE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
+/// Matches a count of responses with an error status that is not zero.
+static NON_2XX: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"^\W*Non-2xx (?:or 3xx )?responses:\s+\**[1-9]"));
+
 impl Reader {
     /// Reads a line of the text of an error page. Returns whether the line was recognized.
     pub(in crate::domain::transcript::reader) fn page_text(
@@ -82,12 +86,29 @@ impl Reader {
         if line.len() > MAX_LINE {
             return false;
         }
+        if self.vendor_text(line, number) || self.load_test_text(line, number) {
+            return true;
+        }
         // Most lines contain none of the words of these pages.
         let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
         (has(&["reason=", "Code: ", ": "]) && self.vercel_text(line, number))
             || (has(&["Error ", "Ray ID"]) && self.cloudflare_text(line, number))
             || (has(&["Error ", "Details: ", "Varnish"]) && self.varnish_text(line, number))
             || (has(&["Reason: "]) && self.apache_text(line, number))
+    }
+
+    /// Reads the line in which wrk or ab counts responses with an error status. The status itself is
+    /// unknown.
+    fn load_test_text(&mut self, line: &str, number: usize) -> bool {
+        if !line.contains("Non-2xx ") || captures(&NON_2XX, line).is_none() {
+            return false;
+        }
+        let mut exchange = stated(500, number);
+        exchange.is_weak = true;
+        exchange.is_status_unknown = true;
+        self.next(exchange);
+        self.next(Exchange::default());
+        true
     }
 
     fn vercel_text(&mut self, line: &str, number: usize) -> bool {
@@ -278,7 +299,7 @@ fn stated(status: u16, number: usize) -> Exchange {
 
 /// Returns the exchange of a page that does not state the status of the response. Such a page
 /// counts only if the text has no other response.
-fn inferred(heading: &Heading) -> Exchange {
+pub(super) fn inferred(heading: &Heading) -> Exchange {
     let mut exchange = stated(heading.status, heading.line);
     exchange.is_weak = true;
     if let Some(response) = &mut exchange.response {
@@ -287,7 +308,7 @@ fn inferred(heading: &Heading) -> Exchange {
     exchange
 }
 
-fn text_fact(name: &str, value: &str) -> (String, FactValue) {
+pub(super) fn text_fact(name: &str, value: &str) -> (String, FactValue) {
     (name.to_owned(), FactValue::Text(value.to_owned()))
 }
 

@@ -1,0 +1,296 @@
+//! Recognizes sentences that only one proxy or platform writes, without a status line above them.
+//!
+//! A sentence counts only if the text has no other response or failure. The status of the response
+//! is inferred, so no verdict exceeds `possible`.
+
+use super::platform_text::{inferred, text_fact};
+use crate::domain::transcript::clients::message;
+use crate::domain::transcript::exchange::entry::names_request;
+use crate::domain::transcript::exchange::{Exchange, Source};
+use crate::domain::transcript::pages::heading::Heading;
+use crate::domain::transcript::reader::Reader;
+
+/// A sentence and what it states.
+struct Sentence {
+    /// The parts of the line, in order.
+    parts: &'static [&'static str],
+    status: u16,
+    /// The names and values of facts.
+    facts: &'static [(&'static str, &'static str)],
+    body: Body,
+}
+
+/// The body of the response that a sentence is part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// The line itself.
+    Line,
+    /// A JSON object with this text as its member `message`.
+    Message(&'static str),
+    /// Unknown.
+    None,
+}
+
+const CLOUDFRONT: &[(&str, &str)] = &[("front_door", "cloudfront"), ("gateway_made", "yes")];
+const NO_ENDPOINTS: &[(&str, &str)] = &[("proxy_log.error", "unhealthy")];
+const UNREACHABLE: &[(&str, &str)] = &[("proxy_log.error", "unreachable")];
+
+const fn of_cloudfront(parts: &'static [&'static str], status: u16) -> Sentence {
+    Sentence {
+        parts,
+        status,
+        facts: CLOUDFRONT,
+        body: Body::Line,
+    }
+}
+
+const fn of_kong(message: &'static [&'static str], status: u16) -> Sentence {
+    Sentence {
+        parts: message,
+        status,
+        facts: &[],
+        body: Body::Message(message[0]),
+    }
+}
+
+const fn of_log(
+    parts: &'static [&'static str],
+    status: u16,
+    facts: &'static [(&'static str, &'static str)],
+) -> Sentence {
+    Sentence {
+        parts,
+        status,
+        facts,
+        body: Body::None,
+    }
+}
+
+const SENTENCES: &[Sentence] = &[
+    of_cloudfront(&["CloudFront wasn't able to connect to the origin"], 502),
+    of_cloudfront(
+        &["CloudFront attempted to establish a connection with the origin"],
+        502,
+    ),
+    of_cloudfront(
+        &["CloudFront wasn't able to resolve the origin domain name"],
+        502,
+    ),
+    of_cloudfront(&["The Lambda function returned ", "invalid"], 502),
+    of_cloudfront(&["The Lambda function result failed validation"], 502),
+    of_cloudfront(
+        &["Lambda function associated with the CloudFront distribution was throttled"],
+        503,
+    ),
+    of_cloudfront(
+        &["function associated with the CloudFront distribution is invalid or "],
+        503,
+    ),
+    of_cloudfront(
+        &["CloudFront distribution is configured to block access from your country"],
+        403,
+    ),
+    of_kong(
+        &["An invalid response was received from the upstream server"],
+        502,
+    ),
+    of_kong(&["The upstream server is timing out"], 504),
+    of_kong(&["The upstream server is currently unavailable"], 503),
+    of_kong(&["failure to get a peer from the ring-balancer"], 503),
+    of_kong(&["no Route matched with those values"], 404),
+    Sentence {
+        parts: &["Fastly error: unknown domain"],
+        status: 500,
+        facts: &[],
+        body: Body::Line,
+    },
+    // Kubernetes: the API server or its proxy calls a service without ready pods.
+    of_log(&["no endpoints available for service"], 503, NO_ENDPOINTS),
+    of_log(
+        &["://", ".svc:", "\": service \"", "\" not found"],
+        503,
+        NO_ENDPOINTS,
+    ),
+    // Cloud Run.
+    of_log(
+        &["request was aborted because there was no available instance"],
+        503,
+        NO_ENDPOINTS,
+    ),
+    of_log(
+        &["There was a connection error while trying to route the request"],
+        502,
+        UNREACHABLE,
+    ),
+    of_log(&["HTTP Error 502.5 - "], 502, NO_ENDPOINTS),
+];
+
+/// The error codes of Vercel, each with the status of the response.
+const VERCEL: [(&str, u16); 10] = [
+    ("FUNCTION_INVOCATION_TIMEOUT", 504),
+    ("EDGE_FUNCTION_INVOCATION_TIMEOUT", 504),
+    ("MIDDLEWARE_INVOCATION_TIMEOUT", 504),
+    ("FUNCTION_INVOCATION_FAILED", 500),
+    ("EDGE_FUNCTION_INVOCATION_FAILED", 500),
+    ("MIDDLEWARE_INVOCATION_FAILED", 500),
+    ("NO_RESPONSE_FROM_FUNCTION", 502),
+    ("FUNCTION_RESPONSE_PAYLOAD_TOO_LARGE", 500),
+    ("FUNCTION_THROTTLED", 503),
+    ("ROUTER_CANNOT_MATCH", 502),
+];
+
+/// The beginnings of lines in which a Lambda function or its runtime reports its end, each with the
+/// value of the fact `log.template`.
+const LAMBDA: [(&str, &str); 3] = [
+    (" Task timed out after ", "function-timed-out"),
+    (" Error: Runtime exited ", "function-error"),
+    ("\"Runtime.ExitError\"", "function-error"),
+];
+
+impl Reader {
+    /// Reads a line with a sentence that only one proxy or platform writes. Returns whether the line
+    /// was recognized.
+    pub(super) fn vendor_text(&mut self, line: &str, number: usize) -> bool {
+        let Some(mut exchange) = of_line(line, number) else {
+            return false;
+        };
+        if self.joins(&exchange) {
+            return true;
+        }
+        if self.current.is_answered() && !self.current.is_weak {
+            return false;
+        }
+        if names_request(line) {
+            exchange.request.url = message::url(line);
+            exchange.is_weak = false;
+        }
+        let is_known = self.vendor_facts.contains(&exchange.facts);
+        if is_known && exchange.request.url.is_none() {
+            self.unused.add_line(number);
+            return true;
+        }
+        self.vendor_facts.push(exchange.facts.clone());
+        self.next(exchange);
+        self.next(Exchange::default());
+        true
+    }
+
+    /// Adds the facts and the body of a page to the current response if a message above states the
+    /// same status. Returns whether the response is the same.
+    fn joins(&mut self, page: &Exchange) -> bool {
+        let current = &mut self.current;
+        let status = |exchange: &Exchange| exchange.response.as_ref().map(|it| it.status);
+        let is_open = current.source == Source::Message && current.facts.is_empty();
+        let has_no_body = current
+            .response
+            .as_ref()
+            .is_some_and(|it| it.body.is_empty());
+        if !is_open || !has_no_body || status(current) != status(page) {
+            return false;
+        }
+        current.facts.clone_from(&page.facts);
+        if let (Some(response), Some(shown)) = (&mut current.response, &page.response) {
+            response.body.clone_from(&shown.body);
+        }
+        true
+    }
+}
+
+/// Returns the exchange that a line describes; `None` if the line has no known sentence.
+fn of_line(line: &str, number: usize) -> Option<Exchange> {
+    of_lambda(line, number)
+        .or_else(|| of_vercel(line, number))
+        .or_else(|| of_sentence(line, number))
+}
+
+fn page(status: u16, number: usize) -> Exchange {
+    inferred(&Heading {
+        line: number,
+        status,
+        text: String::new(),
+        code: None,
+    })
+}
+
+fn of_sentence(line: &str, number: usize) -> Option<Exchange> {
+    let sentence = SENTENCES.iter().find(|one| contains(line, one.parts))?;
+    let mut exchange = page(sentence.status, number);
+    if let Some(response) = &mut exchange.response {
+        match sentence.body {
+            Body::Line => response.raw_body(line.trim()),
+            Body::Message(text) => response.raw_body(&format!("{{\"message\":\"{text}\"}}")),
+            Body::None => {}
+        }
+    }
+    let facts = sentence.facts.iter();
+    exchange.facts = facts.map(|(name, value)| text_fact(name, value)).collect();
+    Some(exchange)
+}
+
+/// Returns whether a line contains all parts, in order.
+fn contains(line: &str, parts: &[&str]) -> bool {
+    let mut rest = line;
+    parts.iter().all(|part| {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+        true
+    })
+}
+
+/// Returns the exchange for a line that consists of an error code of Vercel.
+fn of_vercel(line: &str, number: usize) -> Option<Exchange> {
+    let word = line.trim_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    let word = word.strip_prefix("Code: ").unwrap_or(word);
+    let word = word.trim_matches(['`', '"', '\'']);
+    let (code, status) = VERCEL.iter().find(|(code, _)| *code == word)?;
+    let mut exchange = page(*status, number);
+    exchange.facts = vec![text_fact("platform_error", code)];
+    Some(exchange)
+}
+
+/// Returns the exchange for a line of the log of a Lambda function that reached its timeout or whose
+/// runtime ended. The log does not state the status of the response.
+fn of_lambda(line: &str, number: usize) -> Option<Exchange> {
+    let (_, template) = LAMBDA.iter().find(|(start, _)| line.contains(start))?;
+    let mut exchange = page(502, number);
+    exchange.is_status_unknown = true;
+    exchange.facts = vec![text_fact("log.template", template)];
+    Some(exchange)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_of_a_platform_is_recognized_anywhere_in_a_line() {
+        for (line, expected) in [
+            (
+                "> CloudFront wasn't able to connect to the origin. More",
+                Some(502),
+            ),
+            ("we get `FUNCTION_INVOCATION_TIMEOUT` often", None),
+            ("`FUNCTION_INVOCATION_TIMEOUT`", Some(504)),
+            (
+                "it says: An invalid response was received from the upstream server.",
+                Some(502),
+            ),
+            (
+                "Post \"https://a.svc:443/x\": service \"a\" not found",
+                Some(503),
+            ),
+            ("service \"a\" not found", None),
+            (
+                "2025-11-11T03:00:00Z 6f0a Task timed out after 3.00 seconds",
+                Some(502),
+            ),
+        ] {
+            let found = of_line(line, 1)
+                .and_then(|it| it.response)
+                .map(|it| it.status);
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+}
