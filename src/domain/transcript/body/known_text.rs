@@ -56,6 +56,22 @@ pub(in crate::domain::transcript) fn of_line(line: &str) -> Option<u16> {
     })
 }
 
+/// Returns Envoy's text in a JSON body, which is the whole body without such a configuration; `None`
+/// for other bodies.
+pub(in crate::domain::transcript) fn envoy_text(body: &str) -> Option<String> {
+    if !body.starts_with('{') {
+        return None;
+    }
+    let start = BEGINNINGS.iter().find_map(|(start, _)| {
+        let at = body.find(start)?;
+        body[..at].ends_with('"').then_some(at)
+    });
+    let text = &body[start?..];
+    let is_end = |(at, _): &(usize, &str)| !text[..*at].ends_with('\\');
+    let (end, _) = text.match_indices('"').find(is_end)?;
+    Some(text[..end].replace("\\\"", "\""))
+}
+
 /// Returns the status of the response for an error code of Cloudflare; `None` for unknown codes. A
 /// code from 500 to 530 is itself the status.
 pub(in crate::domain::transcript) fn of_cloudflare(code: u16) -> Option<u16> {

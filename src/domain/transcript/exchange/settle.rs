@@ -9,9 +9,8 @@ use super::response::RawResponse;
 use super::{Exchange, FoundFault, MAX_DETAIL};
 use crate::domain::diagnosis::gather::proxy_status;
 use crate::domain::transcript::Transcript;
-use crate::domain::transcript::body::{self, Announced, Body};
+use crate::domain::transcript::body::{self, Announced, Body, known_text};
 use crate::domain::transcript::command;
-use crate::domain::transcript::documents::json_doc;
 use crate::domain::transcript::fault::{self, Found};
 use crate::domain::transcript::time::clocks::Clock;
 use crate::model::observation::{Fault, FaultKind, Observation, Phase, Response};
@@ -271,7 +270,7 @@ fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
 /// the rules test the text.
 fn settled_body(response: &RawResponse, announced: Announced<'_>) -> Body {
     let mut body = body::settle(&response.body, announced);
-    if let Some(text) = json_doc::envoy_text(&body.text) {
+    if let Some(text) = known_text::envoy_text(&body.text) {
         body.text = text;
     }
     body

@@ -109,7 +109,7 @@ pub(super) fn of(lower: &str) -> Option<Named> {
         .then(apple)
         .flatten()
         .or_else(|| may_be_erlang.then(erlang).flatten())
-        .or_else(|| sentences::of(lower))
+        .or_else(|| sentences::of(lower).map(|(phase, kind)| named(phase, kind)))
 }
 
 fn number_of(expression: &LazyLock<Option<Regex>>, lower: &str) -> Option<i32> {

@@ -1,6 +1,5 @@
 //! Sentences of Windows about sockets, in the languages that .NET and `PowerShell` print them in.
 
-use super::named::Named;
 use crate::model::observation::{FaultKind, Phase};
 
 /// Parts of the sentence for `WSAECONNREFUSED`, in lower case.
@@ -81,14 +80,10 @@ const SENTENCES: [(Phase, FaultKind, &[&str]); 4] = [
 ];
 
 /// Returns the fault that a sentence in a message in lower case states; `None` if there is none.
-pub(super) fn of(lower: &str) -> Option<Named> {
+pub(super) fn of(lower: &str) -> Option<(Phase, FaultKind)> {
     let states = |(_, _, parts): &&(Phase, FaultKind, &[&str])| {
         parts.iter().any(|part| lower.contains(part))
     };
     let (phase, kind, _) = SENTENCES.iter().find(states)?;
-    Some(Named {
-        phase: *phase,
-        kind: *kind,
-        is_unclear: false,
-    })
+    Some((*phase, *kind))
 }

@@ -144,21 +144,6 @@ pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16
     of_gateway(&parsed(body)?)
 }
 
-/// Returns Envoy's text in a JSON body, which is the whole body without such a configuration; `None`
-/// for other bodies.
-pub(in crate::domain::transcript) fn envoy_text(body: &str) -> Option<String> {
-    if !body.starts_with('{') || !body.contains("upstream connect error or disconnect/reset") {
-        return None;
-    }
-    let value = parsed(body)?;
-    let message = ["/message", "/error/message", "/error"]
-        .iter()
-        .find_map(|path| value.pointer(path)?.as_str())?;
-    message
-        .starts_with("upstream connect error")
-        .then(|| message.to_owned())
-}
-
 fn of_gateway(value: &Value) -> Option<u16> {
     GATEWAY_MESSAGE.iter().find_map(|path| {
         let message = value.pointer(path)?.as_str()?.to_lowercase();
