@@ -202,7 +202,7 @@ fn check_prints_warnings_beside_problems() {
     let expected = "DIR/c.toml:6: target[a].request.methd: unknown key `methd`; write `method`\n\
                     warning: DIR/c.toml:5: target[a].expect.slower_than: 5s is not shorter than \
                     the timeout (5s), so a slow probe fails before it is degraded; write a shorter \
-                    time or raise the timeout\n\
+                    duration or raise the timeout\n\
                     1 problem, 1 warning\n";
     let messages = check_in(directory.path(), |_| ());
     assert_eq!(messages, (Some(2), expected.to_owned()));

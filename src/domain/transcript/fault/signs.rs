@@ -18,13 +18,14 @@ const TLS: [&str; 4] = [
 ];
 
 /// Expressions that match words of HTTP, of its clients and of network connections.
-const REQUEST: [&str; 8] = [
+const REQUEST: [&str; 9] = [
     r"http|://|fetch|axios|\brequests\b|urllib|urlopen|\bcurl\b|\bwget\b|reqwest|hyper|undici|superagent|guzzle|faraday",
     r"feign|retrofit|webclient|resttemplate|resourceaccess|i/o error on|\binvoke-|\biwr\b|\birm\b|\bnet::|websocket",
     r"(?-i:\b(?:GET|POST|PUT|HEAD|PATCH|DELETE|OPTIONS)\b)|\burl\b|\buri\b|response|upstream|\bproxy|gateway|endpoint|\bapi\b|webhook",
     r"remote (?:server|name|host|end)|socket|\be(?:conn|host|net|ai_|notfound|proto|pipe)[a-z]*\b|\betimedout|\bdial\b|\btcp\b|\bdns\b",
     r"getaddrinfo|gaierror|unknownhost|no such host|resolve host|name resolution|name or service|nodename|servname|java\.net\.|javax\.net",
     r"system\.net|webexception|ns_error|dns_probe|os error \d|errno|broken pipe|network is|no route|unreachable|empty reply|server disconnected|rst_stream|goaway|nghttp2|stream (?:was )?reset|\bquic\b",
+    r"nsurlerror|cfnetwork|httpoison|hackney|\bmint\.|\bfinch\b|\btesla\b|nxdomain|servfail",
     r"connect(?:ion)? (?:was |is )?(?:refused|reset|closed|aborted|timed|timeout|error)|(?:read|write|connect|pool|open) ?time(?:d )?out|(?-i:timeout of \d+ms exceeded)",
     r"localhost:\d|\b\d{1,3}(?:\.\d{1,3}){3}\b|\bport[ =:]+\d|\bhost(?:name)?[ =:'\x22]+[\w-]+\.[\w.-]+",
 ];

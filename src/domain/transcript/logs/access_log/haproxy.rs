@@ -12,8 +12,8 @@ use crate::domain::transcript::exchange::settle::millis;
 use crate::domain::transcript::pattern::pattern;
 
 /// Matches the fields from the server to the request. The server is missing if the start of the line
-/// was cut off. Captures the server, the total time in
-/// milliseconds, the status, the termination state, the method and the path.
+/// was cut off. Captures the server, the total time in milliseconds, the status, the termination
+/// state, the method and the path.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?:^\W*| \S+/(\S+) )-?\d+/\s*-?\d+/\s*-?\d+/\s*-?\d+/\s*\+?(-?\d+) (\d{3}|-1) \d+ \S+ \S+ ([A-Za-z-]{4}) \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+ (?:\{[^}]*\} ){0,2}"([A-Z]+|<BADREQ>) ?(\S*)"#,
@@ -29,10 +29,12 @@ static TCP: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Reads a line of the log; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
-    if !line.contains('/') || !line.contains(" \"") {
+    if !line.contains('/') {
         return None;
     }
-    let Some(found) = LINE.as_ref()?.captures(line) else {
+    // Only the HTTP log contains the request, in quotes.
+    let expression = LINE.as_ref().filter(|_| line.contains(" \""));
+    let Some(found) = expression.and_then(|expression| expression.captures(line)) else {
         return tcp(line);
     };
     let Ok(status) = found[3].parse::<u16>() else {
@@ -72,7 +74,8 @@ fn tcp(line: &str) -> Option<Logged> {
 }
 
 /// Returns the value of the fact `proxy_log.error` for a termination state and the name of the
-/// server, which is `None` if the start of the line is cut off; `None` if the state does not show a failure of the upstream.
+/// server; `None` if the state does not show a failure of the upstream. `server` is `None` if the
+/// start of the line was cut off.
 fn error_of(state: &str, server: Option<&str>) -> Option<&'static str> {
     Some(match state.get(..2)? {
         "SC" if server == Some("<NOSRV>") => "unhealthy",
