@@ -38,7 +38,8 @@ pub struct ProbeOutcome<'a> {
     pub target: &'a TargetName,
     /// When the probe started. Later evidence identifies the probe by this time.
     pub began: Timestamp,
-    /// The kind of the failure if the probe failed.
+    /// The kind of the failure. After a successful probe, it contains only the status and the
+    /// number of redirects, and is not used.
     pub kind: FailureKind,
     /// The diagnosis of the probe.
     pub diagnosis: &'a Diagnosis,

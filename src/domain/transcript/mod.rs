@@ -53,13 +53,14 @@ pub struct Transcript {
     pub body_exact: bool,
     /// Whether the text shows all headers of the response; `true` if there is no response.
     pub headers_known: bool,
-    /// Whether the text states the fault; `true` if there is no fault. Otherwise the fault was
+    /// Whether the text states the fault; `true` if there is no fault. `false` if the fault was
     /// inferred from an ambiguous message.
     pub fault_stated: bool,
-    /// Whether the text states the status. Otherwise the status was inferred from the body.
+    /// Whether the text states the status; `true` if there is no response. `false` if the status
+    /// was inferred, such as from the body.
     pub status_stated: bool,
-    /// Whether the failure is inferred from an incomplete line of a log, or from a message that does
-    /// not show that an HTTP request was made.
+    /// Whether the failure is inferred from an incomplete line of a log, or from a message that
+    /// does not show that an HTTP request was made.
     pub is_doubtful: bool,
     /// Facts that the text states: the evidence in this program's own output, the failure in the
     /// log of a proxy, or the code on an error page. Empty for other texts.
@@ -80,7 +81,7 @@ pub struct Reading {
     /// Number of transcripts that were discarded because the text contains more than
     /// `MAX_TRANSCRIPTS`.
     pub left_out: usize,
-    /// Number of lines of logs about requests that did not fail.
+    /// Number of log lines about requests that succeeded or whose failure the client caused.
     pub passed: usize,
     /// The lines that contributed to no transcript.
     pub unused: Unused,

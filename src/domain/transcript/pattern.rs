@@ -5,13 +5,14 @@ use regex::Regex;
 /// Maximum length in bytes of a line that is searched with regular expressions.
 pub(super) const MAX_LINE: usize = 8_192;
 
-/// Matches the name of a host, which may contain letters that are not ASCII. Excludes the block of
-/// punctuation such as typographic quotes. Use it outside of `(?i)`, which makes so large a class slow
-/// to compile.
+/// Matches the name of a host, which may contain letters that are not ASCII. Excludes the Unicode
+/// block General Punctuation, which contains typographic quotes. Do not use it inside `(?i)`: with
+/// this flag, such a large class compiles slowly.
 pub(super) const HOST_NAME: &str = r"[\w.\-[^\x00-\x{A0}\x{2000}-\x{206F}]]+";
 
-/// Compiles an expression whose words and digits are ASCII. Returns `None` for an invalid
-/// expression; the expressions are constants that tests cover.
+/// Compiles an expression, in which words, digits and word boundaries are ASCII (see
+/// [`ascii_words`]). Returns `None` for an invalid expression; the expressions are constants that
+/// tests cover.
 pub(super) fn pattern(expression: &str) -> Option<Regex> {
     Regex::new(&ascii_words(expression)).ok()
 }

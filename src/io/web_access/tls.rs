@@ -67,7 +67,9 @@ pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, TlsEr
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match chain {
-        Ok(chain) if chain.is_empty() => Err("the PEM text contains no certificate".to_owned()),
+        Ok(chain) if chain.is_empty() => {
+            Err("the PEM text contains no certificate; add a BEGIN CERTIFICATE block".to_owned())
+        }
         Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),
     }

@@ -115,8 +115,8 @@ impl PendingUpdates {
         is_due.then(|| self.updates.remove(key)).flatten()
     }
 
-    /// Removes the pending update of an alarm, because a newer annotation is written instead. The
-    /// tickets of the update are settled as written.
+    /// Removes the pending update of an alarm, and settles the update's tickets as written. Called
+    /// before a newer annotation is written to the alarm.
     pub(super) fn discard(&mut self, key: &AlarmKey) {
         if let Some(update) = self.updates.remove(key) {
             self.finish(update, UpdateResult::Written);

@@ -2,8 +2,9 @@
 //!
 //! The rules combine these facts with the response as in the table below. The second column is the
 //! value of `lambda.seen` in a settled window (every datapoint has had enough time to arrive),
-//! unless the column names another fact. HTTP and REST are the two types of APIs. If the function
-//! also serves other traffic, the row with the certainty `proven` does not apply.
+//! unless the column names another fact. HTTP and REST are the two types of APIs; the limit is the
+//! API's integration timeout. If the function also serves other traffic, the row with the certainty
+//! `proven` does not apply.
 //!
 //! | response | `lambda.seen` | cause | maximum certainty |
 //! | --- | --- | --- | --- |
@@ -19,8 +20,8 @@
 //!
 //! The value `no` of `lambda.ran`, `lambda.failed` or `lambda.throttled` means that no invocation,
 //! error or throttle occurred in a settled window; rules lower the weight of causes that require
-//! such an event. If a numeric fact is absent, the metric was not requested, access was denied, or
-//! the datapoint may still arrive.
+//! such an event. If the fact with the value of a metric is absent, the metric was not requested,
+//! access was denied, or there is no datapoint. In a settled window, a sum without datapoints is 0.
 
 use crate::domain::diagnosis::aws::sums::{self, InvocationOutcome, Limits};
 use crate::domain::diagnosis::aws::{

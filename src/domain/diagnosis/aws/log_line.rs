@@ -4,7 +4,7 @@
 //! one request in the execution log of a REST API. The meaning follows from one of AWS's phrases or
 //! from the status of the Lambda service. If phrases contradict each other, the meaning is
 //! `Unknown`. The text of an exception may contain any phrase, so a phrase counts only at the place
-//! where AWS writes the phrase. The text of a line is never returned.
+//! where AWS writes the phrase. A finding never contains the text of a line.
 
 mod fields;
 mod phrase;
@@ -65,7 +65,8 @@ pub fn is_of_gateway(text: &str) -> bool {
 }
 
 /// Parses all lines of one request in the execution log of a REST API, in any order. `None` if no
-/// line is from an execution log.
+/// line begins with a request id in parentheses, states the status, or has a phrase about the
+/// integration.
 #[must_use]
 pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
     // An event begins with the request id in parentheses. A line without an id continues a split
@@ -215,10 +216,10 @@ fn is_vague(template: LogTemplate) -> bool {
     )
 }
 
-/// Returns `Throttled` if the Lambda service returned 429 and the API returned 5xx. If the function
-/// itself had returned 429, the API would have relayed that status, unless a parameter mapping
-/// overwrites it. Without a phrase, the caller therefore replaces the result with
-/// `ThrottledByStatus`.
+/// Returns `Throttled` if the Lambda service returned 429 and the API returned 5xx; `None`
+/// otherwise. If the function itself had returned 429, the API would have relayed that status,
+/// unless a parameter mapping had replaced the status. Without a phrase, the caller therefore
+/// replaces the result with `ThrottledByStatus`.
 fn throttled(status: Option<u16>, service_status: Option<u16>) -> Option<LogTemplate> {
     let own_error = status.is_some_and(|status| status >= 500);
     (own_error && service_status == Some(429)).then_some(LogTemplate::Throttled)
@@ -253,7 +254,7 @@ fn refused_without_error(
 
 /// Returns whether the integration was called, according to the template. If the template does not
 /// show this, `request` decides: whether the id of the integration request is set (`None` if the id
-/// is not logged). A missing id proves nothing after a timeout, a failed connection, an internal
+/// is not logged). An unset id proves nothing after a timeout, a failed connection, an internal
 /// error, or a `latency` of at least [`CALLED_FROM`]. Returns `None` if the result is unknown.
 fn invoked(
     template: LogTemplate,

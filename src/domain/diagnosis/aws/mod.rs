@@ -120,7 +120,8 @@ text_enum! {
         NetworkFailure = "network-failure",
         /// The endpoint address of the integration is invalid.
         InvalidEndpoint = "invalid-endpoint",
-        /// The API had an internal error while calling its integration, such as a VPC link.
+        /// The API had an internal error while calling its integration, such as a backend behind a
+        /// VPC link.
         IntegrationInternalError = "integration-internal-error",
         /// The TLS handshake of the API with the backend failed.
         TlsFailed = "tls-failed",
@@ -154,7 +155,8 @@ text_enum! {
         /// itself. This combination indicates a malformed response, for which AWS may log no
         /// phrase.
         RefusedWithoutError = "refused-without-error",
-        /// The line contains no known phrase, or phrases that contradict each other.
+        /// The line contains no known phrase, contradictory phrases, or an exception's message in an
+        /// unexpected field, or the response was successful.
         Unknown = "unknown",
     }
 }

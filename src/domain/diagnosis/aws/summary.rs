@@ -54,7 +54,7 @@ fn log_summary(log: &LogFinding) -> String {
         LogTemplate::WafBlocked => "blocked by AWS WAF",
         LogTemplate::WafFailed => "AWS WAF rules could not be evaluated",
         LogTemplate::RefusedWithoutError => "Lambda returned 200, but the API returned an error",
-        LogTemplate::Unknown => "no known phrase",
+        LogTemplate::Unknown => "cause not recognized",
     };
     format!("{source}: {words}")
 }

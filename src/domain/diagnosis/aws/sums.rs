@@ -145,10 +145,11 @@ impl InvocationOutcome {
     }
 }
 
-/// Returns whether the window counts only the prober's own requests: API Gateway counted exactly as
-/// many requests on the route as the prober sent, and the sum of Lambda's invocations and throttles
-/// does not exceed this number. Returns `None` if this is unknown, as in an open window. `shared`
-/// is whether the configuration declares that other callers use the function.
+/// Returns `true` if a settled window counts only the prober's own requests: API Gateway counted
+/// exactly as many requests on the route as the prober sent, and the sum of Lambda's invocations
+/// and throttles does not exceed this number. Returns `false` if one of the two counts exceeds this
+/// number, or if `shared` (the configuration declares that other callers use the function). Returns
+/// `None` if the metrics show neither.
 pub(super) fn counts_only_own_requests(window: &MetricWindow, shared: bool) -> Option<bool> {
     let counted = window.api.and_then(|api| api.count);
     let own_requests = f64::from(window.own_requests);

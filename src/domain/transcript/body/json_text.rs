@@ -58,7 +58,7 @@ impl Depth {
     }
 }
 
-/// Returns the compact forms of a JSON text.
+/// Returns a JSON text in each of the compact forms of [`FORMS`].
 pub(super) fn compact_forms(text: &str) -> impl Iterator<Item = String> {
     FORMS
         .iter()

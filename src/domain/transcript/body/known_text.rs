@@ -56,8 +56,8 @@ pub(in crate::domain::transcript) fn of_line(line: &str) -> Option<u16> {
     })
 }
 
-/// Returns Envoy's text in a JSON body, which is the whole body without such a configuration; `None`
-/// for other bodies.
+/// Returns the string in a JSON body that starts with a text of [`BEGINNINGS`]; `None` for other
+/// bodies. Envoy writes this string as the whole body, unless its configuration demands JSON.
 pub(in crate::domain::transcript) fn envoy_text(body: &str) -> Option<String> {
     if !body.starts_with('{') {
         return None;

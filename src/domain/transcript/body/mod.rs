@@ -137,7 +137,8 @@ fn shown(raw: &str, announced: Announced<'_>) -> Body {
 }
 
 /// Returns the body of `length` bytes at the start of a text, in a form that may have been sent,
-/// and the rest of the text. Returns `None` if no form has this length.
+/// and the rest of the text. Returns `None` if no form has this length, or if the rest of the last
+/// line may belong to the body.
 fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     // Empty lines after the body belong to the surrounding text.
     let end = raw.trim_end_matches('\n').len();
@@ -186,7 +187,8 @@ fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a s
 }
 
 /// Returns the JSON value at the start of a text in the form that has `length` bytes, and the rest
-/// of the text. Returns `None` if no form has this length or it is unclear which form was sent.
+/// of the text. Returns `None` if the text does not start with a JSON value, if no form has this
+/// length, or if it is unclear which form was sent.
 fn json_of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     let end = json_text::end_of_value(raw)?;
     // A form adds at most one space after each colon and comma, so it is at most twice as long as
@@ -245,7 +247,7 @@ fn trailer_of(rest: &str, format: Option<&str>) -> Trailer {
         .map_or_else(
             || match format {
                 Some(_) => trailer::labeled(rest),
-                // Sentences may follow the body.
+                // Sentences may follow the body, so only lines of labels and values count.
                 None => trailer::labeled_alone(rest),
             },
             |(_, found)| found,

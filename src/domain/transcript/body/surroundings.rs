@@ -20,19 +20,19 @@ pub(super) fn later_start(raw: &str) -> Option<usize> {
 }
 
 /// Returns only the first line of a text if no length is announced and this line is a complete body
-/// that a proxy writes: the author of the text wrote the other lines. Returns other texts
+/// that a proxy writes, because the other lines are then not part of the body. Returns other texts
 /// unchanged.
 pub(super) fn whole_text(raw: &str, length: Option<usize>) -> &str {
     let Some((first, _)) = raw.split_once('\n').filter(|_| length.is_none()) else {
         return raw;
     };
-    // A mail program may have wrapped the line.
+    // After `:` or `,`, the body may continue on the next line, because mail programs wrap lines.
     let is_whole = known_text::of_line(first).is_some() && !first.trim_end().ends_with([':', ',']);
     if is_whole { first } else { raw }
 }
 
-/// Replaces the typographic quotes in a JSON text with plain quotes. Forums and word processors
-/// insert typographic quotes. Returns other texts unchanged.
+/// Replaces the typographic quotes in a JSON object that contains no plain quotes. Forums and word
+/// processors insert typographic quotes. Returns other texts unchanged.
 pub(super) fn with_plain_quotes(raw: &str) -> Cow<'_, str> {
     let is_json = raw.starts_with('{') && !raw.contains('"');
     if is_json && raw.contains(['\u{201c}', '\u{201d}']) {

@@ -13,26 +13,28 @@ static EXPECTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"(?i)\b(?:expected|expecting|wanted|want)\b[^\d\n]{0,80}?\b([1-5]\d\d)\b")
 });
 
-/// Matches the status of the response before the expected one, as in `expected 503 to equal 200`.
+/// Matches the response's status if the expected status follows it, as in
+/// `expected 503 to equal 200`.
 static FIRST: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?i)\bexpected\s(?:[\w ]{0,30}\s)?([1-5]\d\d)\s(?:to|not to)\s(?:\w+\s)?(?:be|eql?|equal)\b",
     )
 });
 
-/// Matches the status of the response.
+/// Matches the response's status after a word such as `got` or `received`.
 static ACTUAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:got|gets|received|was|actual(?:ly)?|returned|found|saw|status(?: code)?)\b[^\d\n]{0,40}?\b([1-5]\d\d)\b",
     )
 });
 
-/// Matches words of HTTP.
+/// Matches words that show that a line is about HTTP or an assertion.
 static HTTP: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\bstatus|http|\bresponse|\bassert"));
 
-/// Returns the status of the response that a failed assertion states; `Some(None)` if it states
-/// only the expected status, and `None` if the line states no expected status.
+/// Returns the response's status that a failed assertion states; `Some(None)` if the assertion
+/// states only the expected status. Returns `None` if the line names no expected number, or if
+/// nothing shows that this number is a status.
 pub(super) fn status(line: &str) -> Option<Option<Stated<'_>>> {
     let expected = EXPECTED.as_ref()?.captures(line)?.get(1)?;
     let has_reason = |at: usize| follows_status(&line[at..]);

@@ -9,7 +9,8 @@ use regex::RegexSet;
 
 use crate::domain::transcript::pattern::ascii_words;
 
-/// Expressions that match such messages, by the program.
+/// Expressions that match messages about a failure caused by the client, grouped by the program
+/// that logs them.
 static MESSAGES: LazyLock<RegexSet> = LazyLock::new(|| {
     let expressions = [
         // Tomcat, Jetty, Spring, Undertow and Netty.
@@ -33,7 +34,7 @@ pub(in crate::domain::transcript) fn is_of_client(line: &str) -> bool {
     MESSAGES.is_match(line)
 }
 
-/// Returns whether a line continues the stack trace of the line before it.
+/// Returns whether a line has the form of a line inside a stack trace.
 pub(in crate::domain::transcript) fn continues_trace(line: &str) -> bool {
     let text = line.trim_start();
     let starts = [

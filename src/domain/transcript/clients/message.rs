@@ -67,13 +67,14 @@ pub(in crate::domain::transcript) struct Message {
     pub(in crate::domain::transcript) body: Option<String>,
 }
 
-/// Reads an error message; `None` if the line is not an error message.
+/// Reads an error message; `None` if the line is not an error message about a request, or is longer
+/// than `MAX_LINE`.
 pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
     if line.len() > MAX_LINE {
         return None;
     }
     let is_error = is_error(line);
-    // Most lines contain no number that may be a status.
+    // Most lines contain no number that may be a status, so they skip the slow expressions.
     let stated = || {
         let asserted = is_error.then(|| assertion::status(line)).flatten();
         asserted.unwrap_or_else(|| {
@@ -133,7 +134,8 @@ fn is_of_database(line: &str) -> bool {
     DATABASE.iter().any(|word| line.contains(word))
 }
 
-/// Returns the status that a line states. `is_error` is whether the line is an error message.
+/// Returns the status that a line states; `None` if the line states no status. `is_error` is
+/// whether the line is an error message.
 fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
     STATUS.iter().enumerate().find_map(|(index, expression)| {
         // The expressions of `STATUS` with the indexes 2 to 4 are specific enough to count even if
@@ -211,7 +213,8 @@ fn pool_url(line: &str) -> Option<Url> {
     command::url_of(&format!("{scheme}://{}:{}{path}", &found[2], &found[3]))
 }
 
-/// Returns the exit code that a line reports; `None` if the line reports no exit code, or success.
+/// Returns the exit code that a line reports; `None` if the line reports no exit code, or reports
+/// success (0).
 pub(in crate::domain::transcript) fn exit_code(line: &str) -> Option<u32> {
     if line.len() > MAX_LINE {
         return None;

@@ -1,5 +1,6 @@
-//! Recognizes further forms of error messages: .NET's in other languages than English, curl's
-//! without a prefix, Go's before 1.14, Rust's `Debug` output, and statuses in inline code.
+//! Recognizes the forms of error messages that are not in `message`: .NET's in other languages than
+//! English, curl's without a prefix, Go's before 1.14, Rust's `Debug` output, and statuses in
+//! inline code.
 
 use std::sync::LazyLock;
 
@@ -48,7 +49,8 @@ struct Form {
 /// The first words of the reason phrases of error statuses, as alternatives of an expression.
 const REASON: &str = "Bad|Service|Gateway|Internal|Forbidden|Unauthorized|Not|Too|Request|Proxy";
 
-/// The forms. In an expression, `REASON` is replaced with the words of [`REASON`].
+/// The forms of messages that state a status. In an expression, `REASON` is replaced with the words
+/// of [`REASON`].
 const FORMS: &[Form] = &[
     // .NET: `… : (503) …`.
     Form {
@@ -129,7 +131,7 @@ const FORMS: &[Form] = &[
     },
 ];
 
-/// The compiled expressions of [`FORMS`].
+/// The forms of [`FORMS`], each with its compiled expression.
 static STATUS: LazyLock<Vec<(Option<Regex>, &Form)>> = LazyLock::new(|| {
     let compiled = |form: &'static Form| {
         let expression = form.expression.replace("REASON", REASON);
@@ -142,20 +144,20 @@ static STATUS: LazyLock<Vec<(Option<Regex>, &Form)>> = LazyLock::new(|| {
 static LOGGED: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\W*\d[\d/.-]*[T ]?\d\d:\d\d|^\W*\d\d:\d\d"));
 
-/// The status in a message, and the text after it.
+/// The status in a message, and the text after the status.
 pub(super) struct Stated<'a> {
     pub(super) status: &'a str,
     pub(super) rest: &'a str,
     pub(super) is_weak: bool,
 }
 
-/// Returns whether a line is an error message in one of the further forms.
+/// Returns whether a line is an error message in one of the forms that [`ERROR`] matches.
 pub(super) fn is_error(line: &str) -> bool {
     ERROR.as_ref().is_some_and(|error| error.is_match(line))
 }
 
-/// Returns the status that a line states in one of the further forms. `is_error` is whether the
-/// line is an error message.
+/// Returns the status that a line states in one of the forms of [`FORMS`]; `None` for other lines.
+/// `is_error` is whether the line is an error message.
 pub(super) fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
     let forms = STATUS
         .iter()
@@ -191,8 +193,8 @@ static AFTER_STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Returns whether the text after a number allows that the number is a status. It is none if a
-/// unit or a noun follows, as in `returned 503 rows`.
+/// Returns whether a number may be a status, judged by the text after the number. A number before a
+/// unit or another noun, as in `returned 503 rows`, is not a status.
 pub(super) fn follows_status(rest: &str) -> bool {
     AFTER_STATUS.as_ref().is_some_and(|it| it.is_match(rest))
 }

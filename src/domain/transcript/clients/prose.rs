@@ -7,7 +7,7 @@ use regex::{Regex, RegexSet};
 
 use crate::domain::transcript::pattern::{MAX_LINE, ascii_words, pattern};
 
-/// Expressions that match such lines.
+/// Expressions that match lines that quote error messages without reporting a failure.
 const EXPRESSIONS: [&str; 10] = [
     // A passed test.
     r"^\s*(?:[\x{2713}\x{2714}\x{221a}\x{2705}]|ok \d+\b|--- PASS: |PASS(?:ED)?\b)",
@@ -26,18 +26,18 @@ const EXPRESSIONS: [&str; 10] = [
     r"(?i)\b(?:error|issue|problem|failure|incident|bug)s?\b.{0,200}\b(?:is|are|was|were|has been|have been)\s(?:now |finally |all )?(?:gone|fixed|resolved|solved)\b",
 ];
 
-/// The compiled expressions.
+/// The compiled expressions of [`EXPRESSIONS`].
 static PROSE: LazyLock<RegexSet> = LazyLock::new(|| {
     let expressions = EXPRESSIONS.iter().map(|one| ascii_words(one));
     RegexSet::new(expressions).unwrap_or_default()
 });
 
-/// Matches a URL, or words which show that a failure goes on.
+/// Matches words which show that a failure goes on.
 static GOES_ON: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\b(?:still|again|but|until|unless|I|we get|we see)\b"));
 
-/// Returns whether a line quotes an error message without reporting a failure. A line with a URL
-/// of a request counts as a report.
+/// Returns whether a line quotes an error message without reporting a failure. A line with a URL,
+/// or with a word that shows that the failure goes on, counts as a report.
 pub(in crate::domain::transcript) fn is_prose(line: &str) -> bool {
     line.len() <= MAX_LINE
         && PROSE.is_match(line)

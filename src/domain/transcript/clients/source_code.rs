@@ -90,7 +90,8 @@ static SENTENCE: LazyLock<Option<Regex>> =
 static SYSTEM_CALL: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\)\s+=\s-?\d"));
 
 /// Returns whether the string literal in a line is not a response that was received: source code
-/// writes it, or a sentence is about it. `before` is the text before the literal, with its quote.
+/// writes it, or a sentence is about it. `before` is the text before the literal, with the opening
+/// quote of the literal.
 pub(in crate::domain::transcript) fn writes_literal(before: &str, line: &str) -> bool {
     let matches = |expression: &LazyLock<Option<Regex>>, text: &str| {
         expression.as_ref().is_some_and(|it| it.is_match(text))

@@ -8,7 +8,7 @@ use regex::{Regex, RegexSet, RegexSetBuilder};
 
 use crate::domain::transcript::pattern::{ascii_words, pattern};
 
-/// Kinds of errors in a program itself.
+/// Names of exceptions for errors in a program itself, separated by spaces.
 const KINDS: &str = "TypeError KeyError NameError ImportError ModuleNotFoundError ReferenceError \
     SyntaxError AttributeError IndexError LookupError ValueError AssertionError IndentationError \
     UnboundLocalError NotImplementedError RangeError NoMethodError ArgumentError LoadError \
@@ -33,7 +33,7 @@ const NEVER: [&str; 5] = [
     r"code[- ]?sign|signing certificate|signatures? (?:were|was|is|are) invalid|could(?: not|n.t) resolve (?:dependenc|placeholder|merge|conflict|all |type|symbol|module|import|reference|artifact)",
 ];
 
-/// Expressions that match messages which are only about a request if they show it (see [`SHOWN`]).
+/// Expressions that match messages which are about a request only if [`SHOWN`] also matches them.
 const RARELY: [&str; 6] = [
     r"hikari|statement timeout|lock (?:wait )?timeout|deadlock|\bpq: |sqlstate|\bora-\d|psycopg|sqlalchemy|\bsql\w*exception",
     r"\bmongo|\bredis|\bkafka|\bamqp|/lib/dpkg|could not get lock|\bgc (?:time|overhead) limit|outofmemory|heap space",
@@ -43,7 +43,8 @@ const RARELY: [&str; 6] = [
     r"^\W*(?:make|npm|cargo|gradle|maven|mvn|cc1|gcc|clang|rustc|javac|cmake|ninja|webpack|vite|tsc|eslint|dpkg|rpm|gpg|codesign|jarsigner)(?:\[\d+\])?: ",
 ];
 
-/// Matches a URL, or the result of a network connection.
+/// Matches signs of a request: a URL, a network error, or a nested error, which may be a network
+/// error.
 static SHOWN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?i)://|\be(?:conn|hostunreach|netunreach|notfound|ai_again|timedout|proto|pipe|socket)[a-z]*\b|net::err_|\bdial (?:tcp|udp)|fetch|: terminated|networkerror|connection (?:was )?(?:refused|reset)|nested exception|caused by",
@@ -70,7 +71,8 @@ pub(super) fn is_unrelated(line: &str) -> bool {
     OF_NEVER.is_match(line) || (OF_RARELY.is_match(line) || is_of_program(line)) && !is_shown()
 }
 
-/// Returns whether the first exception that a line names is an error in the program.
+/// Returns whether the first exception that a line names is one of [`KINDS`]. The general names
+/// `Error` and `Exception` are skipped.
 fn is_of_program(line: &str) -> bool {
     let Some(kind) = KIND.as_ref() else {
         return false;

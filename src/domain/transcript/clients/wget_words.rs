@@ -1,7 +1,7 @@
 //! Recognizes the lines of wget in other languages than English.
 //!
-//! The words are those of wget's translations. The addresses between vertical bars, the dots and the
-//! reason at the end are the same in all languages.
+//! The words are those of wget's translations. The addresses between vertical bars, the dots and
+//! the reason at the end are the same in all languages.
 
 use std::sync::LazyLock;
 
@@ -56,14 +56,14 @@ const ERROR: [&str; 14] = [
     "HATA",
 ];
 
-/// Matches a line about a connection: the host, the port and the outcome.
+/// Matches a line about a connection. Captures the host, the port and the outcome.
 static CONNECTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"([\w.-]+)(?: \(\S{1,255}\))?\|[\d.a-f:]+\|:(\d{1,5})(?:[^\w.\x{2026}]\S{1,20}| \S{1,20})?\s?(?:\.\.\.|\x{2026})\s?(.*)$",
     )
 });
 
-/// Matches a failed resolution of a name: the reason.
+/// Matches a line about a failed resolution of a name. Captures the reason.
 static RESOLVING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"^(?:正在解析主机|正在查找主机|正在解析主機|Auflösen des Hostnamens?|Résolution de|Resolviendo|Risoluzione di|Resolvendo|Resolução de|Распозна\S+|Translacja|Rozwiązywanie|Herleiden van|Slår upp).{1,300}?(?:\.\.\.|\x{2026})\s?\S.{0,40}?[:：]\s?(.*)$",
@@ -101,7 +101,8 @@ pub(super) fn said(line: &str) -> Option<Said<'_>> {
 /// Maximum length of a line that is examined, in bytes.
 const MAX_LINE: usize = 1_000;
 
-/// Some languages need no other letters than those of ASCII.
+/// Returns what an ASCII line reports in a language that needs no other letters. Returns `None` for
+/// other lines, for the English `Connecting to `, and for lines longer than [`MAX_LINE`].
 fn said_in_ascii(line: &str) -> Option<Said<'_>> {
     if line.len() > MAX_LINE || line.starts_with("Connecting to ") {
         return None;

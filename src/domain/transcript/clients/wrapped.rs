@@ -1,5 +1,5 @@
 //! Joins the lines of an error message that a mail program wrapped, or that a program printed over
-//! several lines. `unwrap` passes the joined line to the parsers.
+//! several lines. `reader::clients::unwrap` passes the joined line to the parsers.
 
 use super::message;
 use crate::domain::transcript::pages::page::leaves_page;
@@ -27,16 +27,17 @@ pub(in crate::domain::transcript) struct Wrapped {
     awaited: Option<&'static str>,
 }
 
-/// The middle of messages of clients that a wrapped line may end in, and the start of the next line.
-/// The place of the host and the port is between the words and the end of the line.
+/// Words of clients' messages, each with the start of the next line. A line may be wrapped after
+/// the host and the port that follow these words.
 const CUT: [(&str, &str); 1] = [
     // aiohttp.
     ("Cannot connect to host ", "ssl:"),
 ];
 
 impl Wrapped {
-    /// Starts a message at a line; `None` if the line is not a wrapped error message, states a
-    /// status, or closes all its brackets and does not end with a URL and a colon.
+    /// Starts a message at a line. Returns `None` unless the line is an unindented error message
+    /// without a status that must continue on the next line: the line has a suitable length and an
+    /// open bracket or a URL with `":` at the end, or the line ends as described at [`CUT`].
     pub(in crate::domain::transcript) fn start(
         line: &str,
         number: usize,
@@ -60,7 +61,8 @@ impl Wrapped {
         })
     }
 
-    /// Adds a line. Returns whether the line belongs to the message.
+    /// Adds a line if it may belong to the message and the message is not too long. Returns whether
+    /// the line was added.
     pub(in crate::domain::transcript) fn add(
         &mut self,
         line: &str,

@@ -34,7 +34,7 @@ pub(super) struct Command {
     pub(super) is_windows: bool,
     /// Whether curl writes the body to a file instead of printing it.
     pub(super) hides_body: bool,
-    /// Whether the command prints this file afterwards.
+    /// Whether the command line prints the file with the body after the request.
     pub(super) prints_file: bool,
     /// Whether curl follows redirects.
     pub(super) follows: bool,
@@ -196,7 +196,7 @@ pub(super) fn parse(text: &str) -> Command {
 }
 
 /// Returns the URL in an argument, without credentials and query. Returns `None` if the argument is
-/// not a URL or its host contains a variable or placeholder.
+/// not an HTTP URL, or if its host contains a variable, a placeholder or an octal number.
 pub(super) fn url_of(word: &str) -> Option<Url> {
     let word = word.trim_matches(['\'', '"', '`', '<', '>', ',', ';', ')', '(']);
     let rest = word
@@ -210,8 +210,8 @@ pub(super) fn url_of(word: &str) -> Option<Url> {
     Url::parse(word).ok().map(redacted_url)
 }
 
-/// Returns whether a host is an IPv4 address with a leading zero. The standard of URLs reads such a
-/// part as an octal number, so the URL would contain another address than the text.
+/// Returns whether a host is an IPv4 address that has a part with a leading zero. A URL parser
+/// reads such a part as an octal number, so the URL would contain another address than the text.
 fn has_octal(host: &str) -> bool {
     let host = host.split(':').next().unwrap_or_default();
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

@@ -1,5 +1,5 @@
-//! Finds the URL of a request in the messages of curl, for pasted text that does not contain the
-//! curl command.
+//! Finds the URL of a request in the messages of curl and of some other clients, for pasted text
+//! that does not contain the command.
 
 use std::sync::LazyLock;
 
@@ -30,8 +30,8 @@ const PROXY_PORTS: [&str; 3] = ["1080", "3128", "8888"];
 static REBUILT: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^Rebuilt URL to: (https?://\S+)"));
 
-/// Match the messages of curl that name a host. The groups are the host and, if the message states
-/// it, the port.
+/// Match the messages of curl and other clients that name a host. The groups are the host and, if
+/// the message states a port, the port.
 static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r"\bHost (HOST):(\d+) was resolved",

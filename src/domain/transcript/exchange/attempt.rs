@@ -7,7 +7,8 @@ impl Exchange {
     /// Returns the next attempt of the same request, without a response.
     pub(in crate::domain::transcript) fn retry(&self) -> Self {
         let mut next = self.successor();
-        // The successor of a command with several URLs requests the next URL.
+        // `successor` moves a command with several URLs to the next URL, but a retry requests the
+        // same URL again.
         next.command.clone_from(&self.command);
         next.request = Request {
             url: self.request.url.clone(),
@@ -16,9 +17,9 @@ impl Exchange {
         next
     }
 
-    /// Removes the response and returns it as an attempt of its own if it contradicts the timeout
-    /// before it. `curl --retry` prints the errors of failed attempts before the response of the
-    /// last one.
+    /// Removes the response and returns it as an attempt of its own if the response contradicts the
+    /// timeout that precedes it in the text; otherwise returns `None`. `curl --retry` prints the
+    /// errors of failed attempts before the response of the last attempt.
     pub(in crate::domain::transcript) fn split(&mut self) -> Option<Self> {
         let fault = self.fault.as_ref().filter(|_| self.is_fault_first)?;
         if fault.found.kind != FaultKind::Timeout {

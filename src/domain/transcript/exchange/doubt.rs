@@ -11,7 +11,8 @@ impl Exchange {
     }
 
     /// Returns whether a message describes a fault of TLS, but neither the message nor an earlier
-    /// line of the exchange shows that TLS was used. Words such as `untrusted` then have another meaning.
+    /// line of the exchange shows that TLS was used. Words such as `untrusted` then have another
+    /// meaning.
     pub(in crate::domain::transcript) fn lacks_tls(&self, message: &str) -> bool {
         let found = fault::of_message(message, &self.progress());
         found.is_some_and(|found| is_of_tls(found.kind))
@@ -24,8 +25,9 @@ impl Exchange {
             && self.url().is_none_or(|url| url.scheme() != "https")
     }
 
-    /// Marks a fault as doubtful if its message shows no request, or if it is a fault of TLS and
-    /// the URL of the request has no TLS.
+    /// Marks the exchange as doubtful if its fault is from an error message without a command, and
+    /// either nothing shows a request, or the fault is one of TLS but the URL has the scheme
+    /// `http`.
     pub(super) fn doubt_request(&mut self) {
         let Some(fault) = self.fault.as_ref() else {
             return;

@@ -129,7 +129,8 @@ pub(in crate::domain::transcript) fn names_request(line: &str) -> bool {
     line.len() <= MAX_LINE && REQUEST.as_ref().is_some_and(|found| found.is_match(line))
 }
 
-/// Returns the URL or the host of the request that a line names in a known form.
+/// Returns the URL or the host of the request that a line names in a known form; `None` for other
+/// lines.
 fn request_in(line: &str) -> Option<String> {
     let found = REQUEST.as_ref().filter(|_| line.len() <= MAX_LINE)?;
     let found = found.captures(line)?;

@@ -12,7 +12,7 @@ const MAX_AFTER: usize = 40;
 /// Maximum length of [`Exchange::loose`] without `-w` in bytes.
 const MAX_LOOSE: usize = 4_096;
 
-/// Maximum length of [`Exchange::loose`] with `-w` in bytes. It may contain a body.
+/// Maximum length of [`Exchange::loose`] with `-w` in bytes. The output may then contain a body.
 const MAX_OUTPUT: usize = 65_536;
 
 /// The parts of the output of a command, in order.
@@ -25,7 +25,8 @@ struct Output<'a> {
 }
 
 impl Exchange {
-    /// Records unrecognized output.
+    /// Records a line of unrecognized output. A line that would exceed the maximum length is
+    /// dropped.
     pub(in crate::domain::transcript) fn unrecognized(&mut self, line: &str) {
         let command = self.command.as_ref();
         let has_output = command.is_some_and(|command| command.write_out.is_some());

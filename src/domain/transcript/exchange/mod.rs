@@ -57,7 +57,7 @@ pub(super) struct Exchange {
     /// The content of the request's line in a log of API Gateway.
     pub(super) log: Option<LogFinding>,
     /// Whether the text of the exchange may be something other than a response, such as a heading.
-    /// Such an exchange counts only if the text contains no other.
+    /// Such an exchange counts only if the text contains no other exchange.
     pub(super) is_weak: bool,
     /// The time of day at which wget started, in seconds since midnight.
     pub(super) wget_started: Option<f64>,
@@ -69,7 +69,8 @@ pub(super) struct Exchange {
     pub(super) is_echo: bool,
     /// The properties of the log entry that the error message is part of.
     pub(super) entry: Entry,
-    /// Whether the failure may be none (see [`super::Transcript::is_doubtful`]).
+    /// Whether the text may report no failure of a request (see
+    /// [`super::Transcript::is_doubtful`]).
     pub(super) is_doubtful: bool,
     /// Whether a line shows that an HTTP request was made.
     pub(super) shows_request: bool,
@@ -192,12 +193,13 @@ impl Exchange {
         }
     }
 
-    /// Records a line that may be the start of the response, such as the start of a trace section.
+    /// Records the number of a line that may be the start of the response, such as the start of a
+    /// trace section.
     pub(super) fn begin_if_unknown(&mut self, line: usize) {
         self.traced_line = line;
     }
 
-    /// Ends the response. The lines that follow are other output.
+    /// Ends the response, if a response has started. The lines that follow are other output.
     pub(super) fn end_of_body(&mut self) {
         if self.section != Section::Before {
             self.section = Section::After;

@@ -113,7 +113,7 @@ impl RawResponse {
         self.spaces == self.headers.len() + 1
     }
 
-    /// Reads a header line. `unmarked` is whether curl marked the lines before it but not this one.
+    /// Reads a header line. `unmarked` is whether curl marked the previous lines but not this line.
     /// Returns whether the line is the first line of the body instead.
     pub(in crate::domain::transcript) fn header(&mut self, line: &str, unmarked: bool) -> bool {
         let last = std::mem::replace(&mut self.last_line, line.len());

@@ -90,7 +90,8 @@ impl Exchange {
     }
 
     /// Turns an error response of a proxy to `CONNECT` into a fault, because the endpoint was not
-    /// reached. Keeps the response if it names a failure behind the proxy.
+    /// reached. Keeps the response if it names a failure behind the proxy. Also removes an interim
+    /// response if there is a fault.
     fn judge_proxy(&mut self) {
         let Some(response) = &self.response else {
             return;
@@ -135,7 +136,8 @@ impl Exchange {
         }
     }
 
-    /// Infers the fault from curl's information lines, if no error message names the fault.
+    /// Infers the fault from curl's information lines, if no error message names the fault and the
+    /// body is missing or truncated.
     fn infer_fault(&mut self, body: Option<&Body>) {
         if body.is_none() && self.fault.is_none() && self.progress.is_bare {
             let message = "the response has no status line (HTTP/0.9)".to_owned();
@@ -204,9 +206,9 @@ impl FoundFault {
     }
 }
 
-/// The starts of the errors of Squid (`X-Squid-Error`) about the connection to the endpoint for
-/// which there is a rule. The numbers of system errors are those of a refused connection and of a
-/// timeout, on Linux and on BSD.
+/// The starts of those errors of Squid (`X-Squid-Error`) about the connection to the endpoint that
+/// have a rule. The numbers of system errors are those of a refused connection and of a timeout, on
+/// Linux and on BSD.
 const SQUID_UPSTREAM: [&str; 10] = [
     "ERR_CONNECT_FAIL 111",
     "ERR_CONNECT_FAIL 61",

@@ -14,8 +14,8 @@ use crate::model::observation::{FaultKind, Phase};
 /// The rank of the fault, which is higher than every rank of a phrase.
 const RANK: usize = 9_000;
 
-/// Expressions that match the message of the exception and the host of the URL, each with the number
-/// of the group of both.
+/// Expressions that match the message of the exception and the host of the URL, each with the
+/// number of the group for the message and of the group for the host.
 static FORMS: LazyLock<Vec<(Regex, usize, usize)>> = LazyLock::new(|| {
     [
         (
@@ -34,7 +34,7 @@ static FORMS: LazyLock<Vec<(Regex, usize, usize)>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Returns the fault if the message is only the host of the request; otherwise `None`.
+/// Returns the fault if the exception's message is only the host of the request; otherwise `None`.
 pub(super) fn found(message: &str) -> Option<Found> {
     if !message.contains("http") {
         return None;

@@ -1,7 +1,7 @@
 //! Determines the fault of a request from error messages, exit codes and durations. `curl`
-//! interprets curl's errors, and `phrase` finds known phrases in the messages of any program. `named`
-//! finds faults that a number, an atom or a sentence in another language stands for, and `signs`
-//! finds out whether a line is about a request.
+//! interprets curl's errors, and `phrase` finds known phrases in the messages of any program.
+//! `named` finds faults that a number, an atom or a sentence in another language stands for, and
+//! `signs` finds out whether a line is about a request.
 
 pub(super) mod curl;
 mod host_only;

@@ -34,20 +34,20 @@ const fn unclear(phase: Phase, kind: FaultKind) -> Named {
     }
 }
 
-/// Captures the number of an error of Apple's URL loading system in lower case. The text next to
-/// the number is in the language of the device.
+/// Captures the number of an error of Apple's URL loading system, in a message in lower case. The
+/// text next to the number is in the language of the device, so only the number is read.
 static APPLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?:nsurlerrordomain|kcferrordomaincfnetwork)\W{0,4}(?: ?(?:error|code|fehler|erreur)[ =:]{1,3})?(-\d{3,4})\b|\(nsurlerrordomain[^()]{0,30}?(-\d{3,4})",
     )
 });
 
-/// Captures the number of the error of Apple's Secure Transport in lower case.
+/// Captures the number of the error of Apple's Secure Transport, in a message in lower case.
 static SECURE_TRANSPORT: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?:kcfstreamerrordomainssl, |_kcfstreamerrorcodekey=)(-98\d\d)\b"));
 
-/// Captures the atom of an error of an Erlang or Elixir client in lower case: in a struct or an
-/// exception of the client, in a tuple of `httpc`, or in an error tuple.
+/// Captures the atom of an error of an Erlang or Elixir client, in a message in lower case. The
+/// atom is in a struct or an exception of the client, in a tuple of `httpc`, or in an error tuple.
 static ERLANG: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r"(?:httpoison|mint|finch|tesla|req)\.[a-z]*error\b.{0,80}?reason: \{?:(\w+)",
@@ -61,8 +61,8 @@ static ERLANG: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Captures the numbers of failed calls in the summary of wrk in lower case: connect, read, write and
-/// timeout. Markdown may emphasize them.
+/// Captures the numbers of failed calls in the summary of wrk, in lower case: connect, read, write
+/// and timeout. Markdown may put asterisks around the numbers.
 static SOCKET_ERRORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"socket errors: connect \**(\d+)\**, read \**(\d+)\**, write \**(\d+)\**, timeout \**(\d+)",
@@ -118,8 +118,8 @@ fn number_of(expression: &LazyLock<Option<Regex>>, lower: &str) -> Option<i32> {
     number.as_str().parse().ok()
 }
 
-/// Returns the fault for a number of `NSURLErrorDomain`; `None` for numbers that stand for no
-/// failure, such as a request that the program canceled. The numbers are those of `NSURLError.h`.
+/// Returns the fault for a number of `NSURLErrorDomain`; `None` for other numbers, such as that of
+/// a request that the program canceled. The numbers are those of `NSURLError.h`.
 fn of_apple(number: i32, lower: &str) -> Option<Named> {
     Some(match number {
         -1001 => unclear(Phase::Processing, FaultKind::Timeout),
@@ -145,8 +145,8 @@ fn of_apple(number: i32, lower: &str) -> Option<Named> {
     })
 }
 
-/// Returns the fault for the number of Secure Transport in a message. The numbers are those of
-/// `SecureTransport.h`.
+/// Returns the fault for the number of Secure Transport in a message; `None` if the message
+/// contains no listed number. The numbers are those of `SecureTransport.h`.
 fn of_certificate(lower: &str) -> Option<Named> {
     let kind = match number_of(&SECURE_TRANSPORT, lower)? {
         -9813 | -9812 | -9807 => FaultKind::CertificateUntrusted,
@@ -159,7 +159,8 @@ fn of_certificate(lower: &str) -> Option<Named> {
     Some(named(Phase::Tls, kind))
 }
 
-/// Returns the fault for an atom of Erlang, or for the text that Mint formats it as.
+/// Returns the fault for an atom of Erlang, or for the text that Mint prints instead of the atom;
+/// `None` for other atoms.
 fn of_atom(atom: &str, lower: &str) -> Option<Named> {
     Some(match atom {
         "nxdomain" | "non-existing domain" => named(Phase::Resolve, FaultKind::NameNotFound),
@@ -170,7 +171,7 @@ fn of_atom(atom: &str, lower: &str) -> Option<Named> {
             named(Phase::Connect, FaultKind::Unreachable)
         }
         "etimedout" | "connect_timeout" => named(Phase::Connect, FaultKind::Timeout),
-        // The atom stands for a connection attempt and for a response that took too long.
+        // The atom stands for a connection attempt or a response that took too long.
         "timeout" | "req_timedout" => unclear(Phase::Processing, FaultKind::Timeout),
         "checkout_timeout" | "pool_timeout" => named(Phase::Connect, FaultKind::Local),
         "closed" | "socket closed" | "connection_closed" | "socket_closed_remotely" => {

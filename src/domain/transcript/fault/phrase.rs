@@ -77,8 +77,9 @@ fn group(head: &str) -> Option<Said> {
     })
 }
 
-/// Returns what a message states about a fault, by the first phrase of the list that it contains.
-/// Returns `None` if the message contains no phrase of the list.
+/// Returns what a message states about a fault: by a number, an atom or a sentence of `named`, or
+/// else by the first phrase of the list that the message contains. Returns `None` if the message
+/// contains none of these.
 pub(in crate::domain::transcript) fn said(message: &str) -> Option<Said> {
     let message = message[..message.floor_char_boundary(MAX_MESSAGE)].to_lowercase();
     let message = without_urls(&message);
@@ -109,8 +110,8 @@ fn said_by_name(named: Named) -> Said {
     }
 }
 
-/// Returns a message without the URLs in it, whose hosts, paths and queries may contain words of the
-/// list, such as `?timeout=10s`.
+/// Returns a message without the URLs in it, whose hosts, paths and queries may contain words of
+/// the list, such as `?timeout=10s`.
 fn without_urls(message: &str) -> Cow<'_, str> {
     const ENDS: [char; 12] = ['"', '\'', '<', '>', '`', ')', '(', ',', ';', '{', '}', '\\'];
     if !message.contains("://") && !message.contains("with url: /") {

@@ -49,7 +49,7 @@ fn compiled(expressions: &[&str]) -> RegexSet {
 }
 
 /// Returns whether a line shows that a request was made: a URL, an address, a client, or words of
-/// HTTP, TLS or network connections.
+/// HTTP, TLS or network connections. A line longer than `MAX_LINE` always counts.
 pub(in crate::domain::transcript) fn shows_request(line: &str) -> bool {
     line.len() > MAX_LINE || OF_REQUEST.is_match(line) || shows_tls(line) || has_address(line)
 }

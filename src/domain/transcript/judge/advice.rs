@@ -1,5 +1,5 @@
 //! Adds candidates and next steps to a verdict if the text lacks what a probe would show: why a
-//! certificate is invalid, or how long a response took.
+//! certificate is invalid, how long a response took, or the status.
 
 use std::sync::Arc;
 
@@ -24,8 +24,9 @@ const BY_TIME: [&str; 2] = ["integration-timeout", "lambda-throttled"];
 /// Minimum ratio of the second candidate's share to the first candidate's share in a tie.
 const TIE: f64 = 0.8;
 
-/// Adds the other causes of an invalid certificate if the message states no reason. Some clients
-/// print the same message for an unknown issuer, an expired certificate and a wrong name.
+/// Replaces the candidates with all of [`CERTIFICATE`] if the client rejected the certificate and
+/// the message states no reason. Some clients print the same message for an unknown issuer, an
+/// expired certificate and a wrong name.
 pub(super) fn add_certificate_candidates(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     let fault = transcript.observation.fault.as_ref();
     let is_certificate = fault.is_some_and(|it| it.kind == FaultKind::CertificateUntrusted);

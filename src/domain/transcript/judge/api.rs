@@ -1,4 +1,4 @@
-//! Recognizes the API of API Gateway by its host name and the body, if a text shows no headers.
+//! Recognizes an API of API Gateway by its host name and the body, if a text shows no headers.
 //!
 //! HTTP APIs and REST APIs have default host names of the same form, but most of their error bodies
 //! differ in case or wording.
@@ -29,7 +29,7 @@ const REST_API: [(u16, &str); 6] = [
     (429, r#"{"message":"Limit Exceeded"}"#),
 ];
 
-/// Status and body of the error of a REST API for a request without a route or a signature.
+/// Status and body of the error of a REST API for a request that matches no route or is not signed.
 const MISSING_TOKEN: (u16, &str) = (403, r#"{"message":"Missing Authentication Token"}"#);
 
 /// Status and body of the errors that both kinds of APIs write.

@@ -66,9 +66,9 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
 /// Lowers the certainty of a verdict to the maximum that the text supports. `is_stated` is whether
 /// the headers that the text shows suffice for the verdict.
 fn limit_certainty(transcript: &Transcript, is_stated: bool, diagnosis: &mut Diagnosis) {
-    // If the text itself states facts, the certainty is not lowered: the facts come from a complete
-    // observation, or the certainty of the rules for logs and error pages already allows for what
-    // the text lacks.
+    // If the text itself states facts, missing headers do not lower the certainty: the facts come
+    // from a complete observation, or the certainty of the rules for logs and error pages already
+    // allows for what the text lacks.
     let most = if let Some(log) = &transcript.log {
         of_log(log.template, transcript.status_known)
     } else if !transcript.status_known || !transcript.status_stated || transcript.is_doubtful {
@@ -136,7 +136,7 @@ fn is_name_unresolved(transcript: &Transcript) -> bool {
     let fault = transcript.observation.fault.as_ref();
     fault.is_some_and(|fault| {
         let detail = fault.detail.to_lowercase();
-        // The atom of Erlang stands for every error of the resolver library.
+        // Erlang's atom `nxdomain` stands for every error of the resolver library.
         let is_atom = [":nxdomain", ",nxdomain"]
             .iter()
             .any(|atom| detail.contains(atom));
@@ -242,7 +242,7 @@ mod tests {
         let facts = facts(&found.transcripts[0], None);
         assert_eq!(facts.text("log.template"), Some("throttled-by-status"));
         assert_eq!(facts.number("log.integration_status"), Some(429.0));
-        // The backend may be one that returned the status itself, and no limit is known.
+        // A backend may have returned 429 itself, and the line has no integration latency.
         assert_eq!(facts.get("log.invoked"), None);
         assert_eq!(facts.get("log.waited"), None);
     }

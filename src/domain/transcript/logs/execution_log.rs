@@ -33,10 +33,11 @@ pub(in crate::domain::transcript) struct ExecutionLog {
     pub(in crate::domain::transcript) lines: Vec<(usize, String)>,
 }
 
-/// The id of a request whose lines contain no id.
+/// Stands for the id of a request whose lines contain none.
 const NO_ID: &str = "";
 
-/// Matches a line of the log that the console of API Gateway shows after a test, without an id.
+/// Matches a line of the log that the console of API Gateway shows after a test. Such a line has no
+/// id. Captures the event.
 static CONSOLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d UTC \d{4} : (.*)$")
 });
@@ -57,14 +58,14 @@ const EVENTS: [&str; 12] = [
     "Received response. ",
 ];
 
-/// Number of [`EVENTS`] that are recognized without an id and a time.
+/// Number of [`EVENTS`], from the first on, that are recognized without an id and a time.
 const ALONE: usize = 4;
 
 /// The event that states the status of the response.
 const COMPLETED: &str = EVENTS[1];
 
-/// Returns the event, which starts with the request id if there is one, and the id in a line of an
-/// execution log. Returns `None` for other lines.
+/// Returns the event in a line of an execution log, and the request id. An event starts with its id
+/// in parentheses; the id is [`NO_ID`] if the line contains none. Returns `None` for other lines.
 pub(in crate::domain::transcript) fn parse(line: &str) -> Option<(&str, &str)> {
     if line.len() > MAX_LINE {
         return None;
@@ -84,7 +85,7 @@ pub(in crate::domain::transcript) fn parse(line: &str) -> Option<(&str, &str)> {
     is_alone.then_some((event, NO_ID))
 }
 
-/// Returns the event in a row of a table, as CloudWatch Logs Insights exports it; `None` for other
+/// Returns the event in a row of a table that CloudWatch Logs Insights exported; `None` for other
 /// lines.
 fn table_cell(line: &str) -> Option<&str> {
     let row = line.trim().strip_prefix('|')?;
@@ -103,8 +104,9 @@ fn is_id(text: &str) -> bool {
 }
 
 impl ExecutionLogs {
-    /// Returns whether a line of a request with this id fits. If not, all logs must be ended first:
-    /// there are too many, or the log without an id is complete.
+    /// Returns whether a line of the request with this id can be added. If not, the logs must be
+    /// taken first, because the lines of [`MAX_OPEN`] other requests are being collected, or
+    /// because the log without an id is complete.
     pub(in crate::domain::transcript) fn has_room_for(&self, id: &str) -> bool {
         match self.open.get(id) {
             Some(log) => id != NO_ID || !log.is_complete(),
@@ -155,8 +157,8 @@ impl ExecutionLog {
     }
 
     /// Returns the exchange of the request; `None` if the log contains neither the status nor a
-    /// known phrase. If only the status is missing, it is unknown, unless the phrase implies it; 500
-    /// takes its place.
+    /// known phrase. If only the status is missing, a phrase about denied access implies 403; any
+    /// other phrase leaves the status unknown, with 500 as a placeholder.
     pub(in crate::domain::transcript) fn exchange(&self) -> Option<Exchange> {
         let events: Vec<&str> = self.events().collect();
         let finding = read_execution_lines(&events)?;

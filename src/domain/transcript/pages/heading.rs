@@ -1,6 +1,6 @@
 //! Holds the heading of an error page whose text was copied from a browser.
 
-/// The first part of a page, which counts only if another part of the page follows.
+/// The heading of a page. It is read as a response only if another part of the page follows.
 #[derive(Clone, Debug)]
 pub(in crate::domain::transcript) struct Heading {
     /// The number of the line with the heading.

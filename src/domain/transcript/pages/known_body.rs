@@ -56,7 +56,7 @@ const XML_CODES: &[(&str, u16)] = &[
     ("SlowDown", 503),
 ];
 
-/// Parts of pages that do not state the status of the response, each with this status.
+/// Parts of pages that do not state their status, each with the status of the response.
 const PARTS: &[(&str, u16)] = &[
     ("Our services aren't available right now", 503),
     ("herokucdn.com/error-pages/application-error", 503),
@@ -69,10 +69,12 @@ const PARTS: &[(&str, u16)] = &[
 /// typical word. If something else follows, the number may be part of the title of another page.
 const AFTER: &str = r"[\s:|-]*(?:</|error\b|bad\b|misdirected\b|not\b|forbidden|unauthorized|access\b|service\b|gateway\b|internal\b|server\b|web server|too many|request\b|proxy\b|payload\b|method\b|first byte|between bytes|connection\b|backend|all backends|fetch\b|file or directory|resource\b|payment\b|authorization\b)";
 
-/// Captures the rest of the title or heading. An article about a status has a longer one.
+/// Captures the rest of the title or heading, which is searched for words of an article
+/// ([`PROSE`]).
 const REST: &str = r"([^<]{0,200})";
 
-/// Words in the title or heading of an article, a report or a list instead of an error page.
+/// Matches words that occur in the title or heading of an article, a report or a list, but not of
+/// an error page.
 static PROSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?i)\w: \w|\b(?:how|what|why|when|we|you|fix\w*|guide|explained|meaning|means|pages|codes|errors|report\w*|tools?|tips|handling|troubleshoot\w*|causes|solved|team|users?|teams|love)\b",
@@ -131,7 +133,7 @@ impl Host {
 }
 
 /// Returns the status of a body that a client printed; `None` if the body does not show that the
-/// request failed.
+/// request failed, or if it is longer than [`MAX_BODY`].
 pub(in crate::domain::transcript) fn status_of(body: &str, host: Host) -> Option<u16> {
     let body = body.trim();
     if body.len() > MAX_BODY {
@@ -152,8 +154,9 @@ pub(in crate::domain::transcript) fn status_of(body: &str, host: Host) -> Option
     })
 }
 
-/// Returns the status of a body that only a gateway or a platform writes; `None` for other texts.
-/// Such a body counts even if the text shows no command that printed it.
+/// Returns the status of a body that only a gateway or a platform writes; `None` for other bodies
+/// and for bodies longer than [`MAX_BODY`]. Such a body is a result even if the text shows no
+/// command that printed it.
 pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16> {
     let body = body.trim();
     if body.len() > MAX_BODY {
@@ -168,11 +171,11 @@ pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16
     known_text::of_line(body)
 }
 
-/// Maximum length in bytes of a reformatted body of API Gateway.
+/// A body of API Gateway, possibly reformatted, must be shorter than this number of bytes.
 const MAX_API_BODY: usize = 200;
 
 /// Returns 502 for the body that REST APIs send with 502 and, less often, with 500; `None` for
-/// other bodies.
+/// other bodies and for hosts other than API Gateway.
 fn of_api(body: &str, host: Host) -> Option<u16> {
     let letters = body.chars().filter(|letter| !letter.is_whitespace());
     let is_internal = host == Host::ApiGateway
@@ -202,8 +205,8 @@ fn of_markup(body: &str) -> Option<u16> {
         .or_else(code)
 }
 
-/// Returns whether a page has a title that is not about an error. A section of such a page may be
-/// about a status.
+/// Returns whether a page has a title that is not about an error. A heading with a status may then
+/// be the heading of a section about this status.
 fn has_other_title(body: &str) -> bool {
     let found = TITLE.as_ref().and_then(|title| title.captures(body));
     let words = [

@@ -1,5 +1,5 @@
-//! Recognizes bodies of responses that a text shows without the headers above them, and infers their
-//! status.
+//! Recognizes bodies of responses that a text shows without the headers above them, and infers
+//! their status.
 
 pub(super) mod heading;
 pub(super) mod known_body;

@@ -33,7 +33,8 @@ const STARTS: [&str; 5] = [
     "<errorresponse",
 ];
 
-/// The starts of parts of pages, in lower case. They count only where a body is expected.
+/// The starts of parts of pages, in lower case. A page may start with them only where a body is
+/// expected.
 const PARTS: [&str; 4] = ["<head>", "<title>", "<h1>", "<h2>"];
 
 /// The ends of pages, in lower case.
@@ -48,8 +49,9 @@ impl Page {
         self.is_closed |= ENDS.iter().any(|end| lower.contains(end));
     }
 
-    /// Returns the page up to its end tag, without the quotes or backticks around it. Restores the
-    /// line ends of a page that a program printed as a string literal.
+    /// Returns the page up to and including its last end tag. If the end tag is missing, removes
+    /// quotes and backticks from the end. Restores the line ends and quotes of a page that a
+    /// program printed as a string literal.
     pub(in crate::domain::transcript) fn body(&self) -> String {
         let lower = self.text.to_ascii_lowercase();
         let ends = ENDS
@@ -66,8 +68,8 @@ impl Page {
     }
 }
 
-/// Returns the byte offset at which a page starts in a line; `None` if the line starts no page.
-/// `is_expected` is whether a body is expected, so that a part of a page is enough.
+/// Returns the byte offset at which a page starts in a line; `None` if no page starts in the line.
+/// `is_expected` is whether a body is expected. If so, a line with a part of a page starts a page.
 pub(in crate::domain::transcript) fn start_of(line: &str, is_expected: bool) -> Option<usize> {
     let may_start = |at: usize| {
         let next = line.as_bytes().get(at + 1);

@@ -24,12 +24,12 @@ pub(super) struct Origin {
 pub(super) struct Collection {
     found: Vec<(Transcript, Origin)>,
     left_out: usize,
-    /// Number of lines of logs about requests that did not fail.
+    /// Number of log lines about requests that succeeded or whose failure the client caused.
     pub(super) passed: usize,
 }
 
 impl Collection {
-    /// Adds a transcript, or counts it as left out if the maximum is reached.
+    /// Adds a transcript, or counts it as left out if there are already [`MAX_TRANSCRIPTS`].
     pub(super) fn add(&mut self, transcript: Transcript, origin: Origin) {
         if self.found.len() < MAX_TRANSCRIPTS {
             self.found.push((transcript, origin));
@@ -85,8 +85,9 @@ impl Collection {
         }
     }
 
-    /// Returns whether the transcript at `index` has no command and repeats the fault of another
-    /// transcript, which has a command or a URL or precedes it.
+    /// Returns whether the transcript at `index` repeats the fault of another transcript: of one
+    /// with a command, of one that adds the URL, or, if it is an error message, of an earlier one
+    /// about the same URL. A transcript with a command or from wget is never a repetition.
     fn is_repetition(&self, index: usize) -> bool {
         let (own, own_origin) = &self.found[index];
         if own_origin.has_command || own_origin.is_try {

@@ -68,7 +68,7 @@ pub(super) struct Reader {
     bare_status: Option<u16>,
     /// Whether the current lines belong to a request that is shown without curl's mark `>`.
     in_request: bool,
-    /// Whether the last line is part of a request that curl marked as sent.
+    /// Whether the previous line is part of a request that curl marked as sent.
     in_sent: bool,
     /// Headers of an object whose status has not been read yet.
     early_headers: Vec<(String, String)>,
@@ -83,12 +83,12 @@ pub(super) struct Reader {
     latency: Option<Duration>,
     /// The last heading of an error page whose text was copied from a browser.
     heading: Option<Heading>,
-    /// The failed request in the last line of a log, and the number of this line.
+    /// The last failed request that was read from an access log, and the number of its line.
     last_entry: Option<(access_log::Entry, usize)>,
     /// The last line that starts with a status code, as in a list of statuses.
     code_line: Option<CodeLine>,
-    /// Whether the lines of a stack trace are being read whose exception is not a failure of the
-    /// service, such as a connection that the client closed.
+    /// Whether the lines of a stack trace are being skipped, because its exception is not a failure
+    /// of the service, such as a connection that the client closed.
     is_of_client: bool,
     /// Whether the following lines are headers of the response that a log shows.
     in_headers: bool,
@@ -103,7 +103,7 @@ pub(super) struct Reader {
     /// A page that is being collected outside of a response.
     page: Option<Page>,
     /// Whether the lines of a page that was not recognized, or the text before a page on its line,
-    /// are being read. Then no page starts.
+    /// are being read. While this is true, no page starts.
     is_replayed: bool,
     /// Bodies without a command, each with the number of its line.
     bodies: Vec<(String, usize)>,
@@ -113,8 +113,8 @@ pub(super) struct Reader {
     message_line: usize,
     /// The number of the line with the last message that states a fault.
     fault_line: usize,
-    /// Whether the last line ends with words before a URL, so that the next line may start with the
-    /// URL.
+    /// Whether the previous line ends with words that precede a URL. The current line may then
+    /// start with the URL.
     awaits_url: bool,
     /// The facts of each sentence of a platform that was read.
     vendor_facts: Vec<Vec<(String, FactValue)>>,
@@ -222,8 +222,8 @@ impl Reader {
         self.found.finish(self.unused)
     }
 
-    /// Ends the current document, trace section, command and exchange at the border of a code
-    /// block, at a new command or at the end of the text.
+    /// Ends everything that is being collected, such as a page or a command, and the current
+    /// exchange. Called at the border of a code block, at a new command and at the end of the text.
     fn boundary(&mut self) {
         self.end_paragraph();
         self.end_wrapped();
@@ -281,7 +281,8 @@ impl Reader {
         if self.traced(line, stamp, number) || self.timed(line) || self.retried(line) {
             return;
         }
-        // nginx logs the messages of applications, which may contain errors of their own requests.
+        // nginx logs the messages of applications. An error of curl in such a message may be about
+        // a request of the application, so it is not read here.
         if let Some(error) = curl::error(line).filter(|_| !proxy_log::is_line(line)) {
             self.current_or_next();
             self.current.curl_failed(&error, number);
@@ -350,7 +351,7 @@ impl Reader {
     }
 }
 
-/// Returns whether a line ends with words before a URL.
+/// Returns whether a line ends with words that precede a URL, such as `for`.
 fn ends_before_url(line: &str) -> bool {
     let line = line.trim_end();
     [" for", " url:", " to", " from", " for url:"]

@@ -1,6 +1,6 @@
 //! Reads the lines that a mail program or Markdown marks as quoted with `>`.
 //!
-//! curl marks the headers that it sends with the same character. A line therefore counts as quoted
+//! curl marks the headers that it sends with the same character. A line is therefore read as quoted
 //! only if the text after `>` is neither a request line nor a usual header of a request.
 
 use super::Reader;

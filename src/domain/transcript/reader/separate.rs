@@ -30,8 +30,8 @@ static GO: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static CALL: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\b(connect|read|write|getaddrinfo) E[A-Z_]{4,}\b"));
 
-/// Returns whether two messages are complete errors of the same form about one request, or errors
-/// of different system calls. They then report two requests.
+/// Returns whether two messages report two requests: they are errors of Go with the same method and
+/// URL, or errors of Node.js in different system calls.
 fn is_repeated(message: &str, line: &str) -> bool {
     let captured = |expression: &LazyLock<Option<Regex>>, text: &str| {
         let found = expression.as_ref()?.captures(text)?;
@@ -46,7 +46,7 @@ fn is_repeated(message: &str, line: &str) -> bool {
 }
 
 impl Reader {
-    /// Returns whether an error message is about another failure than the current exchange.
+    /// Returns whether an error message is about another failure than that of the current exchange.
     pub(super) fn is_other_failure(&self, message: &Message, line: &str, number: usize) -> bool {
         let current = &self.current;
         let is_message = current.source == Source::Message;
@@ -77,8 +77,8 @@ impl Reader {
         let (Some(class), Some(last)) = (exception(line), exception(&fault.message)) else {
             return false;
         };
-        // Further lines below an exception may be its consequences, unless it is thrown again for
-        // another reason.
+        // An exception of another class further below may be a consequence of the first. An
+        // exception of the same class is not.
         let is_next = number == self.fault_line + 1;
         if !is_next && class != last {
             return false;
@@ -93,8 +93,9 @@ fn exception(line: &str) -> Option<&str> {
     Some(found.get(1)?.as_str())
 }
 
-/// Returns whether a fault ends a request before a response is possible. A proxy and a client may
-/// report a timeout and a status for one request.
+/// Returns whether a fault ends a request before a response is possible. Returns false for
+/// timeouts, faults of a proxy and local faults, because a status may be reported for the same
+/// request.
 fn is_before_response(phase: Phase, kind: FaultKind) -> bool {
     let is_early = matches!(phase, Phase::Resolve | Phase::Connect | Phase::Tls);
     is_early

@@ -56,8 +56,8 @@ fn certain_length(line: &str) -> usize {
     }
 }
 
-/// Returns the byte offset of a shell prompt that follows the end of a body on the same line.
-/// `certain` is the length of the part that is certainly the body.
+/// Returns the byte offset of a shell prompt that follows the end of a body on the same line;
+/// `None` if there is none. `certain` is the length of the part that is certainly the body.
 fn glued_prompt(line: &str, certain: usize) -> Option<usize> {
     static PROMPT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(

@@ -95,7 +95,7 @@ fn without_markup(line: &str) -> Cow<'_, str> {
 }
 
 /// Returns the tag at the start of a text and the text after the tag; `None` if the text does not
-/// start with a tag of [`MARKUP`].
+/// start with a tag of [`MARKUP`] or if the tag is longer than [`MAX_TAG`].
 fn tag(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('<')?;
     let name = inner.trim_start_matches('/');

@@ -29,8 +29,8 @@ pub(super) struct Cleaner {
     escaped: bool,
     /// Whether the lines are in the summary of a failed build step of `BuildKit`.
     in_build_summary: bool,
-    /// Whether the next line may belong to the body of a response, so that a whole element in this
-    /// line is not the markup of a code block.
+    /// Whether the next line may belong to the body of a response. In a body, an element with its
+    /// closing tag, such as `<pre>…</pre>`, is content instead of the markup of a code block.
     pub(super) is_in_body: bool,
 }
 

@@ -129,7 +129,7 @@ impl Prefix {
             .all(|part| *part == Part::Exact(' '))
     }
 
-    /// Returns the column of the anchor if it is at least 3 and the line is blank up to this
+    /// Returns the column of the anchor if it is at least 3 and the line has only spaces up to this
     /// column; otherwise `None`.
     fn indent(&self, line: &str) -> Option<usize> {
         let before = line.as_bytes().get(..self.column)?;
@@ -210,7 +210,8 @@ pub(super) fn time_of_day(prefix: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Removes the prefixes from the lines of a text, and compares the results.
+    /// Removes the prefixes from the lines of a text, and compares the results with the expected
+    /// lines.
     fn check(text: &str, expected: &[&str]) {
         let mut prefix = Prefix::default();
         let found: Vec<&str> = text.lines().map(|line| prefix.split(line).1).collect();

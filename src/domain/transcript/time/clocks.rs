@@ -28,9 +28,9 @@ pub(in crate::domain::transcript) enum Clock {
 /// Number of seconds per day.
 const DAY: f64 = 86_400.0;
 
-/// Minimum difference in seconds that counts as a duration, between two timestamps that were not
-/// made by curl. A smaller difference is not a duration, because a log often receives all lines of
-/// a program at once.
+/// Minimum difference in seconds between two timestamps that curl did not make. A smaller
+/// difference is not used as a duration, because a log often receives all lines of a program at
+/// once.
 const MIN_STAMPS: f64 = 0.01;
 
 impl Times {

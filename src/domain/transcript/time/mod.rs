@@ -35,7 +35,7 @@ pub(super) fn sexagesimal(text: &str) -> Option<Duration> {
 }
 
 /// Parses a time of day in the form `HH:MM:SS` with an optional fraction. Returns the seconds since
-/// midnight.
+/// midnight; `None` for other text.
 pub(super) fn time_of_day(text: &str) -> Option<f64> {
     sexagesimal(text).map(|time| time.as_secs_f64())
 }
@@ -59,8 +59,8 @@ const EPOCH_DIGITS: usize = 12;
 /// Maximum length of a timestamp in bytes.
 const MAX_TIMESTAMP: usize = 60;
 
-/// Parses a number and its unit, such as `30.163s`, `30163 ms` or `0.5 min`. A number without a
-/// unit is in seconds. Returns `None` for other text.
+/// Parses a duration that starts a text, such as `30.163s`, `30163 ms` or `0.5 min`. A number
+/// without a unit is in seconds. Returns `None` for other text.
 pub(super) fn with_unit(text: &str) -> Option<Duration> {
     let text = text.trim();
     let length = text

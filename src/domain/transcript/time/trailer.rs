@@ -78,8 +78,8 @@ static ALONE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Returns the values in the lines of a text that consist only of labels and values, or are JSON
-/// that `-w` printed (see [`labeled`]).
+/// Returns the values (see [`labeled`]) in the lines of a text that consist only of labels and
+/// values or contain `time_total`.
 pub(in crate::domain::transcript) fn labeled_alone(text: &str) -> Trailer {
     let is_alone = |line: &&str| {
         line.len() <= MAX_LINE
@@ -112,7 +112,7 @@ pub(in crate::domain::transcript) fn total(line: &str) -> Option<Duration> {
 }
 
 /// Returns the rank of the label in a line, and the duration; `None` if the line has no labeled
-/// duration. A lower rank is more specific.
+/// duration. A label of lower rank is more specific.
 fn time_in(line: &str) -> Option<(usize, Duration)> {
     TIMES.iter().enumerate().find_map(|(rank, names)| {
         let found = names.captures(line)?;
@@ -130,7 +130,7 @@ fn time_in(line: &str) -> Option<(usize, Duration)> {
     })
 }
 
-/// Words before the label of a duration that is the duration of the request.
+/// Words that may precede the label of the duration of a request, as in `Request duration`.
 const OWN: &str = "total overall elapsed request response http https curl the a it this that which and \
     in real wall call api with or is";
 
@@ -148,8 +148,8 @@ fn is_of_request(before: &str) -> bool {
             .any(|own| own.eq_ignore_ascii_case(word))
 }
 
-/// Parses a number of seconds with a fraction that a preposition follows, as in `0.123 from`.
-/// Returns `None` if another word follows, because it may be a unit.
+/// Parses a number of seconds with a fraction before one of the words in `WORDS`, as in `0.123
+/// from`. Returns `None` if another word follows, because it may be a unit.
 fn number_alone(value: &str) -> Option<Duration> {
     const WORDS: [&str; 7] = ["from", "for", "to", "at", "and", "with", "size"];
     let word = value.split_whitespace().nth(1)?;
@@ -232,7 +232,7 @@ impl Trailer {
         }
         match name {
             "http_code" | "response_code" => {
-                // Curl prints 000 if there is no response.
+                // curl prints 000 if there is no response.
                 self.status = Some(status::code(value)).filter(|_| value != "000")?;
                 self.status?;
             }

@@ -210,8 +210,9 @@ fn exists(path: &str, index: u64) -> Option<String> {
     Some(format!("body.json.{path} = {{ exists = true }}"))
 }
 
-/// Converts a condition on the presence of a value, such as `has([BODY].data) == true`. Returns
-/// `None` for any other condition.
+/// Converts a condition on the presence of a value, such as `has([BODY].data) == true`, to a key
+/// `body.json` with `exists`. Returns `None` if `left` is not `has([BODY].…)`. An operator other
+/// than `==` is read as `!=`, and a right side other than `true` as `false`.
 fn presence(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left.strip_prefix("has([BODY].")?.strip_suffix(')')?;
     let is_present = (operator == "==") == (right == "true");

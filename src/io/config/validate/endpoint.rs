@@ -87,8 +87,8 @@ pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
     }
     let text = secret.expose().trim();
     value.place.check(parse_url(text).map_err(|_| {
-        "the file or variable does not contain an http or https URL without credentials; write \
-         the full URL into it, such as https://example.com/health"
+        "the file, variable or credential does not contain a valid http or https URL, or the URL \
+         contains a user name or password; write a full URL such as https://example.com/health"
             .to_owned()
     }))
 }

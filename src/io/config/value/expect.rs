@@ -259,7 +259,7 @@ fn pattern(source: &str) -> Result<Pattern, String> {
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
         if reason.starts_with("look-around") {
             return format!(
-                "not a regular expression ({reason}); write a pattern without look-around"
+                "unsupported regular expression ({reason}); write a pattern without look-around"
             );
         }
         if source.starts_with('*') {

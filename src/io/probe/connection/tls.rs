@@ -205,7 +205,9 @@ fn trust(settings: &TlsSettings, provider: &CryptoProvider) -> Result<Trust, Tls
 fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match chain {
-        Ok(chain) if chain.is_empty() => Err("the file contains no certificate".to_owned()),
+        Ok(chain) if chain.is_empty() => {
+            Err("the file contains no certificate; add a BEGIN CERTIFICATE block".to_owned())
+        }
         Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),
     }

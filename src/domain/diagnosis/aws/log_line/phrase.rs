@@ -180,7 +180,7 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
 }
 
 /// Returns the meaning of the API's message about its authorizer; `None` without a known phrase. A
-/// message of the authorizer itself has no known phrase: it is an ordinary denial.
+/// message that the authorizer itself wrote has no known phrase, because it reports a denial.
 pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
     // The English text is inferred from a translated page and from the phrase about the
@@ -303,7 +303,8 @@ fn invocation_failed(text: &str) -> Option<u16> {
 
 /// Returns whether a message has the form
 /// `RequestId: <uuid> Error: Task timed out after 5.00 seconds`, or the older form with a timestamp
-/// before the id. Without the id, the text does not count, because an exception may contain it.
+/// before the id. Without the id, the message does not count, because the message of a function's
+/// own exception may contain the same words.
 fn is_timeout(message: &str) -> bool {
     let Some((before, after)) = message.trim().split_once(TIMED_OUT) else {
         return false;

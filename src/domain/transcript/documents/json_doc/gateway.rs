@@ -20,7 +20,8 @@ const OTHER: [&str; 8] = [
     "headers", "evidence", "response", "level", "severity", "logger", "msg", "stack",
 ];
 
-/// Reads a line of an access log; `None` if the object is another document or has no status.
+/// Reads a line of an access log; `None` if the object is another document, or has no request id or
+/// status.
 pub(super) fn read(text: &str, value: &Value) -> Option<Exchange> {
     let members = value.as_object().filter(|_| text.len() <= MAX_LINE)?;
     let is_other = |name: &String| OTHER.iter().any(|other| name.eq_ignore_ascii_case(other));
@@ -46,14 +47,14 @@ pub(super) fn read(text: &str, value: &Value) -> Option<Exchange> {
     Some(exchange)
 }
 
-/// Returns whether a line is an object of an access log.
+/// Returns whether a line is a JSON object of an access log of API Gateway.
 pub(in crate::domain::transcript) fn is_access_line(line: &str) -> bool {
     let is_object = line.starts_with('{') && line.ends_with('}') && line.len() <= MAX_LINE;
     let may_be = is_object && (line.contains("equestId\"") || line.contains("equest_id\""));
     may_be && serde_json::from_str(line).is_ok_and(|value| read(line, &value).is_some())
 }
 
-/// Returns the object in a line of a proxy's log behind the prefix of a collector, such as
+/// Returns the object in a line of a proxy's log after the prefix of a collector, such as
 /// journald's `Nov 11 03:12:44 host caddy[1]: ` and Compose's `caddy | `; `None` for other lines.
 fn after_prefix(line: &str) -> Option<&str> {
     let line = line.trim_end();
@@ -70,8 +71,8 @@ fn after_prefix(line: &str) -> Option<&str> {
 /// Maximum length in bytes of the prefix of a collector of logs.
 const MAX_PREFIX: usize = 160;
 
-/// Returns the object in a line of an access log, without the time or the prefix before the object.
-/// Returns other lines unchanged.
+/// Returns the object in a line of an access log or a proxy's log, without the time or the prefix
+/// before the object. Returns other lines unchanged.
 pub(in crate::domain::transcript) fn without_time(line: &str) -> &str {
     if let Some(object) = after_prefix(line) {
         return object;

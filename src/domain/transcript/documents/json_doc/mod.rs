@@ -95,7 +95,8 @@ impl Block {
     }
 }
 
-/// Reads a JSON document; `None` if the text is not JSON or no part of it is recognized.
+/// Reads a JSON document; `None` if the text is not JSON or no part of it is recognized. The list
+/// is empty for a line of a proxy's log about a request that did not fail.
 pub(in crate::domain::transcript) fn read(text: &str) -> Option<Vec<Document>> {
     let value: Value = serde_json::from_str(text).ok()?;
     if let Some(exchange) = gateway::read(text, &value) {
@@ -130,7 +131,7 @@ pub(in crate::domain::transcript) fn headers(text: &str) -> Vec<(String, String)
         .collect()
 }
 
-/// Collects the strings that may contain the output of a program.
+/// Collects the strings with several lines, which may contain the output of a program.
 fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
     match value {
         Value::String(text) if text.contains('\n') && found.len() < MAX_EXCHANGES => {
@@ -148,8 +149,8 @@ fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
     }
 }
 
-/// Returns the message in a line of a log whose lines are JSON objects; `None` if the line has
-/// another form.
+/// Returns the message in a line of a log whose lines are JSON objects; `None` for other lines, and
+/// for objects of Caddy or with a member `cause`.
 pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
     let is_object = line.starts_with("{\"") && line.ends_with('}') && line.len() < MAX_LOG_LINE;
     let keys = [

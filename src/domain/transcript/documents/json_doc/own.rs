@@ -11,7 +11,7 @@ use crate::domain::transcript::time::{self, clocks::Clock};
 use crate::model::observation::{FaultKind, Phase};
 
 /// Reads a result of this program, as `probe --json` and `diagnose --json` print it; `None` if the
-/// value is not such a result.
+/// value is not such a result, or has neither a status nor a fault.
 pub(super) fn read(value: &Value) -> Option<Exchange> {
     let evidence = value.get("evidence")?.as_array()?;
     value.get("certainty")?;

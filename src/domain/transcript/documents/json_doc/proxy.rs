@@ -82,7 +82,7 @@ fn is_caddys_access(logger: &str) -> bool {
         .is_some_and(|name| name.is_empty() || name.starts_with('.'))
 }
 
-/// Returns whether a line of a log was written by one of the loggers that [`read`] knows.
+/// Returns whether a line of a log was written by one of Caddy's loggers that [`read`] knows.
 pub(super) fn is_of_caddy(value: &Value) -> bool {
     let logger = value.get("logger").and_then(Value::as_str);
     logger.is_some_and(|logger| logger.starts_with("http.log.error") || is_caddys_access(logger))

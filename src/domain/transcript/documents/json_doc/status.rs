@@ -63,8 +63,8 @@ const GATEWAY_PHRASES: &[(&str, u16)] = &[
     ("unauthorizedexception", 401),
 ];
 
-/// The starts of messages that only gateways write, in lower case. Envoy's text is in a JSON body if
-/// the configuration of Envoy or ESPv2 demands it.
+/// The starts of messages that only gateways write, in lower case, each with its status. Envoy's
+/// text is in a JSON body if the configuration of Envoy or ESPv2 demands JSON.
 const GATEWAY_BEGINNINGS: &[(&str, u16)] = &[
     ("forbidden. for troubleshooting function url", 403),
     ("user is not authorized to access this resource", 403),
@@ -104,8 +104,8 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
         })
 }
 
-/// Members that describe an error. Other documents, such as orders and tickets, also have the
-/// members `status` and `title`.
+/// Members that describe an error. The members `status` and `title` are not listed, because other
+/// documents, such as orders and tickets, have them too.
 const ERROR: [&str; 12] = [
     "type",
     "error",

@@ -46,10 +46,11 @@ const ALONE: &[(&str, Kind)] = &[
     ("Status", Kind::Status),
 ];
 
-/// Maximum number of lines of one member. A member that has this many headers takes no more.
+/// Maximum number of lines of one member. Once a member has this many headers, the headers of
+/// further lines are ignored.
 const MAX_LINES: usize = 2_000;
-/// Maximum length in bytes of a body that spans several lines. A line that would exceed it is
-/// dropped.
+/// Maximum length in bytes of a body that spans several lines. A line that would exceed this length
+/// is dropped.
 const MAX_TEXT: usize = 65_536;
 
 /// Maximum length of a line in bytes. Longer lines are ignored.

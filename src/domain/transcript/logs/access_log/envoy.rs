@@ -22,13 +22,14 @@ static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches the start of a line of which the time was cut off, with the flags of a failure.
+/// Matches a line that lost its timestamp and states response flags. Captures the same parts as
+/// [`LINE`].
 static UNTIMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"^\W*?"([A-Z]{3,7}) (\S+) HTTP/[\d.]+" (\d{1,3}) ([A-Z]{2,5}(?:,[A-Z]{2,5})*) (.*)$"#)
 });
 
-/// Matches the rest of such a line. Captures the details before the byte counts, the duration in
-/// milliseconds, and the authority.
+/// Matches the rest of a line that [`LINE`] or [`UNTIMED`] captured. Captures the details before
+/// the byte counts, the duration in milliseconds, and the authority.
 static REST: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"^(.{0,600}?)\b\d+ \d+ (\d+) (?:\d+|-) "[^"]*" "[^"]*" "[^"]*" "([^"]*)""#)
 });
@@ -39,7 +40,7 @@ pub(in crate::domain::transcript) struct Fields<'a> {
     pub(in crate::domain::transcript) status: u16,
     /// The response flags, separated by commas.
     pub(in crate::domain::transcript) flags: &'a str,
-    /// The response code details, or the reason of a failed connection to the upstream.
+    /// The response code details, the reason of a failed connection to the upstream, or both.
     pub(in crate::domain::transcript) details: &'a str,
     pub(in crate::domain::transcript) method: Option<&'a str>,
     pub(in crate::domain::transcript) host: Option<&'a str>,
@@ -92,10 +93,9 @@ impl Fields<'_> {
 const CLIENT: [&str; 2] = ["DC", "DR"];
 
 /// Returns the value of the fact `proxy_log.error` for the flags of a response; `None` if no flag
-/// states such a failure. Not listed are flags of requests that Envoy itself rejected or ended: LR
-/// (a local reset), LH (its own health check), FI and DI (injected faults), UAEX (external
-/// authorization), RLSE (the rate limit service failed), NC (no cluster), SI, IH, DPE, OM, DO, RFCF
-/// and NFCF. Their status is reported without a cause.
+/// has such a value. The fact has no value for LR (a local reset), LH (Envoy's own health check),
+/// FI and DI (injected faults), UAEX (external authorization), RLSE (the rate limit service
+/// failed), NC (no cluster), SI, IH, DPE, OM, DO, RFCF and NFCF.
 fn error_of(flags: &str, details: &str) -> Option<&'static str> {
     flags.split(',').find_map(|flag| {
         Some(match flag {

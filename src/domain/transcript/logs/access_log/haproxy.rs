@@ -11,23 +11,24 @@ use super::{Entry, Logged};
 use crate::domain::transcript::exchange::settle::millis;
 use crate::domain::transcript::pattern::pattern;
 
-/// Matches the fields from the server to the request. The server is missing if the start of the line
-/// was cut off. Captures the server, the total time in milliseconds, the status, the termination
-/// state, the method and the path.
+/// Matches the fields from the server to the request. The server is missing if the start of the
+/// line was cut off. Captures the server, the total time in milliseconds, the status, the
+/// termination state, the method and the path.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?:^\W*| \S+/(\S+) )-?\d+/\s*-?\d+/\s*-?\d+/\s*-?\d+/\s*\+?(-?\d+) (\d{3}|-1) \d+ \S+ \S+ ([A-Za-z-]{4}) \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+ (?:\{[^}]*\} ){0,2}"([A-Z]+|<BADREQ>) ?(\S*)"#,
     )
 });
 
-/// Matches the fields of the TCP log from the server on: the server, the total time and the state.
+/// Matches a line of the TCP log from the frontend on. Captures the server, the total time in
+/// milliseconds, and the termination state.
 static TCP: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"\] \S+ [^\s/]+/(\S+) -?\d+/-?\d+/\+?(-?\d+) \d+ ([A-Za-z-]{2}) \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+\s*$",
     )
 });
 
-/// Reads a line of the log; `None` for other lines.
+/// Reads a line of the HTTP log or the TCP log; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if !line.contains('/') {
         return None;

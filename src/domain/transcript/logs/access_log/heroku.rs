@@ -33,7 +33,8 @@ const ERRORS: &[(&str, &str)] = &[
 /// connection.
 const CLIENT: [&str; 4] = ["H26", "H27", "H28", "H31"];
 
-/// Captures the code, the method, and the host and path in the form of the router before 2013.
+/// Matches a line of the router before 2013. Captures the code, the method, and the host with the
+/// path.
 static OLD: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\bError (H\d\d) \([^)]{1,80}\) -> ([A-Z]+) (\S+)"));
 
@@ -58,7 +59,8 @@ fn read_old(line: &str) -> Option<Logged> {
     )
 }
 
-/// Reads a line of the router; `None` for other lines.
+/// Reads a line of the router; `None` for other lines, and if the line states neither a status nor
+/// an error code.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if line.contains(") -> ") && line.contains("Error H") {
         return read_old(line);

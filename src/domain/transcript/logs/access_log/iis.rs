@@ -1,8 +1,8 @@
 //! Reads the lines of IIS about requests that a module of IIS forwards: the W3C log, and the trace
 //! of failed requests.
 //!
-//! Both state the number of the error of WinHTTP. The numbers are those of `winhttp.h`; the trace
-//! states them as an `HRESULT`.
+//! Both state an error code of WinHTTP. The codes are defined in `winhttp.h`; the trace states them
+//! as an `HRESULT`.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use regex::Regex;
 use super::{Entry, Logged};
 use crate::domain::transcript::pattern::pattern;
 
-/// Captures the method, the path, the status, the substatus and the error of Windows in a line of
+/// Captures the method, the path, the status, the substatus and the Win32 error code in a line of
 /// the W3C log.
 static W3C: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
@@ -23,7 +23,7 @@ static W3C: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static TRACE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r#"HttpStatus="([45]\d\d)".{0,200}?ErrorCode="(\d{1,10})"#));
 
-/// The severity and facility of an `HRESULT` that contains an error of Windows.
+/// The severity and facility bits of an `HRESULT` that contains a Win32 error code.
 const HRESULT: u32 = 0x8007_0000;
 
 /// Reads a line of the log; `None` for other lines.
@@ -56,7 +56,8 @@ fn entry(status: &str, error: &str, method: Option<String>) -> Option<Logged> {
     )
 }
 
-/// Returns the value of the fact `proxy_log.error` for an error of Windows.
+/// Returns the value of the fact `proxy_log.error` for a Win32 error code or for an `HRESULT` that
+/// contains one; `None` if the code has no such value.
 fn of_number(error: u32) -> Option<&'static str> {
     let code = if error & 0xffff_0000 == HRESULT {
         error & 0xffff

@@ -1,7 +1,7 @@
 //! Reads the lines that load balancers, proxies and platforms log about requests.
 //!
-//! Most formats have one line per request: the status of the response, often the URL and the
-//! duration, and in some formats why the upstream failed.
+//! Most formats have one line per request. The line states the status of the response, often the
+//! URL and the duration, and in some formats why the upstream failed.
 
 mod alb;
 mod apache;
@@ -60,7 +60,7 @@ pub(in crate::domain::transcript) struct Entry {
     pub(in crate::domain::transcript) client: Option<String>,
     /// Whether the line does not state the status of the response; `status` is then a placeholder.
     pub(in crate::domain::transcript) is_status_unknown: bool,
-    /// Whether the end of the line is missing, so that the failure is uncertain.
+    /// Whether the end of the line is missing. The failure is then uncertain.
     pub(in crate::domain::transcript) is_cut: bool,
 }
 
@@ -71,8 +71,9 @@ impl Entry {
     }
 
     /// Returns whether this line is about the same request as the line of `last`: the same process
-    /// wrote it within [`TOGETHER`], and no different client. A process handles one request after
-    /// the other, so the process alone does not identify the request.
+    /// wrote both, their times differ by at most [`TOGETHER`], and they name no different clients.
+    /// A time or client that one line lacks is not compared. A process handles many requests, one
+    /// after the other, so the process alone does not identify the request.
     pub(in crate::domain::transcript) fn continues(&self, last: &Self) -> bool {
         let is_near = match (&self.time_of_line, &last.time_of_line) {
             (Some((day, at)), Some((last_day, last_at))) => {
@@ -113,7 +114,7 @@ impl Entry {
     }
 }
 
-/// Reads a line of a log; `None` if the line has no known format.
+/// Reads a line of a log; `None` if the line has no known format or is longer than [`MAX_LINE`].
 pub(in crate::domain::transcript) fn read(line: &str) -> Option<Logged> {
     if line.len() > MAX_LINE {
         return None;

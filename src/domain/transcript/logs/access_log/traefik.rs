@@ -10,7 +10,7 @@ use crate::domain::transcript::fault::phrase;
 use crate::domain::transcript::pattern::pattern;
 use crate::model::observation::FaultKind;
 
-/// Captures the status, and the error message about the upstream.
+/// Matches a line of Traefik. Captures the status, and the error message about the upstream.
 static LINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"'([45]\d\d) [A-Z][A-Za-z ]{2,40}' caused by: (.{1,400})"));
 
@@ -19,7 +19,7 @@ static LINE: LazyLock<Option<Regex>> =
 static REVERSE_PROXY: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r#"http: proxy error: ([^"]{1,400})"#));
 
-/// Reads a line of the log; `None` for other lines.
+/// Reads a line of Traefik or of Go's reverse proxy; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     reverse_proxy(line).or_else(|| stated_status(line))
 }

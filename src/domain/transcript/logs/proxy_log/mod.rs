@@ -1,8 +1,9 @@
 //! Reads the lines of nginx's error log about a failed upstream.
 //!
-//! Each line is one attempt to get a response from an upstream. The line does not contain the
-//! status. The status is inferred: nginx responds with 504 if the last attempt timed out and with
-//! 502 if it failed in another way. If the response has already begun, only its body is cut off.
+//! Each line is about one attempt to get a response from an upstream. The line does not contain the
+//! status, so the status is inferred: nginx responds with 504 if the last attempt timed out and
+//! with 502 if it failed in another way. If the response has already begun, only its body is cut
+//! off.
 
 use std::sync::LazyLock;
 
@@ -31,7 +32,8 @@ static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Matches the host of the request.
 static HOST: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#", host: "([^"]+)""#));
 
-/// Matches a line without the time, the level and the process. The captures are those of [`LINE`].
+/// Matches a line that lost its time, level and process. Captures the same parts as [`LINE`], with
+/// an empty first part.
 static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"^\W*()([a-z_]+\(\).+?|upstream .+?|no live .+?), client: .*?, request: "(([A-Z]+) ([^\s?"]+)[^"]*)""#,
@@ -42,8 +44,8 @@ static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static UNRESOLVED: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\S+ could not be resolved \(\d+: "));
 
-/// Matches a message about a failed system call. Captures the name of the call and the number of
-/// the error.
+/// Matches a message about a failed system call. Captures the name of the call and the error
+/// number.
 static CALL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^(?:kevent\(\) reported that )?(\w+)\(\)(?: to \S+)? failed \((\d+): ")
 });
@@ -75,7 +77,7 @@ const UPGRADED: &str = "proxying upgraded connection";
 pub(in crate::domain::transcript) enum Line {
     /// A failed attempt to get a response from an upstream.
     Attempt(Box<Attempt>),
-    /// Another event, which is not the failure of a request.
+    /// Any other event, such as a failed subrequest or a shutdown of nginx.
     Other,
 }
 
@@ -83,10 +85,11 @@ pub(in crate::domain::transcript) enum Line {
 #[derive(Debug)]
 pub(in crate::domain::transcript) struct Attempt {
     /// The process, thread and connection, and the first line of the request. Attempts for the same
-    /// request have the same value.
+    /// request have the same value. If the process is unknown, this is the whole log line, so each
+    /// line counts as another request.
     pub(in crate::domain::transcript) request: String,
-    /// Whether the line states that no further upstream is available, and not why the attempts
-    /// before it failed.
+    /// Whether the line states only that no further upstream is available, not why the earlier
+    /// attempts failed.
     pub(in crate::domain::transcript) is_last: bool,
     pub(in crate::domain::transcript) exchange: Exchange,
 }
@@ -97,7 +100,7 @@ pub(in crate::domain::transcript) fn is_line(line: &str) -> bool {
 }
 
 /// Reads a line of nginx's error log; `None` for other lines. A line that was copied without the
-/// time, the level and the process counts only if it is about an upstream.
+/// time, the level and the process is read only if it states a failed attempt.
 pub(in crate::domain::transcript) fn read(line: &str) -> Option<Line> {
     // A log in JSON escapes the quotes, and an issue tracker may replace them.
     let is_changed = line.contains("\\\"") || line.contains(['\u{201c}', '\u{201d}']);
@@ -116,9 +119,9 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Line> {
     may_be.then(|| attempt(&BARE)).flatten()
 }
 
-/// Returns the failed attempt in a line; `None` if the line is about something else. A failed
-/// subrequest, such as a copy of the request for `mirror`, need not change the response.
-/// `expression` matches the line.
+/// Returns the failed attempt in a line; `None` if the line is about something else. Returns `None`
+/// also for a failed subrequest, such as a copy of the request for `mirror`, because such a failure
+/// need not change the response. `expression` is [`LINE`] or [`BARE`].
 fn attempt(line: &str, expression: &LazyLock<Option<Regex>>) -> Option<Attempt> {
     let found = expression.as_ref()?.captures(line)?;
     let (message, request) = (&found[2], &found[3]);
@@ -161,12 +164,13 @@ fn attempt(line: &str, expression: &LazyLock<Option<Regex>>) -> Option<Attempt> 
 }
 
 /// Returns the value of the fact `proxy_log.error` for a message and the step that failed. Returns
-/// `None` if the message is not about a failed upstream.
+/// `None` if the message states no known failure of an upstream.
 fn error(what: &str, step: &str) -> Option<&'static str> {
     if UNRESOLVED.as_ref()?.is_match(what) {
         return Some("name-not-found");
     }
-    // In other steps, these messages may be about the connection to the client.
+    // In a step that does not concern the upstream, a message such as that of a failed system call
+    // may be about the connection to the client.
     let is_upstream = what.starts_with("upstream ") || what.starts_with("no ");
     if !is_upstream && !step.ends_with("upstream") {
         return None;
@@ -177,8 +181,9 @@ fn error(what: &str, step: &str) -> Option<&'static str> {
         .or_else(|| call_error(what))
 }
 
-/// Returns the value of the fact `proxy_log.error` for a failed system call. The numbers are those
-/// of Linux, BSD and Windows.
+/// Returns the value of the fact `proxy_log.error` for a failed system call; `None` if the message
+/// is not about one, or if the error number is unknown and the call is not `connect`. The numbers
+/// are those of Linux, BSD and Windows.
 fn call_error(what: &str) -> Option<&'static str> {
     let found = CALL.as_ref()?.captures(what)?;
     match &found[2] {

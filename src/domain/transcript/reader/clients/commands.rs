@@ -20,8 +20,8 @@ impl Reader {
         };
         self.boundary();
         let last = std::mem::take(&mut self.current);
-        // The last exchange is discarded, because it has neither a response nor a fault. If it has
-        // a command, the line of the command counts as unused.
+        // The previous exchange is discarded, because it has neither a response nor a fault. If it
+        // has a command, the line of the command counts as unused.
         if last.command.is_some() && last.line > 0 {
             self.unused.add_line(last.line);
         }

@@ -12,16 +12,16 @@ use crate::domain::transcript::reader::Reader;
 /// Maximum length in bytes of a line that is examined.
 const MAX_LINE: usize = 400;
 
-/// Matches a line of hey and oha: the status, and the number of its responses.
+/// Matches a line of hey and oha with a status and its number of responses. Captures the status.
 static DISTRIBUTION: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\s*\[([1-5]\d\d)\]\s+\d+ responses?\s*$"));
 
-/// Matches a pair in the line of vegeta: the status, and the number of its responses.
+/// Matches a pair in the line of vegeta: a status and its number of responses. Captures the status.
 static PAIR: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\b([1-5]\d\d):\d+"));
 
 impl Reader {
-    /// Reads a line with the statuses of many responses. Each status of an error is one result.
-    /// Returns whether the line was recognized.
+    /// Reads a line with the statuses of many responses. Each status of at least 400 becomes one
+    /// exchange. Returns whether the line was recognized.
     pub(in crate::domain::transcript::reader) fn load_test(
         &mut self,
         line: &str,

@@ -139,8 +139,8 @@ impl Reader {
         true
     }
 
-    /// Records the exit code of a command as an error of curl, unless a response or a fault has
-    /// already been read.
+    /// Records the exit code of a command as an error of curl, if curl may have returned it and if
+    /// neither a response nor a fault has been read.
     fn exit_code(&mut self, code: u32, line: &str, number: usize) {
         let is_open = self.current.fault.is_none()
             && self.current.response.is_none()

@@ -16,11 +16,11 @@ use crate::domain::transcript::time::clocks::Clock;
 use crate::domain::transcript::time::with_unit;
 use crate::model::observation::HttpVersion;
 
-/// Matches the first line of a request: the method and the URL.
+/// Matches the first line of a request. Captures the method and the URL.
 static REQUEST: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\s*---?> (?:HTTP )?([A-Z]{3,7}) (https?://\S+)"));
 
-/// Matches the first line of a response: the status, the reason, the URL and the duration.
+/// Matches the first line of a response. Captures the status, the reason, the URL and the duration.
 static RESPONSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"^\s*(?:<---? )?(?:HTTP )?([1-5]\d\d)(?: ([A-Za-z][A-Za-z' -]{0,60}?))? (https?://\S+) \((\d+ ?ms)[,)]",

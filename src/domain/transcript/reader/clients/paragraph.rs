@@ -1,5 +1,5 @@
-//! Joins the lines of a paragraph that a program wrapped at the width of its terminal: the text below
-//! a heading of Terraform and `OpenTofu`, and the warnings and errors of Ansible.
+//! Joins the lines of a paragraph that a program wrapped at the width of its terminal: the text
+//! below a heading of Terraform and `OpenTofu`, and the warnings and errors of Ansible.
 
 use crate::domain::transcript::clients::message;
 use crate::domain::transcript::exchange::Section;
@@ -21,7 +21,8 @@ const ANSIBLE: [&str; 3] = ["[WARNING]: ", "[ERROR]: ", "ERROR! "];
 /// The progress of reading the paragraphs of a text.
 #[derive(Clone, Debug, Default)]
 pub(in crate::domain::transcript::reader) struct Paragraph {
-    /// The lines that were read, each with its number and its time of day.
+    /// The lines that were read, each with its number and its time of day in seconds since
+    /// midnight.
     lines: Vec<(String, usize, Option<f64>)>,
     /// The number of the line with the heading; zero if there is none.
     heading: usize,
@@ -30,7 +31,7 @@ pub(in crate::domain::transcript::reader) struct Paragraph {
 }
 
 impl Paragraph {
-    /// Returns whether a line may start a paragraph. Keeps the headings.
+    /// Returns whether a line may start a paragraph. Records a heading, which starts none itself.
     fn starts(&mut self, line: &str, number: usize) -> bool {
         if line.starts_with("Error: ") || line.starts_with("Warning: ") {
             (self.heading, self.is_below) = (number, false);
@@ -64,8 +65,8 @@ impl Paragraph {
 }
 
 impl Reader {
-    /// Adds a line to the paragraph that is being joined, or starts a paragraph. Returns whether the
-    /// line belongs to a paragraph.
+    /// Adds a line to the paragraph that is being joined, or starts a paragraph. Returns whether
+    /// the line belongs to a paragraph.
     pub(in crate::domain::transcript::reader) fn joined_paragraph(
         &mut self,
         line: &str,
@@ -106,8 +107,8 @@ impl Reader {
     }
 }
 
-/// Returns the number of lines that one wrapped message takes, and the message in one line; `None` if
-/// the lines are not a wrapped message.
+/// Returns the number of lines that one wrapped message takes, and the message in one line; `None`
+/// if the lines are not a wrapped message.
 fn joined(lines: &[(String, usize, Option<f64>)]) -> Option<(usize, String)> {
     let has_numbers = has_numbers(lines);
     let bare: Vec<&str> = lines
@@ -141,8 +142,8 @@ fn is_wrapped(lines: &[&str]) -> bool {
     })
 }
 
-/// Returns whether all lines but the first start with ascending numbers, as in a copied log of a CI
-/// job that shows the numbers of its lines.
+/// Returns whether there are at least three lines and all but the first start with consecutive
+/// numbers, as in a copied log of a CI job that shows the numbers of its lines.
 fn has_numbers(lines: &[(String, usize, Option<f64>)]) -> bool {
     let number = |line: &str| -> Option<usize> {
         let digits = line.len() - without_number(line).len();
@@ -157,7 +158,7 @@ fn without_number(line: &str) -> &str {
     line.trim_start_matches(|letter: char| letter.is_ascii_digit())
 }
 
-/// Returns whether a line is empty, apart from the line that Terraform draws to the left.
+/// Returns whether a line is empty, apart from the vertical line that Terraform draws on the left.
 fn is_blank(line: &str) -> bool {
     line.trim_matches(['\u{2502}', ' ', '\t']).is_empty()
 }

@@ -80,8 +80,8 @@ impl Reader {
         true
     }
 
-    /// Returns whether a line that looks like output of wget is one. Other programs print `ERROR: `,
-    /// too.
+    /// Returns whether a line that looks like output of wget is such output. Other programs also
+    /// print `ERROR: `, so a line with this start needs a command or output of a client before it.
     fn is_of_wget(&self, event: &Event, line: &str) -> bool {
         let current = &self.current;
         let has_wget = current.command.is_some() || current.wget_started.is_some();

@@ -62,8 +62,8 @@ impl Reader {
         }
     }
 
-    /// Returns whether a line of a proxy's access log is about the request of the error that the
-    /// line above states. Caddy logs such a request twice.
+    /// Returns whether an exchange from a proxy's access log is about the same request as the error
+    /// that the proxy logged on the line above. Caddy logs a failed request twice.
     fn repeats_log_line(&mut self, exchange: &Exchange) -> bool {
         let Some(status) = exchange.response.as_ref().map(|response| response.status) else {
             return false;

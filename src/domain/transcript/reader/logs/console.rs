@@ -71,7 +71,7 @@ impl Reader {
         current.response.as_mut().filter(|_| is_object)
     }
 
-    /// Reads a JSON document below a label. Returns whether a label precedes the document.
+    /// Reads a JSON document below a label. Returns whether the document was added to the response.
     pub(in crate::domain::transcript::reader) fn console_block(&mut self, text: &str) -> bool {
         let awaited = self.awaited.take();
         let Some(response) = self.console_response() else {

@@ -29,16 +29,17 @@ impl Reader {
         true
     }
 
-    /// Returns whether a line that follows a complete body is from a log of API Gateway or nginx.
+    /// Returns whether a line is from a log of API Gateway or nginx, and therefore not part of a
+    /// body.
     pub(super) fn is_logged(line: &str) -> bool {
         proxy_log::is_line(line)
             || execution_log::parse(line).is_some()
             || json_doc::is_access_line(time::without_timestamp(line))
     }
 
-    /// Adds a failed attempt of nginx. Several attempts for one request are one result. The last of
-    /// them may have been followed by one that succeeded, which nginx does not log, so the status
-    /// of the response is then unknown.
+    /// Adds a failed attempt of nginx. Several attempts for one request become one transcript. An
+    /// attempt that succeeded may have followed, which nginx does not log, so the status of the
+    /// response is then unknown.
     fn attempt(&mut self, attempt: Attempt, number: usize) {
         let mut exchange = attempt.exchange;
         exchange.line = number;

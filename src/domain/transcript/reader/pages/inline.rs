@@ -5,7 +5,8 @@ use crate::domain::transcript::body::json_text::end_of_value;
 use crate::domain::transcript::pages::known_body::{self, Host};
 use crate::domain::transcript::reader::Reader;
 
-/// Maximum number of parts of a line that are examined. Every second part is inline code.
+/// Maximum number of parts, separated by backticks, of a line that are examined. Every second part
+/// is inline code.
 const MAX_SPANS: usize = 16;
 
 /// Maximum length in bytes of a line that is examined.
@@ -42,8 +43,8 @@ fn is_api_body(span: &str) -> bool {
     span.starts_with("{\"message\"") && known_body::status_of(span, Host::ApiGateway).is_some()
 }
 
-/// Returns the JSON object with escaped quotes in a line, with plain quotes; `None` if there is
-/// none.
+/// Returns the first JSON object with escaped quotes in a line, with its quotes unescaped. Returns
+/// `None` if there is none or if the line is longer than [`MAX_LINE`].
 fn escaped(line: &str) -> Option<String> {
     let at = line.find("{\\\"").filter(|_| line.len() <= MAX_LINE)?;
     let text = line[at..].replace("\\\"", "\"");
@@ -51,7 +52,7 @@ fn escaped(line: &str) -> Option<String> {
     Some(text[..end].to_owned())
 }
 
-/// Returns the pieces of inline code in a line.
+/// Returns the pieces of inline code in a line; none for a line longer than [`MAX_LINE`].
 fn spans(line: &str) -> impl Iterator<Item = &str> {
     let line = if line.len() <= MAX_LINE { line } else { "" };
     let has_end = line.bytes().filter(|byte| *byte == b'`').count() > 1;

@@ -78,7 +78,8 @@ impl Reader {
         true
     }
 
-    /// Ends the page that is being collected, and adds it to the response that it belongs to.
+    /// Ends the page that is being collected. Adds it to the response above it, or infers a
+    /// response from it. If neither is possible, reads its lines one by one.
     pub(super) fn end_page(&mut self) {
         let Some(page) = self.page.take() else {
             return;

@@ -37,7 +37,7 @@ static VERCEL_STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static VERCEL_CODE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\W*(?:Error )?Code: \W*([A-Z]+(?:_[A-Z]+)+)\W*$"));
 
-/// Matches a failed request in Vercel's log, which ends with the status and further fields. Captures the method, the path, the error code and the
+/// Matches a failed request in Vercel's log. Captures the method, the path, the error code and the
 /// status.
 static VERCEL_LOG: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
@@ -72,7 +72,8 @@ static APACHE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches a count of responses with an error status that is not zero.
+/// Matches the line in which wrk or ab counts responses with an error status, if the count is not
+/// zero.
 static NON_2XX: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\W*Non-2xx (?:or 3xx )?responses:\s+\**[1-9]"));
 
@@ -89,7 +90,8 @@ impl Reader {
         if self.vendor_text(line, number) || self.load_test_text(line, number) {
             return true;
         }
-        // Most lines contain none of the words of these pages.
+        // Most lines contain none of the words of these pages, so the expressions are not tried on
+        // them.
         let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
         (has(&["reason=", "Code: ", ": "]) && self.vercel_text(line, number))
             || (has(&["Error ", "Ray ID"]) && self.cloudflare_text(line, number))
@@ -97,8 +99,8 @@ impl Reader {
             || (has(&["Reason: "]) && self.apache_text(line, number))
     }
 
-    /// Reads the line in which wrk or ab counts responses with an error status. The status itself is
-    /// unknown.
+    /// Reads the line in which wrk or ab counts responses with an error status, which the line does
+    /// not state. Returns whether the line was recognized.
     fn load_test_text(&mut self, line: &str, number: usize) -> bool {
         if !line.contains("Non-2xx ") || captures(&NON_2XX, line).is_none() {
             return false;
@@ -297,8 +299,8 @@ fn stated(status: u16, number: usize) -> Exchange {
     }
 }
 
-/// Returns the exchange of a page that does not state the status of the response. Such a page
-/// counts only if the text has no other response.
+/// Returns the exchange of a page that does not state the status of the response. The exchange is
+/// weak: it is kept only if the text has no other response.
 pub(super) fn inferred(heading: &Heading) -> Exchange {
     let mut exchange = stated(heading.status, heading.line);
     exchange.is_weak = true;

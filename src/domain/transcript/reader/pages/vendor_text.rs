@@ -1,7 +1,8 @@
 //! Recognizes sentences that only one proxy or platform writes, without a status line above them.
 //!
-//! A sentence counts only if the text has no other response or failure. The status of the response
-//! is inferred, so no verdict exceeds `possible`.
+//! A response from such a sentence is kept only if the text has no other response or failure, or if
+//! the line names the request. The status of the response is inferred, so no verdict exceeds
+//! `possible`.
 
 use super::platform_text::{inferred, text_fact};
 use crate::domain::transcript::clients::message;
@@ -12,7 +13,7 @@ use crate::domain::transcript::reader::Reader;
 
 /// A sentence and what it states.
 struct Sentence {
-    /// The parts of the line, in order.
+    /// The texts that the line contains, in this order.
     parts: &'static [&'static str],
     status: u16,
     /// The names and values of facts.
@@ -139,8 +140,8 @@ const VERCEL: [(&str, u16); 10] = [
     ("ROUTER_CANNOT_MATCH", 502),
 ];
 
-/// The beginnings of lines in which a Lambda function or its runtime reports its end, each with the
-/// value of the fact `log.template`.
+/// Parts of the lines in which Lambda logs that a function timed out or that its runtime exited,
+/// each with the value of the fact `log.template`.
 const LAMBDA: [(&str, &str); 3] = [
     (" Task timed out after ", "function-timed-out"),
     (" Error: Runtime exited ", "function-error"),
@@ -148,8 +149,8 @@ const LAMBDA: [(&str, &str); 3] = [
 ];
 
 impl Reader {
-    /// Reads a line with a sentence that only one proxy or platform writes. Returns whether the line
-    /// was recognized.
+    /// Reads a line with a sentence that only one proxy or platform writes. Returns whether the
+    /// line was recognized.
     pub(super) fn vendor_text(&mut self, line: &str, number: usize) -> bool {
         let Some(mut exchange) = of_line(line, number) else {
             return false;
@@ -176,7 +177,7 @@ impl Reader {
     }
 
     /// Adds the facts and the body of a page to the current response if a message above states the
-    /// same status. Returns whether the response is the same.
+    /// same status, and neither facts nor a body are known. Returns whether they were added.
     fn joins(&mut self, page: &Exchange) -> bool {
         let current = &mut self.current;
         let status = |exchange: &Exchange| exchange.response.as_ref().map(|it| it.status);
@@ -250,8 +251,8 @@ fn of_vercel(line: &str, number: usize) -> Option<Exchange> {
     Some(exchange)
 }
 
-/// Returns the exchange for a line of the log of a Lambda function that reached its timeout or whose
-/// runtime ended. The log does not state the status of the response.
+/// Returns the exchange for a line of the log of a Lambda function that reached its timeout or
+/// whose runtime ended. The log does not state the status of the response.
 fn of_lambda(line: &str, number: usize) -> Option<Exchange> {
     let (_, template) = LAMBDA.iter().find(|(start, _)| line.contains(start))?;
     let mut exchange = page(502, number);

@@ -11,8 +11,8 @@ const BASIC: &str = "write `basic = { username = \"USER\", password = { env = \"
 const SECRET_HEADER: &str = "write `headers = { \"X-Api-Key\" = { env = \"NAME\" } }` in \
      [{t}.request]; to read the value from a file, write `{ file = \"PATH\" }`";
 
-/// The keys of other tools for the TLS settings, credentials, expectations and notifications of a
-/// target.
+/// The keys that users of other tools write for the TLS settings, credentials, expectations and
+/// notifications of a target, with advice on what to write instead.
 pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     // Keys for TLS settings.
     key(

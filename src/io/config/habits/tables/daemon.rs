@@ -3,7 +3,8 @@
 
 use super::{Habit, table, text};
 
-/// The keys of other tools for the top level of a file.
+/// The keys that users of other tools write at the top level of a file, with advice on what to
+/// write instead.
 pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     text(
         "targets endpoints monitors endpoint monitor checks check urls sites services \
@@ -70,7 +71,8 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
 ];
 
-/// The keys of other tools for the alarm of a target.
+/// The keys that users of other tools write for the alarm of a target, with advice on what to write
+/// instead.
 const ALARM: &[Habit] = &[text(
     "for duration window period evaluationwindow evaluationperiods holdfor pending",
     "write `periods`, the number of evaluated periods, and `datapoints`, how many of them must be \
@@ -78,7 +80,8 @@ const ALARM: &[Habit] = &[text(
      minutes with an interval of 60 s are `periods = 5` and `datapoints = 5`",
 )];
 
-/// The keys of other tools for the tables of the daemon and for the alarm of a target, by table.
+/// For each table of the daemon, and for the alarm tables: the keys that users of other tools write
+/// there, with advice on what to write instead.
 pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
     ("target.alarm", ALARM),
     ("defaults.alarm", ALARM),

@@ -7,8 +7,8 @@ use crate::io::config::habits::{form, header, times, urls};
 const NO_SWITCH: &str = "remove it; every [[target]] is probed; to suppress notifications \
      during a maintenance window, write a table [[maintenance]]";
 
-/// The keys of other tools for the endpoint, interval, timeout, health thresholds and request of a
-/// target.
+/// The keys that users of other tools write for the endpoint, interval, timeout, health thresholds
+/// and request of a target, with advice on what to write instead.
 pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     // Keys for the endpoint and its name.
     key(
