@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::RegexSet;
 
-use crate::domain::transcript::pattern::ascii_words;
+use crate::domain::transcript::pattern::pattern_set;
 
 /// Expressions that match messages about a failure caused by the client, grouped by the program
 /// that logs them.
@@ -26,7 +26,7 @@ static MESSAGES: LazyLock<RegexSet> = LazyLock::new(|| {
         // The certificate of the client: Apache httpd, nginx and HAProxy.
         r"\bCertificate Verification: Error \(|\bclient SSL certificate verify error\b|\bSSL client (?:CA chain cannot be verified|certificate not trusted)",
     ];
-    RegexSet::new(expressions.map(ascii_words)).unwrap_or_default()
+    pattern_set(expressions, false)
 });
 
 /// Returns whether a line states that the client is the cause of a failure.

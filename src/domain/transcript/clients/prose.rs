@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
 
-use crate::domain::transcript::pattern::{MAX_LINE, ascii_words, pattern};
+use crate::domain::transcript::pattern::{MAX_LINE, pattern, pattern_set};
 
 /// Expressions that match lines that quote error messages without reporting a failure.
 const EXPRESSIONS: [&str; 10] = [
@@ -27,10 +27,7 @@ const EXPRESSIONS: [&str; 10] = [
 ];
 
 /// The compiled expressions of [`EXPRESSIONS`].
-static PROSE: LazyLock<RegexSet> = LazyLock::new(|| {
-    let expressions = EXPRESSIONS.iter().map(|one| ascii_words(one));
-    RegexSet::new(expressions).unwrap_or_default()
-});
+static PROSE: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(EXPRESSIONS, false));
 
 /// Matches words which show that a failure goes on.
 static GOES_ON: LazyLock<Option<Regex>> =

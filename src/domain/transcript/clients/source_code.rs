@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
 
-use crate::domain::transcript::pattern::{ascii_words, pattern};
+use crate::domain::transcript::pattern::{pattern, pattern_set};
 
 /// Matches a setting such as `readTimeout: 60s`, `"connectTimeout": 5000,` or `TIMEOUT=30`.
 /// Captures the key.
@@ -66,8 +66,7 @@ static SOURCE: LazyLock<RegexSet> = LazyLock::new(|| {
         r"^[^()]*\w(?:Error|Exception|Timeout)\)\s?:\s",
     ];
     let all = anchored.chain(anywhere.map(str::to_owned));
-    let all = all.map(|expression| ascii_words(&expression));
-    RegexSet::new(all).unwrap_or_default()
+    pattern_set(all, false)
 });
 
 /// Matches the text before a string literal that source code writes, sends or assigns.

@@ -4,9 +4,9 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet, RegexSetBuilder};
+use regex::{Regex, RegexSet};
 
-use crate::domain::transcript::pattern::{ascii_words, pattern};
+use crate::domain::transcript::pattern::{pattern, pattern_set};
 
 /// Names of exceptions for errors in a program itself, separated by spaces.
 const KINDS: &str = "TypeError KeyError NameError ImportError ModuleNotFoundError ReferenceError \
@@ -52,18 +52,10 @@ static SHOWN: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// The compiled expressions of [`NEVER`].
-static OF_NEVER: LazyLock<RegexSet> = LazyLock::new(|| compiled(&NEVER));
+static OF_NEVER: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(NEVER, true));
 
 /// The compiled expressions of [`RARELY`].
-static OF_RARELY: LazyLock<RegexSet> = LazyLock::new(|| compiled(&RARELY));
-
-fn compiled(expressions: &[&str]) -> RegexSet {
-    let expressions = expressions.iter().map(|one| ascii_words(one));
-    RegexSetBuilder::new(expressions)
-        .case_insensitive(true)
-        .build()
-        .unwrap_or_default()
-}
+static OF_RARELY: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(RARELY, true));
 
 /// Returns whether an error message without a status is not about a request.
 pub(super) fn is_unrelated(line: &str) -> bool {

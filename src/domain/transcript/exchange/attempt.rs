@@ -1,9 +1,30 @@
-//! Separates the attempts of one command that tries a failed request again, as `curl --retry` does.
+//! Separates the requests of one command: the requests for several URLs, and the attempts of a
+//! command that tries a failed request again, as `curl --retry` does.
 
 use super::{Exchange, Request};
+use crate::domain::transcript::command::Command;
+use crate::domain::transcript::fault::Progress;
 use crate::model::observation::FaultKind;
 
 impl Exchange {
+    /// Returns the next exchange of the same command, without a response.
+    pub(in crate::domain::transcript) fn successor(&self) -> Self {
+        let mut command = self.command.clone();
+        let next = command.as_mut().and_then(Command::next_url);
+        let mut request = Request::default();
+        request.url = next.or_else(|| self.request.url.clone());
+        Self {
+            command,
+            request,
+            progress: Progress {
+                uses_tls: self.progress.uses_tls,
+                is_windows: self.progress.is_windows,
+                ..Progress::default()
+            },
+            ..Self::default()
+        }
+    }
+
     /// Returns the next attempt of the same request, without a response.
     pub(in crate::domain::transcript) fn retry(&self) -> Self {
         let mut next = self.successor();

@@ -132,6 +132,19 @@ pub(super) struct FoundFault {
 const MAX_REASONS: usize = 4_096;
 
 impl Exchange {
+    /// Creates the exchange of a response of which a text states only the status.
+    pub(super) fn stated(status: u16, line: usize) -> Self {
+        let mut response = RawResponse::of_status(status, None);
+        response.is_cut = true;
+        Self {
+            line,
+            source: Source::Message,
+            section: Section::After,
+            response: Some(response),
+            ..Self::default()
+        }
+    }
+
     /// Returns whether the exchange has a response or a fault.
     pub(super) fn is_answered(&self) -> bool {
         self.response.is_some() || self.fault.is_some()
@@ -144,24 +157,6 @@ impl Exchange {
             .as_ref()
             .is_some_and(|response| !response.is_hop());
         answered || self.fault.is_some()
-    }
-
-    /// Returns the next exchange of the same command, without a response.
-    pub(super) fn successor(&self) -> Self {
-        let mut command = self.command.clone();
-        let next = command.as_mut().and_then(Command::next_url);
-        let mut request = Request::default();
-        request.url = next.or_else(|| self.request.url.clone());
-        Self {
-            command,
-            request,
-            progress: Progress {
-                uses_tls: self.progress.uses_tls,
-                is_windows: self.progress.is_windows,
-                ..Progress::default()
-            },
-            ..Self::default()
-        }
     }
 
     /// Sets the command that made the request.

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::RegexSet;
 
 use super::named::{self, Named};
-use crate::domain::transcript::pattern::ascii_words;
+use crate::domain::transcript::pattern::pattern_set;
 use crate::model::observation::{FaultKind, Phase};
 
 /// What an error message states about a fault.
@@ -48,14 +48,14 @@ static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
         if let Some(head) = line.strip_prefix('[') {
             said = group(head.trim_end_matches(']'));
         } else if let Some(said) = said.filter(|_| !line.is_empty() && !line.starts_with('#')) {
-            expressions.push(ascii_words(line));
+            expressions.push(line);
             says.push(Said {
                 rank: says.len(),
                 ..said
             });
         }
     }
-    let set = RegexSet::new(expressions).unwrap_or_default();
+    let set = pattern_set(expressions, false);
     Phrases { set, says }
 });
 

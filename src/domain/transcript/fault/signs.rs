@@ -5,9 +5,9 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet, RegexSetBuilder};
+use regex::{Regex, RegexSet};
 
-use crate::domain::transcript::pattern::{MAX_LINE, ascii_words, pattern};
+use crate::domain::transcript::pattern::{MAX_LINE, pattern, pattern_set};
 
 /// Expressions that match words of TLS, its libraries and their error codes.
 const TLS: [&str; 4] = [
@@ -31,22 +31,14 @@ const REQUEST: [&str; 9] = [
 ];
 
 /// The compiled expressions of [`TLS`].
-static OF_TLS: LazyLock<RegexSet> = LazyLock::new(|| compiled(&TLS));
+static OF_TLS: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(TLS, true));
 
 /// The compiled expressions of [`REQUEST`].
-static OF_REQUEST: LazyLock<RegexSet> = LazyLock::new(|| compiled(&REQUEST));
+static OF_REQUEST: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(REQUEST, true));
 
 /// Matches a host name and a port, or the name of a file and the number of a line.
 static ADDRESS: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\b([\w-]+(?:\.[\w-]+)+):\d{2,5}\b"));
-
-fn compiled(expressions: &[&str]) -> RegexSet {
-    let expressions = expressions.iter().map(|one| ascii_words(one));
-    RegexSetBuilder::new(expressions)
-        .case_insensitive(true)
-        .build()
-        .unwrap_or_default()
-}
 
 /// Returns whether a line shows that a request was made: a URL, an address, a client, or words of
 /// HTTP, TLS or network connections. A line longer than `MAX_LINE` always counts.

@@ -18,6 +18,12 @@ impl Reader {
         self.keep(last);
     }
 
+    /// Ends the current exchange, and records an exchange to which no further line belongs.
+    pub(super) fn complete(&mut self, exchange: Exchange) {
+        self.next(exchange);
+        self.next(Exchange::default());
+    }
+
     /// Keeps the transcript of an ended exchange if it has a response or a fault.
     fn keep(&mut self, last: Exchange) {
         let has_command = last.command.is_some();

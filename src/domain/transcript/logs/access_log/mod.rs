@@ -22,10 +22,8 @@ pub(in crate::domain::transcript) use self::traefik::upstream_error;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::transcript::exchange::response::RawResponse;
 use crate::domain::transcript::exchange::{Exchange, Section, Source};
+use crate::domain::transcript::pattern::MAX_LINE;
 use crate::domain::transcript::time::clocks::Clock;
-
-/// Maximum length of a line that is examined, in bytes.
-const MAX_LINE: usize = 8_192;
 
 /// Maximum number of seconds between the lines that one process writes about one request.
 const TOGETHER: f64 = 1.0;

@@ -1,11 +1,11 @@
-//! Reads the statuses in the summaries of load generators: hey, oha and vegeta.
+//! Reads the summaries of load generators: hey, oha and vegeta, which list the statuses, and wrk and
+//! ab, which only count the responses with an error status.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::domain::transcript::exchange::response::RawResponse;
-use crate::domain::transcript::exchange::{Exchange, Section, Source};
+use crate::domain::transcript::exchange::Exchange;
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::reader::Reader;
 
@@ -19,9 +19,15 @@ static DISTRIBUTION: LazyLock<Option<Regex>> =
 /// Matches a pair in the line of vegeta: a status and its number of responses. Captures the status.
 static PAIR: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\b([1-5]\d\d):\d+"));
 
+/// Matches the line in which wrk or ab counts responses with an error status, if the count is not
+/// zero.
+static NON_2XX: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"^\W*Non-2xx (?:or 3xx )?responses:\s+\**[1-9]"));
+
 impl Reader {
     /// Reads a line with the statuses of many responses. Each status of at least 400 becomes one
-    /// exchange. Returns whether the line was recognized.
+    /// exchange. Errors whose statuses the line does not state become one exchange. Returns whether
+    /// the line was recognized.
     pub(in crate::domain::transcript::reader) fn load_test(
         &mut self,
         line: &str,
@@ -30,18 +36,18 @@ impl Reader {
         if line.len() > MAX_LINE {
             return false;
         }
+        if line.contains("Non-2xx ") && NON_2XX.as_ref().is_some_and(|it| it.is_match(line)) {
+            // The line does not state the statuses.
+            self.complete(Exchange {
+                is_weak: true,
+                is_status_unknown: true,
+                ..Exchange::stated(500, number)
+            });
+            return true;
+        }
         let statuses = statuses(line);
         for status in statuses.iter().copied().filter(|status| *status >= 400) {
-            let mut response = RawResponse::of_status(status, None);
-            response.is_cut = true;
-            self.next(Exchange {
-                line: number,
-                source: Source::Message,
-                section: Section::After,
-                response: Some(response),
-                ..Exchange::default()
-            });
-            self.next(Exchange::default());
+            self.complete(Exchange::stated(status, number));
         }
         !statuses.is_empty()
     }

@@ -100,8 +100,7 @@ impl Reader {
                 if exchange.command.is_none() {
                     exchange.command = self.current.command.take();
                 }
-                self.next(*exchange);
-                self.next(Exchange::default());
+                self.complete(*exchange);
             }
             json_doc::Document::Text(text) => {
                 let reading = crate::domain::transcript::read(&text);

@@ -45,8 +45,7 @@ impl Reader {
         if continues {
             self.unused.add_line(number);
         } else {
-            self.next(entry.exchange(number));
-            self.next(Exchange::default());
+            self.complete(entry.exchange(number));
         }
         true
     }
@@ -69,8 +68,7 @@ impl Reader {
         let mut exchange = entry.exchange(line);
         exchange.request = std::mem::take(&mut current.request);
         self.current = Exchange::default();
-        self.next(exchange);
-        self.next(Exchange::default());
+        self.complete(exchange);
         true
     }
 

@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::domain::transcript::exchange::response::RawResponse;
-use crate::domain::transcript::exchange::{Exchange, Section, Source};
+use crate::domain::transcript::exchange::Exchange;
 use crate::domain::transcript::pages::heading::Heading;
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::reader::Reader;
@@ -61,17 +60,11 @@ impl Reader {
         if line.contains(SIGNATURE)
             && let Some(page) = self.heading.take()
         {
-            let mut response = RawResponse::of_status(page.status, None);
-            response.raw_body(&page.text);
-            response.is_cut = true;
-            self.next(Exchange {
-                line: page.line,
-                source: Source::Message,
-                section: Section::After,
-                response: Some(response),
-                ..Exchange::default()
-            });
-            self.next(Exchange::default());
+            let mut exchange = Exchange::stated(page.status, page.line);
+            if let Some(response) = &mut exchange.response {
+                response.raw_body(&page.text);
+            }
+            self.complete(exchange);
         }
         true
     }

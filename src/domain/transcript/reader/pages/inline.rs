@@ -3,14 +3,12 @@
 
 use crate::domain::transcript::body::json_text::end_of_value;
 use crate::domain::transcript::pages::known_body::{self, Host};
+use crate::domain::transcript::pattern::MAX_LINE;
 use crate::domain::transcript::reader::Reader;
 
 /// Maximum number of parts, separated by backticks, of a line that are examined. Every second part
 /// is inline code.
 const MAX_SPANS: usize = 16;
-
-/// Maximum length in bytes of a line that is examined.
-const MAX_LINE: usize = 8_192;
 
 impl Reader {
     /// Keeps the bodies of gateways in a line, in inline code or as JSON with escaped quotes.

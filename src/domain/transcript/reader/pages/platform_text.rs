@@ -10,8 +10,7 @@ use regex::Regex;
 
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::transcript::body::known_text::of_cloudflare;
-use crate::domain::transcript::exchange::response::RawResponse;
-use crate::domain::transcript::exchange::{Exchange, Section, Source};
+use crate::domain::transcript::exchange::{Exchange, Source};
 use crate::domain::transcript::pages::heading::Heading;
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::reader::Reader;
@@ -72,11 +71,6 @@ static APACHE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches the line in which wrk or ab counts responses with an error status, if the count is not
-/// zero.
-static NON_2XX: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"^\W*Non-2xx (?:or 3xx )?responses:\s+\**[1-9]"));
-
 impl Reader {
     /// Reads a line of the text of an error page. Returns whether the line was recognized.
     pub(in crate::domain::transcript::reader) fn page_text(
@@ -87,7 +81,7 @@ impl Reader {
         if line.len() > MAX_LINE {
             return false;
         }
-        if self.vendor_text(line, number) || self.load_test_text(line, number) {
+        if self.vendor_text(line, number) {
             return true;
         }
         // Most lines contain none of the words of these pages, so the expressions are not tried on
@@ -99,20 +93,6 @@ impl Reader {
             || (has(&["Reason: "]) && self.apache_text(line, number))
     }
 
-    /// Reads the line in which wrk or ab counts responses with an error status, which the line does
-    /// not state. Returns whether the line was recognized.
-    fn load_test_text(&mut self, line: &str, number: usize) -> bool {
-        if !line.contains("Non-2xx ") || captures(&NON_2XX, line).is_none() {
-            return false;
-        }
-        let mut exchange = stated(500, number);
-        exchange.is_weak = true;
-        exchange.is_status_unknown = true;
-        self.next(exchange);
-        self.next(Exchange::default());
-        true
-    }
-
     fn vercel_text(&mut self, line: &str, number: usize) -> bool {
         if line.contains("reason=")
             && let Some(found) = captures(&VERCEL_LOG, line)
@@ -120,11 +100,10 @@ impl Reader {
             let Ok(status) = found[4].parse() else {
                 return false;
             };
-            let mut exchange = stated(status, number);
+            let mut exchange = Exchange::stated(status, number);
             exchange.request.method = found.get(1).map(|method| method.as_str().to_owned());
             exchange.facts = vec![text_fact("platform_error", &found[3])];
-            self.next(exchange);
-            self.next(Exchange::default());
+            self.complete(exchange);
             return true;
         }
         // An entry of an enumeration ends with a comma.
@@ -137,7 +116,7 @@ impl Reader {
             };
             let exchange = Exchange {
                 is_weak: true,
-                ..stated(status, number)
+                ..Exchange::stated(status, number)
             };
             self.next(exchange);
             self.message_line = number;
@@ -181,10 +160,9 @@ impl Reader {
         let Some((heading, code)) = self.heading_above(number, |heading| heading.code) else {
             return false;
         };
-        let mut exchange = inferred(&heading);
+        let mut exchange = inferred(heading.status, heading.line);
         exchange.facts = cloudflare_facts(code);
-        self.next(exchange);
-        self.next(Exchange::default());
+        self.complete(exchange);
         true
     }
 
@@ -209,14 +187,13 @@ impl Reader {
         let Some((heading, _)) = above else {
             return false;
         };
-        let mut exchange = inferred(&heading);
+        let mut exchange = inferred(heading.status, heading.line);
         if let Some(response) = &mut exchange.response {
             response.reason = Some(heading.text);
         }
         let door = if is_fastly { "fastly" } else { "varnish" };
         exchange.facts = vec![text_fact("front_door", door)];
-        self.next(exchange);
-        self.next(Exchange::default());
+        self.complete(exchange);
         true
     }
 
@@ -224,18 +201,12 @@ impl Reader {
         let Some(found) = captures(&APACHE, line) else {
             return false;
         };
-        let mut exchange = inferred(&Heading {
-            line: number,
-            status: 502,
-            text: String::new(),
-            code: None,
-        });
+        let mut exchange = inferred(502, number);
         if let Some(response) = &mut exchange.response {
             response.raw_body(&found[1]);
         }
         exchange.facts = vec![text_fact("error_page", "apache")];
-        self.next(exchange);
-        self.next(Exchange::default());
+        self.complete(exchange);
         true
     }
 
@@ -286,23 +257,10 @@ fn captures<'a>(
     expression.as_ref()?.captures(line)
 }
 
-/// Returns the exchange of a response of which only the status is known.
-fn stated(status: u16, number: usize) -> Exchange {
-    let mut response = RawResponse::of_status(status, None);
-    response.is_cut = true;
-    Exchange {
-        line: number,
-        source: Source::Message,
-        section: Section::After,
-        response: Some(response),
-        ..Exchange::default()
-    }
-}
-
 /// Returns the exchange of a page that does not state the status of the response. The exchange is
 /// weak: it is kept only if the text has no other response.
-pub(super) fn inferred(heading: &Heading) -> Exchange {
-    let mut exchange = stated(heading.status, heading.line);
+pub(super) fn inferred(status: u16, line: usize) -> Exchange {
+    let mut exchange = Exchange::stated(status, line);
     exchange.is_weak = true;
     if let Some(response) = &mut exchange.response {
         response.is_inferred = true;

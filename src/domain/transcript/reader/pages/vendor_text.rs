@@ -8,7 +8,6 @@ use super::platform_text::{inferred, text_fact};
 use crate::domain::transcript::clients::message;
 use crate::domain::transcript::exchange::entry::names_request;
 use crate::domain::transcript::exchange::{Exchange, Source};
-use crate::domain::transcript::pages::heading::Heading;
 use crate::domain::transcript::reader::Reader;
 
 /// A sentence and what it states.
@@ -170,9 +169,10 @@ impl Reader {
             self.unused.add_line(number);
             return true;
         }
-        self.vendor_facts.push(exchange.facts.clone());
-        self.next(exchange);
-        self.next(Exchange::default());
+        if !is_known {
+            self.vendor_facts.push(exchange.facts.clone());
+        }
+        self.complete(exchange);
         true
     }
 
@@ -204,18 +204,9 @@ fn of_line(line: &str, number: usize) -> Option<Exchange> {
         .or_else(|| of_sentence(line, number))
 }
 
-fn page(status: u16, number: usize) -> Exchange {
-    inferred(&Heading {
-        line: number,
-        status,
-        text: String::new(),
-        code: None,
-    })
-}
-
 fn of_sentence(line: &str, number: usize) -> Option<Exchange> {
     let sentence = SENTENCES.iter().find(|one| contains(line, one.parts))?;
-    let mut exchange = page(sentence.status, number);
+    let mut exchange = inferred(sentence.status, number);
     if let Some(response) = &mut exchange.response {
         match sentence.body {
             Body::Line => response.raw_body(line.trim()),
@@ -246,7 +237,7 @@ fn of_vercel(line: &str, number: usize) -> Option<Exchange> {
     let word = word.strip_prefix("Code: ").unwrap_or(word);
     let word = word.trim_matches(['`', '"', '\'']);
     let (code, status) = VERCEL.iter().find(|(code, _)| *code == word)?;
-    let mut exchange = page(*status, number);
+    let mut exchange = inferred(*status, number);
     exchange.facts = vec![text_fact("platform_error", code)];
     Some(exchange)
 }
@@ -255,7 +246,7 @@ fn of_vercel(line: &str, number: usize) -> Option<Exchange> {
 /// whose runtime ended. The log does not state the status of the response.
 fn of_lambda(line: &str, number: usize) -> Option<Exchange> {
     let (_, template) = LAMBDA.iter().find(|(start, _)| line.contains(start))?;
-    let mut exchange = page(502, number);
+    let mut exchange = inferred(502, number);
     exchange.is_status_unknown = true;
     exchange.facts = vec![text_fact("log.template", template)];
     Some(exchange)
@@ -293,5 +284,15 @@ mod tests {
                 .map(|it| it.status);
             assert_eq!(found, expected, "{line}");
         }
+    }
+
+    #[test]
+    fn the_facts_of_a_repeated_sentence_are_kept_once() {
+        let mut reader = Reader::new("");
+        for number in 1..=5 {
+            let line = format!("Post \"https://a{number}.svc:443/x\": service \"a\" not found");
+            reader.line(&line, number);
+        }
+        assert_eq!(reader.vendor_facts.len(), 1);
     }
 }
