@@ -182,7 +182,10 @@ impl Aggregator {
             return;
         }
         let cause = &update.incident.verdict.cause;
-        let immediate = self.aggregation.revise(&update.target, cause, update.at);
+        let resolution = self.current.cloudwatch.resolution;
+        let immediate = self
+            .aggregation
+            .revise(&update.target, cause, update.at, resolution);
         self.publish(immediate, &update.target.name);
     }
 

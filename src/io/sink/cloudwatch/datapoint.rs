@@ -62,7 +62,8 @@ impl Series {
         }
     }
 
-    const fn target(&self) -> Option<&TargetName> {
+    /// Returns the target of the series; `None` for the heartbeat.
+    pub(super) const fn target(&self) -> Option<&TargetName> {
         match self {
             Self::Heartbeat => None,
             Self::Target(target, _) | Self::Failures(target, _) | Self::DownBy(target, _) => {

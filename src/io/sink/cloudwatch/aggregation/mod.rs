@@ -2,9 +2,11 @@
 //! datapoint for each change of state.
 //!
 //! A window collects the values of one series in one period. A change of state has its own
-//! datapoint, because waiting for the end of a window would delay the change by up to a minute.
+//! datapoint, because waiting for the end of a window would delay the change by up to a minute. So
+//! has the first 0 of the period after an outage, with which the alarm stops firing.
 //! This module keeps no queue and sends nothing.
 
+mod breaches;
 mod window;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +16,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::breaches::Breaches;
 use self::window::Window;
+use crate::domain::alarm;
 use crate::domain::alarm::by_cause::cause_values;
 use crate::domain::diagnosis::Outcome;
 use crate::domain::health::HealthState;
@@ -42,6 +46,8 @@ pub(super) struct Aggregation {
     down: HashMap<TargetName, bool>,
     /// For each target whose last value of `Down` was 1, the cause that was last shown.
     cause: HashMap<TargetName, CauseId>,
+    /// The series whose alarm still has to receive a 0 in a period without a 1.
+    breaches: Breaches,
     /// The start of the period of the last heartbeat.
     heartbeat: Option<Timestamp>,
     /// The store's counter of row ids, shared so that ids are unique.
@@ -65,6 +71,7 @@ impl Aggregation {
             return immediate;
         }
         let start = window_start(report.at, resolution);
+        let period = alarm_period_start(target, report.at, resolution);
         for metric in &target.cloudwatch.metrics {
             let Some(value) = value(report, *metric).filter(|value| value.is_finite()) else {
                 continue;
@@ -81,8 +88,17 @@ impl Aggregation {
                 let before = self.down.insert(target.name.clone(), down);
                 let cause = report.showing.as_ref().map(|verdict| &verdict.cause);
                 let cause = cause.filter(|_| down);
-                self.add_by_cause(target, cause, report.at, start, &mut immediate);
-                if before != Some(down) {
+                let times = Times {
+                    at: report.at,
+                    window: start,
+                    period,
+                };
+                self.add_by_cause(target, cause, times, &mut immediate);
+                let ends_breach = !down && self.breaches.end(&series, period);
+                if down {
+                    self.breaches.begin(series.clone(), period);
+                }
+                if before != Some(down) || ends_breach {
                     if !down {
                         self.close_series(start, &series, &mut immediate);
                     }
@@ -98,10 +114,21 @@ impl Aggregation {
 
     /// Records a revised cause of a target and returns the datapoints that publish the cause: none
     /// if the target is not down or the cause is the same as before.
-    pub(super) fn revise(&mut self, target: &Target, cause: &CauseId, at: Timestamp) -> Immediate {
+    pub(super) fn revise(
+        &mut self,
+        target: &Target,
+        cause: &CauseId,
+        at: Timestamp,
+        resolution: Duration,
+    ) -> Immediate {
         let mut immediate = Immediate::default();
         if self.is_down(&target.name) && self.cause.get(&target.name) != Some(cause) {
-            self.add_by_cause(target, Some(cause), at, at, &mut immediate);
+            let times = Times {
+                at,
+                window: window_start(at, resolution),
+                period: alarm_period_start(target, at, resolution),
+            };
+            self.add_by_cause(target, Some(cause), times, &mut immediate);
         }
         immediate
     }
@@ -163,31 +190,41 @@ impl Aggregation {
     pub(super) fn retain_targets(&mut self, known: impl Fn(&TargetName) -> bool) {
         self.down.retain(|target, _| known(target));
         self.cause.retain(|target, _| known(target));
+        self.breaches.retain_targets(&known);
     }
 
     /// Adds the values of the per-cause series: 1 for the cause that is shown now, and 0 for
-    /// another cause that was shown before. A cause without a per-cause alarm has no series. A
-    /// changed value is added to `immediate`, an unchanged value to the window that begins at
-    /// `start`.
+    /// another cause that was shown before, in the period of the last 1 and once in a later period.
+    /// A cause without a per-cause alarm has no series. A changed value is added to `immediate`, an
+    /// unchanged value to its window.
     fn add_by_cause(
         &mut self,
         target: &Target,
         shown: Option<&CauseId>,
-        at: Timestamp,
-        start: Timestamp,
+        times: Times,
         immediate: &mut Immediate,
     ) {
         let before = self.cause.get(&target.name).cloned();
         for (cause, value) in cause_values(target, before.as_ref(), shown) {
             let series = Series::DownBy(target.name.clone(), cause.clone());
-            if before.as_ref() == Some(&cause) && value > 0.0 {
-                self.add_to_window(start, series, at, value);
+            if value > 0.0 {
+                self.breaches.begin(series.clone(), times.period);
             } else {
-                if value <= 0.0 {
-                    self.close_series(start, &series, immediate);
-                }
-                let point = Datapoint::new(next_id(&self.ids), series, at, value);
+                self.breaches.end(&series, times.period);
+                self.close_series(times.window, &series, immediate);
+            }
+            if before.as_ref() == Some(&cause) && value > 0.0 {
+                self.add_to_window(times.window, series, times.at, value);
+            } else {
+                let point = Datapoint::new(next_id(&self.ids), series, times.at, value);
                 immediate.add(point, value > 0.0);
+            }
+        }
+        for alarm in &target.alarm.causes {
+            let series = Series::DownBy(target.name.clone(), alarm.cause.clone());
+            if Some(&alarm.cause) != shown && self.breaches.end(&series, times.period) {
+                let point = Datapoint::new(next_id(&self.ids), series, times.at, 0.0);
+                immediate.add(point, false);
             }
         }
         match shown {
@@ -213,6 +250,16 @@ impl Aggregation {
             .or_insert_with(|| Window::new(next_id(&self.ids), at))
             .add(value, at);
     }
+}
+
+/// When a value was measured, and the starts of the periods that contain this time.
+#[derive(Clone, Copy)]
+struct Times {
+    at: Timestamp,
+    /// The start of the window.
+    window: Timestamp,
+    /// The start of the period of the target's alarm.
+    period: Timestamp,
 }
 
 impl Immediate {
@@ -268,6 +315,12 @@ fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
     let width = i64::try_from(resolution.as_secs().max(1)).unwrap_or(60);
     let second = at.as_second();
     Timestamp::from_second(second - second.rem_euclid(width)).unwrap_or(at)
+}
+
+/// Returns the start of the period of the target's alarm that contains `at`.
+fn alarm_period_start(target: &Target, at: Timestamp, resolution: Duration) -> Timestamp {
+    let period = alarm::period(target.interval, resolution);
+    window_start(at, Duration::from_secs(period.into()))
 }
 
 #[cfg(test)]

@@ -31,6 +31,14 @@ fn target(change: impl FnOnce(&mut Target)) -> Arc<Target> {
     Arc::new(target)
 }
 
+fn throttled_alarm() -> CauseAlarm {
+    CauseAlarm {
+        cause: CauseId::new("lambda-throttled").unwrap(),
+        owner: Owner::Service,
+        actions: Vec::new(),
+    }
+}
+
 fn report(target: &Arc<Target>, second: i64, health: HealthState) -> Report {
     let mut observation = Observation::begun(at(second), "https://orders.example/");
     observation.duration = Duration::from_secs(2);
@@ -149,6 +157,40 @@ fn the_values_of_a_period_before_a_change_of_state_are_sent_with_the_change() {
 }
 
 #[test]
+fn the_first_zero_of_the_period_after_a_breaching_one_is_immediate() {
+    use HealthState::{Down, Up};
+    let steps = [
+        (0, Up),
+        (10, Down),
+        (20, Up),
+        (30, Up),
+        (61, Up),
+        (70, Up),
+        (121, Up),
+    ];
+    // The maximum of the first minute stays 1, so the alarm stops firing with the value of 61.
+    let mut aggregation = Aggregation::default();
+    assert_eq!(
+        check(&mut aggregation, &target(|_| {}), &steps),
+        "0=0 10=1! 20=0 61=0"
+    );
+    // The alarm of a target that is probed every 90 seconds has a period of two minutes.
+    let slow = target(|target| target.interval = Duration::from_secs(90));
+    let mut aggregation = Aggregation::default();
+    assert_eq!(
+        check(&mut aggregation, &slow, &steps),
+        "0=0 10=1! 20=0 121=0"
+    );
+    // The same holds for the series of a cause, whose only values after the outage are these.
+    let with_cause = target(|target| target.alarm.causes = vec![throttled_alarm()]);
+    let mut aggregation = Aggregation::default();
+    assert_eq!(
+        check(&mut aggregation, &with_cause, &steps),
+        "0=0 10=1! lambda-throttled 10=1! 20=0 lambda-throttled 20=0 61=0 lambda-throttled 61=0"
+    );
+}
+
+#[test]
 fn a_target_of_unknown_health_has_no_datapoints() {
     let mut aggregation = Aggregation::default();
     let steps = [(0, HealthState::Unknown)];
@@ -217,11 +259,7 @@ fn a_window_holds_at_most_as_many_distinct_values_as_cloudwatch_accepts() {
 fn the_series_of_a_cause_is_one_while_the_cause_is_shown_and_zero_once_afterwards() {
     use HealthState::{Down, Up};
     let target = target(|target| {
-        target.alarm.causes = vec![CauseAlarm {
-            cause: CauseId::new("lambda-throttled").unwrap(),
-            owner: Owner::Service,
-            actions: Vec::new(),
-        }];
+        target.alarm.causes = vec![throttled_alarm()];
     });
     let mut aggregation = Aggregation::default();
     let steps = [(0, Up), (10, Down), (20, Down), (30, Up), (40, Up)];
@@ -237,11 +275,11 @@ fn the_series_of_a_cause_is_one_while_the_cause_is_shown_and_zero_once_afterward
     // cause has no alarm and thus no series.
     check(&mut aggregation, &target, &[(50, Down)]);
     let other = CauseId::new("lambda-function-error").unwrap();
-    let immediate = aggregation.revise(&target, &other, at(55));
+    let immediate = aggregation.revise(&target, &other, at(55), MINUTE);
     assert_eq!(immediate.other[0].values, [(0.0, 1.0)]);
     assert!(immediate.breaching.is_empty());
     assert_eq!(
-        aggregation.revise(&target, &other, at(56)),
+        aggregation.revise(&target, &other, at(56), MINUTE),
         Immediate::default()
     );
 }

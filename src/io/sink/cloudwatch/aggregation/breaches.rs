@@ -1,0 +1,39 @@
+//! Records in which period of its alarm a series last had a breaching value.
+//!
+//! The alarm evaluates the maximum of a period, which stays 1 when the target recovers within the
+//! period. The alarm stops firing with the first 0 of a later period. This 0 is sent immediately,
+//! because at the end of its window it would be up to a minute late.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use crate::io::sink::cloudwatch::datapoint::Series;
+use crate::model::target::TargetName;
+
+/// For each series that is 1, or was 1 in the period of its last value, the start of that period.
+#[derive(Debug, Default)]
+pub(super) struct Breaches(HashMap<Series, Timestamp>);
+
+impl Breaches {
+    /// Records a value of 1 in the alarm's period that starts at `period`.
+    pub(super) fn begin(&mut self, series: Series, period: Timestamp) {
+        self.0.insert(series, period);
+    }
+
+    /// Returns whether a 0 in the period that starts at `period` is the first one after the periods
+    /// that have a 1. Further calls return `false`.
+    pub(super) fn end(&mut self, series: &Series, period: Timestamp) -> bool {
+        let is_later = self.0.get(series).is_some_and(|last| *last < period);
+        if is_later {
+            self.0.remove(series);
+        }
+        is_later
+    }
+
+    /// Drops the series of targets for which `known` returns false.
+    pub(super) fn retain_targets(&mut self, known: impl Fn(&TargetName) -> bool) {
+        self.0
+            .retain(|series, _| series.target().is_some_and(&known));
+    }
+}
