@@ -7,6 +7,7 @@
 
 mod arrival;
 mod clock_skew;
+mod credentials_cache;
 mod denial;
 mod failure;
 mod role;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 
+pub(crate) use credentials_cache::CredentialsCache;
 pub(crate) use failure::classify;
 pub use failure::{CallError, FailureKind};
 pub(crate) use role::{assume, explain_role_failure};

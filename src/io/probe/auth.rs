@@ -6,7 +6,7 @@
 use std::time::SystemTime;
 
 use aws_config::BehaviorVersion;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
 };
@@ -19,19 +19,20 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::redirect::Hop;
+use crate::io::aws::CredentialsCache;
 use crate::model::target::Auth;
 
 /// The source of the AWS credentials that sign requests. It is loaded on first use.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
-    provider: OnceCell<SharedCredentialsProvider>,
+    cache: OnceCell<CredentialsCache>,
 }
 
 impl Credentials {
     /// Creates a source that uses `provider` instead of the SDK's default credential chain.
     pub(super) fn from_provider(provider: SharedCredentialsProvider) -> Self {
         Self {
-            provider: OnceCell::new_with(Some(provider)),
+            cache: OnceCell::new_with(Some(CredentialsCache::new(provider))),
         }
     }
 
@@ -65,19 +66,20 @@ impl Credentials {
     }
 
     async fn aws(&self) -> Result<aws_credential_types::Credentials, String> {
-        let provider = self
-            .provider
+        let cache = self
+            .cache
             .get_or_try_init(|| async {
                 let config = Box::pin(aws_config::load_defaults(BehaviorVersion::latest())).await;
-                config.credentials_provider().ok_or_else(|| {
+                let provider = config.credentials_provider();
+                provider.map(CredentialsCache::new).ok_or_else(|| {
                     "no AWS credentials to sign with; set AWS_PROFILE, set AWS_ACCESS_KEY_ID and \
                      AWS_SECRET_ACCESS_KEY, or attach an IAM role"
                         .to_owned()
                 })
             })
             .await?;
-        provider.provide_credentials().await.map_err(|error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
+        cache.get(SystemTime::now()).await.map_err(|error| {
+            let cause = std::error::Error::source(&*error).map(ToString::to_string);
             format!(
                 "no AWS credentials to sign with: {error}{}; set AWS_PROFILE, set \
                  AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach an IAM role",
