@@ -226,7 +226,7 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
     for spec in plan.conflicts() {
         eprintln!(
             "error: an alarm named `{}` exists without the tag {MANAGED_TAG} and was left \
-             unchanged; delete that alarm, or add the tag",
+             unchanged; delete that alarm, or, unless it is a composite alarm, add the tag",
             spec.name
         );
     }

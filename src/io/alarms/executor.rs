@@ -200,7 +200,7 @@ fn log(notice: Notice) {
         Notice::Conflict(alarm) => error!(
             alarm,
             "cloudwatch: existing alarm lacks the tag `probecause:managed` and was left unchanged; \
-             delete the alarm, or add the tag"
+             delete the alarm, or, unless it is a composite alarm, add the tag"
         ),
         Notice::ChangedByHand(alarm, differs, policy) => {
             let action = match policy {

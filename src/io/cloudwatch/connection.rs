@@ -69,10 +69,15 @@ impl Connection {
     pub fn failed(&self, failure: &CallError) {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.insert((failure.operation, failure.kind)) {
+            let reaction = match failure.kind {
+                // The same request would be rejected again.
+                FailureKind::Rejected => "continues",
+                _ => "continues and retries",
+            };
             error!(
                 operation = failure.operation,
                 outcome = failure.kind.as_str(),
-                "cloudwatch: {}; the daemon continues and retries",
+                "cloudwatch: {}; the daemon {reaction}",
                 failure.text
             );
         }
