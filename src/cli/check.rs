@@ -80,7 +80,8 @@ struct CheckReport {
     notes: Vec<Problem>,
     /// The number of targets; `None` if only rules are checked or a problem was found.
     targets: Option<usize>,
-    /// The summary of the shards; `None` if the targets are not sharded or a problem was found.
+    /// The summary of the shards; `None` if only rules are checked, the targets are not sharded, or
+    /// a problem was found.
     shards: Option<String>,
     /// The number of files with custom rules; 0 if a problem was found.
     rules: usize,
@@ -94,8 +95,8 @@ fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, Con
     };
     let (shards, index_error) = shard_summary(&loaded.settings);
     let mut notes = loaded.notes;
-    // An unknown shard index is reported as a note, not as a problem, since the configuration may
-    // be for another machine.
+    // If the shard index cannot be determined, this is reported as a note, not as a problem, since
+    // the configuration may be for another machine.
     notes.extend(index_error.map(|error| Problem {
         file: file.to_owned(),
         line: None,
@@ -113,8 +114,9 @@ fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, Con
 }
 
 /// Returns a summary with the number of targets that this machine's shard probes. If the index of
-/// this shard is unknown, the summary contains the smallest and the largest number of targets of a
-/// shard, and the error is returned too. If the targets are not sharded, both values are `None`.
+/// this shard cannot be determined, the summary contains the smallest and the largest number of
+/// targets of a shard, and the error is returned too. If the targets are not sharded, both values
+/// are `None`.
 fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     let total = settings.shards.total;
     if total <= 1 {
@@ -129,12 +131,15 @@ fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     match shard::index(&settings.shards, |name| std::env::var(name).ok()) {
         Ok(own) => {
             let count = counts[own as usize];
-            (Some(format!("shard {own} of {total} probes {count}")), None)
+            (
+                Some(format!("shard {own} of {total} probes {count} of them")),
+                None,
+            )
         }
         Err(error) => {
             let least = counts.iter().min().unwrap_or(&0);
             let most = counts.iter().max().unwrap_or(&0);
-            let range = format!("{total} shards probe {least} to {most} each");
+            let range = format!("{total} shards probe {least} to {most} of them each");
             (Some(range), Some(error))
         }
     }
@@ -171,22 +176,26 @@ fn summary(report: &CheckReport) -> String {
     let mut parts = Vec::new();
     let valid = report.problems.is_empty();
     if valid {
-        parts.extend(report.targets.map(|targets| counted(targets, "target")));
+        parts.extend(
+            report
+                .targets
+                .map(|targets| format_count(targets, "target")),
+        );
         parts.extend(report.shards.clone());
         if report.rules > 0 || report.targets.is_none() {
-            parts.push(counted(report.rules, "file") + " of rules");
+            parts.push(format_count(report.rules, "file") + " of rules");
         }
     } else {
-        parts.push(counted(report.problems.len(), "problem"));
+        parts.push(format_count(report.problems.len(), "problem"));
     }
     if !report.warnings.is_empty() {
-        parts.push(counted(report.warnings.len(), "warning"));
+        parts.push(format_count(report.warnings.len(), "warning"));
     }
     let prefix = if valid { "fine: " } else { "" };
     format!("{prefix}{}", parts.join(", "))
 }
 
-fn counted(number: usize, noun: &str) -> String {
+fn format_count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
@@ -207,7 +216,7 @@ mod tests {
             warnings: std::iter::repeat_with(problem).take(warnings).collect(),
             notes: Vec::new(),
             targets,
-            shards: (rules == 3).then(|| "shard 0 of 2 probes 5".to_owned()),
+            shards: (rules == 3).then(|| "shard 0 of 2 probes 5 of them".to_owned()),
             rules,
         };
         assert_eq!(summary(&report), text);
@@ -219,7 +228,7 @@ mod tests {
         check(0, 1, Some(12), 0, "fine: 12 targets, 1 warning");
         check(0, 0, Some(2), 1, "fine: 2 targets, 1 file of rules");
         check(0, 0, None, 2, "fine: 2 files of rules");
-        let shared = "fine: 9 targets, shard 0 of 2 probes 5, 3 files of rules";
+        let shared = "fine: 9 targets, shard 0 of 2 probes 5 of them, 3 files of rules";
         check(0, 0, Some(9), 3, shared);
         check(1, 0, None, 0, "1 problem");
         check(3, 2, None, 0, "3 problems, 2 warnings");

@@ -79,8 +79,11 @@ fn note_unused(file: &str, unused: Unused) {
     let file = printable(file);
     match lines {
         0 => {}
-        1 => eprintln!("note: {file}: line {first} was not used"),
-        _ => eprintln!("note: {file}: {lines} lines were not used, the first is line {first}"),
+        1 => eprintln!("note: {file}: line {first} belongs to no response or failed request"),
+        _ => eprintln!(
+            "note: {file}: {lines} lines belong to no response or failed request; the first is \
+             line {first}"
+        ),
     }
 }
 
@@ -106,10 +109,12 @@ fn read(file: &str) -> Result<Reading, String> {
     let reading = transcript::read(&decode(&bytes));
     if reading.transcripts.is_empty() && reading.passed > 0 {
         let passed = reading.passed;
-        let lines = if passed == 1 { "line" } else { "lines" };
+        let lines = match passed {
+            1 => "1 log line reports a request".to_owned(),
+            lines => format!("{lines} log lines report requests"),
+        };
         return Err(format!(
-            "no failed request found in {name}: {passed} {lines} of a log report requests that did \
-             not fail"
+            "no failed request found in {name}: {lines} that did not fail"
         ));
     }
     if reading.transcripts.is_empty() {
@@ -202,8 +207,8 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
     text
 }
 
-/// Formats the hop at which the request failed, as the end of the line that names the cause. Empty
-/// if the hop is unknown.
+/// Formats the hop (the part of the request's path) at which the request failed, as the end of the
+/// line that names the cause. The text is empty if the hop is unknown.
 fn hop(verdict: &Verdict) -> String {
     let hop = verdict.hop.map(|hop| format!(", hop: {hop}"));
     hop.unwrap_or_default()

@@ -30,6 +30,10 @@ use crate::model::target::{HeaderText, Target, TargetName};
 /// Interval at which the progress line is redrawn. It equals the resolution of the displayed time.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The advice in error messages about an invalid URL.
+const URL_FORM: &str =
+    "use a URL with the scheme http or https and a host, such as https://example.com/path";
+
 /// Arguments of `probe`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -151,8 +155,8 @@ fn compared_target(text: &str, args: &Args) -> Result<(Target, Settings), String
     }
     if args.url.is_none() && args.config.is_none() {
         return Err(format!(
-            "`{text}` is not a URL; use https://host/path, or add the URL to request through \
-             HOST:PORT: probecause probe URL --compare HOST:PORT --compare HOST:PORT"
+            "`{text}` is not a URL; use a URL with http:// or https://, or add the URL to request \
+             through HOST:PORT: probecause probe URL --compare HOST:PORT --compare HOST:PORT"
         ));
     }
     let to = HostPort::parse(text)?;
@@ -183,13 +187,10 @@ fn select_target(args: &Args) -> Result<(Target, Settings), String> {
 
 /// Creates the target for a URL, and default settings with the rules of `--rules`.
 fn url_target(url: &str, args: &Args) -> Result<(Target, Settings), String> {
-    let url = Url::parse(url)
-        .map_err(|error| format!("`{url}`: invalid URL: {error}; use `https://host/path`"))?;
+    let url =
+        Url::parse(url).map_err(|error| format!("`{url}`: invalid URL: {error}; {URL_FORM}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(format!(
-            "`{url}`: the URL must have the scheme http or https and a host; \
-             use `https://host/path`"
-        ));
+        return Err(format!("`{url}`: not the URL of an endpoint; {URL_FORM}"));
     }
     // The output shows the URL as the target's name, so credentials are removed from the name.
     let mut name = url.clone();

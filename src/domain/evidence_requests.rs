@@ -116,7 +116,7 @@ impl EvidenceRequests {
         Some((facts, evidence))
     }
 
-    /// Drops all pending requests after the incident was resolved.
+    /// Drops all pending requests, because the incident was resolved.
     pub fn forget(&mut self) {
         self.pending.clear();
     }

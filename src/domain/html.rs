@@ -4,8 +4,8 @@
 /// Maximum length of an entity or character reference in bytes, with `;` but without `&`.
 const MAX_REFERENCE: usize = 10;
 
-/// Decodes the predefined entities of XML, `&nbsp;` and numeric character references. A no-break
-/// space and a control character become a space. Other references are left unchanged.
+/// Decodes the predefined entities of XML, `&nbsp;` and numeric character references. A reference
+/// to a no-break space or a control character becomes a space. Other references are left unchanged.
 pub fn decoded(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
@@ -31,7 +31,7 @@ pub fn decoded(text: &str) -> String {
 }
 
 /// Returns the character for a reference without its `&` and `;`; `None` if the reference is
-/// unknown.
+/// unknown or invalid.
 fn character(reference: &str) -> Option<char> {
     match reference {
         "amp" => Some('&'),

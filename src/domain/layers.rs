@@ -19,7 +19,7 @@ text_enum! {
     /// The state of a layer, as shown by the requests through it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum LayerState {
-        /// The response meets every expectation whose violation fails a probe.
+        /// The response meets all expectations, except possibly those that only degrade a probe.
         Ok = "ok",
         /// The request failed in the layer or behind it.
         Failing = "failing",
@@ -158,8 +158,8 @@ fn judge_alone(
 }
 
 impl LayerResponse {
-    /// Returns the result of the request. `front` is the status with which the target's own URL
-    /// failed in the same round; `None` if the URL returned no complete response.
+    /// Returns the result of the request. `front` is the status that the target's own URL returned
+    /// in the same round; `None` if the URL returned no complete response.
     #[must_use]
     pub fn beside(self, front: Option<u16>) -> LayerResult {
         let Some(status) = self.status else {
@@ -256,7 +256,8 @@ fn result(name: &str, state: LayerState, detail: String) -> LayerResult {
     }
 }
 
-/// Returns whether the response meets every expectation whose violation fails a probe.
+/// Returns whether the response meets all expectations, except possibly those that only degrade a
+/// probe.
 fn is_met(target: &Target, observation: &Observation, now: Timestamp) -> bool {
     let unmet = expectation::check(&target.expect, observation, now);
     unmet.iter().all(|unmet| unmet.kind.degrades())

@@ -113,8 +113,8 @@ impl ProberHealth {
         now: Timestamp,
     ) -> Option<ProberTransition> {
         let failed_in = observation.fault.as_ref().map(|fault| fault.phase);
-        // A result expires after the next probe has ended, which takes at most two intervals and a
-        // timeout.
+        // A result expires when the next probe must have ended: two intervals and one timeout later
+        // at the latest.
         let valid_for = SignedDuration::try_from(target.interval * 2 + target.timeout);
         self.newest.retain(|result| result.target != target.name);
         self.newest.push_back(TargetResult {
@@ -202,7 +202,8 @@ fn site(url: &Url) -> String {
     let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
     let shared = ["amazonaws.com", "on.aws", "cloudfront.net"];
     if let Some(suffix) = shared.iter().find(|suffix| host.ends_with(**suffix)) {
-        // The first label names one API, function or load balancer, so it is not part of the site.
+        // The first label names one API, function, load balancer or distribution, so it is not part
+        // of the site.
         let rest = labels.get(1..).unwrap_or_default().join(".");
         return if rest.is_empty() {
             (*suffix).to_owned()

@@ -47,8 +47,8 @@ struct Entry {
     waiting: bool,
 }
 
-/// Maximum time until the first probes of up to [`MAX_TARGETS_AT_ONCE`] targets have started. A
-/// probe that takes at most one second therefore ends within 5 s of the start or reload.
+/// Maximum time from the start or a reload until the first probes of up to [`MAX_TARGETS_AT_ONCE`]
+/// targets have started. A first probe that takes at most 1 s therefore ends within 5 s.
 const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 
 /// Maximum time from a reload until the first probe of a target's new URL has started.
@@ -231,8 +231,8 @@ pub fn offset(name: &TargetName, interval: Duration) -> Duration {
     Duration::from_nanos(hash.checked_rem(nanos).unwrap_or(0))
 }
 
-/// Returns when a target is probed first: within the limit `within`, or in its next slot if there
-/// is no limit.
+/// Returns when a target is probed first: less than `within` after `now`, or in its next slot if
+/// `within` is `None`.
 fn first_due(target: &Target, now: Duration, within: Option<Duration>) -> Duration {
     if let Some(limit) = within {
         now + offset(&target.name, target.interval.min(limit))

@@ -80,8 +80,9 @@ pub fn index(
             shards.total
         ))),
         None => Err(IndexError(format!(
-            "`shard.index` is \"auto\", but {name} is {value:?}, which does not end in a number \
-             as in \"probecause-0\"; run the daemon in a StatefulSet or set `shard.index`"
+            "`shard.index` is \"auto\", but {name} is {value:?}, which does not end in a hyphen \
+             and a number (example: \"probecause-0\"); run the daemon in a StatefulSet or set \
+             `shard.index`"
         ))),
     }
 }

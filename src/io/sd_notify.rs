@@ -33,7 +33,8 @@ pub struct SdNotifyError {
     source: std::io::Error,
 }
 
-/// Number of keep-alive messages per watchdog timeout, so that one of them may be late or lost.
+/// Number of keep-alive messages per watchdog timeout. With three, one late or lost message does
+/// not trip the watchdog.
 const HEARTBEATS_PER_TIMEOUT: u32 = 3;
 
 /// Maximum length of a status in bytes, which keeps the output of `systemctl status` short.
@@ -61,8 +62,8 @@ impl SdNotify {
             source,
         })?;
         let number = |name| variable(name)?.to_str()?.parse::<u64>().ok();
-        let addressed = number("WATCHDOG_PID").is_none_or(|id| id == u64::from(process));
-        let watchdog = number("WATCHDOG_USEC").filter(|&timeout| addressed && timeout > 0);
+        let for_this_process = number("WATCHDOG_PID").is_none_or(|id| id == u64::from(process));
+        let watchdog = number("WATCHDOG_USEC").filter(|&timeout| for_this_process && timeout > 0);
         Ok(Self {
             socket: Some(Arc::new(socket)),
             watchdog: watchdog.map(Duration::from_micros),
@@ -76,13 +77,13 @@ impl SdNotify {
             .map(|timeout| timeout / HEARTBEATS_PER_TIMEOUT)
     }
 
-    /// Reports that the daemon is ready after startup or a reload. `systemctl status` shows
-    /// `status`.
+    /// Reports that the daemon is ready after startup or a reload, and sets the status that
+    /// `systemctl status` shows.
     pub fn ready(&self, status: &str) {
         self.send(&format!("READY=1\n{}", status_line(status)));
     }
 
-    /// Reports that a reload has begun. With `Type=notify-reload`, systemd uses the time of the
+    /// Reports that a reload has begun. With `Type=notify-reload`, systemd uses the time in the
     /// message to distinguish this reload from an earlier one.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
@@ -162,7 +163,7 @@ mod tests {
         SdNotify::from_environment(variable, PROCESS)
     }
 
-    fn received(manager: &UnixDatagram) -> Option<String> {
+    fn receive(manager: &UnixDatagram) -> Option<String> {
         let mut buffer = [0; 1024];
         let length = manager.recv(&mut buffer).ok()?;
         Some(String::from_utf8(buffer[..length].to_vec()).unwrap())
@@ -173,8 +174,8 @@ mod tests {
         let (manager, sd_notify, _folder) = with_manager(&[]);
         let check = |notify: fn(&SdNotify), expected: &str| {
             notify(&sd_notify);
-            assert_eq!(received(&manager).as_deref(), Some(expected));
-            assert_eq!(received(&manager), None, "{expected} was sent twice");
+            assert_eq!(receive(&manager).as_deref(), Some(expected));
+            assert_eq!(receive(&manager), None, "{expected} was sent twice");
         };
         check(
             |sd_notify| sd_notify.ready("2 targets"),
@@ -199,7 +200,7 @@ mod tests {
         let mut times = Vec::new();
         for _ in 0..2 {
             sd_notify.reloading();
-            let message = received(&manager).unwrap();
+            let message = receive(&manager).unwrap();
             let time = message
                 .strip_prefix("RELOADING=1\nMONOTONIC_USEC=")
                 .unwrap();
@@ -232,7 +233,7 @@ mod tests {
         let manager = manager.unwrap();
         let sd_notify = connect_to(OsStr::new(&format!("@{name}")), &[]).unwrap();
         sd_notify.alive();
-        assert_eq!(received(&manager).as_deref(), Some("WATCHDOG=1"));
+        assert_eq!(receive(&manager).as_deref(), Some("WATCHDOG=1"));
     }
 
     #[test]
@@ -258,6 +259,6 @@ mod tests {
         for _ in 0..10_000 {
             sd_notify.alive();
         }
-        assert_eq!(received(&manager).as_deref(), Some("WATCHDOG=1"));
+        assert_eq!(receive(&manager).as_deref(), Some("WATCHDOG=1"));
     }
 }

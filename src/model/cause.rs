@@ -71,7 +71,7 @@ text_enum! {
     }
 }
 
-/// The error for a text that is not a cause id.
+/// The error for a string that is not a cause id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a cause id: use 2 to 64 lowercase letters, digits and single hyphens, \
@@ -87,7 +87,7 @@ impl CauseId {
     /// Parses a cause id.
     ///
     /// # Errors
-    /// Returns [`InvalidCauseId`] unless the text is kebab-case ASCII of 2 to 64 characters that
+    /// Returns [`InvalidCauseId`] unless `text` is kebab-case ASCII of 2 to 64 characters that
     /// starts with a letter.
     pub fn new(text: &str) -> Result<Self, InvalidCauseId> {
         let well_formed = (2..=MAX_CAUSE_ID).contains(&text.len())

@@ -18,7 +18,7 @@ pub struct EarlierTls {
 pub struct DeadAddress {
     /// The address and port.
     pub address: SocketAddr,
-    /// The error message, or a text that states for how long there was no response.
+    /// The error message, or for how long there was no response.
     pub reason: String,
 }
 

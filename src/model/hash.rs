@@ -4,7 +4,7 @@
 //! Incident ids, alarm names, and the schedules and shards of targets depend on the hash, so its
 //! values must not change. The hash is not cryptographic.
 
-/// Returns the 64-bit FNV-1a hash of a text (RFC 9923).
+/// Returns the 64-bit FNV-1a hash of a string (RFC 9923).
 #[must_use]
 pub fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -12,8 +12,8 @@ pub fn fnv1a(text: &str) -> u64 {
     })
 }
 
-/// Mixes the bits of a hash, because FNV-1a returns similar values for texts that differ only in
-/// the last letter. The function is the first half of `MurmurHash3`'s 64-bit finalizer.
+/// Mixes the bits of a hash, because FNV-1a returns similar values for strings that differ only
+/// in the last character. The function is the first half of `MurmurHash3`'s 64-bit finalizer.
 #[must_use]
 pub const fn mix(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);

@@ -1,8 +1,9 @@
 //! A host with a port, and the layers of a target.
 //!
-//! A layer is a hop of a target with an address of its own, such as the load balancer behind a CDN.
-//! A request through a layer connects to this address and thereby bypasses the hops in front of the
-//! layer. The `Host` header, TLS server name, path, headers and expectations do not change.
+//! A layer is a component that a target's requests pass through and that has its own address, such
+//! as the load balancer behind a CDN. A request through a layer connects to this address and
+//! thereby bypasses the components in front of the layer. The `Host` header, TLS server name, path,
+//! headers and expectations do not change.
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ pub struct HostPort {
     pub port: u16,
 }
 
-/// A hop of a target that requests can connect to directly.
+/// A component that a target's requests pass through, such as a load balancer, and to which a
+/// request can connect directly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
     /// The layer's name, unique among the layers of the target.
@@ -64,9 +66,9 @@ impl HostPort {
     }
 }
 
-/// Returns the destination, `HOST2:PORT2`, if the text has the form `HOST1:PORT1:HOST2:PORT2` of
+/// Returns the destination, `HOST2:PORT2`, if `text` has the form `HOST1:PORT1:HOST2:PORT2` of
 /// curl's option `--connect-to`. `HOST1` and `PORT1` may be empty. Returns `None` for any other
-/// text, such as an IPv6 address.
+/// string, such as an IPv6 address.
 fn destination_of_curl(text: &str) -> Option<&str> {
     let (source_host, rest) = text.split_once(':')?;
     let (source_port, destination) = rest.split_once(':')?;

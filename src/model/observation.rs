@@ -24,8 +24,8 @@ pub struct Observation {
     pub duration: Duration,
     /// Duration of each phase, summed over all hops.
     pub phases: Phases,
-    /// The longest scheduling delay of this process during the request. The measured times may be
-    /// too long by up to this delay. Zero if the delay is negligible, or unknown (a transcript).
+    /// The longest scheduling delay of this process during the request. The measured durations may
+    /// be too long by up to this delay. Zero if the delay is negligible, or unknown (a transcript).
     pub own_lag: Duration,
     /// The error that prevented a complete response, if any.
     pub fault: Option<Fault>,
@@ -223,7 +223,7 @@ text_enum! {
 }
 
 impl Phases {
-    /// Returns the duration of a phase; `None` if the phase did not occur, or if unknown.
+    /// Returns the duration of a phase; `None` if the phase did not occur or is unknown.
     #[must_use]
     pub const fn get(&self, phase: Phase) -> Option<Duration> {
         match phase {
@@ -322,8 +322,8 @@ impl Observation {
         self.duration.saturating_sub(self.own_lag)
     }
 
-    /// Returns the id with which the gateway or CDN logged the request, from the response headers;
-    /// `None` if no header contains a text that may be an id.
+    /// Returns the id with which the gateway or CDN logged the request, from its response header;
+    /// `None` if this header is missing or its value cannot be an id.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let response = self.response.as_ref()?;
@@ -350,7 +350,7 @@ const LOCAL_LAG_DIVISOR: u32 = 4;
 /// longest in AWS.
 const MAX_REQUEST_ID: usize = 128;
 
-/// Returns whether a text may be an AWS request id: a UUID, or standard or URL-safe base64.
+/// Returns whether a string may be an AWS request id: a UUID, or standard or URL-safe base64.
 #[must_use]
 pub fn is_request_id(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/');

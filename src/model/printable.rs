@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 /// sequence, such as `\u{1b}` or `\n`.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    escaped(text, |out, letter| out.extend(letter.escape_default()))
+    escape_unsafe(text, |out, letter| out.extend(letter.escape_default()))
 }
 
 /// Returns the JSON text `json` with each unsafe character replaced with an escape sequence, even
@@ -20,14 +20,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// escaped.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
-    escaped(json, |out, letter| {
+    escape_unsafe(json, |out, letter| {
         for unit in letter.encode_utf16(&mut [0; 2]) {
             let _ = write!(out, "\\u{unit:04x}");
         }
     })
 }
 
-fn escaped(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+fn escape_unsafe(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }

@@ -22,7 +22,7 @@ const GROUP: &str = "(group)";
 const PROBER: &str = "(prober)";
 
 impl Scope {
-    /// Parses the text that [`Scope::as_str`] returns. Any text other than `(group)` and
+    /// Parses the string that [`Scope::as_str`] returns. Any string other than `(group)` and
     /// `(prober)` is a target's name.
     #[must_use]
     pub fn parse(text: &str) -> Self {

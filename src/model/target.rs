@@ -58,7 +58,7 @@ pub struct Target {
     pub alarm: AlarmSettings,
     /// Settings of this target's CloudWatch metrics.
     pub cloudwatch: TargetCloudWatch,
-    /// Hops that requests can connect to directly, the outermost first.
+    /// The layers, to which requests can connect directly, the outermost first.
     pub layers: Vec<Layer>,
     /// Whether one more request may be sent after a confirmed failure, with headers that make a
     /// CDN such as Cloudflare state the cause.
@@ -199,7 +199,7 @@ pub enum Auth {
 }
 
 impl TargetName {
-    /// Creates a target name from a validated text.
+    /// Creates a target name from a validated string.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(name.into())
@@ -276,12 +276,12 @@ impl Target {
     pub fn fingerprint(&self) -> u64 {
         let request = &self.request;
         let sent = (&request.method, &request.headers, &request.proxy);
-        let way = request.connect_to.as_ref().map(ToString::to_string);
+        let connect_to = request.connect_to.as_ref().map(ToString::to_string);
         let connection = (
             request.max_redirects,
             request.ip,
             request.reuse_connection,
-            way,
+            connect_to,
             (request.http, &request.server_name, &request.resolver),
         );
         // `Debug` redacts secrets, so a new token in a header or in `auth` does not change the

@@ -1,8 +1,9 @@
-//! A macro for enums in which each variant has a fixed text.
+//! A macro for enums in which each variant has a fixed string.
 //!
-//! The texts are part of interfaces (label values, JSON, rules, the store), so they are written out
-//! and do not change when a variant is renamed. The macro generates the list of variants and the
-//! conversions. Unlike the crate `strum`, it generates an array `ALL` and a `const fn` `as_str`.
+//! The strings are part of interfaces (label values, JSON, rules, the store), so they are written
+//! out and do not change when a variant is renamed. The macro generates the list of variants and
+//! the conversions. Unlike the crate `strum`, the macro generates an array `ALL` and a `const fn`
+//! `as_str`.
 
 /// Declares an enum with `ALL`, `as_str`, `parse` and `Display`.
 ///
@@ -24,7 +25,7 @@ macro_rules! text_enum {
             /// All variants, in order of declaration.
             $visibility const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
 
-            /// Returns the variant's text.
+            /// Returns the variant's string.
             #[must_use]
             $visibility const fn as_str(self) -> &'static str {
                 match self {
@@ -32,7 +33,7 @@ macro_rules! text_enum {
                 }
             }
 
-            /// Returns the variant with this text; `None` if no variant has it.
+            /// Returns the variant with this string; `None` if no variant has it.
             #[must_use]
             $visibility fn parse(text: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|variant| variant.as_str() == text)

@@ -140,10 +140,10 @@ fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
         assert_eq!(messages, (Some(0), expected.to_owned()), "{pod:?}");
     };
     let note = "note: DIR/c.toml: shard.index: the daemon would not start on this machine: ";
-    let shares = "fine: 100 targets, 3 shards probe 27 to 38 each\n";
+    let shares = "fine: 100 targets, 3 shards probe 27 to 38 of them each\n";
     check(
         Some("probecause-2"),
-        "fine: 100 targets, shard 2 of 3 probes 38\n",
+        "fine: 100 targets, shard 2 of 3 probes 38 of them\n",
     );
     check(
         Some("probecause-3"),

@@ -157,7 +157,7 @@ const IN_TARGET: &[(&str, &str, &str)] = &[
     (
         "",
         "layer = \"origin.internal:443\"",
-        "[[target.layer]] with `name = \"origin\"` and `connect_to = \"origin.internal:443\"`",
+        "[[target.layer]] with `name = \"NAME\"` and `connect_to = \"origin.internal:443\"`",
     ),
     (
         "layer",
@@ -503,7 +503,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     (
         "expect",
         "body = { json = { count = { \">\" = \"0\" } } }",
-        "write { \">\" = 5 }",
+        "as in { \">\" = 5 }",
     ),
     (
         "expect",
@@ -603,7 +603,10 @@ const FILES: &[(&str, &str)] = &[
         "[auth]\nbearer = \"hunter2\"\n",
         "write the table [defaults.auth]",
     ),
-    ("port = 8080\n", "`listen = \"127.0.0.1:9853\"` in [server]"),
+    (
+        "port = 8080\n",
+        "use `listen` in [server], such as `listen = \"127.0.0.1:9853\"`",
+    ),
     ("[server]\nport = 8080\n", "`listen = \"127.0.0.1:9853\"`"),
     ("[server]\nlisten = 9853\n", "write \"127.0.0.1:9853\""),
     ("[server]\nlisten = \":9853\"\n", "write \"0.0.0.0:9853\""),
@@ -612,7 +615,10 @@ const FILES: &[(&str, &str)] = &[
         "write \"127.0.0.1:9853\"",
     ),
     ("[log]\nformat = \"text\"\n", "use \"human\" or \"json\""),
-    ("log_level = \"debug\"\n", "`level = \"debug\"` in [log]"),
+    (
+        "log_level = \"debug\"\n",
+        "use `level` in [log], such as `level = \"debug\"`",
+    ),
     ("[resolver]\nnameservers = [\"1.1.1.1\"]\n", "`servers = ["),
     (
         "[[target]]\nname = \"a\"\nurl = \"a.example/x\"\n",
@@ -718,7 +724,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "headers = { \"A\": \"b\" }\n",
-        "write { \"key\" = \"value\" }",
+        "as in { \"key\" = \"value\" }",
     ),
     ("name \"a\"\n", "write `name = \"a\"`"),
     ("x == 5\n", "a key needs exactly one `=`"),

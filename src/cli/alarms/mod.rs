@@ -83,8 +83,7 @@ pub struct Common {
 /// if `apply` finds conflicts.
 ///
 /// # Errors
-/// Returns a message if the configuration is invalid, a call to CloudWatch failed, or standard
-/// output cannot be written.
+/// Returns a message if the configuration is invalid, and every error of [`run_action`].
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let settings = load(&args.action.common().config)?;
     run_action(&args.action, &settings, None, &mut std::io::stdout()).await
@@ -94,9 +93,9 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
 /// `None` means the SDK's default credential chain.
 ///
 /// # Errors
-/// Returns a message if CloudWatch is disabled or two destinations have the same account and
-/// region. If the action fails in a destination, the action still runs in the others, and the
-/// message then contains all errors.
+/// Returns a message if CloudWatch is disabled, if two destinations have the same account and
+/// region, or if standard output cannot be written. If the action fails in a destination, the
+/// action still runs in the other destinations, and the message then contains all errors.
 pub async fn run_action(
     action: &Action,
     settings: &Settings,
@@ -225,8 +224,8 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
     }
     for spec in plan.conflicts() {
         eprintln!(
-            "error: an alarm named `{}` exists without the tag {MANAGED_TAG} and was left \
-             unchanged; delete that alarm, or, unless it is a composite alarm, add the tag",
+            "error: an alarm named `{}` exists that is composite or has no tag {MANAGED_TAG}, and \
+             was left unchanged; delete that alarm or, if it is a metric alarm, add the tag",
             spec.name
         );
     }
@@ -256,9 +255,9 @@ async fn prune(
         }
     }
     printer.text(&match (names.len(), yes) {
-        (0, _) => "nothing to remove\n".to_owned(),
-        (count, true) => format!("{count} removed\n"),
-        (count, false) => format!("{count} to remove; use --yes to remove them\n"),
+        (0, _) => "no alarms to delete\n".to_owned(),
+        (count, true) => format!("alarms deleted: {count}\n"),
+        (count, false) => format!("alarms to delete: {count}; use --yes to delete them\n"),
     })?;
     Ok(Exit::Fine)
 }

@@ -1,7 +1,8 @@
 //! Prints the output of `probecause alarms` as text or JSON Lines.
 //!
-//! If there are several destinations, each has a heading and its own costs, and the total is
-//! printed last. A single destination is named only in the JSON output.
+//! If there are several destinations, the text has a heading for each destination, and `plan`
+//! prints the cost of each destination and then the total. Each line of JSON about one destination
+//! contains its name, or `null` for the main destination.
 
 use std::io::Write;
 
@@ -134,7 +135,8 @@ pub(super) fn total(
     print(out, &format!("{value}\n"))
 }
 
-/// Formats an estimate as JSON. `changes` is the number of changes, `None` if it is unknown.
+/// Formats an estimate as JSON. `changes` is the number of alarms to create or update; `None` if
+/// this number is unknown.
 fn costs(changes: Option<usize>, estimate: &Estimate) -> Value {
     let pages = estimate.time_to_page.0.iter();
     let pages: Vec<_> = pages

@@ -59,8 +59,8 @@ struct Row {
     phases: Phases,
 }
 
-/// Runs `probecause demo`. Returns [`Exit::Bad`] if a route's cause is missing or wrong, or if a
-/// route was not probed in time.
+/// Runs `probecause demo`. Returns [`Exit::Bad`] if a route's cause is missing or wrong, if a cause
+/// is named for a healthy route, or if a route was not probed in time.
 ///
 /// # Errors
 /// Returns an error if a port is not available, the daemon cannot start, or standard output
@@ -109,8 +109,9 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         .map_err(|error| format!("cannot write to standard output: {error}"))
 }
 
-/// Returns the default address if its port is free, otherwise an address with a free port. If
-/// another process takes the port before the daemon binds it, the daemon fails to start.
+/// Returns the default address if its port is free, and otherwise an address with port 0, for which
+/// the system selects a free port. If another process takes the default port before the daemon
+/// binds this port, the daemon fails to start.
 fn free_address() -> SocketAddr {
     let default = ServerSettings::default().listen;
     match std::net::TcpListener::bind(default) {

@@ -70,7 +70,7 @@ const SLOW_ROUTE_NAMED_AFTER: Duration = Duration::from_secs(36);
 /// after about ten minutes.
 pub(super) const EVIDENCE_DELAY: Duration = Duration::from_secs(1);
 
-/// Every route, in the order of the table.
+/// Every route of the demo, in the order of the printed table.
 pub(super) const ROUTES: [Route; 9] = [
     Route {
         name: "orders",
@@ -99,7 +99,8 @@ pub(super) const ROUTES: [Route; 9] = [
     Route {
         name: "malformed",
         wrong: "the response is malformed",
-        // Without evidence, this fault cannot be distinguished from the fault of the next route.
+        // Without AWS's logs and metrics, this fault cannot be distinguished from the fault of the
+        // next route.
         expected: &["lambda-malformed-response", "lambda-function-error"],
         endpoint: Endpoint::Gateway(RouteFault::Malformed),
     },
@@ -193,7 +194,7 @@ fn problem(route: &Route, row: Option<&Row>, elapsed: Duration) -> Option<String
         (None, []) if probed => None,
         (Some(cause), []) => Some(format!("the route is healthy, but `{cause}` was named")),
         // A proven cause must be the true cause.
-        (Some(cause), [truth, ..]) if proven(row) && cause != *truth => {
+        (Some(cause), [truth, ..]) if is_proven(row) && cause != *truth => {
             Some(format!("`{cause}` was proven instead of `{truth}`"))
         }
         (Some(cause), expected) if expected.contains(&cause) => None,
@@ -211,7 +212,7 @@ fn problem(route: &Route, row: Option<&Row>, elapsed: Duration) -> Option<String
     }
 }
 
-fn proven(row: Option<&Row>) -> bool {
+fn is_proven(row: Option<&Row>) -> bool {
     row.is_some_and(|row| row.certainty == Some(Certainty::Proven))
 }
 

@@ -1,7 +1,8 @@
 //! Prints the addresses of the demo, each change of a target, and the results.
 //!
-//! On a terminal, a table is redrawn in place. Otherwise, a line is printed per change, as text or
-//! JSON. The caller provides the rows, and `view` formats them.
+//! With `--json`, a JSON object is printed per change. Without it, a table is redrawn in place on a
+//! terminal, and a line of text is printed per change elsewhere. The caller provides the rows, and
+//! `view` formats the rows.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -53,8 +54,8 @@ impl<W: Write> Reporter<W> {
         }
     }
 
-    /// Prints the addresses of the page, the metrics and the gateway. `in_use` is the default
-    /// address if another process uses that address, and otherwise `None`.
+    /// Prints the addresses of the page, the metrics and, in the text output, the gateway. `in_use`
+    /// is the default address if another process uses that address, and otherwise `None`.
     pub(super) fn print_addresses(
         &mut self,
         gateway: SocketAddr,

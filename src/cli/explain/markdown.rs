@@ -129,7 +129,7 @@ fn signature(page: &mut String, summary: &CauseSummary<'_>, rule: &Rule) {
     if rule.fallback {
         page.push_str("  - fallback: used only if no ordinary rule matches\n");
     }
-    let _ = writeln!(page, "  - when {}", joined(&rule.when));
+    let _ = writeln!(page, "  - when {}", format_conditions(&rule.when));
     let mut weights = Vec::new();
     if (rule.weight - 1.0).abs() > f64::EPSILON {
         weights.push(rule.weight.to_string());
@@ -138,7 +138,7 @@ fn signature(page: &mut String, summary: &CauseSummary<'_>, rule: &Rule) {
         weights.push(format!(
             "factor {} if {}",
             factor.factor,
-            joined(&factor.when)
+            format_conditions(&factor.when)
         ));
     }
     if !weights.is_empty() {
@@ -163,12 +163,12 @@ fn examples(page: &mut String, rule: &Rule) {
 }
 
 /// Formats conditions as a list separated by commas, with the names of the facts as code.
-fn joined(conditions: &[Condition]) -> String {
-    let all: Vec<String> = conditions.iter().map(marked).collect();
+fn format_conditions(conditions: &[Condition]) -> String {
+    let all: Vec<String> = conditions.iter().map(format_condition).collect();
     all.join(", ")
 }
 
-fn marked(condition: &Condition) -> String {
+fn format_condition(condition: &Condition) -> String {
     let fact = format!("`{}`", condition.fact);
     match &condition.test {
         Test::OneOf(values) => {

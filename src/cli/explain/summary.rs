@@ -8,7 +8,8 @@ use crate::domain::diagnosis::rule::Rule;
 use crate::domain::diagnosis::rulebook::{Rulebook, unexplained};
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 
-/// A cause with all its rules. The texts of the cause are those of [`Rulebook::causes`].
+/// A cause with all its rules. Except for `unexplained`, the title, owner, hop, next steps and URL
+/// are those that [`Rulebook::causes`] returns.
 pub(super) struct CauseSummary<'a> {
     pub(super) cause: CauseId,
     pub(super) title: String,

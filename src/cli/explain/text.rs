@@ -1,7 +1,7 @@
 //! Formats causes and facts as text for a terminal of 80 columns.
 
 use super::summary::{CauseSummary, basis, describe_hop, describe_owner, non_default};
-use super::wrap::{NO_BREAK_SPACE, wrapped};
+use super::wrap::{NO_BREAK_SPACE, wrap_text};
 use crate::domain::diagnosis::catalog::{CATALOG, FactInfo, FactType};
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::Facts;
@@ -28,7 +28,7 @@ pub(super) fn list(summaries: &[CauseSummary<'_>]) -> String {
         text.push_str(&format!("{owner}: {}\n", describe_owner(owner)));
         for summary in of_owner {
             let first = format!("  {:<width$}  ", summary.cause.as_str());
-            text.push_str(&wrapped(&first, &summary.title));
+            text.push_str(&wrap_text(&first, &summary.title));
         }
         text.push('\n');
     }
@@ -46,7 +46,7 @@ pub(super) fn cause(summary: &CauseSummary<'_>) -> String {
     }
     text.push_str(&titles(&summary.rules));
     text.push('\n');
-    text.push_str(&wrapped(
+    text.push_str(&wrap_text(
         "",
         &format!(
             "`probecause explain --verbose {}` prints the conditions, the examples and the next \
@@ -67,31 +67,32 @@ pub(super) fn cause_with_rules(summary: &CauseSummary<'_>) -> String {
     text
 }
 
-/// Describes a cause up to the heading of its rules, or without the heading if it has no rule.
+/// Describes a cause up to and including the heading of its rules. A cause without rules has no
+/// such heading.
 fn meaning(summary: &CauseSummary<'_>) -> String {
     let mut text = format!("{}\n", summary.cause);
-    text.push_str(&wrapped("", &summary.title));
+    text.push_str(&wrap_text("", &summary.title));
     text.push('\n');
-    text.push_str(&wrapped(
+    text.push_str(&wrap_text(
         "owner      ",
         &format!("{}, {}", summary.owner, describe_owner(summary.owner)),
     ));
     if let Some(hop) = summary.hop {
-        text.push_str(&wrapped(
+        text.push_str(&wrap_text(
             "hop        ",
             &format!("{hop}, {}", describe_hop(hop)),
         ));
     }
-    text.push_str(&wrapped(
+    text.push_str(&wrap_text(
         "certainty  ",
         &format!("up to {}", summary.certainty),
     ));
     if !summary.rivals.is_empty() {
         let rivals: Vec<&str> = summary.rivals.iter().map(|cause| cause.as_str()).collect();
-        text.push_str(&wrapped("rivals     ", &rivals.join(", ")));
+        text.push_str(&wrap_text("rivals     ", &rivals.join(", ")));
     }
     if let Some(see) = &summary.see {
-        text.push_str(&wrapped("see        ", see));
+        text.push_str(&wrap_text("see        ", see));
     }
     text.push_str("\nNext steps\n");
     text.push_str(&steps("  - ", &summary.next));
@@ -106,7 +107,7 @@ fn meaning(summary: &CauseSummary<'_>) -> String {
     text
 }
 
-/// Lists the titles of the rules, each with the id of the first rule that has it.
+/// Lists the distinct titles of the rules, each with the id of the first rule with this title.
 fn titles(rules: &[&Rule]) -> String {
     let mut groups: Vec<(&Rule, usize)> = Vec::new();
     for &rule in rules {
@@ -128,7 +129,7 @@ fn titles(rules: &[&Rule]) -> String {
             1 => rule.title.clone(),
             count => format!("{} ({count} rules)", rule.title),
         };
-        text.push_str(&wrapped(&first, &title));
+        text.push_str(&wrap_text(&first, &title));
     }
     text
 }
@@ -138,8 +139,8 @@ pub(super) fn facts() -> String {
     let mut text = String::new();
     for info in CATALOG {
         text.push_str(&format!("{}\n", info.name));
-        text.push_str(&wrapped("    ", info.meaning));
-        text.push_str(&wrapped("    ", &kind(info)));
+        text.push_str(&wrap_text("    ", info.meaning));
+        text.push_str(&wrap_text("    ", &kind(info)));
     }
     text
 }
@@ -166,43 +167,46 @@ fn one_rule(summary: &CauseSummary<'_>, rule: &Rule) -> String {
         rule.certainty,
         basis(rule)
     );
-    let mut text = wrapped("  ", &head);
+    let mut text = wrap_text("  ", &head);
     if rule.title != summary.title {
-        text.push_str(&wrapped("    ", &rule.title));
+        text.push_str(&wrap_text("    ", &rule.title));
     }
     if rule.owner != summary.owner {
-        text.push_str(&wrapped("    owner    ", rule.owner.as_str()));
+        text.push_str(&wrap_text("    owner    ", rule.owner.as_str()));
     }
     if rule.hop != summary.hop {
         let hop = rule.hop.map_or("not known", Hop::as_str);
-        text.push_str(&wrapped("    hop      ", hop));
+        text.push_str(&wrap_text("    hop      ", hop));
     }
     if rule.fallback {
-        text.push_str(&wrapped(
+        text.push_str(&wrap_text(
             "    fallback ",
             "used only if no ordinary rule matches",
         ));
     }
-    text.push_str(&wrapped("    when     ", &joined(&rule.when)));
+    text.push_str(&wrap_text("    when     ", &format_conditions(&rule.when)));
     if (rule.weight - 1.0).abs() > f64::EPSILON {
-        text.push_str(&wrapped("    weight   ", &rule.weight.to_string()));
+        text.push_str(&wrap_text("    weight   ", &rule.weight.to_string()));
     }
     for factor in &rule.weigh {
-        let factor = format!("{} if {}", factor.factor, joined(&factor.when));
-        text.push_str(&wrapped("    factor   ", &factor));
+        let factor = format!("{} if {}", factor.factor, format_conditions(&factor.when));
+        text.push_str(&wrap_text("    factor   ", &factor));
     }
     for example in &rule.examples {
-        text.push_str(&wrapped("    example  ", &given(example)));
+        text.push_str(&wrap_text("    example  ", &given(example)));
     }
     for counterexample in &rule.counterexamples {
-        text.push_str(&wrapped("    not      ", &given(&counterexample.given)));
-        text.push_str(&wrapped("             because: ", &counterexample.because));
+        text.push_str(&wrap_text("    not      ", &given(&counterexample.given)));
+        text.push_str(&wrap_text(
+            "             because: ",
+            &counterexample.because,
+        ));
     }
     if rule.next != summary.next {
         text.push_str(&steps("    next     - ", &rule.next));
     }
     if Some(&rule.see) != summary.see.as_ref() {
-        text.push_str(&wrapped("    see      ", &rule.see));
+        text.push_str(&wrap_text("    see      ", &rule.see));
     }
     text
 }
@@ -212,11 +216,11 @@ fn one_rule(summary: &CauseSummary<'_>, rule: &Rule) -> String {
 fn steps(first: &str, next: &[String]) -> String {
     let others = format!("{:>1$}", "- ", first.len());
     let firsts = std::iter::once(first).chain(std::iter::repeat(others.as_str()));
-    let lines = firsts.zip(next).map(|(first, step)| wrapped(first, step));
+    let lines = firsts.zip(next).map(|(first, step)| wrap_text(first, step));
     lines.collect()
 }
 
-fn joined(conditions: &[Condition]) -> String {
+fn format_conditions(conditions: &[Condition]) -> String {
     let words: Vec<String> = conditions.iter().map(ToString::to_string).collect();
     words.join(", ")
 }

@@ -9,7 +9,7 @@ pub(super) const NO_BREAK_SPACE: &str = "\u{a0}";
 /// Wraps text at spaces to lines of at most [`COLUMNS`] characters. The first line begins
 /// with `first`, and the other lines are indented by the length of `first`. A word that is
 /// longer than a line is not broken.
-pub(super) fn wrapped(first: &str, text: &str) -> String {
+pub(super) fn wrap_text(first: &str, text: &str) -> String {
     let indent = first.chars().count();
     let mut lines = String::from(first);
     let mut column = indent;
@@ -34,27 +34,27 @@ pub(super) fn wrapped(first: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{NO_BREAK_SPACE, wrapped};
+    use super::{NO_BREAK_SPACE, wrap_text};
 
     #[test]
     fn lines_are_wrapped_and_indented() {
         let text = "word ".repeat(30);
-        let lines = wrapped("see  ", &text);
+        let lines = wrap_text("see  ", &text);
         assert!(lines.lines().all(|line| line.chars().count() <= 80));
         assert!(lines.lines().skip(1).all(|line| line.starts_with("     w")));
         assert_eq!(lines.split_whitespace().count(), 31);
-        assert_eq!(wrapped("- ", "one"), "- one\n");
+        assert_eq!(wrap_text("- ", "one"), "- one\n");
         let text = format!(
             "{} status{NO_BREAK_SPACE}={NO_BREAK_SPACE}503",
             "word ".repeat(14)
         );
-        let lines = wrapped("", &text);
+        let lines = wrap_text("", &text);
         assert!(lines.ends_with("word\nstatus = 503\n"), "{lines}");
     }
 
     #[test]
     fn a_word_that_is_too_long_is_not_broken() {
         let url = format!("https://{}/", "a".repeat(90));
-        assert_eq!(wrapped("see ", &url), format!("see {url}\n"));
+        assert_eq!(wrap_text("see ", &url), format!("see {url}\n"));
     }
 }

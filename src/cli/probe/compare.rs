@@ -65,7 +65,7 @@ const NOTABLE_DIFFERENCE: Duration = Duration::from_secs(1);
 const MAX_EXCERPT: usize = 200;
 
 /// Formats two results as text, with one property per line. Properties that differ are marked
-/// with `≠`.
+/// with `≠`, unless they vary even between equal requests.
 pub(super) fn text(sides: &[Side; 2], terminal: Terminal) -> String {
     let rows = rows(sides);
     let [a, b] = sides

@@ -95,7 +95,7 @@ impl Card {
 }
 
 impl Mark {
-    /// All marks, in the order of the output.
+    /// All marks that a card can have, in the order of the output.
     pub(super) const ALL: [Self; 5] = [
         Self::Right,
         Self::Candidate,
@@ -117,7 +117,7 @@ impl Mark {
 }
 
 impl NamedCause {
-    /// Returns the cause that a report names; `None` if it names no cause.
+    /// Returns the cause that a report names; `None` if the report names no cause.
     fn of(report: &Report) -> Option<Self> {
         let verdict = report.showing.as_deref()?;
         let incident = report.incident.as_deref();

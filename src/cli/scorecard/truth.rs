@@ -19,7 +19,7 @@ pub(super) struct Truths(BTreeMap<TargetName, Truth>);
 /// The name of the label whose value is a target's true cause.
 pub(super) const LABEL: &str = "injected";
 
-/// The value of the label `injected`, and of `--expect`, for a healthy target.
+/// The value of the label `injected`, and the cause in `--expect`, for a healthy target.
 pub(super) const NONE: &str = "none";
 
 /// Parses `TARGET=CAUSE`. A target's name may contain `=`, but a cause cannot.
@@ -61,8 +61,9 @@ impl Truths {
         }
         if truths.is_empty() {
             return Err(format!(
-                "no target has a known cause; \
-                 add labels = {{ {LABEL} = \"lambda-throttled\" }} to a target, or use --expect"
+                "no target has a known cause; add the label `{LABEL}` with the true cause (or \
+                 `none`) to a target, for example labels = {{ {LABEL} = \"lambda-throttled\" }}, \
+                 or use --expect"
             ));
         }
         Ok(Self(truths))
@@ -139,8 +140,11 @@ mod tests {
         check(
             "",
             &[],
-            Err("no target has a known cause; \
-                 add labels = { injected = \"lambda-throttled\" } to a target, or use --expect"),
+            Err(
+                "no target has a known cause; add the label `injected` with the true cause (or \
+                 `none`) to a target, for example labels = { injected = \"lambda-throttled\" }, or \
+                 use --expect",
+            ),
         );
         check(
             "Throttled!",

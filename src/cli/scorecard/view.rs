@@ -102,8 +102,8 @@ fn step_json(step: &VerdictStep) -> Value {
     })
 }
 
-/// Appends the revisions and the evidence of a diagnosis, and its candidates if the mark is not
-/// `right`.
+/// Appends the revisions and the evidence of a diagnosis, and also the candidates if there are
+/// several and the card's mark is not `right`.
 fn history(out: &mut String, card: &Card, named: &NamedCause) {
     let _infallible = writeln!(out, "\n{}:", card.target);
     for step in &named.path {

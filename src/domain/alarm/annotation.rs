@@ -95,10 +95,10 @@ impl Annotation {
         Self::of(verdict, &describe(target, verdict, evidence, layers))
     }
 
-    /// Returns the annotation of the heartbeat alarm during an incident of a group or of the
-    /// prober, in which the alarms of targets are not annotated. `summary` is one sentence without
-    /// a period that says what failed and when. `names` are the names of the group's targets, and
-    /// are empty for the prober. A list that exceeds the description's maximum length is cut.
+    /// Returns the annotation of the heartbeat alarm during an incident of a group of targets or of
+    /// the prober, in which the alarms of targets are not annotated. `summary` is one sentence
+    /// without a period that says what failed and when. `names` are the names of the group's
+    /// targets; empty for the prober. A description that exceeds the maximum length is cut.
     #[must_use]
     pub fn group(verdict: &Verdict, summary: &str, names: &[&str]) -> Self {
         let mut text = format!(

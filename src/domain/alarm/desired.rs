@@ -29,7 +29,7 @@ pub const MAX_ACTIONS: usize = 5;
 const HEARTBEATS_MISSED: u32 = 3;
 
 /// Period of the heartbeat alarm with high-resolution metrics, in seconds. With a period of 10 s, a
-/// restart could page, because it may take longer than three such periods.
+/// restart could page, because a restart may take longer than three such periods.
 const FAST_HEARTBEAT_PERIOD: u32 = 30;
 
 /// Returns every alarm of a configuration in the order of [`alarms_of`], as if all targets belonged

@@ -47,8 +47,8 @@ pub const CONFIRM_AFTER: Duration = Duration::from_secs(25);
 pub const GRACE: Duration = Duration::from_secs(5 * 60);
 
 impl Peers {
-    /// Records the heartbeat states of other daemons, by shard. Returns whether a daemon started or
-    /// stopped.
+    /// Records the heartbeat states of other daemons, by shard. Returns whether the set of daemons
+    /// that count as stopped changed.
     pub fn observe(&mut self, states: &[(u32, HeartbeatState)], now: Duration) -> bool {
         let before = self.stopped.clone();
         for (index, state) in states {

@@ -15,13 +15,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::baseline::control::ControlResult;
 use crate::domain::diagnosis::context::Floor;
 
-/// The results of the latest control requests.
+/// The results of the most recent control requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ControlSamples {
-    /// The results of the latest control requests, the oldest first; at most [`MAX_ATTEMPTS`].
+    /// The results, the oldest first; at most [`MAX_ATTEMPTS`].
     attempts: VecDeque<Attempt>,
-    /// The time when something other than the gateway last responded on the control path; `None` if
-    /// never.
+    /// The time of the last response to a control request that was not from the gateway; `None` if
+    /// there was no such response.
     not_gateway_at: Option<Timestamp>,
 }
 
@@ -34,8 +34,8 @@ struct Attempt {
     time: Option<Duration>,
 }
 
-/// Minimum number of responses for a floor. Fewer responses do not show how much the response times
-/// vary.
+/// Minimum number of responses to control requests for a floor (the response time without the
+/// function). Fewer responses do not show how much the response times vary.
 const MIN_SAMPLES: usize = 3;
 
 /// Maximum number of control requests at the start of an incident: three requests, and two more if
@@ -47,9 +47,9 @@ const MAX_INITIAL: usize = 5;
 /// floor follows changes of the network.
 const MAX_ATTEMPTS: usize = MAX_INITIAL;
 
-/// Time between two control requests at the start of an incident. This is long enough that one
-/// burst of packet loss does not affect both requests, and short enough that the state of the
-/// network rarely changes between the failed probe and the third request.
+/// Time between two control requests at the start of an incident: long enough that one burst of
+/// packet loss does not affect both requests, and short enough that the state of the network rarely
+/// changes between the failed probe and the third request.
 const SPACING: Duration = Duration::from_secs(2);
 
 /// Time between control requests later in an incident. These requests are sent to follow changes of
@@ -108,9 +108,10 @@ impl ControlSamples {
         self.attempts.push_back(Attempt { at: now, time });
     }
 
-    /// Returns the measured floor. `healthy` is the response time of the fastest healthy response.
-    /// Returns `None` if there are too few similar response times of control requests, if `healthy`
-    /// is `None`, or if not all of these response times are below `healthy`.
+    /// Returns the measured floor: the range of the response time without the function. `healthy`
+    /// is the response time of the fastest healthy response. Returns `None` if there are too few
+    /// similar response times of control requests, if `healthy` is `None`, or if not all of these
+    /// response times are below `healthy`.
     pub(super) fn floor(&self, healthy: Option<Duration>, now: Timestamp) -> Option<Floor> {
         let (low, high, count) = self.interval(now)?;
         healthy.filter(|fastest| high < *fastest)?;

@@ -1,11 +1,13 @@
 //! Records the properties of a target's last good responses, and compares failed probes with them.
 //!
 //! A property may have several values at the same time, such as the addresses of a host name. The
-//! latest values are therefore kept, each with the timestamps of the first and last good response
-//! that had this value. A property with too many values changes too often and is not compared.
+//! most recent values are therefore kept, each with the timestamps of the first and last good
+//! response that had this value. A property with too many values changes too often and is not
+//! compared.
 //!
-//! All properties except the redirects belong to the last hop, so they are compared only with good
-//! responses whose last hop had the same host and port.
+//! A probe that follows redirects has several hops, one per request. All properties except the
+//! redirects belong to the last hop, so they are compared only with good responses whose last hop
+//! had the same host and port.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +22,7 @@ use crate::model::target::shown_url;
 /// The properties of the last good responses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GoodResponses {
-    /// The latest values of every property, except the body size, which is in `sizes`.
+    /// The most recent values of every property, except the body size, which is in `sizes`.
     pub known: BTreeMap<Property, KnownValues>,
     /// The range of the body sizes of good responses; `None` before the first good response.
     pub sizes: Option<BodySizes>,
@@ -43,13 +45,14 @@ pub struct FirstFailure {
 pub struct PropertyValue {
     /// The property.
     pub property: Property,
-    /// The host and port of the last hop; empty for the redirects, which do not belong to one hop.
+    /// The host and port of the last hop: of the final URL, after redirects. Empty for the property
+    /// `redirects`, which does not belong to a single hop, and for an invalid URL.
     pub hop: String,
     /// The value as text.
     pub value: String,
 }
 
-/// The latest values of one property.
+/// The most recent values of one property.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KnownValues {
     /// The values in the order of their first good response; at most `MAX_VALUES`.
@@ -62,7 +65,8 @@ pub struct KnownValues {
 /// One value of a property.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownValue {
-    /// The host and port of the last hop; see [`PropertyValue::hop`].
+    /// The host and port of the final URL, after redirects; empty for the property `redirects` and
+    /// for an invalid URL.
     pub hop: String,
     /// The value as text.
     pub value: String,
@@ -93,8 +97,8 @@ const MAX_LENGTH: usize = 160;
 /// period of this length.
 const UNSTABLE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Maximum time between a change and the first failure after the change. If more time passed, the
-/// change is not reported.
+/// Maximum time between the first good response with a changed value and the first failure. If more
+/// time passed, the change is not reported.
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
 /// Factor by which a body must be shorter than the shortest good body, or longer than the longest
@@ -202,8 +206,8 @@ impl GoodResponses {
     }
 
     /// Compares the body size with the body sizes of good responses. Returns `None` if there is no
-    /// complete response or no good response yet, or if the status or the last hop differs from
-    /// that of the last good response.
+    /// complete response or no good response yet, or if the status or the host and port of the
+    /// final URL differ from those of the last good response.
     fn compare_size(&self, observation: &Observation) -> Option<Comparison> {
         let response = observation.response.as_ref()?;
         let sizes = self.sizes.filter(|sizes| sizes.status == response.status)?;
@@ -307,7 +311,8 @@ fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<Prope
     values
 }
 
-/// Returns the host and port of the last hop; empty if the hop's URL is invalid.
+/// Returns the host and port of the last hop, the request for the final URL after redirects; empty
+/// if this URL is invalid.
 fn last_hop(observation: &Observation) -> String {
     let url = Url::parse(&observation.final_url).ok();
     let host_port = url.as_ref().and_then(|url| {

@@ -1,7 +1,8 @@
 //! Records the response times of a target while it is healthy.
 //!
-//! Only responses from behind the front door count. The gateway's own responses, cached responses
-//! and responses after redirects do not count. Only the durations are stored, not the contents.
+//! Only responses from behind the front door, such as an API gateway, count. The gateway's own
+//! responses, cached responses and responses after redirects do not count. Only the durations are
+//! stored, not the contents.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::domain::diagnosis::gateway_made::GatewayMade;
 use crate::model::observation::{Observation, Response};
 
-/// The latest response times of a healthy target.
+/// The most recent response times of a target while it is healthy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     /// The response times and connect times, the oldest first.

@@ -2,7 +2,7 @@
 //!
 //! Several rules may name the same cause, and the title of each rule is about the response that the
 //! rule recognizes, for example from one vendor. Lists and explanations of causes need texts that
-//! fit all these rules. A `[[cause]]` table in a rule file contains them. `parser` parses the
+//! fit all these rules. A `[[cause]]` table in a rule file contains such texts. `parser` parses the
 //! tables, and `rulebook` combines them with the rules.
 
 use std::sync::Arc;
@@ -17,11 +17,11 @@ pub struct CauseDefinition {
     pub id: CauseId,
     /// The title: one sentence without a period, at most 80 characters, without placeholders.
     pub title: String,
-    /// The next steps, the most useful first; `None` for the next steps of the rule that represents
-    /// the cause.
+    /// The next steps, the most useful first; if `None`, the cause has the next steps of the rule
+    /// that represents it.
     pub next: Option<Vec<String>>,
-    /// The URL of a page about the cause; `None` for the page of the rule that represents the
-    /// cause.
+    /// The URL of a page about the cause; if `None`, the cause has the page of the rule that
+    /// represents it.
     pub see: Option<String>,
     /// The name of the rule file, as passed to the parser.
     pub file: Arc<str>,
@@ -29,7 +29,7 @@ pub struct CauseDefinition {
     pub line: usize,
 }
 
-/// A cause with the texts that lists and explanations of causes show.
+/// A cause with the texts that are shown in lists and explanations of causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause<'a> {
     /// The id of the cause.
@@ -38,7 +38,8 @@ pub struct Cause<'a> {
     pub title: &'a str,
     /// The team that has to act.
     pub owner: Owner,
-    /// The hop at which requests fail; `None` if the cause does not identify a hop.
+    /// The hop on the path of a request, such as the gateway, at which requests fail; `None` if the
+    /// cause does not identify a hop.
     pub hop: Option<Hop>,
     /// The next steps, the most useful first.
     pub next: &'a [String],
@@ -48,7 +49,7 @@ pub struct Cause<'a> {
 
 impl CauseDefinition {
     /// Replaces the title and next steps of a verdict that names the cause but is not about a
-    /// single response. The next steps stay if the table has none.
+    /// single response. If this table has no next steps, those of the verdict stay.
     pub(super) fn describe(&self, verdict: &mut Verdict) {
         verdict.title.clone_from(&self.title);
         if let Some(next) = &self.next {
@@ -108,8 +109,8 @@ mod tests {
         "worker",
     ];
 
-    /// Returns the vendor words in a text that the id of the cause does not contain. A cause such
-    /// as `lambda-throttled` may name Lambda.
+    /// Returns the vendor words in `text`, except those that are part of the id of `cause`: the
+    /// texts of `lambda-throttled` may name Lambda.
     fn foreign_words<'a>(cause: &CauseId, text: &'a str) -> Vec<&'a str> {
         let id = cause.as_str();
         text.split(|letter: char| !letter.is_ascii_alphanumeric())
@@ -120,7 +121,7 @@ mod tests {
             .collect()
     }
 
-    /// Returns the built-in rules by cause.
+    /// Returns the rules in `book`, grouped by the cause that they name.
     fn by_cause(book: &Rulebook) -> BTreeMap<&CauseId, Vec<&Rule>> {
         let mut all: BTreeMap<&CauseId, Vec<&Rule>> = BTreeMap::new();
         for rule in book.rules() {

@@ -72,8 +72,8 @@ impl Facts {
     }
 }
 
-/// Describes the time of a change, as the end of a phrase; empty if the change came after the first
-/// failure or its time is unknown.
+/// Returns the time of a change in words, to be appended to a phrase; empty if the change came
+/// after the first failure or its time is unknown.
 fn when(seconds_before: Option<f64>) -> String {
     match seconds_before {
         None => String::new(),

@@ -68,7 +68,7 @@ impl Condition {
                 other.holds(&facts)
             }),
             // The pattern `given` is matched as text: only a `*` in `wanted` matches the character
-            // `*`, so `wanted` has a wildcard wherever `given` has one.
+            // `*`, so if `wanted` matches, it has a wildcard wherever `given` has one.
             (Test::Glob(given), Test::Glob(wanted)) => glob_matches(wanted, given),
             (
                 Test::Range { at_least, below },
@@ -84,9 +84,9 @@ impl Condition {
         }
     }
 
-    /// Returns the fact's value in a form that may be published. Values from the body, and headers
-    /// and reason phrases that are not plain (see `is_plain`), may contain private data. They are
-    /// therefore replaced with the value or pattern of the condition that they match, or with
+    /// Returns the fact's value in a form that may be published. A value from the body may contain
+    /// private data, and so may a header or reason phrase that is long or has unusual characters.
+    /// Such a value is replaced with the value or pattern of the condition that it matches, or with
     /// `present`. `None` if the fact is unknown, or if such a value does not satisfy the condition.
     #[must_use]
     pub fn evidence(&self, facts: &Facts) -> Option<FactValue> {

@@ -17,9 +17,9 @@ use crate::domain::diagnosis::aws::AwsEvidence;
 pub struct Context {
     /// The current time.
     pub now: Timestamp,
-    /// A measured floor. Like the fact `answer_time`, it is a processing time or a total time; it
-    /// does not include redirects. `None` if no floor was measured; the floor is then estimated
-    /// from the connect time, if possible.
+    /// The measured time that the front door needs to respond without invoking the function: a
+    /// processing time or a total time, like the fact `answer_time`, without redirects. If `None`,
+    /// the floor is estimated from the connect time, if possible.
     pub floor: Option<Floor>,
     /// The response times of the target while it was healthy; `None` if there are too few healthy
     /// responses, or if the newest one is too old.
@@ -44,7 +44,7 @@ pub struct Floor {
     pub from: String,
 }
 
-/// The response time and the connect time of a target's healthy responses.
+/// The shortest response time and the median connect time of a target's healthy responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthyTimes {
     /// The response time of the fastest response from behind the front door, from the sent request

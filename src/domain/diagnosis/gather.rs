@@ -38,9 +38,9 @@ const MAX_UNMET: usize = 4;
 const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authorization"];
 
 impl Facts {
-    /// Computes the facts that depend only on the target, the observation and its context. An
-    /// unknown fact is absent. A probe that passed has only default facts, declared facts, and
-    /// facts about its connections.
+    /// Computes the facts that depend only on the target, the observation and its context. A fact
+    /// that cannot be computed is absent or has its default value. A probe that passed has only
+    /// default facts, declared facts, and facts about its connections.
     #[must_use]
     pub fn gather(target: &Target, observation: &Observation, context: &Context) -> Self {
         let mut facts = Self::defaults();
@@ -155,7 +155,7 @@ impl Facts {
                 && !SECRET_HEADERS.contains(&name.as_str())
                 && self.get(&fact).is_none()
             {
-                self.set_text(&fact, &truncated(value));
+                self.set_text(&fact, &truncate(value));
             }
         }
         let age = response
@@ -165,7 +165,7 @@ impl Facts {
             self.set_number("age", f64::from(age));
         }
         if let Some(reason) = &response.reason {
-            self.set_text("reason", &truncated(reason));
+            self.set_text("reason", &truncate(reason));
         }
         if let Some(author) = error_page::author(response) {
             self.set_text("error_page", author.as_str());
@@ -196,7 +196,7 @@ fn host_of(target: &Target, observation: &Observation) -> String {
         .unwrap_or_default()
 }
 
-fn truncated(text: &str) -> String {
+fn truncate(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 

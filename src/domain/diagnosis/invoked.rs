@@ -9,26 +9,28 @@ use std::time::Duration;
 
 use crate::domain::diagnosis::context::Floor;
 
-/// Excess over the floor below which the function probably did not run, if both ends of the floor
-/// are equal. The spread of such a floor is unknown: an estimate may be off by the error of the
-/// assumed overhead and the jitter of one connect, and the total time of another response may be
-/// off by the jitter of name resolution and two round trips. A denied call also makes a round trip
-/// to Lambda's front end, which the floor does not include.
+/// Excess of the response time over the floor (the response time without the function) below which
+/// the function probably did not run, if both ends of the floor are equal. The spread of such a
+/// floor is unknown: an estimate may be off by the error of the assumed overhead and the jitter of
+/// one connect, and the total time of another response may be off by the jitter of name resolution
+/// and two round trips. A denied call also makes a round trip to Lambda's front end, which the
+/// floor does not include.
 const NOT_INVOKED_BELOW_POINT: Duration = Duration::from_millis(50);
 
-/// Excess over the floor below which the function probably did not run, if the floor is an interval
-/// of measured response times; the width of the interval is added. Such a floor includes the
-/// gateway's overhead, was measured over the same network, and has a known spread. It does not
-/// include the round trip to Lambda's front end, which denied and throttled calls make but control
-/// requests do not. In the captures, a denied and a throttled call differ by 5 ms with an HTTP API
-/// (168 and 173 ms) and by 2 ms with a REST API (103 and 105 ms). A function that runs for less
-/// than this excess is not detected, so `no` is only a hint.
+/// Excess of the response time over the floor (the response time without the function) below which
+/// the function probably did not run, if the floor is an interval of measured response times; the
+/// width of the interval is added. Such a floor includes the gateway's overhead, was measured over
+/// the same network, and has a known spread. It does not include the round trip to Lambda's front
+/// end, which denied and throttled calls make but control requests do not. In the captures, a
+/// denied and a throttled call differ by 5 ms with an HTTP API (168 and 173 ms) and by 2 ms with a
+/// REST API (103 and 105 ms). A function that runs for less than this excess is not detected, so
+/// `no` is only a hint.
 const NOT_INVOKED_BELOW: Duration = Duration::from_millis(25);
 
-/// Minimum excess over the floor at which the function probably ran. The captured responses of
-/// functions that ran are 213 and 233 ms (HTTP API), 283 and 408 ms (REST API) above the floor. A
-/// cold gateway configuration alone adds 50 ms or more, so an excess between the thresholds for
-/// `no` and `yes` is `unclear`.
+/// Minimum excess of the response time over the floor (the response time without the function) at
+/// which the function probably ran. The captured responses of functions that ran are 213 and 233 ms
+/// (HTTP API), 283 and 408 ms (REST API) above the floor. A cold gateway configuration alone adds
+/// 50 ms or more, so an excess between the thresholds for `no` and `yes` is `unclear`.
 const INVOKED_FROM: Duration = Duration::from_millis(150);
 
 /// The conclusion from the response time: whether the function probably ran.
@@ -85,7 +87,7 @@ impl Invoked {
         }
     }
 
-    /// Combines the result of [`Self::by_floor`] with the history of healthy responses; both are
+    /// Combines the result of [`Self::by_floor`] with the history of healthy responses; each is
     /// `None` if unknown. `faster` is whether the response was faster than every healthy response
     /// of the function. `measured` is whether the floor was measured, not estimated.
     pub(super) const fn combine(

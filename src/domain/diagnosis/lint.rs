@@ -42,18 +42,18 @@ pub fn lint(book: &Rulebook, built_in: &Rulebook) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (place, rule) in rules.iter().enumerate() {
         if !rule.origin.embedded {
-            findings.extend(replaces(built_in, rule));
-            findings.extend(shadowed(&rules, place));
-            findings.extend(outweighs(&rules, place));
-            findings.extend(examples(book, rule));
-            findings.extend(counterexamples(book, rule));
+            findings.extend(check_replacement(built_in, rule));
+            findings.extend(check_shadowed(&rules, place));
+            findings.extend(check_outweighed(&rules, place));
+            findings.extend(check_examples(book, rule));
+            findings.extend(check_counterexamples(book, rule));
         }
     }
     findings
 }
 
 /// Returns a note if the rule replaces a built-in rule.
-fn replaces(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
+fn check_replacement(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
     let replaced = built_in.rules().find(|other| other.id == rule.id)?;
     let message = format!(
         "rule `{}` replaces the rule with the same id ({})",
@@ -64,18 +64,21 @@ fn replaces(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
 
 /// Returns a warning if the rule can never determine the cause, because another rule outranks it
 /// wherever it matches.
-fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
+fn check_shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let (_, other) = rules
         .iter()
         .enumerate()
         .find(|(other, _)| *other != place && outranks(rules, *other, place))?;
     let correction = if rule.fallback && !other.fallback {
-        "a fallback is used only if no ordinary rule matches; change the fallback's conditions, or remove it"
+        "a fallback is used only if no ordinary rule matches; change the fallback's conditions, or remove the fallback"
             .to_owned()
     } else {
         let (least, _) = weights(other, rule);
-        format!("raise its `weight` above {least}, change its conditions, or remove it")
+        format!(
+            "raise the `weight` of `{}` above {least}, change its conditions, or remove the rule",
+            rule.id
+        )
     };
     let message = format!(
         "rule `{}` can never determine the cause: `{}` ({}) matches the same facts and outranks it; {correction}",
@@ -85,7 +88,7 @@ fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
 }
 
 /// Returns a note if the rule outranks built-in rules wherever they match, which may be intended.
-fn outweighs(rules: &[&Rule], place: usize) -> Option<Finding> {
+fn check_outweighed(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let outweighed: Vec<String> = rules
         .iter()
@@ -125,7 +128,8 @@ fn outranks(rules: &[&Rule], above: usize, below: usize) -> bool {
     least > most || (first_of_cause && least >= most)
 }
 
-/// Returns the smallest and the largest weight of `rule` when all conditions of `given` hold.
+/// Returns the smallest and the largest weight that `rule` can have when all conditions of `given`
+/// hold.
 fn weights(rule: &Rule, given: &Rule) -> (f64, f64) {
     let bounds = (rule.weight, rule.weight);
     rule.weigh.iter().fold(bounds, |(least, most), factor| {
@@ -142,9 +146,9 @@ fn weights(rule: &Rule, given: &Rule) -> (f64, f64) {
     })
 }
 
-/// Returns an error for each example that the rule does not match, or that is not diagnosed as the
-/// rule's cause.
-fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
+/// Returns an error for each example that has no phase, that the rule does not match, or that is
+/// not diagnosed as the rule's cause.
+fn check_examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
     let lines = rule.origin.examples.iter();
     rule.examples
         .iter()
@@ -156,8 +160,8 @@ fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
         .collect()
 }
 
-/// Returns the problem if an example has no phase, if the rule does not match it, or if it is not
-/// diagnosed as the rule's cause; otherwise `None`.
+/// Returns the problem if an example has no phase, if the rule does not match the example, or if
+/// the example is not diagnosed as the rule's cause; otherwise `None`.
 fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<String> {
     let diagnosis = book.diagnose(example);
     let Some(verdict) = &diagnosis.verdict else {
@@ -192,7 +196,7 @@ fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<Stri
 const NO_PHASE: &str = "this example has no `phase`, so nothing failed; add one, such as phase = \"expect\", or set it once at the top of the file";
 
 /// Returns an error for each counterexample that is diagnosed as the rule's cause.
-fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
+fn check_counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
     let lines = rule.origin.counterexamples.iter();
     rule.counterexamples
         .iter()
@@ -276,7 +280,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
         check(
             &[broad.clone(), rule("narrow", when, "cause = \"broad\"")],
             &[
-                "Warning t.toml:11: rule `narrow` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; raise its `weight` above 1, change its conditions, or remove it",
+                "Warning t.toml:11: rule `narrow` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; raise the `weight` of `narrow` above 1, change its conditions, or remove the rule",
             ],
         );
         // The narrower rule may determine the cause if it ties with a rule of another cause, comes
@@ -301,7 +305,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
                 rule("last", "status = 503", "fallback = true\nweight = 9"),
             ],
             &[
-                "Warning t.toml:11: rule `last` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; a fallback is used only if no ordinary rule matches; change the fallback's conditions, or remove it",
+                "Warning t.toml:11: rule `last` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; a fallback is used only if no ordinary rule matches; change the fallback's conditions, or remove the fallback",
                 "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and `last` has only 0 % of the weight of all candidates; raise `weight` or correct `given`",
             ],
         );

@@ -77,7 +77,8 @@ pub struct Verdict {
     pub title: String,
     /// The team that has to act.
     pub owner: Owner,
-    /// The hop at which the request failed; `None` if the cause does not identify a hop.
+    /// The hop on the path of the request, such as the gateway, at which the request failed; `None`
+    /// if the cause does not identify a hop.
     pub hop: Option<Hop>,
     /// The certainty of the most probable cause.
     pub certainty: Certainty,

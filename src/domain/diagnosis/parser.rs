@@ -342,7 +342,7 @@ because = "The service itself responded"
         check(
             "target\"\nowner",
             "target.\"\nowner",
-            &["r.toml:4: `title` ends with a period; remove it"],
+            &["r.toml:4: `title` ends with a period; remove the period"],
         );
         check(
             "because = \"The service itself responded\"\n",

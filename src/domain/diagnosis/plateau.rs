@@ -45,7 +45,8 @@ pub struct ResponseTime {
     pub prober_timed_out: bool,
     /// The status of the response; `None` without a response.
     pub status: Option<u16>,
-    /// A limit learned from earlier failures; `None` if there is none.
+    /// An undeclared time limit that the response times of earlier failures match; `None` if there
+    /// is none.
     pub learned: Option<Duration>,
 }
 
@@ -71,10 +72,10 @@ const LATE_AT_LEAST: Duration = Duration::from_millis(300);
 /// Constant part of the maximum difference between the response times of requests that hit the same
 /// limit. This part covers the jitter of a round trip and the granularity of the timer.
 const SPREAD: Duration = Duration::from_millis(50);
-/// Divisor of the limit. The quotient is added to [`SPREAD`] to get the maximum difference.
-/// Response times around 30 s may differ by 200 ms in total, which covers connection setup and
-/// retries inside the front door.
-const SPREAD_PART: u32 = 200;
+/// Divisor of a limit. The quotient is added to [`SPREAD`]; the sum is the maximum difference
+/// between the response times of requests that hit this limit. Response times around 30 s may
+/// differ by 200 ms in total, which covers connection setup and retries inside the front door.
+const SPREAD_DIVISOR: u32 = 200;
 
 impl Plateau {
     /// Finds the limit that a response time matches.
@@ -121,7 +122,7 @@ impl ResponseTime {
 /// Returns the maximum difference between the response times of requests that hit the same `limit`.
 #[must_use]
 pub fn max_spread(limit: Duration) -> Duration {
-    SPREAD + limit / SPREAD_PART
+    SPREAD + limit / SPREAD_DIVISOR
 }
 
 /// Returns the API's integration timeout. `None` if the timeout is unknown, or cannot have caused

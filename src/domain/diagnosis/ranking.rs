@@ -96,7 +96,7 @@ impl<'a> Match<'a> {
     }
 }
 
-/// Returns the matching rules, the heaviest first, one per cause.
+/// Returns the heaviest matching rule of each cause, the heaviest first.
 pub(super) fn rank<'a>(rules: &'a [Rule], facts: &Facts) -> Vec<Match<'a>> {
     let matching = |fallback: bool| -> Vec<Match<'a>> {
         rules
@@ -187,7 +187,7 @@ fn is_new(found: &[Evidence], fact: &str) -> bool {
     found.iter().all(|evidence| evidence.fact != fact)
 }
 
-/// Returns the known facts among the named facts.
+/// Returns those of the named facts that are known, with their values.
 pub(super) fn known(names: &[&str], facts: &Facts) -> Vec<Evidence> {
     let known = names.iter().filter_map(|name| {
         Some(Evidence {

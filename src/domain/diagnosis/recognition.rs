@@ -87,8 +87,8 @@ impl FrontDoor {
         let mut own = OWN_HEADERS.iter();
         let own = own.find(|(name, _)| response.header(name).is_some());
         let by_cache = || is_fastly(response).then_some(Self::Fastly);
-        let server = || listed(SERVERS, response.header("server")?, str::starts_with);
-        let via = || listed(VIAS, response.header("via")?, str::contains);
+        let server = || find_in_list(SERVERS, response.header("server")?, str::starts_with);
+        let via = || find_in_list(VIAS, response.header("via")?, str::contains);
         own.map(|(_, door)| *door)
             .or_else(by_cache)
             .or_else(server)
@@ -127,7 +127,7 @@ impl FrontDoor {
 
 /// Returns the front door of the first entry in `list` whose text matches a header value, ignoring
 /// case; `None` if no entry matches. `has` returns whether the value matches the text.
-fn listed(
+fn find_in_list(
     list: &[(&'static str, FrontDoor)],
     value: &str,
     has: fn(&str, &'static str) -> bool,
@@ -145,10 +145,10 @@ fn is_fastly(response: &Response) -> bool {
         .is_some_and(|caches| caches.starts_with("cache-"))
 }
 
-/// Returns whether the CloudFront in front of the application generated the response. An
-/// application may relay the page of another distribution that it depends on, so the response must
-/// have a header of CloudFront and none of another server or an application. If a transcript has no
-/// headers, the page is enough.
+/// Returns whether the CloudFront distribution in front of the application generated the response.
+/// An application may relay the page of another distribution that it depends on, so the response
+/// must have a header of CloudFront and none of another server or an application. If a transcript
+/// has no headers, the page is enough.
 fn is_from_cloudfront(response: &Response) -> bool {
     let is_own = |(name, value): &(String, String)| {
         let value = value.to_ascii_lowercase();

@@ -27,7 +27,8 @@ pub struct Rule {
     pub title: String,
     /// The team that has to act.
     pub owner: Owner,
-    /// The hop at which the request failed; `None` if the rule does not identify a hop.
+    /// The hop on the path of the request, such as the gateway, at which the request failed; `None`
+    /// if the rule does not identify a hop.
     pub hop: Option<Hop>,
     /// The highest certainty that a diagnosis by this rule can have.
     pub certainty: Certainty,
@@ -99,7 +100,8 @@ pub struct RuleProblem {
 /// The placeholder in a title that is replaced with the status of the response.
 pub(super) const STATUS: &str = "{status}";
 
-/// Facts that do not depend on the headers of the response, so unknown headers cannot change them.
+/// Facts of a transcript that do not depend on the response headers, because a transcript has no
+/// expectations of headers. Headers that the transcript lacks cannot change these facts.
 const WITHOUT_HEADERS: &[&str] = &["phase", "unmet", "status", "reason", "method"];
 
 impl Rule {

@@ -8,7 +8,7 @@ mod causes;
 
 use std::sync::Arc;
 
-use self::causes::described_twice;
+use self::causes::find_duplicate_cause;
 use crate::domain::diagnosis::cause::CauseDefinition;
 use crate::domain::diagnosis::embedded;
 use crate::domain::diagnosis::fact::Facts;
@@ -112,11 +112,11 @@ impl Rulebook {
             match parser::parse(file, text) {
                 Ok(parsed) => {
                     for rule in parsed.rules {
-                        problems.extend(duplicate(&rules, &rule));
+                        problems.extend(find_duplicate(&rules, &rule));
                         rules.push(rule);
                     }
                     for definition in parsed.causes {
-                        problems.extend(described_twice(&definitions, &definition));
+                        problems.extend(find_duplicate_cause(&definitions, &definition));
                         definitions.push(definition);
                     }
                 }
@@ -176,7 +176,7 @@ impl Rulebook {
 }
 
 /// Returns a problem if an earlier rule has the same id as `rule`; `None` otherwise.
-fn duplicate(rules: &[Rule], rule: &Rule) -> Option<RuleProblem> {
+fn find_duplicate(rules: &[Rule], rule: &Rule) -> Option<RuleProblem> {
     let first = rules.iter().find(|other| other.id == rule.id)?;
     let message = format!(
         "duplicate rule id `{}`, first used at {}; use another id (several rules may name the same `cause`)",

@@ -1,4 +1,5 @@
-//! Determines when the certificate chains of a probe expire. Every hop with TLS has one chain.
+//! Determines when the certificate chains of a probe expire. The first request and every request
+//! after a redirect have one chain each, if they use TLS.
 
 use jiff::Timestamp;
 
@@ -9,16 +10,16 @@ use crate::model::target::Expectations;
 /// Number of seconds per day.
 const DAY: i64 = 86_400;
 
-/// Returns the number of days until the earliest expiry of the certificate chains of the probe's
-/// hops, rounded down. The number is negative after this expiry. Returns `None` if no hop has a
-/// certificate chain.
+/// Returns the number of days until the first certificate chain of the probe expires, rounded down;
+/// redirects are included. The number is negative after the expiry. Returns `None` if no expiry is
+/// known, for example because no request used TLS.
 #[must_use]
 pub fn days(observation: &Observation, now: Timestamp) -> Option<i64> {
     first_expiry(observation, now).map(|(_, days)| days)
 }
 
 /// Returns the host whose certificate chain expires first, and the number of days until then,
-/// rounded down; `None` if no hop has a certificate chain.
+/// rounded down; `None` if no expiry is known.
 fn first_expiry(observation: &Observation, now: Timestamp) -> Option<(String, i64)> {
     let url = url::Url::parse(&observation.final_url).ok();
     let last = url

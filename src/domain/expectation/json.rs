@@ -21,12 +21,12 @@ pub(super) fn problem(path: &JsonPath, test: &JsonTest, body: &str) -> Option<St
         let is_met = *test == JsonTest::Exists(false);
         return (!is_met).then(|| format!("body has no value at `{source}`"));
     }
-    let wrong = match failing(test, &nodes) {
+    let wrong = match failing_index(test, &nodes) {
         Some(index) => *nodes.get(index)?,
         None => return None,
     };
-    let actual = shown(wrong);
-    let wanted = wanted(test);
+    let actual = shorten(wrong);
+    let wanted = describe_expected(test);
     let more = match nodes.len() {
         1 => String::new(),
         count if needs_one(test) => format!(" (the first of {count} values; none matches)"),
@@ -47,7 +47,7 @@ const fn needs_one(test: &JsonTest) -> bool {
 }
 
 /// Returns the index of the value to show in the message; `None` if the values meet the condition.
-fn failing(test: &JsonTest, nodes: &[&Value]) -> Option<usize> {
+fn failing_index(test: &JsonTest, nodes: &[&Value]) -> Option<usize> {
     let is_met = |node: &&Value| match test {
         JsonTest::Equals(value) => is_equal(node, value),
         JsonTest::Differs(value) => !is_equal(node, value),
@@ -79,7 +79,7 @@ fn matches(node: &Value, pattern: &Pattern) -> bool {
 }
 
 /// Returns a description of the expected value for a message.
-fn wanted(test: &JsonTest) -> String {
+fn describe_expected(test: &JsonTest) -> String {
     match test {
         JsonTest::Equals(value) => value.to_string(),
         JsonTest::Differs(value) => format!("a value other than {value}"),
@@ -127,7 +127,7 @@ fn is_equal(one: &Value, other: &Value) -> bool {
 
 /// Returns a JSON value as text for a message, shortened to [`MAX_SHOWN`] characters. Control
 /// characters are escaped, as in JSON.
-fn shown(value: &Value) -> String {
+fn shorten(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().nth(MAX_SHOWN).is_none() {
         return text;

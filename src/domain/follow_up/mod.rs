@@ -117,8 +117,8 @@ const EXAMINE_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 const EXAMINE_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl FollowUps {
-    /// Returns the state after a restart. The requests that the open incident records count as
-    /// made, so the limits on repeated requests apply.
+    /// Returns the state after a restart. Requests that are recorded in the open incident count as
+    /// made, so the limits on repeated requests apply to them.
     #[must_use]
     pub fn resumed(incident: &Incident) -> Self {
         let id = || incident.id.clone();
@@ -161,7 +161,8 @@ impl FollowUps {
 
     /// Applies the result of a request through a layer or to the target's own URL. `observation` is
     /// `None` if the request produced no result. Returns the requests to send next and the findings
-    /// so far; both are empty if the result is of no examination in progress.
+    /// so far; no requests and no findings if the result does not belong to the examination in
+    /// progress.
     pub fn apply_layer_result(
         &mut self,
         target: &Arc<Target>,

@@ -15,10 +15,11 @@ const ADDED: [&str; 2] = ["layer.", "asked."];
 
 /// Diagnoses a failure from the facts of the probe and the findings about the target's layers.
 ///
-/// The layers show where a failure is, and the rules show why. A layer cause is therefore replaced
-/// by the cause from the probe's facts alone if two conditions are met: a rule other than a
-/// fallback matches these facts, and the cause from them is at least likely or the layer cause is
-/// `innermost-layer-failing`. The findings are always part of the evidence.
+/// The layers show where a failure is, and the rules show why. A layer cause (a cause that names
+/// only a layer) is therefore replaced by the cause from the probe's facts alone if two conditions
+/// are met: a rule other than a fallback matches these facts, and the cause from them is at least
+/// likely or the layer cause is `innermost-layer-failing`. The findings are always part of the
+/// evidence.
 #[must_use]
 pub fn with_layers(rulebook: &Rulebook, examined: &Examined) -> LayerDiagnosis {
     let Examined {

@@ -18,8 +18,8 @@ use crate::domain::diagnosis::{Candidate, Verdict};
 use crate::domain::layers::is_layer_cause;
 use crate::model::cause::{CauseId, Certainty, Hop};
 
-/// The most recent failures of one scope, newest first, and a verdict that later evidence provided
-/// for failures with one signature.
+/// The most recent failures of one scope (a target, the prober or a group), newest first, and a
+/// verdict that later evidence provided for failures with one signature.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attribution {
     failures: VecDeque<Failure>,
@@ -36,10 +36,11 @@ pub(super) struct Attribution {
 struct Before {
     verdict: Arc<Verdict>,
     /// The cause before a follow-up request provided the verdict; `None` if no follow-up request
-    /// provided it. The signature of a fitting failure contains this cause or the verdict's cause.
+    /// provided it, or if there was no other cause before. The signature of a fitting failure
+    /// contains this cause or the verdict's cause.
     earlier: Option<CauseId>,
-    /// The status of a fitting failure; `None` if the status is not known, so that a failure with
-    /// any status fits.
+    /// The status of a fitting failure; if `None`, the status is not known, and a failure with any
+    /// status fits.
     status: Option<u16>,
 }
 
@@ -69,10 +70,10 @@ const MAX_FAILURES: usize = 8;
 /// consecutive deviating failures do (1.6 against 0.9).
 const DECAY: f64 = 0.6;
 
-/// Likelihood of a failure under a cause that is not one of its candidates. The value is lower than
-/// the usual share of a candidate, and above zero so that one such failure does not exclude the
-/// cause.
-const NOT_ALLOWED: f64 = 0.02;
+/// Likelihood of a failure under a cause that is not a candidate in the verdict of the failure. The
+/// value is lower than the usual share of a candidate, and above zero so that one such failure does
+/// not exclude the cause.
+const NON_CANDIDATE_LIKELIHOOD: f64 = 0.02;
 
 /// Returns the weight of a failure by the certainty of its verdict. One failure with a corroborated
 /// or proven cause outweighs several failures with inferred causes.
@@ -236,7 +237,7 @@ impl Attribution {
             // The weight depends on the certainty of the failure's own verdict: a verdict that is
             // inferred from an equal signature weighs less than evidence about the failure itself.
             let weight = decay * weight_of(failure.verdict.certainty);
-            score += weight * share.max(NOT_ALLOWED).ln();
+            score += weight * share.max(NON_CANDIDATE_LIKELIHOOD).ln();
             decay *= DECAY;
         }
         score

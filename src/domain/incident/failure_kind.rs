@@ -11,7 +11,7 @@ pub struct FailureKind {
     pub status: Option<u16>,
     /// The kind of the fault; `None` if the response is complete.
     pub fault: Option<FaultKind>,
-    /// Number of redirects before the hop that failed.
+    /// Number of redirects that were followed before the request that failed.
     pub redirects: u32,
 }
 

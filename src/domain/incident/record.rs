@@ -24,7 +24,7 @@ pub struct Incident {
     pub verdict: Arc<Verdict>,
     /// The facts that support the verdict.
     pub evidence: Arc<[Evidence]>,
-    /// Causes of recent failures that the verdict does not explain, newest first.
+    /// The causes of the recent failures that the verdict does not explain, newest failure first.
     pub also: Vec<CauseId>,
     /// When the incident opened.
     pub opened: Timestamp,
@@ -65,7 +65,8 @@ pub enum IncidentEvent {
 /// stays readable.
 pub(super) const MAX_HISTORY: usize = 100;
 
-/// The end of the note of a revision after a follow-up request to the front door.
+/// The text at the end of the note of every revision that results from a follow-up request to the
+/// front door.
 pub(super) const ASKED: &str = "evidence from a follow-up request to the front door";
 
 impl IncidentEvent {

@@ -157,10 +157,10 @@ impl Incidents {
 
     /// Applies the response to a follow-up request about the failed probe that started at `began`
     /// and had the kind `kind` and the verdict `previous`. The verdict of `diagnosis` revises the
-    /// incident and applies to all failures with the same signature if it is more certain than
-    /// `previous`, and neither the same as the incident's verdict nor weaker (see `is_weaker`).
-    /// Otherwise `evidence`, the facts in the response, is added to the incident. Returns the
-    /// change of the incident, if any.
+    /// incident and applies to all failures with the same signature (kind, hop and candidate
+    /// causes) if it is more certain than `previous`, and neither the same as the incident's
+    /// verdict nor too uncertain to replace that verdict. Otherwise `evidence`, the facts in the
+    /// response, is added to the incident. Returns the change of the incident, if any.
     pub fn revise_with_response(
         &mut self,
         (began, kind, previous): (Timestamp, FailureKind, &Verdict),
@@ -184,7 +184,7 @@ impl Incidents {
     }
 
     /// Applies findings about the target's layers. If the findings did not change the verdict, they
-    /// change the incident's cause only if this cause is a layer cause (see [`is_layer_cause`]).
+    /// change the incident's cause only if this cause names only a layer, not why the layer fails.
     /// Returns the change of the incident, if any.
     pub fn revise_with_layers(
         &mut self,
@@ -336,8 +336,8 @@ impl Incidents {
 }
 
 /// Returns whether `verdict` must not replace `known`, because `known` is corroborated or proven
-/// and `verdict` is less certain. As an exception, returns `false` if `known` has a layer cause and
-/// `verdict` is at least likely.
+/// and `verdict` is less certain. As an exception, returns `false` if the cause of `known` names
+/// only a layer and `verdict` is at least likely.
 fn is_weaker(known: &Verdict, verdict: &Verdict) -> bool {
     let names_reason = is_layer_cause(&known.cause) && verdict.certainty >= Certainty::Likely;
     known.certainty >= Certainty::Corroborated

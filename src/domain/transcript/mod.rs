@@ -40,7 +40,7 @@ pub struct Transcript {
     /// The observation. The durations of its phases are known only from HAR files and this
     /// program's own output.
     pub observation: Observation,
-    /// Whether `observation.started` is known (from the `date` header).
+    /// Whether `observation.started` is known, from the `date` header or an error message.
     pub dated: bool,
     /// Whether `observation.duration` is known; it is zero otherwise.
     pub timed: bool,
@@ -59,8 +59,8 @@ pub struct Transcript {
     /// Whether the text states the status; `true` if there is no response. `false` if the status
     /// was inferred, such as from the body.
     pub status_stated: bool,
-    /// Whether the failure is inferred from an incomplete line of a log, or from a message that
-    /// does not show that an HTTP request was made.
+    /// Whether the failure is inferred from an incomplete line of a log, from a message that does
+    /// not show that an HTTP request was made, or from a message about TLS with an `http` URL.
     pub is_doubtful: bool,
     /// Facts that the text states: the evidence in this program's own output, the failure in the
     /// log of a proxy, or the code on an error page. Empty for other texts.

@@ -60,7 +60,7 @@ pub(super) fn code(text: &str) -> Option<u16> {
         .then_some(number)
 }
 
-/// Returns the reason phrase in the text after a status code; `None` if the text is empty.
+/// Returns the reason phrase in the text after a status code; `None` if the text is blank.
 pub(super) fn reason(text: &str) -> Option<String> {
     let text = text.trim();
     let reason: String = text.chars().take(MAX_REASON).collect();

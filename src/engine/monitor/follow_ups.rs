@@ -64,11 +64,11 @@ impl TargetState {
 
 impl Monitor {
     /// Applies the result of a follow-up request.
-    pub(super) fn followed_up(&mut self, result: &FollowUpResult, now: Timestamp) {
+    pub(super) fn apply_follow_up_result(&mut self, result: &FollowUpResult, now: Timestamp) {
         let (target, observation) = (&result.target, result.observation.as_deref());
         match (result.kind, observation) {
             (FollowUpKind::Control, Some(observation)) => {
-                self.controlled(target, observation, now);
+                self.apply_control_result(target, observation, now);
             }
             (FollowUpKind::Ask { began }, Some(observation)) => {
                 self.apply_cause_response(target, began, observation, now);
@@ -81,7 +81,7 @@ impl Monitor {
                 let step = ups.apply_layer_result(target, result.kind, observation, now);
                 state.send_follow_ups(step.next, &self.outbox, now);
                 if let Some(examined) = step.examined {
-                    self.layers_examined(target, examined, now);
+                    self.apply_layer_findings(target, examined, now);
                 }
             }
             (FollowUpKind::Control | FollowUpKind::Ask { .. }, None) => {}
@@ -115,7 +115,7 @@ impl Monitor {
     }
 
     /// Revises an incident with the findings about the layers of its target.
-    fn layers_examined(&mut self, target: &Arc<Target>, examined: Examined, now: Timestamp) {
+    fn apply_layer_findings(&mut self, target: &Arc<Target>, examined: Examined, now: Timestamp) {
         let Some(state) = find(&mut self.targets, target) else {
             return;
         };

@@ -1,9 +1,9 @@
 //! Opens one incident for the prober or for a group of targets when many targets fail at the same
 //! time.
 //!
-//! If the prober itself has a problem (`prober-local`), failures caused by this problem open no
-//! incidents of targets. If a group of targets fails, each target keeps its own incident, and the
-//! heartbeat alarm is annotated instead of the targets' alarms.
+//! If the prober itself has a problem (the cause `prober-local`), failures caused by this problem
+//! open no incidents of targets. If a group of targets fails, each target keeps its own incident,
+//! and the heartbeat alarm is annotated instead of the targets' alarms.
 
 use std::sync::Arc;
 

@@ -209,10 +209,10 @@ impl Monitor {
     fn handle(&mut self, event: Event, now: Timestamp) {
         match event {
             Event::Probing(Emission::Observed(target, observation)) => {
-                self.observed(&target, *observation, now);
+                self.handle_observation(&target, *observation, now);
             }
-            Event::Probing(Emission::Missed(missed)) => self.missed(missed),
-            Event::FollowedUp(result) => self.followed_up(&result, now),
+            Event::Probing(Emission::Missed(missed)) => self.handle_missed_slot(missed),
+            Event::FollowedUp(result) => self.apply_follow_up_result(&result, now),
             Event::Evidence(update) => self.apply_evidence(&update, now),
             Event::Configure(settings, done) => self.configure(&settings, done, now),
         }
@@ -220,7 +220,12 @@ impl Monitor {
 
     /// Processes the observation of one probe: diagnoses the observation, updates health and
     /// incident, and adds a report to the batch.
-    fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
+    fn handle_observation(
+        &mut self,
+        target: &Arc<Target>,
+        observation: Observation,
+        now: Timestamp,
+    ) {
         let Some(mut state) = target_state::find(&mut self.targets, target) else {
             return; // The target was removed or changed while the probe ran.
         };
@@ -285,7 +290,7 @@ impl Monitor {
         self.batch.report(report);
     }
 
-    fn missed(&mut self, missed: Missed) {
+    fn handle_missed_slot(&mut self, missed: Missed) {
         if self.targets.contains_key(&missed.target.name) {
             let reason = missed.reason.as_str();
             tracing::debug!(target = %missed.target.name, reason, "slot missed");

@@ -84,7 +84,7 @@ impl TargetState {
 impl Monitor {
     /// Adds the result of a control request to the target's baseline, and schedules the next
     /// control request if one is needed.
-    pub(super) fn controlled(
+    pub(super) fn apply_control_result(
         &mut self,
         target: &Arc<Target>,
         observation: &Observation,

@@ -21,8 +21,8 @@ pub struct Connection {
     base: Option<SdkConfig>,
     /// The counter of calls by operation and outcome.
     requests: IntCounterVec,
-    /// The clients, with the settings from which the clients were built; `None` before the first
-    /// call.
+    /// The clients, with the settings from which the clients were built; `None` until clients were
+    /// built for the first time.
     connected: tokio::sync::Mutex<Option<(CloudWatchSettings, Api)>>,
     /// Operations that currently fail, with the kind of the failure that was logged.
     logged: Mutex<HashSet<(&'static str, FailureKind)>>,

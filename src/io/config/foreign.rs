@@ -30,7 +30,7 @@ pub(super) fn problems(path: &Path, text: &str) -> Option<Vec<Problem>> {
     };
     let tree: Json = tree.unwrap_or_default();
     let message = format!(
-        "this is {format}, but the configuration must be TOML; write\n{}",
+        "this is {format}, but the configuration must be TOML; write targets in this form:\n{}",
         form(&tree)
     );
     let mut report = Report {
@@ -288,7 +288,7 @@ mod tests {
              - targets: [\"10.1.2.3:8443\", \"https://b.example/x\"]\n";
         let problems = problems(Path::new("c.yml"), scrape).unwrap();
         let urls = "urls = [\"https://10.1.2.3:8443/\", \"https://b.example/x\"]";
-        let expected = format!("write\n[[target]]\n{urls}");
+        let expected = format!("write targets in this form:\n[[target]]\n{urls}");
         assert!(problems[0].message.ends_with(&expected), "{problems:?}");
         let key = problems.iter().find(|problem| problem.key == "targets");
         let key = key.expect("a problem at the list");

@@ -10,7 +10,7 @@ use wildmatch::WildMatch;
 
 /// Returns the files that match `glob`, sorted by path. A relative `glob` starts at `directory`.
 /// Directories that cannot be read are skipped.
-pub(super) fn matching(directory: &Path, glob: &str) -> Vec<PathBuf> {
+pub(super) fn find_files(directory: &Path, glob: &str) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     if !Path::new(glob).has_root() {
         found = vec![directory.to_owned()];

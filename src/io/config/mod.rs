@@ -2,10 +2,10 @@
 //!
 //! `document` parses a file as TOML, `table` reads tables key by key, `value` checks single values,
 //! and `validate` checks combinations of values and creates the [`Settings`]. No other module
-//! validates the settings again. If the main file cannot be read or is not TOML, only the problems
-//! of this file are reported. Otherwise, all problems of all files are reported together. This
-//! module also reads the files and environment variables that the configuration names. Messages
-//! never contain a secret.
+//! validates the settings again. If the main file cannot be read, is not TOML or is empty, only the
+//! problems of this file are reported. Otherwise, all problems of all files are reported together.
+//! This module also reads the files and environment variables that the configuration names.
+//! Messages never contain a secret.
 
 mod document;
 mod foreign;
@@ -76,8 +76,8 @@ const INCLUDED_HINT: &str = "; an included file can contain only [[target]] and 
 /// Reads a configuration and all files that it includes. Blocks on I/O.
 ///
 /// # Errors
-/// Returns all problems found. If the main file cannot be read or is not TOML, the other files are
-/// not checked.
+/// Returns all problems found. If the main file cannot be read, is not TOML or is empty, the other
+/// files are not checked.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     scratch_thread::read(|| read(path, Problems::default()), Loaded::deep_copy)
 }
@@ -140,7 +140,7 @@ fn included_paths(main: &Table<'_>, main_path: &Path) -> Vec<PathBuf> {
         let Some(glob) = item.read::<String>() else {
             continue;
         };
-        let found = include::matching(&item.place.relative(""), &glob);
+        let found = include::find_files(&item.place.relative(""), &glob);
         if found.is_empty() {
             item.place.warn(format!(
                 "no file matches {glob:?}; correct the pattern or remove it"

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 pub struct Problem {
     /// The path of the file that contains the problem.
     pub file: PathBuf,
-    /// The line number, from 1. `None` if the problem concerns the whole file.
+    /// The line number, from 1. `None` if the problem concerns the whole file or its line is not
+    /// known.
     pub line: Option<usize>,
     /// The key path, such as `target[orders].request.method`. Empty if the problem does not
     /// concern a single key.

@@ -35,7 +35,7 @@ pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
     if !directory.is_dir() {
         return Err(Problem::of_file(directory, NO_DIRECTORY).into());
     }
-    let paths = include::matching(directory, "*.toml");
+    let paths = include::find_files(directory, "*.toml");
     // An empty directory causes only a warning, so that the last custom rule can be removed.
     let empty = paths
         .is_empty()

@@ -46,11 +46,11 @@ pub(super) fn problems(path: &Path, text: &str, errors: &[SyntaxError]) -> Vec<P
     found
 }
 
-/// Returns what is wrong with a line and what to write. Returns `None` if the mistake is not
-/// recognized.
+/// Returns how to correct a line and, if known, what is wrong with it. Returns `None` if the
+/// mistake is not recognized.
 fn hint(line: &str, message: &str) -> Option<String> {
     if line.starts_with("//") || line.starts_with("/*") || line.starts_with(';') {
-        return Some("a comment starts with `#`; write `# text`".to_owned());
+        return Some("a comment starts with `#`; begin the line with `#`".to_owned());
     }
     if line.starts_with('[') {
         return header(line, message);
@@ -129,7 +129,7 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
         ));
     }
     if bare.starts_with(['“', '”', '‘', '’', '«', '„', '`']) {
-        return Some("text needs straight quotes; write \"text\"".to_owned());
+        return Some("text needs straight quotes; replace the quotation marks with \"".to_owned());
     }
     if bare.ends_with(';') || bare.ends_with(',') && !message.contains("comma") {
         let kept = bare.trim_end_matches([';', ',']);
@@ -148,11 +148,11 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
     if bare.starts_with('"') {
         return Some(
             if bare.len() > 1 && bare.ends_with('"') || bare.matches('"').count() > 2 {
-                "a text in double quotes contains a double quote; write the text in single quotes, \
-             such as '{\"a\": 1}'"
+                "a string in double quotes contains a double quote; write the text in single \
+             quotes, such as '{\"a\": 1}'"
                     .to_owned()
             } else if bare.matches('"').count() == 1 {
-                "a text has no closing quote; add \" at its end".to_owned()
+                "a string has no closing quote; add \" at its end".to_owned()
             } else {
                 return None;
             },
@@ -160,7 +160,9 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
     }
     if bare.starts_with('{') && bare.contains("\":") {
         return Some(
-            "a table needs `=` between key and value; write { \"key\" = \"value\" }".to_owned(),
+            "a table needs `=` between key and value; write `=` instead of `:`, as in \
+             { \"key\" = \"value\" }"
+                .to_owned(),
         );
     }
     if bare.starts_with(['\'', '{']) {

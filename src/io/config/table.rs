@@ -136,12 +136,12 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Reads the value of a required key. If the key is absent, reports an error that says to add
-    /// `example`.
+    /// Reads the value of a required key. If the key is absent, reports an error that contains
+    /// `example`, a line such as `name = "orders"`.
     pub(super) fn required<T: Checked>(&self, key: &str, example: &str) -> Option<T::Inner> {
         if !self.has(key) {
             let place = self.own.place.key(key);
-            place.error(format!("is missing; add {example}"));
+            place.error(format!("is missing; add it, for example {example}"));
         }
         self.get::<T>(key)
     }

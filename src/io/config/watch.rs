@@ -27,7 +27,7 @@ pub struct Watch {
 struct FileState {
     path: PathBuf,
     /// Device, inode, length in bytes, and modification time in seconds and nanoseconds. `None` if
-    /// the file is missing.
+    /// the metadata cannot be read, for example because the file is missing.
     metadata: Option<(u64, u64, u64, i64, i64)>,
 }
 
@@ -80,7 +80,8 @@ fn states(path: &Path) -> Vec<FileState> {
         .collect()
 }
 
-/// Returns the paths of all files of the configuration. Omits the files named in a file that cannot
+/// Returns the paths of the watched files: the main file, included files, rule files, the web
+/// configuration file and the PEM files that it names. Omits the files named in a file that cannot
 /// be read or parsed.
 fn files(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_owned()];
@@ -94,10 +95,10 @@ fn files(path: &Path) -> Vec<PathBuf> {
     let main = Table::root(&document, schema::MAIN, "", &problems);
     for glob in main.items("include") {
         let glob = glob.text().unwrap_or_default();
-        files.extend(include::matching(&source.relative(""), glob));
+        files.extend(include::find_files(&source.relative(""), glob));
     }
     if let Some(rules) = main.get::<String>("rules_dir") {
-        files.extend(include::matching(&source.relative(&rules), "*.toml"));
+        files.extend(include::find_files(&source.relative(&rules), "*.toml"));
     }
     if let Some(web) = main.table("server", &[]).get::<String>("web_config") {
         // The certificates named in the web configuration are watched too, because they are renewed

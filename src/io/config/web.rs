@@ -161,7 +161,7 @@ impl Reader<'_> {
             } else if http::HeaderValue::from_str(value).is_err() {
                 self.error(
                     &key,
-                    "is not a valid header value; remove control characters",
+                    "is not a valid header value; use only printable ASCII characters",
                 );
             }
         }

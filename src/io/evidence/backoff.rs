@@ -64,7 +64,11 @@ pub(super) const fn is_transient(kind: FailureKind) -> bool {
 
 impl OperationBackoff {
     /// Returns the last failure of an operation, or `None` if the operation may be called at `now`.
-    pub(super) fn blocked(&self, key: &OperationKey, now: Timestamp) -> Option<FailingOperation> {
+    pub(super) fn blocking_failure(
+        &self,
+        key: &OperationKey,
+        now: Timestamp,
+    ) -> Option<FailingOperation> {
         let failing = self.failing.get(key).copied();
         failing.filter(|failing| now < failing.retry_at)
     }
@@ -172,8 +176,8 @@ mod tests {
         let (mut backoff, mut now, mut delays) = (OperationBackoff::default(), at(0), Vec::new());
         for _ in expected {
             let retry_at = backoff.record_failure(&key(None), &failure(kind), now, 1.0);
-            assert!(backoff.blocked(&key(None), now).is_some());
-            assert!(backoff.blocked(&key(None), retry_at).is_none());
+            assert!(backoff.blocking_failure(&key(None), now).is_some());
+            assert!(backoff.blocking_failure(&key(None), retry_at).is_none());
             delays.push(retry_at.as_second() - now.as_second());
             now = retry_at;
         }
@@ -212,10 +216,10 @@ mod tests {
         let mut backoff = OperationBackoff::default();
         let missing = key(Some("a"));
         backoff.record_failure(&missing, &failure(FailureKind::Rejected), at(0), 1.0);
-        assert!(backoff.blocked(&missing, at(1)).is_some());
-        assert!(backoff.blocked(&key(Some("b")), at(1)).is_none());
+        assert!(backoff.blocking_failure(&missing, at(1)).is_some());
+        assert!(backoff.blocking_failure(&key(Some("b")), at(1)).is_none());
         backoff.record_success(&missing);
-        assert!(backoff.blocked(&missing, at(1)).is_none());
+        assert!(backoff.blocking_failure(&missing, at(1)).is_none());
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub(super) enum CallOutput {
     Log(LogSource, Option<LogFinding>),
 }
 
-/// Maximum time range of a metric read, in seconds. The datapoints of 500 series over an hour fit
-/// on one page of a response.
+/// Maximum time range in seconds of a metric read that several lookups share. The datapoints of 500
+/// series over an hour fit on one page of a response.
 const MAX_RANGE: i64 = 3600;
 
 impl AwsCall {

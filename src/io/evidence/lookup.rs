@@ -237,7 +237,8 @@ impl FetchState {
         }
     }
 
-    /// Returns the state after a scheduled call was queued: in flight.
+    /// Returns the state after a scheduled call was queued: in flight. Returns any other
+    /// state unchanged.
     pub(super) const fn started(self) -> Self {
         match self {
             Self::Scheduled { failures, .. } => Self::InFlight { failures },

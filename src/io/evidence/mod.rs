@@ -91,8 +91,8 @@ impl EvidenceCollector {
         }
     }
 
-    /// Requests evidence without blocking. If the queue is full, the request is counted as dropped
-    /// and its only update is empty.
+    /// Requests evidence without blocking. If the queue is full or the task has ended, the request
+    /// is counted as dropped, and its only update is empty.
     pub fn request(&self, request: EvidenceRequest) {
         if let Err(refused) = self.requests.try_send(request) {
             let request = refused.into_inner();

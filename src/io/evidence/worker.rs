@@ -188,7 +188,7 @@ impl Worker {
     /// Returns whether backoff and budget permit a call at `now`. Postpones or abandons a call that
     /// is not permitted.
     fn is_permitted(&mut self, call: &AwsCall, now: Timestamp) -> bool {
-        if let Some(failing) = self.backoff.blocked(&call.operation_key(), now) {
+        if let Some(failing) = self.backoff.blocking_failure(&call.operation_key(), now) {
             let retry_at = is_transient(failing.kind).then_some(failing.retry_at);
             self.postpone(call, retry_at, failing.kind.as_str());
             return false;

@@ -134,7 +134,7 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 fn insert_secret(headers: &mut HeaderMap, text: &str) -> Result<(), String> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         "the credentials contain a character that is not allowed in a header, such as a line \
-         break; use a secret of one line"
+         break; remove that character"
             .to_owned()
     })?;
     value.set_sensitive(true);

@@ -54,7 +54,7 @@ pub(super) const fn proxy_fault(phase: Phase, detail: String) -> Fault {
     fault(phase, FaultKind::Proxy, detail)
 }
 
-/// Returns the fault of a host whose name TLS does not accept as a server name.
+/// Returns the fault for a host whose name TLS does not accept as a server name.
 pub(super) fn bad_server_name(host: &str, error: &dyn Error) -> Fault {
     let detail = format!("`{host}` cannot be the name of a TLS server: {error}");
     fault(Phase::Tls, FaultKind::TlsHandshake, detail)
@@ -69,7 +69,7 @@ pub(super) fn no_http2() -> Fault {
 /// Classifies a failed TLS handshake. `seen` contains the facts of the handshake, and `first` the
 /// first bytes that the server sent.
 pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fault {
-    if let Some(text) = other_protocol(first) {
+    if let Some(text) = first_text_line(first) {
         let kind = match is_http(first) {
             true => FaultKind::PlainHttp,
             false => FaultKind::TlsHandshake,
@@ -118,7 +118,7 @@ pub(super) fn exchange(error: &hyper::Error, phase: Phase, received: &Received) 
     if kind == FaultKind::Protocol && phase == Phase::Processing {
         if received.first.starts_with(&[0x15, 3]) {
             detail.push_str("; the server answered with a TLS alert: use `https` in the URL");
-        } else if let Some(text) = other_protocol(&received.first) {
+        } else if let Some(text) = first_text_line(&received.first) {
             detail.push_str(&format!("; the response begins with {text:?}"));
         }
     }
@@ -135,7 +135,7 @@ const fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
 
 /// Returns the first line that a peer sent, or `None` if the line is empty or not text, as in TLS
 /// and HTTP/2.
-fn other_protocol(first: &[u8]) -> Option<String> {
+fn first_text_line(first: &[u8]) -> Option<String> {
     let text: Vec<u8> = first
         .iter()
         .copied()

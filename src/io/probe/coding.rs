@@ -15,7 +15,7 @@ use zstd::stream::raw::{Decoder as ZstdFrames, InBuffer, Operation as _, OutBuff
 
 /// Decodes the body of one response.
 pub(super) struct BodyDecoder {
-    /// The first stage; `None` if the body is not encoded or cannot be decoded.
+    /// The chain of decoders; `None` if the body is not encoded or cannot be decoded.
     stages: Option<Box<dyn Stage>>,
     kept: Arc<Mutex<Kept>>,
     codings: String,
@@ -43,9 +43,9 @@ pub(super) struct DecodeError {
     cause: io::Error,
 }
 
-/// One stage in a chain of decoders that ends with a [`Sink`].
+/// A decoder in a chain of decoders that ends with a [`Sink`].
 trait Stage: Write + Send {
-    /// Checks that the input of this stage and of all later stages was complete.
+    /// Checks that the input of this decoder and of all later decoders was complete.
     fn finish(&mut self) -> io::Result<()>;
 }
 
@@ -86,7 +86,7 @@ impl BodyDecoder {
 
     /// Returns the codings of the body if the body cannot be decoded, because a coding is unknown
     /// or there are too many codings. Returns `None` if the body can be decoded or is not encoded.
-    pub(super) fn undecoded(&self) -> Option<&str> {
+    pub(super) fn unsupported_codings(&self) -> Option<&str> {
         (self.stages.is_none() && !self.codings.is_empty()).then_some(self.codings.as_str())
     }
 
@@ -171,7 +171,7 @@ fn stage(name: &str, behind: Box<dyn Stage>) -> Box<dyn Stage> {
     }
 }
 
-/// The last stage, which counts the decoded bytes and keeps the first of them.
+/// The end of a chain of decoders, which counts the decoded bytes and keeps the first of them.
 struct Sink(Arc<Mutex<Kept>>);
 
 impl Write for Sink {
@@ -274,7 +274,7 @@ impl Stage for Deflate {
     }
 }
 
-/// A decoder for the coding `zstd`: a sequence of frames.
+/// A decoder for the coding `zstd`, whose data is a sequence of frames.
 struct Zstd {
     frames: io::Result<ZstdFrames<'static>>,
     behind: Box<dyn Stage>,

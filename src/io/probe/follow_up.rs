@@ -24,7 +24,7 @@ impl Prober {
         let target = &follow_up.target;
         let request = match follow_up.kind {
             FollowUpKind::Control => return self.control_request(target).await,
-            FollowUpKind::Ask { .. } => asking(target),
+            FollowUpKind::Ask { .. } => with_ask_headers(target),
             FollowUpKind::Layer { index, .. } => through_layer(target, index)?,
         };
         Some(self.probe(&request).await)
@@ -32,7 +32,7 @@ impl Prober {
 }
 
 /// Returns a copy of `target` whose request has the headers that make a front door name the cause.
-fn asking(target: &Target) -> Target {
+fn with_ask_headers(target: &Target) -> Target {
     let mut request = target.clone();
     let headers = ask::headers(target).into_iter();
     let headers = headers.map(|(name, value)| {
@@ -109,7 +109,7 @@ mod tests {
     fn asking_adds_headers_except_those_that_the_target_sets() {
         let agent = format!("{USER_AGENT}{ASK_SUFFIX}");
         assert_eq!(
-            sent(&asking(&target(&[]))),
+            sent(&with_ask_headers(&target(&[]))),
             [
                 ("accept", "application/json"),
                 ("x-azure-debuginfo", "1"),
@@ -118,7 +118,7 @@ mod tests {
         );
         let own = [("Accept", "text/html"), ("User-Agent", "me/1")];
         assert_eq!(
-            sent(&asking(&target(&own))),
+            sent(&with_ask_headers(&target(&own))),
             [
                 ("Accept", "text/html"),
                 ("User-Agent", "me/1 (probecause-ask)"),

@@ -1,4 +1,4 @@
-//! Runs the hops of one probe: sends the request, reads the response and follows redirects.
+//! Sends the first request of a probe, reads its response, and follows redirects.
 //!
 //! Results are written to the observation as they arrive, so that they are kept after a timeout.
 
@@ -34,7 +34,7 @@ const READ_LIMIT_FACTOR: u64 = 16;
 /// Maximum number of response headers that are kept, to limit memory.
 const MAX_KEPT_HEADERS: usize = 200;
 
-/// Runs one probe, hop by hop.
+/// Runs one probe: sends the first request and follows redirects.
 ///
 /// Writes the results to `seen`. Adds the secrets of each request to `sent`.
 ///
@@ -83,7 +83,7 @@ pub(super) async fn run(
     }
 }
 
-/// Returns the hop that follows a response, or `None` if the response is the last one.
+/// Returns the request that follows a redirect, or `None` if the response is the last one.
 fn next_hop(
     target: &Target,
     hop: &Hop,
@@ -178,7 +178,7 @@ async fn read_response(
         finished.map_err(|error| undecodable(error.to_string()))?;
     }
     recorded.body_truncated = !is_complete || recorded.body_bytes > recorded.body.len() as u64;
-    if let Some(codings) = decoder.undecoded()
+    if let Some(codings) = decoder.unsupported_codings()
         && expectation::body_is_unmet(&target.expect, recorded)
     {
         return Err(undecodable(format!(

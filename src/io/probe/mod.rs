@@ -1,11 +1,12 @@
 //! Probes a target: sends its request and returns an [`Observation`] of the response or the fault.
 //!
-//! `http` runs the hops of a probe. For each hop, `request` and `auth` build the request,
-//! `connection` opens or reuses a connection, `exchange` sends the request, `coding` decodes the
-//! body, `cookies` stores cookies, and `redirect` plans the next hop. `stopwatch` measures the
-//! phases, and `classify` determines the kind of a fault. `proxy_answer` recognizes responses of a
-//! proxy, and `redact` removes echoed credentials. `control_request` and `follow_up` send requests
-//! that are not probes. `domain` decides whether a response meets the expectations.
+//! `http` runs the hops of a probe: the first request, and one for each redirect. For each hop,
+//! `request` and `auth` build the request, `connection` opens or reuses a connection, `exchange`
+//! sends the request, `coding` decodes the body, `cookies` stores cookies, and `redirect` plans the
+//! next hop. `stopwatch` measures the phases, and `classify` determines the kind of a fault.
+//! `proxy_answer` recognizes responses of a proxy, and `redact` removes echoed credentials.
+//! `control_request` and `follow_up` send requests that are not probes. `domain` decides whether a
+//! response meets the expectations.
 
 mod auth;
 pub mod certificate;

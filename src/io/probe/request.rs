@@ -1,4 +1,5 @@
-//! Builds the request of a hop: method, URL, headers, cookies, credentials and body.
+//! Builds the request of a hop (the first request of a probe, or a request after a redirect):
+//! method, URL, headers, cookies, credentials and body.
 
 use bytes::Bytes;
 use http::header::{

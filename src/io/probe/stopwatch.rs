@@ -53,7 +53,7 @@ pub(super) enum AttemptState {
     Failed(String),
 }
 
-/// Maximum number of attempts to connect that are recorded.
+/// Maximum number of attempts to connect that are recorded for one probe.
 const MAX_ATTEMPTS: usize = 64;
 
 #[derive(Debug, Default)]
@@ -105,8 +105,8 @@ impl Stopwatch {
         self.with(|state| state.stop(Instant::now()))
     }
 
-    /// Returns the total time of each phase over all hops, without the time since the current phase
-    /// started.
+    /// Returns the total time of each phase over all requests of the probe, without the time since
+    /// the current phase started.
     pub(super) fn phases(&self) -> Phases {
         self.with(|state| state.phases)
     }
@@ -128,13 +128,12 @@ impl Stopwatch {
         self.with(|state| state.handshake.clone())
     }
 
-    /// Records the address that the current hop is connected to.
+    /// Records the peer address of the current connection.
     pub(super) fn record_remote(&self, address: SocketAddr) {
         self.with(|state| state.remote = Some(address));
     }
 
-    /// Returns the address that the current hop is connected to, or `None` if there is no
-    /// connection.
+    /// Returns the peer address of the current connection, or `None` if there is no connection.
     pub(super) fn remote(&self) -> Option<SocketAddr> {
         self.with(|state| state.remote)
     }
@@ -194,7 +193,7 @@ impl Stopwatch {
         });
     }
 
-    /// Returns the recorded attempts of all hops.
+    /// Returns the recorded attempts, of all requests of the probe.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         self.with(|state| state.attempts.clone())
     }

@@ -44,7 +44,8 @@ pub(super) type StatusAndBody = (u16, &'static str, Option<&'static str>);
 /// The response of an HTTP API if the function was throttled or timed out.
 const UNAVAILABLE: StatusAndBody = (503, r#"{"message":"Service Unavailable"}"#, None);
 
-/// The response of an HTTP API to every other failed invocation.
+/// The response of an HTTP API if the call was denied, or the function raised an error or returned
+/// an invalid response.
 const SERVER_ERROR: StatusAndBody = (500, r#"{"message":"Internal Server Error"}"#, None);
 
 /// The response of an HTTP API if no route matches. This response is not from a capture.
@@ -172,7 +173,7 @@ impl ApiType {
 
 impl Outcome {
     /// Returns whether the function ran in a request with this outcome.
-    pub(super) const fn invoked(self) -> bool {
+    pub(super) const fn has_invoked_function(self) -> bool {
         match self {
             Self::Response(..) | Self::TimedOut | Self::Malformed | Self::FunctionError => true,
             Self::Throttled | Self::Denied | Self::NoRoute | Self::NoStage => false,

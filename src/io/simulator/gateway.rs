@@ -98,8 +98,7 @@ impl Gateway {
         route.or_insert(Route::new(fault)).fault = fault;
     }
 
-    /// Sets the function that receives all later requests without a matching route. `None` removes
-    /// the function.
+    /// Sets the default route for all later requests. `None` removes the default route.
     pub(super) fn set_default_route(&self, default_route: Option<DefaultRoute>) {
         self.set_fault(DefaultRoute::KEY, RouteFault::None);
         self.lock().default_route = default_route;
@@ -179,7 +178,11 @@ impl Gateway {
         let outcome = self.invoke(path, fault).await;
         // For a rejected call, the gateway waits only for Lambda's front end. The overhead since
         // the arrival simulates this wait, so it counts as integration time.
-        let from = if outcome.invoked() { called } else { arrived };
+        let from = if outcome.has_invoked_function() {
+            called
+        } else {
+            arrived
+        };
         RoutedRequest {
             route: Some(path),
             integration: Some(from.elapsed()),

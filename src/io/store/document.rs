@@ -76,8 +76,8 @@ struct RevisionDocument {
     note: String,
 }
 
-/// The JSON document of a fact's value. The value is tagged with its type, so that a text that
-/// looks like a number remains a text.
+/// The JSON document of a fact's value. The value is tagged with its type, so that a string
+/// that looks like a number remains a string.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum ValueDocument {

@@ -40,6 +40,7 @@ struct PropertyDocument {
     /// a hop is ignored.
     #[serde(default)]
     hops: Vec<String>,
+    /// The timestamp at which a recent value was last dropped, because there were too many values.
     overflowed: Option<Timestamp>,
 }
 

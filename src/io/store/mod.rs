@@ -75,12 +75,12 @@ const MAX_RESTORED_RESOLVED: usize = 500;
 /// queue is full only after the disk has hung for minutes. Further jobs then fail.
 const QUEUE: usize = 1024;
 
-/// Maximum time that a caller waits for the result of a job, so that a slow disk does not delay
-/// monitoring any longer. A commit normally takes far less than a millisecond.
+/// Maximum time that a caller waits for the result of a job, because a slow disk must not delay
+/// monitoring by more. A commit normally takes far less than a millisecond.
 const MAX_JOB_WAIT: Duration = Duration::from_millis(500);
 
-/// Maximum time that [`Store::close`] waits for the queued jobs, so that a hanging disk does not
-/// delay the shutdown any longer.
+/// Maximum time that [`Store::close`] waits for the queued jobs, so that a hanging disk delays
+/// the shutdown by at most this time.
 const MAX_CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Maximum time that startup waits for the saved state, so that a slow disk delays the first probes
@@ -289,10 +289,11 @@ impl Store {
         }
     }
 
-    /// Runs a job and returns its result; `None` if the job failed or took too long.
+    /// Runs a job and returns its result; `None` if the job failed or took too long, or while the
+    /// disk is unresponsive.
     ///
-    /// While the disk is unresponsive the job is still queued, but its result is not awaited.
-    /// Otherwise, a caller that runs a job every second would spend half of its time waiting.
+    /// While the disk is unresponsive, the job is queued, but its result is not awaited. Otherwise,
+    /// a caller that runs a job every second would spend half of its time waiting.
     async fn run<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
         let (done, result) = oneshot::channel();
         let unresponsive = self.unresponsive.load(Ordering::Relaxed);

@@ -60,8 +60,8 @@ impl Passwords {
         !self.users.is_empty()
     }
 
-    /// Returns whether the user exists and has this password. Returns false without a check if
-    /// `MAX_PENDING` other checks are running or waiting.
+    /// Returns whether the user exists and has this password. If no successful check is cached and
+    /// `MAX_PENDING` other checks are running or waiting, returns false without a check.
     pub async fn verify(self: &Arc<Self>, user: &str, password: &str) -> bool {
         let hash = self
             .users

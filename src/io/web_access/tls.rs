@@ -20,7 +20,9 @@ use crate::model::settings::web::{ClientAuth, ServerTls};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The server certificate or its key is unusable.
-    #[error("the certificate or its key is unusable: {0}; use a matching pair in PEM format")]
+    #[error(
+        "the certificate or its key is unusable: {0}; use a certificate and its key in PEM format"
+    )]
     Identity(String),
     /// The CA certificates for client authentication are unusable.
     #[error("the client CA certificates are unusable: {0}; use PEM certificates")]
@@ -68,7 +70,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match chain {
         Ok(chain) if chain.is_empty() => {
-            Err("the PEM text contains no certificate; add a BEGIN CERTIFICATE block".to_owned())
+            Err("the PEM text contains no BEGIN CERTIFICATE block".to_owned())
         }
         Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),

@@ -140,7 +140,7 @@ async fn apply_reverts_or_keeps_manual_changes_as_the_drift_policy_says() {
         yes: true,
     };
     let (_, text) = act(&prune, &fewer).await;
-    assert_eq!(text, format!("- {forbidden}\n1 removed\n"));
+    assert_eq!(text, format!("- {forbidden}\nalarms deleted: 1\n"));
 }
 
 /// Checks the dimensions, missing-data treatment and actions of a per-cause alarm.

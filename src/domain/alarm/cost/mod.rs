@@ -79,7 +79,7 @@ impl Estimate {
             high_resolution_alarms,
             cause_alarms: cause_alarms.count(),
             series,
-            targets_with_causes: published(view).filter(|t| has_causes(t)).count(),
+            targets_with_causes: published_targets(view).filter(|t| has_causes(t)).count(),
             requests,
             dollars: count(standard_alarms) * STANDARD_ALARM
                 + count(high_resolution_alarms) * HIGH_RESOLUTION_ALARM
@@ -119,18 +119,18 @@ impl Estimate {
              alarms), {} metric series, {} PutMetricData requests plus one for each state change \
              of a target\n",
             dollars_text(self.dollars),
-            grouped_count(self.standard_alarms),
-            grouped_count(self.high_resolution_alarms),
-            grouped_count(self.cause_alarms),
-            grouped_count(self.series),
-            grouped(self.requests),
+            format_count(self.standard_alarms),
+            format_count(self.high_resolution_alarms),
+            format_count(self.cause_alarms),
+            format_count(self.series),
+            format_number(self.requests),
         );
         if self.targets_with_causes > 0 {
             text.push_str(&format!(
                 "  plus up to {} a month for each per-cause series of {} targets, billed by the \
                  hour while the cause occurs\n",
                 dollars_text(SERIES),
-                grouped_count(self.targets_with_causes)
+                format_count(self.targets_with_causes)
             ));
         }
         text
@@ -158,7 +158,7 @@ impl fmt::Display for Estimate {
     }
 }
 
-fn published(view: &DestinationView) -> impl Iterator<Item = &Target> {
+fn published_targets(view: &DestinationView) -> impl Iterator<Item = &Target> {
     let targets = view.targets.iter().map(AsRef::as_ref);
     targets.filter(|target: &&Target| view.active && target.cloudwatch.enabled)
 }
@@ -177,7 +177,7 @@ fn series(view: &DestinationView) -> usize {
             .count()
     };
     let heartbeats = view.shards.total * u32::from(view.active);
-    heartbeats as usize + published(view).map(always).sum::<usize>()
+    heartbeats as usize + published_targets(view).map(always).sum::<usize>()
 }
 
 /// Returns the number of PutMetricData requests a month. Every series has one datapoint per period
@@ -208,19 +208,19 @@ fn count(number: usize) -> f64 {
 fn dollars_text(dollars: f64) -> String {
     let cents = format!("{dollars:.2}");
     let (whole, fraction) = cents.split_once('.').unwrap_or((&cents, "00"));
-    format!("${}.{fraction}", in_thousands(whole))
+    format!("${}.{fraction}", insert_commas(whole))
 }
 
-fn grouped(number: f64) -> String {
-    in_thousands(&format!("{number:.0}"))
+fn format_number(number: f64) -> String {
+    insert_commas(&format!("{number:.0}"))
 }
 
-fn grouped_count(number: usize) -> String {
-    in_thousands(&number.to_string())
+fn format_count(number: usize) -> String {
+    insert_commas(&number.to_string())
 }
 
 /// Inserts a comma before each group of three digits.
-fn in_thousands(digits: &str) -> String {
+fn insert_commas(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -325,7 +325,7 @@ mod tests {
             ("1000", "1,000"),
             ("1234567", "1,234,567"),
         ] {
-            assert_eq!(in_thousands(digits), text);
+            assert_eq!(insert_commas(digits), text);
         }
         assert_eq!(dollars_text(12345.678), "$12,345.68");
     }

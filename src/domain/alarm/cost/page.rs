@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::alarm::cost::grouped_count;
+use crate::domain::alarm::cost::format_count;
 use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{AlarmKey, AlarmSpec};
 use crate::model::target::{Target, TargetName};
@@ -37,8 +37,8 @@ const MOST_TIMES: usize = 10;
 const MOST_NAMES: usize = 3;
 
 impl PageTimes {
-    /// Computes the longest time to page for each target of a destination. `alarms` are the alarms
-    /// of the destination.
+    /// Computes the longest time to page for each target of a destination that has an alarm.
+    /// `alarms` are the alarms of the destination.
     #[must_use]
     pub fn new(view: &DestinationView, alarms: &[AlarmSpec]) -> Self {
         let targets = view.targets.iter();
@@ -73,13 +73,13 @@ impl fmt::Display for PageTimes {
             )?;
             match targets.len().saturating_sub(MOST_NAMES) {
                 0 => writeln!(f, "{names}")?,
-                more => writeln!(f, "{names} and {} more targets", grouped_count(more))?,
+                more => writeln!(f, "{names} and {} more targets", format_count(more))?,
             }
         }
         let rest = by_time.iter().skip(MOST_TIMES);
         match rest.map(|(_, targets)| targets.len()).sum() {
             0 => Ok(()),
-            rest => writeln!(f, "paged sooner: {} more targets", grouped_count(rest)),
+            rest => writeln!(f, "paged sooner: {} more targets", format_count(rest)),
         }
     }
 }
@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn only_the_longest_times_are_printed() {
         let groups: Vec<_> = (1..=15).map(|minutes| (2, minutes)).collect();
-        let said = check(&groups);
-        assert_eq!(said.lines().count(), 11, "{said}");
-        assert!(said.ends_with("paged sooner: 10 more targets\n"), "{said}");
+        let text = check(&groups);
+        assert_eq!(text.lines().count(), 11, "{text}");
+        assert!(text.ends_with("paged sooner: 10 more targets\n"), "{text}");
     }
 }

@@ -2,12 +2,12 @@
 //! Lambda.
 //!
 //! Only scheduled probes are counted. Confirming probes after a failure and control requests are
-//! not. The probes of a target have a known price only if the target declares an API or a function,
-//! or if its host name belongs to an API or a function.
+//! not. The probes of a target have a known price only if the target declares an API, a function or
+//! a Lambda integration, or if its host name belongs to an API or a function.
 
 use std::fmt;
 
-use crate::domain::alarm::cost::{MONTH, dollars_text, grouped};
+use crate::domain::alarm::cost::{MONTH, dollars_text, format_number};
 use crate::domain::alarm::destination::DestinationView;
 use crate::model::target::{Integration, Target};
 
@@ -22,8 +22,8 @@ pub struct Traffic {
     pub rest_api: f64,
     /// Number of requests a month to APIs of API Gateway whose type, HTTP or REST, is not declared.
     pub untyped_api: f64,
-    /// Number of invocations a month of Lambda functions that are declared or that a probe calls by
-    /// their URL.
+    /// Number of invocations of Lambda functions a month, as far as the declarations and URLs of
+    /// targets show that a function is invoked.
     pub lambda: f64,
 }
 
@@ -71,7 +71,7 @@ impl Traffic {
 
 impl fmt::Display for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} probes a month", grouped(self.probes))?;
+        writeln!(f, "{} probes a month", format_number(self.probes))?;
         let requests = self.http_api + self.rest_api + self.untyped_api;
         if requests + self.lambda > 0.0 {
             let (least, most) = self.dollars();
@@ -91,8 +91,8 @@ impl fmt::Display for Traffic {
                 f,
                 "  billed to the owner of the API: {sum} for {} requests to API Gateway and {} \
                  known invocations of Lambda{run}",
-                grouped(requests),
-                grouped(self.lambda),
+                format_number(requests),
+                format_number(self.lambda),
             )?;
         }
         Ok(())
@@ -134,26 +134,26 @@ mod tests {
 
     #[test]
     fn an_unknown_host_has_no_price() {
-        let said = check("https://orders.example/", |_| {});
-        insta::assert_snapshot!(said, @"43,200 probes a month");
+        let text = check("https://orders.example/", |_| {});
+        insta::assert_snapshot!(text, @"43,200 probes a month");
     }
 
     #[test]
     fn a_declared_api_and_function_have_a_price() {
-        let said = check("https://orders.example/", |target| {
+        let text = check("https://orders.example/", |target| {
             target.interval = std::time::Duration::from_secs(1);
             target.aws.api_name = Some("shop".to_owned());
             target.aws.function = Some("orders".to_owned());
         });
-        insta::assert_snapshot!(said, @"
+        insta::assert_snapshot!(text, @"
         2,592,000 probes a month
           billed to the owner of the API: about $9.59 for 2,592,000 requests to API Gateway and 2,592,000 known invocations of Lambda, plus the run time of the functions
         ");
-        let said = check(API, |target| {
+        let text = check(API, |target| {
             target.aws.api_id = Some("a1".to_owned());
             target.aws.integration = Some(Integration::Http);
         });
-        insta::assert_snapshot!(said, @"
+        insta::assert_snapshot!(text, @"
         43,200 probes a month
           billed to the owner of the API: about $0.04 for 43,200 requests to API Gateway and 0 known invocations of Lambda
         ");
@@ -161,13 +161,13 @@ mod tests {
 
     #[test]
     fn an_api_host_without_a_declared_type_has_a_price_range() {
-        let said = check(API, |_| {});
-        insta::assert_snapshot!(said, @"
+        let text = check(API, |_| {});
+        insta::assert_snapshot!(text, @"
         43,200 probes a month
           billed to the owner of the API: $0.04 to $0.15 for 43,200 requests to API Gateway and 0 known invocations of Lambda
         ");
-        let said = check("https://a1.lambda-url.eu-west-1.on.aws/", |_| {});
-        insta::assert_snapshot!(said, @"
+        let text = check("https://a1.lambda-url.eu-west-1.on.aws/", |_| {});
+        insta::assert_snapshot!(text, @"
         43,200 probes a month
           billed to the owner of the API: about $0.01 for 0 requests to API Gateway and 43,200 known invocations of Lambda, plus the run time of the functions
         ");

@@ -70,7 +70,7 @@ pub enum Step {
         /// The alarm as it exists in the account.
         actual: ActualAlarm,
     },
-    /// Writes nothing, because a composite alarm or an alarm without the managed tag has this name.
+    /// Writes nothing, because a composite or unmanaged alarm has the name of this desired alarm.
     Conflict(AlarmSpec),
     /// Reports a managed alarm of this location that the configuration no longer requires.
     Orphan(ActualAlarm),
@@ -156,7 +156,7 @@ impl Step {
         }
     }
 
-    /// Returns the action of the step as one word for the JSON output.
+    /// Returns the action of the step as one word for the text and JSON output.
     #[must_use]
     pub const fn action(&self) -> &'static str {
         match self {

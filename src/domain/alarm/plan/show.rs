@@ -49,9 +49,9 @@ impl fmt::Display for Plan {
                 Step::Unchanged { .. } => {}
                 Step::Conflict(spec) => writeln!(
                     f,
-                    "! {}\n    an alarm with this name exists without the tag {MANAGED_TAG}; \
-                     delete the alarm, or, unless it is a composite alarm, add the tag to let \
-                     Probecause manage it",
+                    "! {}\n    an alarm with this name exists that is composite or has no tag \
+                     {MANAGED_TAG}; delete the alarm or, if it is a metric alarm, add the tag to \
+                     let Probecause manage it",
                     spec.name
                 )?,
                 Step::Orphan(alarm) => writeln!(
@@ -178,7 +178,7 @@ mod tests {
     fn an_alarm_without_the_managed_tag_is_a_conflict_and_is_left() {
         assert_snapshot!(check(|actual| actual[1].tags.clear()), @r"
         ! probecause local orders
-            an alarm with this name exists without the tag probecause:managed; delete the alarm, or, unless it is a composite alarm, add the tag to let Probecause manage it
+            an alarm with this name exists that is composite or has no tag probecause:managed; delete the alarm or, if it is a metric alarm, add the tag to let Probecause manage it
         nothing to do
         0 to create, 0 to update, 1 as desired, 1 in conflict, 0 no longer configured
         ");

@@ -37,7 +37,7 @@ impl Reconciler {
     }
 
     /// Begins the next planned step whose alarm is not in quarantine, together with the pending
-    /// update of that alarm, if any. Returns whether a step was found.
+    /// update of that alarm if this update is due. Returns whether a step was found.
     pub(super) fn begin_step(&mut self, now: Duration) -> bool {
         let mut steps = self.planned.iter();
         let next = steps.position(|step| !self.quarantine.contains(step.name(), now));
@@ -146,13 +146,14 @@ impl Reconciler {
             Some(_) => Notice::Updated(name, cause),
             None => Notice::Annotated(name, writing.annotation.clone()),
         });
-        self.disable.wrote(&writing.spec.name, arn.as_ref());
+        self.disable.record_write(&writing.spec.name, arn.as_ref());
         let annotation = writing.annotation.clone();
         if has_definition {
-            self.known.wrote(&writing.spec, arn, annotation);
+            self.known.record_write(&writing.spec, arn, annotation);
             self.clear_drift(&writing.spec.name);
         } else {
-            self.known.annotated(&writing.spec.name, arn, annotation);
+            self.known
+                .record_annotation(&writing.spec.name, arn, annotation);
         }
         self.alarm_written(writing, now);
     }

@@ -28,6 +28,7 @@ pub(super) struct AlarmRef {
 /// The alarms whose actions are to be disabled, and the disabled alarms that are to be marked.
 #[derive(Debug)]
 pub(super) struct DisableActions {
+    /// Managed alarms whose actions are still to be disabled.
     enabled: VecDeque<AlarmRef>,
     /// The names of alarms that have not been read yet. Such an alarm may not exist or may not be
     /// managed by Probecause.
@@ -35,6 +36,7 @@ pub(super) struct DisableActions {
     /// The read in progress of alarms in `unknown`: the id of the read, and the names of the
     /// alarms.
     lookup: Option<(ReadId, Vec<String>)>,
+    /// Alarms whose actions were disabled and that do not yet have the tag that says so.
     unmarked: Vec<AlarmRef>,
     /// Maximum number of names in the next call. The maximum is 1 after CloudWatch rejected a call
     /// with several names, to find the rejected name.
@@ -77,7 +79,7 @@ impl DisableActions {
 
     /// Records that an alarm was written. If the alarm is in `unknown`, its target was removed
     /// during the write. The alarm now exists, so its actions are to be disabled.
-    pub(super) fn wrote(&mut self, name: &str, arn: Option<&String>) {
+    pub(super) fn record_write(&mut self, name: &str, arn: Option<&String>) {
         let unknown = self.unknown.iter().position(|unknown| unknown == name);
         if let Some(index) = unknown {
             let name = self.unknown.swap_remove(index);
@@ -95,7 +97,7 @@ impl DisableActions {
         }
     }
 
-    /// Returns whether no alarm is left to read, disable or mark.
+    /// Returns whether no alarm is left to read, to disable, or to mark by a tag as disabled.
     pub(super) fn is_done(&self) -> bool {
         self.enabled.is_empty()
             && self.unknown.is_empty()
@@ -103,8 +105,9 @@ impl DisableActions {
             && self.unmarked.is_empty()
     }
 
-    /// Returns whether a read or a mark is outstanding, or a call may be made now. A full read of
-    /// the account begins only when none of these is the case.
+    /// Returns whether alarms are being read, disabled alarms are still to be marked by a tag, or a
+    /// call for other alarms may be made now. A full read of the account begins only when none of
+    /// these is the case.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
         let waits = now < self.not_before;
         !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())
@@ -142,7 +145,7 @@ impl DisableActions {
     /// Handles the result of a read of alarms in `unknown`. Returns `None` if the result belongs to
     /// another read, `Some(false)` if the read failed for a reason that concerns the account as a
     /// whole, and `Some(true)` otherwise.
-    pub(super) fn found(
+    pub(super) fn handle_lookup(
         &mut self,
         read: ReadId,
         result: &Result<ReadData, CallFailure>,
@@ -174,7 +177,7 @@ impl DisableActions {
 
     /// Records that the actions of these alarms were disabled. An alarm that has become desired
     /// again is marked too, so that the next plan enables its actions.
-    pub(super) fn disabled(&mut self, names: Vec<String>) {
+    pub(super) fn record_disabled(&mut self, names: Vec<String>) {
         for name in names {
             let known = self.enabled.iter().position(|alarm| alarm.name == name);
             let alarm = known.and_then(|index| self.enabled.remove(index));
@@ -186,7 +189,12 @@ impl DisableActions {
     }
 
     /// Records that a call to disable the actions of these alarms was denied or rejected.
-    pub(super) fn failed(&mut self, kind: CallFailureKind, names: &[String], now: Duration) {
+    pub(super) fn record_failure(
+        &mut self,
+        kind: CallFailureKind,
+        names: &[String],
+        now: Duration,
+    ) {
         if kind == CallFailureKind::Rejected && names.len() > 1 {
             self.batch = 1;
             return;
@@ -201,8 +209,8 @@ impl DisableActions {
         self.not_before = now + RETRY;
     }
 
-    /// Returns the write that marks the next alarm as disabled; `None` if no alarm is to be
-    /// marked.
+    /// Returns the write of the tag that marks the next alarm as disabled by Probecause; `None` if
+    /// no alarm is to be marked.
     pub(super) fn mark(&self) -> Option<Write> {
         let alarm = self.unmarked.last()?;
         let tag = (DEFINITION_TAG, DISABLED.to_owned());
@@ -215,7 +223,7 @@ impl DisableActions {
 
     /// Removes the alarm returned by [`Self::mark`], because its mark was written or cannot be
     /// written.
-    pub(super) fn marked(&mut self) {
+    pub(super) fn finish_mark(&mut self) {
         self.unmarked.pop();
     }
 }
@@ -239,25 +247,25 @@ mod tests {
     fn a_denied_call_is_repeated_later_and_delays_nothing_else() {
         let mut disable = disable(&["a", "b"]);
         assert_eq!(disable.names(NOW), ["a", "b"]);
-        disable.failed(CallFailureKind::Denied, &disable.names(NOW), NOW);
+        disable.record_failure(CallFailureKind::Denied, &disable.names(NOW), NOW);
         assert!(disable.names(NOW).is_empty());
         assert!(!disable.is_busy(NOW));
         assert_eq!(disable.next(NOW), Some(NOW + RETRY));
         assert!(!disable.is_done());
         assert_eq!(disable.names(NOW + RETRY).len(), 2);
-        disable.disabled(disable.names(NOW + RETRY));
+        disable.record_disabled(disable.names(NOW + RETRY));
         assert_eq!((disable.enabled.len(), disable.unmarked.len()), (0, 2));
     }
 
     #[test]
     fn a_rejected_name_is_found_and_tried_after_the_others() {
         let mut disable = disable(&["bad", "a", "b"]);
-        disable.failed(CallFailureKind::Rejected, &disable.names(NOW), NOW);
+        disable.record_failure(CallFailureKind::Rejected, &disable.names(NOW), NOW);
         assert_eq!(disable.names(NOW), ["bad"]);
-        disable.failed(CallFailureKind::Rejected, &disable.names(NOW), NOW);
+        disable.record_failure(CallFailureKind::Rejected, &disable.names(NOW), NOW);
         let later = NOW + RETRY;
         assert_eq!(disable.names(later), ["a"]);
-        disable.disabled(disable.names(later));
+        disable.record_disabled(disable.names(later));
         assert_eq!(disable.names(later), ["b", "bad"]);
     }
 }

@@ -113,7 +113,7 @@ impl Reconciler {
     }
 
     fn begin_read(&mut self, scope: ReadScope, stage: ReadStage) {
-        self.known.read_begins();
+        self.known.begin_read();
         let read = self.next_read();
         let with_tags = matches!(stage, ReadStage::Full);
         self.reading.under_way = Some((read, stage));
@@ -126,7 +126,7 @@ impl Reconciler {
     }
 
     /// Handles the result of the read in progress. A failed review is not retried before the next
-    /// review is due, because no other work depends on it.
+    /// review is due, because no other work depends on a review.
     pub(super) fn alarms_read(
         &mut self,
         read: ReadId,
@@ -223,8 +223,8 @@ impl Reconciler {
         let mut known = HashMap::new();
         let mut drifted = BTreeMap::new();
         for step in plan.steps {
-            // The read may have returned the alarm as it was before a newer write, so the known
-            // state is kept.
+            // If the alarm was written during the read, the read may have returned the state before
+            // the write, so the known state is kept.
             let is_writing = self
                 .task
                 .as_ref()

@@ -106,7 +106,7 @@ impl Reconciler {
                 if decision == Decision::Yield {
                     self.set_handed(&handoff.spec, None);
                 }
-                self.handed_off(handoff);
+                self.finish_handoff(handoff);
             }
         }
     }
@@ -126,12 +126,12 @@ impl Reconciler {
             self.set_handed(&handoff.spec, cause);
         }
         match result {
-            Ok(_) => self.handed_off(handoff),
+            Ok(_) => self.finish_handoff(handoff),
             Err(failed) => self.handoff_failed(handoff, &failed.failure, now),
         }
     }
 
-    fn handed_off(&mut self, handoff: Handoff) {
+    fn finish_handoff(&mut self, handoff: Handoff) {
         self.quarantine.remove(&handoff.spec.name);
         self.updates.finish(handoff.update, UpdateResult::Written);
     }

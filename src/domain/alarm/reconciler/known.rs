@@ -34,7 +34,7 @@ pub(super) enum KnownAlarm {
     },
 }
 
-/// The known alarms by name.
+/// The known state of the alarms in the account, and the writes since the read in progress began.
 #[derive(Debug, Default)]
 pub(super) struct KnownAlarms {
     by_name: HashMap<String, KnownAlarm>,
@@ -70,7 +70,12 @@ impl KnownAlarms {
     }
 
     /// Records that the definition and the annotation of an alarm were written.
-    pub(super) fn wrote(&mut self, spec: &AlarmSpec, arn: Option<String>, annotation: Annotation) {
+    pub(super) fn record_write(
+        &mut self,
+        spec: &AlarmSpec,
+        arn: Option<String>,
+        annotation: Annotation,
+    ) {
         let known = KnownAlarm::Managed {
             arn,
             annotation,
@@ -82,7 +87,12 @@ impl KnownAlarms {
     }
 
     /// Records that the annotation of an alarm was written, without its definition.
-    pub(super) fn annotated(&mut self, name: &str, arn: Option<String>, annotation: Annotation) {
+    pub(super) fn record_annotation(
+        &mut self,
+        name: &str,
+        arn: Option<String>,
+        annotation: Annotation,
+    ) {
         self.annotated.insert(name.to_owned(), annotation.clone());
         let fingerprint = match self.by_name.remove(name) {
             Some(KnownAlarm::Managed { fingerprint, .. }) => fingerprint,
@@ -116,7 +126,7 @@ impl KnownAlarms {
     }
 
     /// Records that a read of the account begins.
-    pub(super) fn read_begins(&mut self) {
+    pub(super) fn begin_read(&mut self) {
         self.written.clear();
         self.annotated.clear();
     }

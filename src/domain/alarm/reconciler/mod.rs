@@ -104,8 +104,8 @@ pub enum Event {
         /// The ticket that receives the result of the update.
         ticket: Ticket,
     },
-    /// An incident of a group or of the prober opened or changed, or closed (`None`). The field is
-    /// the annotation of the heartbeat alarm.
+    /// An incident of a group of targets or of the prober opened or changed, or closed (`None`).
+    /// The field is the annotation for the heartbeat alarm.
     Group(Option<Annotation>),
     /// A call ended; the field is its outcome.
     Finished(Outcome),
@@ -229,7 +229,8 @@ impl Reconciler {
         }
     }
 
-    /// Schedules disabling the actions of the named alarms, which are no longer desired.
+    /// Schedules disabling the actions of the named alarms, which are no longer desired. Skips
+    /// alarms that this daemon does not manage.
     fn disable_removed(&mut self, removed: impl Iterator<Item = String>) {
         let managed = self.managed_names();
         for name in removed {
@@ -261,14 +262,16 @@ impl Reconciler {
 
     fn finish(&mut self, outcome: Outcome, now: Duration) {
         match outcome {
-            Outcome::Read { read, result } => match self.disable.found(read, &result, now) {
-                Some(true) => {}
-                Some(false) => self.back_off(result.err().as_ref(), now),
-                None => {
-                    self.states_read(read, &result, now);
-                    self.alarms_read(read, result, now);
+            Outcome::Read { read, result } => {
+                match self.disable.handle_lookup(read, &result, now) {
+                    Some(true) => {}
+                    Some(false) => self.back_off(result.err().as_ref(), now),
+                    None => {
+                        self.states_read(read, &result, now);
+                        self.alarms_read(read, result, now);
+                    }
                 }
-            },
+            }
             Outcome::Inspected(result) => {
                 if let Some(Task::Inspect(handoff)) = self.task.take() {
                     self.inspected(*handoff, result, now);
@@ -281,7 +284,7 @@ impl Reconciler {
                 match self.task.take() {
                     Some(Task::Write(writing)) => self.written(*writing, result, now),
                     Some(Task::Handoff(handoff)) => self.handoff_written(*handoff, result, now),
-                    Some(Task::Mark) => self.marked(result.err(), now),
+                    Some(Task::Mark) => self.handle_mark(result.err(), now),
                     other => self.task = other,
                 }
             }
@@ -304,10 +307,10 @@ impl Reconciler {
             Ok(()) => {
                 self.failures = 0;
                 self.log(Notice::ActionsDisabled(names.clone()));
-                self.disable.disabled(names);
+                self.disable.record_disabled(names);
             }
             Err(failure) if failure.concerns_one_alarm() => {
-                self.disable.failed(failure.kind, &names, now);
+                self.disable.record_failure(failure.kind, &names, now);
             }
             Err(failure) => self.back_off(Some(&failure), now),
         }
@@ -315,12 +318,12 @@ impl Reconciler {
 
     /// Handles the result of marking an alarm as disabled. The write is not retried if the alarm
     /// was deleted or the call was denied or rejected.
-    fn marked(&mut self, failed: Option<WriteFailure>, now: Duration) {
+    fn handle_mark(&mut self, failed: Option<WriteFailure>, now: Duration) {
         match failed {
             Some(failed) if !failed.missing && !failed.failure.concerns_one_alarm() => {
                 self.back_off(Some(&failed.failure), now);
             }
-            _ => self.disable.marked(),
+            _ => self.disable.finish_mark(),
         }
     }
 

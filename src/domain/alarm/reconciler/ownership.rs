@@ -45,8 +45,8 @@ impl Ownership {
             .collect()
     }
 
-    /// Records the states of the heartbeat alarms, by alarm name. Returns whether a daemon started
-    /// or stopped.
+    /// Records the states of the heartbeat alarms, by alarm name. Returns whether the set of
+    /// daemons that count as stopped changed.
     fn observe(
         &mut self,
         location: &str,

@@ -69,8 +69,9 @@ impl Reconciler {
         }
     }
 
-    /// Begins urgent updates. They do not wait for planned steps, and wait for a full read of the
-    /// account only if the alarm is not known as managed.
+    /// Begins urgent updates. An urgent update does not wait for planned steps. The update waits
+    /// for a full read of the account only if this daemon manages the alarm and the alarm is not
+    /// known to exist.
     fn begin_urgent(&mut self, now: Duration) {
         while self.task.is_none() && now >= self.not_before {
             let Some((key, update)) = self.take_update(true, now) else {
@@ -80,7 +81,7 @@ impl Reconciler {
         }
     }
 
-    /// Begins work that is not urgent: marks of disabled alarms, planned steps, and other updates.
+    /// Begins work that is not urgent: tagging disabled alarms, planned steps, and other updates.
     fn begin_other(&mut self, now: Duration) {
         while self.task.is_none() && now >= self.not_before {
             self.begin_mark();

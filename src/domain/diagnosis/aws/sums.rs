@@ -71,7 +71,8 @@ impl InvocationOutcome {
     }
 
     /// Returns the outcome of all invocations in the window, by the table at the top of this
-    /// module. `None` also if Lambda's metrics are not available.
+    /// module. `None` if Lambda's metrics are not available, or if the window is open and shows no
+    /// throttle, no error, and no run as long as the integration timeout.
     pub(super) fn of(window: &MetricWindow, limits: &Limits) -> Option<Self> {
         let lambda = window.lambda?;
         let own_requests = f64::from(window.own_requests);

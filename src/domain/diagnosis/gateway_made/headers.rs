@@ -73,8 +73,8 @@ const CDN_COOKIES: &[&str] = &["__cf", "_cfuvid=", "cf_clearance="];
 const PLATFORM_SERVERS: &[&str] = &["Server", "CloudFront", "cloudflare"];
 
 /// Prefix that API Gateway and function URLs add to the names of some headers of the integration.
-/// The errors that they generate themselves have no such header.
-const RENAMED: &str = "x-amzn-remapped-";
+/// An error that API Gateway or a function URL generates itself has no such header.
+const REMAPPED_PREFIX: &str = "x-amzn-remapped-";
 
 /// The media type of all errors that API Gateway writes as JSON, without a parameter.
 const MEDIA_TYPE: &str = "application/json";
@@ -95,7 +95,7 @@ impl Origin {
     /// is one that `door` is known to write.
     pub(super) fn judge(door: FrontDoor, response: &Response, exact: bool) -> Self {
         let mut headers = response.headers.iter();
-        if headers.any(|(name, _)| name.starts_with(RENAMED))
+        if headers.any(|(name, _)| name.starts_with(REMAPPED_PREFIX))
             || application_header::is_present(response)
             || has_other_media_type(door, response, exact)
         {
@@ -117,9 +117,10 @@ impl Origin {
     }
 }
 
-/// Returns whether the media type is one that `door`, an HTTP or REST API, does not write; `false`
-/// for a function URL. An HTTP API writes all its errors as JSON. The errors of a REST API can be
-/// customized, so for a REST API the media type is checked only if the body is a known one.
+/// Returns whether the response has a media type that `door`, an HTTP or REST API, does not write
+/// in an error; `false` for a function URL. An HTTP API writes all its errors as JSON. The errors
+/// of a REST API can be customized, so for a REST API the media type is checked only if the body is
+/// a known one.
 fn has_other_media_type(door: FrontDoor, response: &Response, exact: bool) -> bool {
     let is_json = match door {
         FrontDoor::HttpApi => response.status >= 400,

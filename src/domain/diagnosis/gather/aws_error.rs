@@ -7,14 +7,14 @@
 
 use crate::domain::diagnosis::fact::Facts;
 
-/// The facts that contain the code, one per format.
+/// The facts that may contain the error code of an AWS service, one per format.
 const CODES: [&str; 3] = [
     "body.xml.ErrorResponse.Error.Code",
     "body.xml.Response.Errors.Error.Code",
     "body.json.__type",
 ];
 
-/// Maximum length of a code in bytes.
+/// Maximum length of an error code in bytes.
 const MAX_CODE: usize = 80;
 
 impl Facts {
@@ -27,9 +27,9 @@ impl Facts {
     }
 }
 
-/// Returns the code without its namespace, such as `ThrottlingException` for
-/// `com.amazon.coral.service#ThrottlingException`; `None` if the text has characters or a length
-/// that codes do not have.
+/// Returns the error code without its namespace, such as `ThrottlingException` for
+/// `com.amazon.coral.service#ThrottlingException`; `None` if the text is empty, too long, or has
+/// characters that error codes do not have.
 fn code(text: &str) -> Option<&str> {
     let code = text.rsplit('#').next().unwrap_or(text).trim();
     let is_of_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');

@@ -1,15 +1,15 @@
 //! Adds the facts about a response body: its text, HTML title, JSON members and XML elements.
 //!
-//! These facts are computed for failures only. Sizes and counts are bounded, because a body may
-//! contain anything. The text itself is never published: `Condition::evidence` returns the value or
-//! pattern of the rule that the text matches, or the word `present`.
+//! These facts are computed only for probes that did not pass. Sizes and counts are bounded,
+//! because a body may contain anything. The text itself is never published: `Condition::evidence`
+//! returns the value or pattern of the rule that the text matches, or the word `present`.
 
 use std::collections::VecDeque;
 
 use serde_json::Value;
 
 use super::markup::{elements, title};
-use super::{MAX_TEXT, truncated};
+use super::{MAX_TEXT, truncate};
 use crate::domain::diagnosis::body_text::text;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::model::observation::Response;
@@ -39,11 +39,11 @@ impl Facts {
             None => "no",
         };
         self.set_text("body.json", word);
-        self.set_text("body.seen", seen(response));
+        self.set_text("body.seen", body_presence(response));
         for key in ["message", "Message", "Reason", "errorMessage"] {
             let text = body.as_ref().and_then(|body| body.get(key)?.as_str());
             if let Some(text) = text {
-                self.set_text(&format!("body.{key}"), &truncated(text));
+                self.set_text(&format!("body.{key}"), &truncate(text));
             }
         }
         self.add_graphql_errors(body.as_ref());
@@ -75,7 +75,7 @@ impl Facts {
             self.set_number("body.errors", count as f64);
         }
         if let Some(kind) = errors().find_map(|error| error.get("errorType")?.as_str()) {
-            self.set_text("body.errors.type", &truncated(kind));
+            self.set_text("body.errors.type", &truncate(kind));
         }
     }
 
@@ -116,12 +116,12 @@ impl Facts {
     /// Adds the title of an HTML page, or the innermost elements of an XML document.
     fn add_markup(&mut self, text: &str) {
         if let Some(title) = title(text) {
-            self.set_text("body.title", &truncated(&title));
+            self.set_text("body.title", &truncate(&title));
         }
         for (path, content) in elements(text, MAX_MEMBERS) {
             let name = format!("body.xml.{path}");
             if name.len() <= MAX_PATH && self.get(&name).is_none() {
-                self.set_text(&name, &truncated(&content));
+                self.set_text(&name, &truncate(&content));
             }
         }
     }
@@ -130,9 +130,9 @@ impl Facts {
 /// Returns the fact value for a JSON scalar; `true`, `false` and `null` become text.
 fn fact(scalar: &Value) -> FactValue {
     match scalar {
-        Value::String(text) => FactValue::Text(truncated(text)),
+        Value::String(text) => FactValue::Text(truncate(text)),
         Value::Number(number) => number.as_f64().map_or_else(
-            || FactValue::Text(truncated(&number.to_string())),
+            || FactValue::Text(truncate(&number.to_string())),
             FactValue::Number,
         ),
         other => FactValue::Text(other.to_string().chars().take(MAX_TEXT).collect()),
@@ -142,7 +142,7 @@ fn fact(scalar: &Value) -> FactValue {
 /// Returns the value of the fact `body.seen`: `yes` if the body was seen; `empty` if the response
 /// has no body; `missing` if the response announces a body that is not there, as in a response to
 /// HEAD or in a transcript without bodies.
-fn seen(response: &Response) -> &'static str {
+fn body_presence(response: &Response) -> &'static str {
     let announced = response.content_length.unwrap_or(response.body_bytes);
     match (response.body.is_empty(), announced) {
         (true, 0) => "empty",

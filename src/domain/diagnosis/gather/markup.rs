@@ -15,7 +15,7 @@ pub(super) fn title(page: &str) -> Option<String> {
     let start = find_tag(page, "<title")?;
     let content = page[start..].split_once('>')?.1;
     let end = find_tag(content, "</title")?;
-    let title = plain(&content[..end]);
+    let title = to_plain_text(&content[..end]);
     (!title.is_empty()).then_some(title)
 }
 
@@ -78,12 +78,12 @@ impl<'a> Scan<'a> {
             return (!tag.contains('[')).then_some(after);
         }
         if let Some(name) = tag.strip_prefix('/') {
-            self.close(local(name))?;
+            self.close(local_name(name))?;
             return Some(after);
         }
-        self.begin(local(tag))?;
+        self.begin(local_name(tag))?;
         if tag.ends_with('/') {
-            self.close(local(tag))?;
+            self.close(local_name(tag))?;
         }
         Some(after)
     }
@@ -133,14 +133,14 @@ fn end_of_tag(tag: &str) -> Option<usize> {
 }
 
 /// Returns the name of a tag, without attributes and namespace prefix.
-fn local(tag: &str) -> &str {
+fn local_name(tag: &str) -> &str {
     let end = tag.find(|c: char| c.is_whitespace() || c == '/');
     let name = &tag[..end.unwrap_or(tag.len())];
     name.rsplit(':').next().unwrap_or(name)
 }
 
 /// Returns text with references decoded and whitespace collapsed.
-fn plain(text: &str) -> String {
+fn to_plain_text(text: &str) -> String {
     let text = decoded(text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -7,7 +7,7 @@
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::Response;
 
-use super::{squid, truncated};
+use super::{squid, truncate};
 
 /// The HTTP statuses that Cloudflare defines, which are also its error codes.
 const CLOUDFLARE_STATUSES: std::ops::RangeInclusive<u32> = 520..=530;
@@ -15,7 +15,7 @@ const CLOUDFLARE_STATUSES: std::ops::RangeInclusive<u32> = 520..=530;
 const CLOUDFLARE_CODES: std::ops::RangeInclusive<u32> = 1000..=1299;
 
 /// Texts that precede the error code on a Cloudflare page.
-const CLOUDFLARE_CODE_MARKS: &[&str] = &["\"cf-error-code\">", "Error code "];
+const CLOUDFLARE_CODE_PREFIXES: &[&str] = &["\"cf-error-code\">", "Error code "];
 
 /// The beginning of Cloudflare's plain-text error for clients that do not accept HTML.
 const CLOUDFLARE_TEXT: &str = "error code: ";
@@ -32,7 +32,7 @@ impl Facts {
             .or_else(|| response.header("ngrok-error-code"))
             .or_else(|| vercel_code(text))
             .or_else(|| ngrok_code(text))
-            .map(truncated)
+            .map(truncate)
             .or_else(|| squid::error(response.header("x-squid-error"), text));
         let cloudflare = self.cloudflare_error(response);
         if let Some(code) = code {
@@ -68,8 +68,8 @@ impl Facts {
         let code = match text.strip_prefix(CLOUDFLARE_TEXT) {
             Some(code) => number(code).filter(|_| text.lines().count() == 1),
             None if text.contains("/cdn-cgi/") || text.contains("cf-error-details") => {
-                let mut marks = CLOUDFLARE_CODE_MARKS.iter();
-                marks.find_map(|mark| number(text.split_once(mark)?.1).filter(is_code))
+                let mut prefixes = CLOUDFLARE_CODE_PREFIXES.iter();
+                prefixes.find_map(|prefix| number(text.split_once(prefix)?.1).filter(is_code))
             }
             None => None,
         };
@@ -83,8 +83,9 @@ fn number(text: &str) -> Option<u32> {
     text[..end.unwrap_or(text.len())].parse().ok()
 }
 
-/// Returns the code on Vercel's plain-text page: a line in capitals, followed by a line with the
-/// request id, such as `fra1::abcde-1700000000000-0123456789ab`. `None` for any other text.
+/// Returns the code on Vercel's plain-text page: a line of capitals and underscores, followed by a
+/// line with the request id, such as `fra1::abcde-1700000000000-0123456789ab`. `None` for any other
+/// text.
 fn vercel_code(text: &str) -> Option<&str> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let is_code = |line: &str| {
@@ -97,7 +98,8 @@ fn vercel_code(text: &str) -> Option<&str> {
     (id.contains("::") && id.len() <= 128).then_some(code)
 }
 
-/// Returns the first ngrok error code in a body; `None` if there is none.
+/// Returns the ngrok error code at the first `ERR_NGROK_` in a body; `None` if the body does not
+/// contain this prefix, or if no digit follows it.
 fn ngrok_code(text: &str) -> Option<&str> {
     let from = &text[text.find(NGROK)?..];
     let digits = from[NGROK.len()..].find(|c: char| !c.is_ascii_digit());

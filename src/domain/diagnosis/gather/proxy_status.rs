@@ -6,7 +6,7 @@
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::Response;
 
-use super::truncated;
+use super::truncate;
 
 /// Maximum number of bytes of a header value that are parsed.
 const MAX_VALUE: usize = 4096;
@@ -18,17 +18,18 @@ impl Facts {
         let values = values.filter(|(name, _)| name == "proxy-status");
         let error = values.map(|(_, value)| value.as_str()).find_map(error);
         if let Some((proxy, error, details)) = error {
-            self.set_text("proxy_status.error", &truncated(error));
-            self.set_text("proxy_status.proxy", &truncated(proxy));
+            self.set_text("proxy_status.error", &truncate(error));
+            self.set_text("proxy_status.proxy", &truncate(proxy));
             if let Some(details) = details {
-                self.set_text("proxy_status.details", &truncated(details));
+                self.set_text("proxy_status.details", &truncate(details));
             }
         }
     }
 }
 
-/// Returns the name, the error, and the details of the first proxy in a header value that reports
-/// an error; `None` if no proxy reports one. Escape sequences in the details are not decoded.
+/// Returns the name, the error, and the details of the first proxy that reports an error in a
+/// header value; `None` if no proxy reports a valid error. Escape sequences in the details are not
+/// decoded.
 pub(in crate::domain) fn error(value: &str) -> Option<(&str, &str, Option<&str>)> {
     let value = &value[..value.floor_char_boundary(MAX_VALUE)];
     split(value, ',').find_map(|member| {

@@ -6,18 +6,19 @@
 /// The prefix of Squid's error codes.
 const PREFIX: &str = "ERR_";
 
-/// The text before the code on a page. Some versions write the code in quotation marks.
+/// The text before the error code on Squid's error page. Some versions write the code in quotation
+/// marks.
 const BEFORE_CODE: &str = "<body id=";
 
-/// The text before the number of the system error on a page.
+/// The text before the number of the system error on Squid's error page.
 const BEFORE_NUMBER: &str = "<i>(";
 
-/// Maximum length of a code in bytes.
+/// Maximum length of an error code in bytes.
 const MAX_CODE: usize = 64;
 
-/// Returns the error in the form of the header, such as `ERR_CONNECT_FAIL 111`, or only its code if
-/// there is no system error. `header` is the value of `X-Squid-Error`, and `page` is the body.
-/// Returns `None` if neither contains an error.
+/// Returns the code and the number of the system error, such as `ERR_CONNECT_FAIL 111`, or only the
+/// code if there is no system error. `header` is the value of `X-Squid-Error`, and `page` is the
+/// body. Returns `None` if neither contains an error.
 pub(super) fn error(header: Option<&str>, page: &str) -> Option<String> {
     header.and_then(in_header).or_else(|| on_page(page))
 }

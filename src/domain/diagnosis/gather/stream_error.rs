@@ -1,9 +1,8 @@
 //! Reads from the message of a fault whether the server aborted an HTTP/2 or HTTP/3 exchange.
 //!
-//! Clients report a frame of the server, such as `RST_STREAM`, and an error that they found
-//! themselves in similar words. Only an error that the client found means that the response is not
-//! valid. The messages are those of the prober, curl, Go, Node.js, Python (h2), Java, .NET, gRPC,
-//! Chrome and Rust (h2).
+//! Clients use similar words for a frame of the server, such as `RST_STREAM`, and for an error that
+//! the client itself found. Only the latter means that the response is not valid. The messages are
+//! those of the prober, curl, Go, Node.js, Python (h2), Java, .NET, gRPC, Chrome and Rust (h2).
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::{Fault, FaultKind};
@@ -132,7 +131,7 @@ const OF_CLIENT: &[&str] = &[
     "remote_reset:false",
 ];
 
-/// Words of messages about the stream of the request, in lowercase.
+/// Words of messages about a frame that ended the stream of the request, in lowercase.
 const OF_STREAM: &[&str] = &[
     "rst_stream",
     "stream error received",
@@ -145,7 +144,7 @@ const OF_STREAM: &[&str] = &[
     "err_http2_server_refused_stream",
 ];
 
-/// Words of messages about the connection, in lowercase.
+/// Words of messages about a frame that ended the connection, in lowercase.
 const OF_CONNECTION: &[&str] = &[
     "goaway",
     "connection error received",
@@ -154,13 +153,13 @@ const OF_CONNECTION: &[&str] = &[
     "session closed with error code",
 ];
 
-/// Words that show that the code is from the server, in lowercase.
+/// Words that show that the error code is from the server, in lowercase.
 const OF_SERVER: &[&str] = &["received", "server", "by peer", "remote_reset:true"];
 
-/// Words before the number of a code, in lowercase.
+/// Words before the number of an error code, in lowercase.
 const BEFORE_NUMBER: &[&str] = &["(err ", "error code ", "error code: ", "error_code:"];
 
-/// Prefixes of the names of codes in the messages of Node.js and of Chrome.
+/// Prefixes of the names of error codes in the messages of Node.js and of Chrome.
 const PREFIXES: &[&str] = &["NGHTTP2_", "ERR_HTTP2_SERVER_"];
 
 /// Maximum length in bytes of the part of a message that is examined.
@@ -180,7 +179,7 @@ impl Facts {
         if !may_be_aborted {
             return;
         }
-        let (frame, error) = aborted(&fault.detail);
+        let (frame, error) = find_abort(&fault.detail);
         for (fact, value) in [("stream.frame", frame), ("stream.error", error)] {
             if let Some(value) = value {
                 self.set_text(fact, value);
@@ -193,7 +192,7 @@ impl Facts {
 /// Both are `None` if the message is not about a frame of the server. The frame is `None` also if
 /// the client may have found the error itself. The error code is `None` also for HTTP/3, or if the
 /// message contains no known code.
-fn aborted(message: &str) -> (Option<&'static str>, Option<&'static str>) {
+fn find_abort(message: &str) -> (Option<&'static str>, Option<&'static str>) {
     let message = &message[..message.floor_char_boundary(MAX_MESSAGE)];
     let lower = message.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|words| lower.contains(words));
@@ -246,12 +245,12 @@ fn code_in(message: &str, lower: &str) -> Option<&'static Code> {
 mod tests {
     use super::*;
 
-    /// A frame and its error code.
+    /// The frame and the error code that a message names, if any.
     type Found = (Option<&'static str>, Option<&'static str>);
 
     #[track_caller]
     fn check(message: &str, expected: Found) {
-        assert_eq!(aborted(message), expected, "{message}");
+        assert_eq!(find_abort(message), expected, "{message}");
     }
 
     /// Messages about a frame of the server, each with the frame and the error code.

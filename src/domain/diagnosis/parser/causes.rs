@@ -123,7 +123,7 @@ title = "The upstream closed the connection"
         check(
             "in time",
             "in time.",
-            &["c.toml:3: `title` ends with a period; remove it"],
+            &["c.toml:3: `title` ends with a period; remove the period"],
         );
         check(
             "[\"Look.\"]",

@@ -78,7 +78,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Parses one condition. Reports a problem and returns `None` if the condition is invalid.
+    /// Parses one condition, and reports its problems. Returns `None` if the fact is unknown or no
+    /// test can be created from the value. Invalid items of a list are left out.
     pub(super) fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
         let at = value.span().start;
         let Some(info) = catalog::info(name) else {

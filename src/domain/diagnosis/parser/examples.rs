@@ -49,7 +49,10 @@ impl Parser<'_> {
     ) {
         self.check_keys(entry, &["given", "because"]);
         let Some(given) = entry.get("given") else {
-            self.problem(at, format!("`{key}` has no `given`; add the facts"));
+            self.problem(
+                at,
+                format!("`{key}` has no `given`; add `given` with the facts of a failure"),
+            );
             return;
         };
         let given = self.given(given, phase);

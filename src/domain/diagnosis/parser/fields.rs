@@ -36,7 +36,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Parses the title: one sentence without a period, at most [`MAX_TITLE`] characters.
+    /// Parses the title: one sentence without a period at the end, at most [`MAX_TITLE`]
+    /// characters.
     pub(super) fn title(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
         let title = self.required(at, table, "title")?;
         let at = position(table, "title", at);
@@ -47,12 +48,15 @@ impl Parser<'_> {
             );
         }
         if title.ends_with('.') {
-            self.problem(at, "`title` ends with a period; remove it".to_owned());
+            self.problem(
+                at,
+                "`title` ends with a period; remove the period".to_owned(),
+            );
         }
         Some(title)
     }
 
-    /// Parses the URL of a page about the cause, on which the rule is based.
+    /// Parses the URL of the page about the cause on which the description of the cause is based.
     pub(super) fn see(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
         let see = self.required(at, table, "see")?;
         if !see.starts_with("https://") {
@@ -162,7 +166,7 @@ impl Parser<'_> {
         let tables = tables.unwrap_or_default();
         if tables.is_empty() {
             let message = format!(
-                "`{what}` must be a list of tables; write its header in double brackets, as in [[rule]]"
+                "`{what}` must be a list of tables; write its header in double brackets, such as [[rule]] or [[rule.example]]"
             );
             self.problem(value.span().start, message);
         }

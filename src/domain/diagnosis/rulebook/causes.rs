@@ -95,7 +95,7 @@ impl Rulebook {
 
 /// Returns a problem if an earlier `[[cause]]` table describes the same cause as `definition`;
 /// `None` otherwise.
-pub(super) fn described_twice(
+pub(super) fn find_duplicate_cause(
     definitions: &[CauseDefinition],
     definition: &CauseDefinition,
 ) -> Option<RuleProblem> {

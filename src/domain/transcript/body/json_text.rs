@@ -7,7 +7,7 @@
 const FORMS: [(&str, &str); 4] = [(":", ","), (": ", ", "), (": ", ","), (":", ", ")];
 
 /// Returns the length in bytes of the JSON object or array at the start of a text. Returns `None`
-/// if the text does not start with one, or if its end is missing.
+/// if the text does not start with `{` or `[`, or if the end of the value is missing.
 pub(in crate::domain::transcript) fn end_of_value(text: &str) -> Option<usize> {
     let mut depth = Depth::default();
     if !text.starts_with(['{', '[']) {
@@ -62,10 +62,10 @@ impl Depth {
 pub(super) fn compact_forms(text: &str) -> impl Iterator<Item = String> {
     FORMS
         .iter()
-        .map(|(colon, comma)| compacted(text, colon, comma))
+        .map(|(colon, comma)| compact(text, colon, comma))
 }
 
-fn compacted(text: &str, colon: &str, comma: &str) -> String {
+fn compact(text: &str, colon: &str, comma: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut in_string, mut is_escaped) = (false, false);
     for letter in text.chars() {

@@ -56,8 +56,9 @@ pub(in crate::domain::transcript) fn of_line(line: &str) -> Option<u16> {
     })
 }
 
-/// Returns the string in a JSON body that starts with a text of [`BEGINNINGS`]; `None` for other
-/// bodies. Envoy writes this string as the whole body, unless its configuration demands JSON.
+/// Returns the string that starts with a text of [`BEGINNINGS`] and is part of a JSON body; `None`
+/// if the body is no JSON object or contains no such complete string. Envoy writes this string as
+/// the whole body, unless Envoy's configuration demands JSON.
 pub(in crate::domain::transcript) fn envoy_text(body: &str) -> Option<String> {
     if !body.starts_with('{') {
         return None;

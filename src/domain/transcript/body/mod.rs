@@ -78,7 +78,7 @@ pub(super) fn settle(raw: &str, announced: Announced<'_>) -> Body {
             };
         }
     }
-    shown(raw, announced)
+    find_shown_body(raw, announced)
 }
 
 /// Returns whether a line states that a part of the text was left out, such as `[...]` or `snip`.
@@ -91,7 +91,7 @@ pub(super) fn is_elision(line: &str) -> bool {
         && line
             .chars()
             .all(|c| matches!(c, '.' | '\u{2026}' | '[' | ']' | ' '));
-    let said = [
+    let notices = [
         "snip",
         "snipped",
         "truncated",
@@ -101,12 +101,12 @@ pub(super) fn is_elision(line: &str) -> bool {
     ];
     line == "\u{2026}"
         || (is_dots && line.contains(".."))
-        || (line.len() < 60 && said.contains(&words.as_str()))
+        || (line.len() < 60 && notices.contains(&words.as_str()))
 }
 
 /// Returns the body as the text shows it. Used if the announced length is unknown or no form of the
 /// text has this length.
-fn shown(raw: &str, announced: Announced<'_>) -> Body {
+fn find_shown_body(raw: &str, announced: Announced<'_>) -> Body {
     let format = announced.write_out;
     let by_format = format.and_then(|format| trailer::by_format(raw, format));
     let (text, behind) = match by_format {
@@ -137,8 +137,8 @@ fn shown(raw: &str, announced: Announced<'_>) -> Body {
 }
 
 /// Returns the body of `length` bytes at the start of a text, in a form that may have been sent,
-/// and the rest of the text. Returns `None` if no form has this length, or if the rest of the last
-/// line may belong to the body.
+/// and the rest of the text. Returns `None` if no form has this length, or if the text after
+/// these bytes on the same line may belong to the body.
 fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     // Empty lines after the body belong to the surrounding text.
     let end = raw.trim_end_matches('\n').len();

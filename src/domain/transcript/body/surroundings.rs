@@ -11,8 +11,8 @@ const REACH: usize = 2_000;
 /// The starts of bodies, in lower case.
 const STARTS: [&str; 5] = ["<!doctype", "<html", "<?xml", "{\"", "{\n"];
 
-/// Returns the byte offset of the first start of a body after other text; `None` if the text
-/// contains no start of a body, or begins with one.
+/// Returns the byte offset of the first start of a body after other text; `None` if the first
+/// [`REACH`] bytes contain no start of a body, or begin with one.
 pub(super) fn later_start(raw: &str) -> Option<usize> {
     let head = raw[..raw.floor_char_boundary(REACH)].to_ascii_lowercase();
     let starts = STARTS.iter().filter_map(|start| head.find(start));

@@ -1,5 +1,5 @@
-//! Recognizes the messages with which a server logs that the client is the cause of a failure: it
-//! closed the connection, or its certificate was rejected.
+//! Recognizes the messages with which a server logs that the client is the cause of a failure: the
+//! client closed the connection, or the server rejected the client's certificate.
 //!
 //! Such a message contains the words of a failed connection, but the service did not fail.
 
@@ -23,7 +23,7 @@ static MESSAGES: LazyLock<RegexSet> = LazyLock::new(|| {
         r"\bclient (?:prematurely )?(?:closed|terminated) (?:the )?(?:keepalive )?(?:connection|request)\b|\b[Cc]lient (?:has )?(?:disconnected|went away)\b|\b[Cc]lient closed request\b",
         // Go's server.
         r"\bhttp: TLS handshake error from \S+: (?:EOF|.*\bclient (?:certificate|didn't provide a certificate)|.*\bfirst record does not look like a TLS handshake)",
-        // The certificate of the client: Apache httpd, nginx and HAProxy.
+        // Apache httpd, nginx and HAProxy, about the certificate of the client.
         r"\bCertificate Verification: Error \(|\bclient SSL certificate verify error\b|\bSSL client (?:CA chain cannot be verified|certificate not trusted)",
     ];
     pattern_set(expressions, false)

@@ -33,7 +33,7 @@ static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Expressions that match a status in an error message and the text after the status.
+/// Expressions that capture a status in an error message and the text after the status.
 static STATUS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r#"(?i)(?:status\s?code|status|response code|http error|http response code|returned (?:an )?error|http status(?: code)?|responded with(?: a)?(?: status(?: code)?)?(?: of)?|resulted in a|server error|client error|indicate success|http|code)[\s:=(\['"`|]{1,4}([2-5]\d\d)\b([^\d].*)?$"#,
@@ -61,7 +61,8 @@ pub(in crate::domain::transcript) struct Message {
     pub(in crate::domain::transcript) status: Option<u16>,
     pub(in crate::domain::transcript) reason: Option<String>,
     pub(in crate::domain::transcript) url: Option<Url>,
-    /// Whether the line may be a heading or the text of a page instead of a message.
+    /// Whether the line may be a heading, a sentence or a line of an access log instead of an error
+    /// message.
     pub(in crate::domain::transcript) is_weak: bool,
     /// The body that some clients append to the message.
     pub(in crate::domain::transcript) body: Option<String>,
@@ -213,8 +214,8 @@ fn pool_url(line: &str) -> Option<Url> {
     command::url_of(&format!("{scheme}://{}:{}{path}", &found[2], &found[3]))
 }
 
-/// Returns the exit code that a line reports; `None` if the line reports no exit code, or reports
-/// success (0).
+/// Returns the exit code that a line reports; `None` if the line reports no exit code or success
+/// (0), or is longer than `MAX_LINE`.
 pub(in crate::domain::transcript) fn exit_code(line: &str) -> Option<u32> {
     if line.len() > MAX_LINE {
         return None;
@@ -243,8 +244,8 @@ fn reason(rest: &str) -> Option<String> {
     status::reason(words).filter(|_| is_phrase)
 }
 
-/// Returns the JSON body in the text after a status, with unescaped quotes; `None` if the text
-/// contains no JSON body.
+/// Returns the JSON object in the text after a status, with unescaped quotes; `None` if the text
+/// contains no complete JSON object with a name or a string.
 fn body(rest: &str) -> Option<String> {
     let at = rest.find('{')?;
     let text = rest[at..].replace("\\\"", "\"");

@@ -1,6 +1,6 @@
-//! Recognizes the forms of error messages that are not in `message`: .NET's in other languages than
-//! English, curl's without a prefix, Go's before 1.14, Rust's `Debug` output, and statuses in
-//! inline code.
+//! Recognizes forms of error messages that the expressions of `message` do not match, such as
+//! .NET's messages in other languages than English, curl's without a prefix, Go's before 1.14,
+//! Rust's `Debug` output, and statuses in inline code.
 
 use std::sync::LazyLock;
 
@@ -11,8 +11,8 @@ use crate::domain::transcript::command;
 use crate::domain::transcript::fault::signs::is_file;
 use crate::domain::transcript::pattern::{HOST_NAME, pattern};
 
-/// Matches an error message in one of these forms. .NET's messages about a status and about a
-/// failed connection start with words for "remote server" in the language of Windows.
+/// Matches an error message in one of the forms of this module. .NET's messages about a status and
+/// about a failed connection contain words for "remote server" in the language of Windows.
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?x)

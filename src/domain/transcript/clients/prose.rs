@@ -14,7 +14,7 @@ const EXPRESSIONS: [&str; 10] = [
     // An entry of a changelog, or the subject of a commit.
     r"^\W*(?:[0-9a-f]{7,40}\s+)?(?:fix|feat|chore|docs|refactor|perf|revert)(?:\([^)]{0,40}\))?!?:\s",
     r"(?i)^\s*[-*+\x{2022}]\s+(?:fix(?:e[sd])?|add(?:s|ed)?|handled?s?|supports?|improve[sd]?|remove[sd]?|bump(?:s|ed)?|prevent(?:s|ed)?|avoid(?:s|ed)?)\s",
-    // A question about the meaning of an error, or its explanation.
+    // A question about the meaning of an error, or an explanation of an error.
     r"(?i)\bwhat (?:does|do)\b.{1,300}\bmean\b|\bmeaning of\b",
     r#"["'`)\x{201d}]\s+means?\s"#,
     r"(?i)^\W*(?:if|when|whenever|in case)\s+you\s+(?:see|get|receive|encounter|hit|run into)\b.{1,300},",
@@ -29,7 +29,7 @@ const EXPRESSIONS: [&str; 10] = [
 /// The compiled expressions of [`EXPRESSIONS`].
 static PROSE: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(EXPRESSIONS, false));
 
-/// Matches words which show that a failure goes on.
+/// Matches words of reports about a failure that goes on.
 static GOES_ON: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\b(?:still|again|but|until|unless|I|we get|we see)\b"));
 

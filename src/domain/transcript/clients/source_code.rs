@@ -10,8 +10,8 @@ use regex::{Regex, RegexSet};
 
 use crate::domain::transcript::pattern::{pattern, pattern_set};
 
-/// Matches a setting such as `readTimeout: 60s`, `"connectTimeout": 5000,` or `TIMEOUT=30`.
-/// Captures the key.
+/// Matches the setting of a timeout, such as `readTimeout: 60s`, `"connectTimeout": 5000,` or
+/// `TIMEOUT=30`. Captures the key.
 static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?ix)["']?([a-z_][\w-]*(?:\.[\w-]+)*timeout[\w-]*|timeout[\w-]*)["']?\s*[:=]\s*
@@ -21,8 +21,8 @@ static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches the key of a group of settings alone on a line, such as `httpReqTimeout:`. Captures the
-/// key.
+/// Matches a key with the word `timeout` that is alone on a line, before a group of settings, such
+/// as `httpReqTimeout:`. Captures the key.
 static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"(?i)^\s*(?:-\s+)?["']?([a-z_][\w-]*timeout[\w-]*)["']?\s*[:=]\s*[{|>]?\s*$"#)
 });

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::wget_words::{self, Said};
+use super::wget_words::{self, LineReport};
 use crate::domain::transcript::command;
 use crate::domain::transcript::status;
 use crate::domain::transcript::time;
@@ -57,12 +57,14 @@ pub(in crate::domain::transcript) fn event(line: &str) -> Option<Event> {
     if failures.iter().any(|start| line.starts_with(start)) {
         return Some(Event::Failed(line.to_owned()));
     }
-    match wget_words::said(line) {
-        Some(Said::Waited(rest)) => {
+    match wget_words::read_line(line) {
+        Some(LineReport::Waited(rest)) => {
             return Some(Event::Waited(status::code(rest), rest.to_owned()));
         }
-        Some(Said::Connected(name, port)) => return Some(Event::Connected(url_at(name, port))),
-        Some(Said::Failed) => return Some(Event::Failed(line.to_owned())),
+        Some(LineReport::Connected(name, port)) => {
+            return Some(Event::Connected(url_at(name, port)));
+        }
+        Some(LineReport::Failed) => return Some(Event::Failed(line.to_owned())),
         None => {}
     }
     let (date, rest) = line.split_at_checked("2025-05-20 04:44:43 ".len())?;
@@ -92,7 +94,8 @@ fn host(line: &str) -> Option<Url> {
     url_at(name, port)
 }
 
-/// Returns the URL of a host and a port.
+/// Returns the URL with this host and port; `None` if the host or the port is invalid. Port 443
+/// implies the scheme `https`, and any other port `http`.
 fn url_at(name: &str, port: &str) -> Option<Url> {
     let scheme = if port == "443" { "https" } else { "http" };
     command::url_of(&format!("{scheme}://{name}:{port}/"))

@@ -38,7 +38,7 @@ const WAITING: [&str; 24] = [
     "HTTP kérés elküldve, várakozás válaszra",
 ];
 
-/// The word before the status in the last line about a failed request.
+/// The translations of wget's word `ERROR`, which precedes a status or a message about a failure.
 const ERROR: [&str; 14] = [
     "FEHLER",
     "ERREUR",
@@ -70,9 +70,9 @@ static RESOLVING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// What a line reports.
+/// What a line of wget's output reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said<'a> {
+pub(super) enum LineReport<'a> {
     /// The response's status and reason, or empty text if there is no response yet.
     Waited(&'a str),
     /// A connection to a host and a port was established.
@@ -81,21 +81,24 @@ pub(super) enum Said<'a> {
     Failed,
 }
 
-/// Returns what a line reports; `None` for other lines.
-pub(super) fn said(line: &str) -> Option<Said<'_>> {
+/// Returns what a line of wget's output in another language than English reports; `None` for other
+/// lines.
+pub(super) fn read_line(line: &str) -> Option<LineReport<'_>> {
     if line.is_ascii() || line.len() > MAX_LINE {
-        return said_in_ascii(line);
+        return read_ascii_line(line);
     }
-    waiting(line).or_else(|| connection(line)).or_else(|| {
-        let is_resolving = RESOLVING.as_ref().is_some_and(|it| it.is_match(line));
-        let mut errors = ERROR.iter();
-        let is_error = errors.any(|word| {
-            let rest = line.strip_prefix(word).map(str::trim_start);
-            rest.is_some_and(|rest| rest.starts_with([':', '：']))
-        });
-        let fails = (is_resolving || is_error) && phrase::said(line).is_some();
-        fails.then_some(Said::Failed)
-    })
+    read_waiting(line)
+        .or_else(|| read_connection(line))
+        .or_else(|| {
+            let is_resolving = RESOLVING.as_ref().is_some_and(|it| it.is_match(line));
+            let mut errors = ERROR.iter();
+            let is_error = errors.any(|word| {
+                let rest = line.strip_prefix(word).map(str::trim_start);
+                rest.is_some_and(|rest| rest.starts_with([':', '：']))
+            });
+            let fails = (is_resolving || is_error) && phrase::find_statement(line).is_some();
+            fails.then_some(LineReport::Failed)
+        })
 }
 
 /// Maximum length of a line that is examined, in bytes.
@@ -103,40 +106,41 @@ const MAX_LINE: usize = 1_000;
 
 /// Returns what an ASCII line reports in a language that needs no other letters. Returns `None` for
 /// other lines, for the English `Connecting to `, and for lines longer than [`MAX_LINE`].
-fn said_in_ascii(line: &str) -> Option<Said<'_>> {
+fn read_ascii_line(line: &str) -> Option<LineReport<'_>> {
     if line.len() > MAX_LINE || line.starts_with("Connecting to ") {
         return None;
     }
-    waiting(line).or_else(|| connection(line))
+    read_waiting(line).or_else(|| read_connection(line))
 }
 
-fn waiting(line: &str) -> Option<Said<'_>> {
+fn read_waiting(line: &str) -> Option<LineReport<'_>> {
     let rest = WAITING.iter().find_map(|words| line.strip_prefix(words))?;
     let rest = rest.trim_start();
     let rest = rest
         .strip_prefix("...")
         .or_else(|| rest.strip_prefix('\u{2026}'))?;
-    Some(Said::Waited(rest.trim()))
+    Some(LineReport::Waited(rest.trim()))
 }
 
-fn connection(line: &str) -> Option<Said<'_>> {
+fn read_connection(line: &str) -> Option<LineReport<'_>> {
     if !line.contains("|:") {
         return None;
     }
     let found = CONNECTING.as_ref()?.captures(line)?;
     let outcome = found.get(3)?.as_str();
     if outcome.contains([':', '：']) {
-        return phrase::said(outcome).map(|_| Said::Failed);
+        return phrase::find_statement(outcome).map(|_| LineReport::Failed);
     }
     (!outcome.trim().is_empty()).then(|| {
-        Some(Said::Connected(
+        Some(LineReport::Connected(
             found.get(1)?.as_str(),
             found.get(2)?.as_str(),
         ))
     })?
 }
 
-/// Returns the status and the text after it if the rest of a line with a date reports an error.
+/// Returns the text after a word of [`ERROR`] at the start of `rest`, the text after the date and
+/// the time of a line. The text starts with the status. Returns `None` without such a word.
 pub(super) fn error(rest: &str) -> Option<&str> {
     let rest = ERROR.iter().find_map(|word| rest.strip_prefix(word))?;
     Some(rest.trim_start())
@@ -151,42 +155,42 @@ mod tests {
         for (line, expected) in [
             (
                 "已发出 HTTP 请求，正在等待回应... 502 Bad Gateway",
-                Some(Said::Waited("502 Bad Gateway")),
+                Some(LineReport::Waited("502 Bad Gateway")),
             ),
             (
                 "HTTP-Anforderung gesendet, auf Antwort wird gewartet … 404 Not Found",
-                Some(Said::Waited("404 Not Found")),
+                Some(LineReport::Waited("404 Not Found")),
             ),
             (
                 "Richiesta HTTP inviata, in attesa di risposta... 503 Oops",
-                Some(Said::Waited("503 Oops")),
+                Some(LineReport::Waited("503 Oops")),
             ),
             (
                 "正在连接 api.example.com|192.0.2.7|:80... 已连接。",
-                Some(Said::Connected("api.example.com", "80")),
+                Some(LineReport::Connected("api.example.com", "80")),
             ),
             (
                 "api.example.com (api.example.com)|192.0.2.7|:443 に接続しています... 接続しました。",
-                Some(Said::Connected("api.example.com", "443")),
+                Some(LineReport::Connected("api.example.com", "443")),
             ),
             (
                 "Connexion à api.example.com (api.example.com)|192.0.2.7|:443… connecté.",
-                Some(Said::Connected("api.example.com", "443")),
+                Some(LineReport::Connected("api.example.com", "443")),
             ),
             (
                 "Verbindungsaufbau zu api.example.com (api.example.com)|192.0.2.7|:443 … fehlgeschlagen: Verbindungsaufbau abgelehnt.",
-                Some(Said::Failed),
+                Some(LineReport::Failed),
             ),
             (
                 "正在解析主机 x.example (x.example)... 失败：未知的名称或服务。",
-                Some(Said::Failed),
+                Some(LineReport::Failed),
             ),
-            ("错误: “x.example”的证书不可信。", Some(Said::Failed)),
+            ("错误: “x.example”的证书不可信。", Some(LineReport::Failed)),
             ("错误: 没有这个文件", None),
             ("Connecting to x|192.0.2.7|:80... connected.", None),
             ("a table |1|:2 of numbers", None),
         ] {
-            assert_eq!(said(line), expected, "{line}");
+            assert_eq!(read_line(line), expected, "{line}");
         }
         assert_eq!(error("错误 502：Bad Gateway。"), Some("502：Bad Gateway。"));
         assert_eq!(error("INFO 502"), None);

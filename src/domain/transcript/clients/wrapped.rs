@@ -11,17 +11,17 @@ const MAX_LINES: usize = 14;
 const MAX_MESSAGE: usize = 3_000;
 
 /// The range of the length in bytes of a line that a mail program wrapped.
-const WRAPPED: std::ops::RangeInclusive<usize> = 36..=110;
+const WRAPPED_LENGTHS: std::ops::RangeInclusive<usize> = 36..=110;
 
-/// A message whose lines are being joined, because a bracket is open or the last line ends with `:`
-/// or `,`.
+/// A message whose lines are being joined, because a bracket is open, the last line ends with `:`
+/// or `,`, or the first line ends in the middle of a known message ([`CUT`]).
 #[derive(Clone, Debug)]
 pub(in crate::domain::transcript) struct Wrapped {
     /// The lines, each with its number and its time of day.
     pub(in crate::domain::transcript) lines: Vec<(String, usize, Option<f64>)>,
-    /// The length of all lines in bytes.
+    /// The total length of the lines in bytes.
     length: usize,
-    /// The number of opened brackets minus the number of closed brackets.
+    /// The number of opening brackets minus the number of closing brackets in all lines.
     open: i32,
     /// The start of the next line, if the first line ends in the middle of a known message.
     awaited: Option<&'static str>,
@@ -44,7 +44,8 @@ impl Wrapped {
         stamp: Option<f64>,
     ) -> Option<Self> {
         let ends_open = line.ends_with(['(', '{', '[']);
-        let may_be = WRAPPED.contains(&line.len()) || ends_open && line.len() < *WRAPPED.end();
+        let may_be = WRAPPED_LENGTHS.contains(&line.len())
+            || ends_open && line.len() < *WRAPPED_LENGTHS.end();
         let open = balance(line);
         let awaited = cut_at(line).filter(|_| open <= 0);
         let awaits_reason = line.ends_with("\":") && line.contains("://");
@@ -96,12 +97,13 @@ impl Wrapped {
     }
 
     /// Returns whether the lines are one message: all brackets are closed, or there are at least
-    /// three lines and all but the last have a length in [`WRAPPED`].
+    /// three lines and all but the last have a length in [`WRAPPED_LENGTHS`].
     pub(in crate::domain::transcript) fn is_one(&self) -> bool {
         let all_but_last = self.lines.len().saturating_sub(1);
         let mut wrapped = self.lines.iter().take(all_but_last);
         self.is_closed()
-            || (all_but_last > 1 && wrapped.all(|(line, _, _)| WRAPPED.contains(&line.len())))
+            || (all_but_last > 1
+                && wrapped.all(|(line, _, _)| WRAPPED_LENGTHS.contains(&line.len())))
     }
 
     /// Returns whether no further line belongs to the message.
@@ -130,7 +132,7 @@ fn cut_at(line: &str) -> Option<&'static str> {
     Some(next)
 }
 
-/// Returns the number of opened brackets minus the number of closed brackets.
+/// Returns the number of opening brackets minus the number of closing brackets in a line.
 fn balance(line: &str) -> i32 {
     line.bytes().fold(0, |sum, byte| match byte {
         b'(' | b'{' | b'[' => sum + 1,

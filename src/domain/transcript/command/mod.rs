@@ -18,7 +18,7 @@ use crate::model::target::redacted_url;
 /// A command that makes HTTP requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Command {
-    /// The URL without credentials and query; `None` if the command has no URL or it is unknown.
+    /// The URL without credentials and query; `None` if the command has no URL or an unknown one.
     pub(super) url: Option<Url>,
     /// The URLs of the command's next transfers, in order.
     pub(super) more: Vec<Url>,
@@ -30,7 +30,7 @@ pub(super) struct Command {
     pub(super) write_out: Option<String>,
     /// Whether curl adds timestamps to its lines (`--trace-time`).
     pub(super) stamps: bool,
-    /// Whether the command runs on Windows.
+    /// Whether the command probably runs on Windows: a `.exe` program or a `PowerShell` command.
     pub(super) is_windows: bool,
     /// Whether curl writes the body to a file instead of printing it.
     pub(super) hides_body: bool,
@@ -146,7 +146,7 @@ pub(super) fn find(line: &str, strict: bool) -> Option<&str> {
         .map(|(_, command)| command)
 }
 
-/// Returns the byte offset at which the prompt of a command starts, after the marks of a quote or
+/// Returns the byte offset at which a command with its prompt starts, after the marks of a quote or
 /// list and after tags such as `[INFO]`. Returns `None` if the line contains no command.
 pub(super) fn start(line: &str) -> Option<usize> {
     find(line, true)?;

@@ -120,12 +120,12 @@ pub(super) fn parse(program: &str, words: &[String]) -> Command {
         let next = words.get(index + 1).map(String::as_str);
         let (argument, used) = read(program, &words[index], next);
         if program.starts_with("curl") {
-            command.letters(&words[index]);
+            command.apply_short_options(&words[index]);
         }
         index += used;
         match argument {
             Argument::Plain(word) => plain.push(word),
-            Argument::Option(name, value) => command.option(name, value),
+            Argument::Option(name, value) => command.apply_option(name, value),
         }
     }
     if is_httpie(program)
@@ -157,9 +157,9 @@ pub(super) fn openssl(words: &[String]) -> Command {
 }
 
 impl Command {
-    /// Applies the options without a value in a word of curl's command line. One word may contain
-    /// several short options, as in `-sSL`.
-    fn letters(&mut self, word: &str) {
+    /// Applies the short options without a value in a word of curl's command line. One word may
+    /// contain several short options, as in `-sSL`.
+    fn apply_short_options(&mut self, word: &str) {
         let short = word.strip_prefix('-').unwrap_or_default();
         if short.starts_with('-') {
             return;
@@ -176,7 +176,7 @@ impl Command {
         }
     }
 
-    fn option(&mut self, name: &str, value: Option<&str>) {
+    fn apply_option(&mut self, name: &str, value: Option<&str>) {
         let value = || value.map(str::to_owned);
         match name {
             "head" | "spider" => self.method = Some("HEAD".to_owned()),

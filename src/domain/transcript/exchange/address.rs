@@ -63,23 +63,23 @@ impl Exchange {
             // The host that curl connected to is the proxy.
             request.reached = None;
         }
-        if let Some(url) = stated(text) {
+        if let Some(url) = find_full_url(text) {
             request.url.get_or_insert(url);
         } else if request.reached.is_none() && !request.has_proxy {
-            request.reached = of_host(text, uses_tls);
+            request.reached = find_host_url(text, uses_tls);
         }
     }
 }
 
 /// Returns the URL that a message of curl states in full; `None` if the message states no URL.
-fn stated(text: &str) -> Option<Url> {
+fn find_full_url(text: &str) -> Option<Url> {
     let text = &text[..text.floor_char_boundary(MAX_MESSAGE)];
     command::url_of(&REBUILT.as_ref()?.captures(text)?[1])
 }
 
 /// Returns the URL of the host that a message names, with the path `/`; `None` if the message names
 /// no host, or a port in [`PROXY_PORTS`]. `uses_tls` decides the scheme if the port does not.
-fn of_host(text: &str, uses_tls: bool) -> Option<Url> {
+fn find_host_url(text: &str, uses_tls: bool) -> Option<Url> {
     let text = &text[..text.floor_char_boundary(MAX_MESSAGE)];
     let found = CERTIFICATE_HOST.as_ref()?.captures(text);
     if let Some(found) = found {
@@ -140,10 +140,10 @@ mod tests {
             ("Could not resolve proxy: proxy", ""),
             ("Trying 192.0.2.1:443...", ""),
         ] {
-            let found = of_host(text, false);
+            let found = find_host_url(text, false);
             assert_eq!(found.as_ref().map_or("", Url::as_str), expected, "{text}");
         }
-        let found = stated("Rebuilt URL to: https://x.example/").unwrap();
+        let found = find_full_url("Rebuilt URL to: https://x.example/").unwrap();
         assert_eq!(found.as_str(), "https://x.example/");
     }
 
@@ -166,6 +166,6 @@ mod tests {
     fn only_the_start_of_a_long_message_is_examined() {
         let start = "a".repeat(MAX_MESSAGE - 2);
         let text = format!("{start}\u{20ac} Failed to connect to x.example port 80");
-        assert_eq!(of_host(&text, false), None);
+        assert_eq!(find_host_url(&text, false), None);
     }
 }

@@ -26,8 +26,8 @@ impl Exchange {
     }
 
     /// Marks the exchange as doubtful if its fault is from an error message without a command, and
-    /// either nothing shows a request, or the fault is one of TLS but the URL has the scheme
-    /// `http`.
+    /// either nothing shows a request, or the fault is one of TLS although the URL has the scheme
+    /// `http` and the message contains no `https` URL.
     pub(super) fn doubt_request(&mut self) {
         let Some(fault) = self.fault.as_ref() else {
             return;

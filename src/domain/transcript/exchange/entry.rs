@@ -15,7 +15,7 @@ use crate::domain::transcript::time::time_of_day;
 pub(in crate::domain::transcript) struct Entry {
     /// The time of day at the start of the line, in seconds since midnight; `None` without a time.
     stamp: Option<f64>,
-    /// Whether the line has a log level next to a time that the same program wrote.
+    /// Whether the line has a log level, and its time is not one that a collector of logs added.
     is_leveled: bool,
     /// Whether the line is an event of Kubernetes.
     is_event: bool,
@@ -27,15 +27,16 @@ pub(in crate::domain::transcript) struct Entry {
 
 /// Number of bytes at the start of a line that are searched for a time, a log level and an event of
 /// Kubernetes.
-const HEAD: usize = 120;
+const MAX_HEAD: usize = 120;
 
-/// Maximum number of seconds between the times of the lines of one error without a log level. Two
-/// lines that were written at once may have times that differ by a whole second.
-const APART: f64 = 1.0;
+/// Maximum number of seconds between the times of two lines of one error if the second line has no
+/// log level. Two lines that were written at once may have times that differ by a whole second.
+const MAX_APART: f64 = 1.0;
 
-/// Minimum number of digits after the seconds in a time that a collector of logs adds to each line,
-/// such as GitHub Actions (7) and Docker (9). The lines of one error then have different times.
-const COLLECTED: usize = 7;
+/// Minimum number of digits of the fraction of a second in a time that a collector of logs adds to
+/// each line, such as GitHub Actions (7) and Docker (9). The lines of one error
+/// then have different times.
+const MIN_COLLECTED_DIGITS: usize = 7;
 
 /// Texts in the lines that state the cause of an error.
 const CAUSES: [&str; 3] = ["Caused by: ", "Suppressed: ", "[cause]: "];
@@ -73,15 +74,15 @@ static REQUEST: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 impl Entry {
     /// Returns the properties of a line. `stamp` is the time of day in a prefix that was removed
-    /// from the line.
+    /// from the line; it is used if the line itself has no time.
     pub(in crate::domain::transcript) fn of(line: &str, stamp: Option<f64>) -> Self {
-        let head = &line[..line.floor_char_boundary(HEAD)];
+        let head = &line[..line.floor_char_boundary(MAX_HEAD)];
         let matches = |pattern: &LazyLock<Option<Regex>>| {
             pattern.as_ref().is_some_and(|found| found.is_match(head))
         };
         let found = STAMP.as_ref().and_then(|found| found.captures(head));
         let fraction = found.as_ref().and_then(|found| found.get(2));
-        let is_collected = fraction.is_some_and(|digits| digits.len() >= COLLECTED);
+        let is_collected = fraction.is_some_and(|digits| digits.len() >= MIN_COLLECTED_DIGITS);
         Self {
             stamp: found.and_then(|found| time_of_day(&found[1])).or(stamp),
             is_leveled: !is_collected && matches(&LEVEL),
@@ -110,7 +111,7 @@ impl Entry {
             return true;
         }
         match (self.stamp, last.stamp) {
-            (Some(stamp), Some(known)) => self.is_leveled || (stamp - known).abs() > APART,
+            (Some(stamp), Some(known)) => self.is_leveled || (stamp - known).abs() > MAX_APART,
             (Some(_), None) => true,
             (None, _) => false,
         }

@@ -6,13 +6,15 @@ use crate::domain::transcript::body::without_labels;
 use crate::domain::transcript::time::clocks::Clock;
 use crate::domain::transcript::time::trailer::{self, Trailer};
 
-/// Maximum number of lines after the output of `-w`, such as a prompt or a sentence.
+/// Maximum number of lines after the output of `-w`, such as a prompt or a sentence, that are
+/// skipped.
 const MAX_AFTER: usize = 40;
 
-/// Maximum length of [`Exchange::loose`] without `-w` in bytes.
+/// Maximum length of [`Exchange::loose`] in bytes if the command has no option `-w`.
 const MAX_LOOSE: usize = 4_096;
 
-/// Maximum length of [`Exchange::loose`] with `-w` in bytes. The output may then contain a body.
+/// Maximum length of [`Exchange::loose`] in bytes if the command has the option `-w`. The output
+/// may then contain a body.
 const MAX_OUTPUT: usize = 65_536;
 
 /// The parts of the output of a command, in order.
@@ -25,8 +27,8 @@ struct Output<'a> {
 }
 
 impl Exchange {
-    /// Records a line of unrecognized output. A line that would exceed the maximum length is
-    /// dropped.
+    /// Adds a line of unrecognized output to [`Exchange::loose`]. A line that would exceed the
+    /// maximum length is dropped.
     pub(in crate::domain::transcript) fn unrecognized(&mut self, line: &str) {
         let command = self.command.as_ref();
         let has_output = command.is_some_and(|command| command.write_out.is_some());

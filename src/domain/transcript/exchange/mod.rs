@@ -45,7 +45,7 @@ pub(super) struct Exchange {
     /// Unrecognized output, which may be the output of `-w` if there is no response.
     pub(super) loose: String,
     pub(super) source: Source,
-    /// Whether the headers were shown with curl's mark `<`.
+    /// Whether the text shows the headers with curl's mark `<`.
     pub(super) is_marked: bool,
     /// The duration of each phase, from a HAR file or this program's own output.
     pub(super) phases: Phases,
@@ -59,7 +59,7 @@ pub(super) struct Exchange {
     /// Whether the text of the exchange may be something other than a response, such as a heading.
     /// Such an exchange counts only if the text contains no other exchange.
     pub(super) is_weak: bool,
-    /// The time of day at which wget started, in seconds since midnight.
+    /// The time of day at which wget started the request, in seconds since midnight.
     pub(super) wget_started: Option<f64>,
     /// Whether the following headers from a browser's developer tools belong to the request.
     pub(super) is_closed: bool,
@@ -155,7 +155,7 @@ impl Exchange {
         let answered = self
             .response
             .as_ref()
-            .is_some_and(|response| !response.is_hop());
+            .is_some_and(|response| !response.may_precede_another());
         answered || self.fault.is_some()
     }
 
@@ -172,7 +172,9 @@ impl Exchange {
     /// its standard output.
     pub(super) fn may_follow_fault(&self) -> bool {
         let fault = self.fault.as_ref().map(|fault| fault.found);
-        self.response.as_ref().is_none_or(RawResponse::is_hop)
+        self.response
+            .as_ref()
+            .is_none_or(RawResponse::may_precede_another)
             && self.command.is_some()
             && fault.is_some_and(|found| {
                 matches!(found.phase, Phase::Processing | Phase::Transfer)

@@ -49,7 +49,7 @@ const MAX_BODY: usize = 1 << 20;
 const MAX_CLOSED: usize = 8_192;
 
 /// Minimum length in bytes of a line that a terminal or mail program may have wrapped.
-const WRAPPED: usize = 70;
+const MIN_WRAPPED: usize = 70;
 
 impl RawResponse {
     pub(in crate::domain::transcript) fn new(line: StatusLine) -> Self {
@@ -88,7 +88,7 @@ impl RawResponse {
     }
 
     /// Returns whether another response to the same command may follow.
-    pub(in crate::domain::transcript) fn is_hop(&self) -> bool {
+    pub(in crate::domain::transcript) fn may_precede_another(&self) -> bool {
         self.is_interim || self.is_redirect() || (self.is_connect && self.status < 300)
     }
 
@@ -131,7 +131,7 @@ impl RawResponse {
             return false;
         }
         let is_folded = line.starts_with([' ', '\t']) && !self.headers.is_empty();
-        let is_wrapped = last >= WRAPPED && !line.starts_with(['{', '<', '[']);
+        let is_wrapped = last >= MIN_WRAPPED && !line.starts_with(['{', '<', '[']);
         if let Some((_, value)) = self.headers.last_mut()
             && (is_folded || is_wrapped)
             && value.len() + line.len() < MAX_VALUE
@@ -201,7 +201,8 @@ impl RawResponse {
         self.raw_body("\n");
     }
 
-    /// Adds a part of the body as it is, without adding a line end.
+    /// Adds a part of the body as it is, without adding a line end. A part that would exceed
+    /// [`MAX_BODY`] is dropped.
     pub(in crate::domain::transcript) fn raw_body(&mut self, text: &str) {
         if self.body.len() + text.len() <= MAX_BODY {
             self.body.push_str(text);

@@ -28,7 +28,7 @@ impl Exchange {
         let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());
-            let body = settled_body(&response, announced(&response, &method, format));
+            let body = find_body(&response, announced(&response, &method, format));
             (response, body)
         });
         if let Some(time) = settled.as_ref().and_then(|(_, body)| body.trailer.time) {
@@ -107,7 +107,7 @@ impl Exchange {
             self.fault = self
                 .fault
                 .take()
-                .or_else(|| fixed(Phase::Connect, FaultKind::Proxy, message));
+                .or_else(|| program_fault(Phase::Connect, FaultKind::Proxy, message));
             self.response = None;
         } else if response.is_interim && self.fault.is_some() {
             self.response = None;
@@ -136,12 +136,12 @@ impl Exchange {
         }
     }
 
-    /// Infers the fault from curl's information lines, if no error message names the fault and the
-    /// body is missing or truncated.
+    /// Infers the fault if no error message names it: from curl's information lines if the body is
+    /// missing or truncated, or from received data without headers (HTTP/0.9).
     fn infer_fault(&mut self, body: Option<&Body>) {
         if body.is_none() && self.fault.is_none() && self.progress.is_bare {
             let message = "the response has no status line (HTTP/0.9)".to_owned();
-            self.fault = fixed(Phase::Processing, FaultKind::Protocol, message);
+            self.fault = program_fault(Phase::Processing, FaultKind::Protocol, message);
             self.line = self.line.max(1);
         }
         let is_cut = body.is_none_or(|body| body.is_truncated);
@@ -173,7 +173,8 @@ impl Exchange {
             .or_else(|| self.request.reached.clone())
     }
 
-    /// Returns the URL of the last hop; `None` if there was no redirect or the URL is unknown.
+    /// Returns the URL after the last redirect; `None` if there was no redirect or the URL is
+    /// unknown.
     fn final_url(&self) -> Option<Url> {
         (self.redirects > 0).then(|| self.sent_url()).flatten()
     }
@@ -206,9 +207,9 @@ impl FoundFault {
     }
 }
 
-/// The starts of those errors of Squid (`X-Squid-Error`) about the connection to the endpoint that
-/// have a rule. The numbers of system errors are those of a refused connection and of a timeout, on
-/// Linux and on BSD.
+/// The starts of errors of Squid (`X-Squid-Error`) about the connection to the endpoint. A rule
+/// tests for each of them. The numbers of system errors are those of a refused connection and of a
+/// timeout, on Linux and on BSD.
 const SQUID_UPSTREAM: [&str; 10] = [
     "ERR_CONNECT_FAIL 111",
     "ERR_CONNECT_FAIL 61",
@@ -255,7 +256,7 @@ fn names_upstream(response: &RawResponse) -> bool {
 
 /// Returns a fault that counts as stated, with a message of this program, because the text has no
 /// error message. Always returns `Some`.
-fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
+fn program_fault(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
     Some(FoundFault {
         found: Found {
             phase,
@@ -270,7 +271,7 @@ fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
 
 /// Returns the body of a response. Envoy's text in a JSON body takes the place of the JSON, because
 /// the rules test the text.
-fn settled_body(response: &RawResponse, announced: Announced<'_>) -> Body {
+fn find_body(response: &RawResponse, announced: Announced<'_>) -> Body {
     let mut body = body::settle(&response.body, announced);
     if let Some(text) = known_text::envoy_text(&body.text) {
         body.text = text;

@@ -44,7 +44,7 @@ impl Exchange {
     }
 
     /// Returns the address and the port of the failed connection that the message of the fault
-    /// names; `None` if there is none.
+    /// names; `None` if the message names none.
     fn failed_address(&self) -> Option<(String, u16)> {
         let fault = self.fault.as_ref()?;
         let is_message = self.source == Source::Message && fault.found.phase == Phase::Connect;

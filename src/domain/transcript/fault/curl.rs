@@ -68,18 +68,18 @@ impl CurlError {
 
     /// Returns the fault of the request. `reasons` are the information lines before the error. They
     /// are needed because newer versions of curl print only "Couldn't connect" in the error.
-    /// Returns `None` if the exit code is unknown or is no failure of the request, such as 23
-    /// (write error).
+    /// Returns `None` if the exit code is unknown, is no failure of the request, such as 23 (write
+    /// error), or stands for a wrong command although there is a response.
     pub(in crate::domain::transcript) fn fault(
         &self,
         reasons: &str,
         progress: &Progress,
     ) -> Option<Found> {
-        let said = of_message(&self.message, progress)
+        let stated = of_message(&self.message, progress)
             .into_iter()
             .chain(of_message(reasons, progress))
             .min_by_key(|found| found.rank);
-        let kind = said.map(|found| found.kind);
+        let kind = stated.map(|found| found.kind);
         let by_code = |phase, kind| Found {
             phase,
             kind,
@@ -89,7 +89,7 @@ impl CurlError {
         };
         let within = |phase, default| Found {
             phase,
-            ..said.unwrap_or_else(|| by_code(phase, default))
+            ..stated.unwrap_or_else(|| by_code(phase, default))
         };
         let waiting = progress.waiting();
         Some(match self.code {
@@ -100,28 +100,28 @@ impl CurlError {
             }
             5 | 97 => by_code(Phase::Connect, FaultKind::Proxy),
             6 => resolve(kind, by_code),
-            7 => connect(said, progress, by_code),
+            7 => connect(stated, progress, by_code),
             18 => by_code(Phase::Transfer, FaultKind::Truncated),
             28 => by_code(self.timeout_phase(reasons, progress), FaultKind::Timeout),
             35 | 53 | 54 | 80 => within(Phase::Tls, FaultKind::TlsHandshake),
             45 | 27 => by_code(Phase::Connect, FaultKind::Local),
             47 => by_code(waiting, FaultKind::TooManyRedirects),
             51 => certificate(
-                said,
+                stated,
                 by_code(Phase::Tls, FaultKind::CertificateNameMismatch),
             ),
             52 => by_code(Phase::Processing, FaultKind::ConnectionClosed),
-            55 | 56 => transfer(said, progress),
+            55 | 56 => transfer(stated, progress),
             58 => by_code(Phase::Tls, FaultKind::Credentials),
             59 => by_code(Phase::Tls, FaultKind::TlsVersion),
             60 | 82 | 83 | 90 => {
-                certificate(said, by_code(Phase::Tls, FaultKind::CertificateUntrusted))
+                certificate(stated, by_code(Phase::Tls, FaultKind::CertificateUntrusted))
             }
             61 => by_code(Phase::Transfer, FaultKind::Decode),
             66 => by_code(Phase::Tls, FaultKind::Local),
             // Schannel also uses 77 for certificates that it rejects.
-            77 | 91 => certificate(said, by_code(Phase::Tls, FaultKind::Local)),
-            96 => said.unwrap_or_else(|| by_code(Phase::Connect, FaultKind::Protocol)),
+            77 | 91 => certificate(stated, by_code(Phase::Tls, FaultKind::Local)),
+            96 => stated.unwrap_or_else(|| by_code(Phase::Connect, FaultKind::Protocol)),
             98 => by_code(Phase::Tls, FaultKind::ClientCertificateRequired),
             8 | 16 | 92 | 95 => by_code(waiting, FaultKind::Protocol),
             _ => return None,
@@ -179,11 +179,11 @@ fn resolve(kind: Option<FaultKind>, by_code: impl Fn(Phase, FaultKind) -> Found)
 }
 
 fn connect(
-    said: Option<Found>,
+    stated: Option<Found>,
     progress: &Progress,
     by_code: impl Fn(Phase, FaultKind) -> Found,
 ) -> Found {
-    match said.map(|found| found.kind) {
+    match stated.map(|found| found.kind) {
         Some(
             kind @ (FaultKind::ConnectionRefused
             | FaultKind::Unreachable
@@ -193,34 +193,35 @@ fn connect(
         ) => Found {
             phase: Phase::Connect,
             kind,
-            ..said.unwrap_or_else(|| by_code(Phase::Connect, kind))
+            ..stated.unwrap_or_else(|| by_code(Phase::Connect, kind))
         },
         _ => progress.unconnected(BY_CODE),
     }
 }
 
 /// Returns the certificate fault that the message names, or else the fault of the exit code.
-fn certificate(said: Option<Found>, by_code: Found) -> Found {
-    said.filter(|found| {
-        matches!(
-            found.kind,
-            FaultKind::CertificateExpired
-                | FaultKind::CertificateNotYetValid
-                | FaultKind::CertificateNameMismatch
-                | FaultKind::CertificateRevoked
-                | FaultKind::CertificateUntrusted
-                | FaultKind::Local
-        )
-    })
-    .map_or(by_code, |found| Found {
-        phase: Phase::Tls,
-        ..found
-    })
+fn certificate(stated: Option<Found>, by_code: Found) -> Found {
+    stated
+        .filter(|found| {
+            matches!(
+                found.kind,
+                FaultKind::CertificateExpired
+                    | FaultKind::CertificateNotYetValid
+                    | FaultKind::CertificateNameMismatch
+                    | FaultKind::CertificateRevoked
+                    | FaultKind::CertificateUntrusted
+                    | FaultKind::Local
+            )
+        })
+        .map_or(by_code, |found| Found {
+            phase: Phase::Tls,
+            ..found
+        })
 }
 
 /// Returns the fault of a request that failed while data was sent or received.
-fn transfer(said: Option<Found>, progress: &Progress) -> Found {
-    let Some(found) = said else {
+fn transfer(stated: Option<Found>, progress: &Progress) -> Found {
+    let Some(found) = stated else {
         return Found {
             phase: progress.waiting(),
             kind: FaultKind::ConnectionReset,
@@ -264,7 +265,7 @@ pub(in crate::domain::transcript) fn is_failure(text: &str) -> bool {
             || text.contains("refused")
             || text.contains("TLS alert")
             || FAILURES.iter().any(|start| text.starts_with(start)))
-        && phrase::said(text).is_some()
+        && phrase::find_statement(text).is_some()
 }
 
 /// The starts of information lines that may report a failure. A line reports one only if it also

@@ -35,7 +35,7 @@ static FORMS: LazyLock<Vec<(Regex, usize, usize)>> = LazyLock::new(|| {
 });
 
 /// Returns the fault if the exception's message is only the host of the request; otherwise `None`.
-pub(super) fn found(message: &str) -> Option<Found> {
+pub(super) fn find_fault(message: &str) -> Option<Found> {
     if !message.contains("http") {
         return None;
     }
@@ -76,7 +76,7 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(found(message).is_some(), expected, "{message}");
+            assert_eq!(find_fault(message).is_some(), expected, "{message}");
         }
     }
 }

@@ -117,30 +117,30 @@ impl Progress {
 /// Returns the fault that an error message of any program describes; `None` if the message
 /// describes no fault.
 pub(super) fn of_message(message: &str, progress: &Progress) -> Option<Found> {
-    let Some(said) = phrase::said(message) else {
-        return host_only::found(message);
+    let Some(statement) = phrase::find_statement(message) else {
+        return host_only::find_fault(message);
     };
-    if said.is_vague {
-        return Some(progress.unconnected(said.rank));
+    if statement.is_vague {
+        return Some(progress.unconnected(statement.rank));
     }
-    let phase = match said.phase {
+    let phase = match statement.phase {
         None => progress.phase(),
         // The reported progress of the connection takes precedence over the words of the message.
-        Some(Phase::Processing) if progress.is_known => match said.kind {
+        Some(Phase::Processing) if progress.is_known => match statement.kind {
             FaultKind::Timeout | FaultKind::ConnectionClosed => progress.phase(),
             _ => progress.waiting(),
         },
-        Some(Phase::Connect) if said.kind == FaultKind::Timeout && progress.is_connected => {
+        Some(Phase::Connect) if statement.kind == FaultKind::Timeout && progress.is_connected => {
             progress.phase()
         }
         Some(phase) => phase,
     };
     Some(Found {
         phase,
-        kind: said.kind,
-        is_stated: !said.is_unclear,
+        kind: statement.kind,
+        is_stated: !statement.is_unclear,
         is_vague: false,
-        rank: said.rank,
+        rank: statement.rank,
     })
 }
 

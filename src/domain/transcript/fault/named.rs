@@ -1,5 +1,6 @@
-//! Finds faults that a message names by a number or an atom, or by a sentence of Windows in another
-//! language than English. Such a name is sufficient to recognize the line as an error message.
+//! Finds faults that a message names by a number, by an atom of Erlang, or by a sentence of Windows
+//! in another language than English. Such a name is sufficient to recognize the line as an
+//! error message.
 
 use std::sync::LazyLock;
 
@@ -9,7 +10,7 @@ use super::sentences;
 use crate::domain::transcript::pattern::pattern;
 use crate::model::observation::{FaultKind, Phase};
 
-/// The fault that a number, an atom or a sentence stands for.
+/// The fault that a number, an atom of Erlang or a sentence of Windows in a message stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) phase: Phase,
@@ -128,7 +129,8 @@ fn of_apple(number: i32, lower: &str) -> Option<Named> {
         -1005 => unclear(Phase::Processing, FaultKind::ConnectionReset),
         -1006 => named(Phase::Resolve, FaultKind::ResolverFailure),
         -1007 => named(Phase::Processing, FaultKind::TooManyRedirects),
-        // No network, no roaming, a call, no data, or App Transport Security.
+        // No network, roaming or mobile data, an active phone call, a request body that ended
+        // early, or App Transport Security.
         -1009 | -1022..=-1018 => named(Phase::Connect, FaultKind::Local),
         -1017 => named(Phase::Processing, FaultKind::Protocol),
         -1200 => {

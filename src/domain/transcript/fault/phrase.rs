@@ -14,7 +14,7 @@ use crate::model::observation::{FaultKind, Phase};
 
 /// What an error message states about a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::domain::transcript) struct Said {
+pub(in crate::domain::transcript) struct Statement {
     /// The phase; `None` if the progress of the request decides.
     pub(in crate::domain::transcript) phase: Option<Phase>,
     pub(in crate::domain::transcript) kind: FaultKind,
@@ -30,7 +30,7 @@ pub(in crate::domain::transcript) struct Said {
 /// The expressions of the phrase list, and for each expression what a matching message states.
 struct Phrases {
     set: RegexSet,
-    says: Vec<Said>,
+    statements: Vec<Statement>,
 }
 
 /// The list of phrases: regular expressions in lower case, which is cheaper to compile than
@@ -42,24 +42,26 @@ const MAX_MESSAGE: usize = 4_000;
 
 /// The parsed phrases of [`LIST`].
 static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
-    let mut said = None;
-    let (mut expressions, mut says) = (Vec::new(), Vec::new());
+    let mut statement = None;
+    let (mut expressions, mut statements) = (Vec::new(), Vec::new());
     for line in LIST.lines() {
         if let Some(head) = line.strip_prefix('[') {
-            said = group(head.trim_end_matches(']'));
-        } else if let Some(said) = said.filter(|_| !line.is_empty() && !line.starts_with('#')) {
+            statement = group(head.trim_end_matches(']'));
+        } else if let Some(statement) =
+            statement.filter(|_| !line.is_empty() && !line.starts_with('#'))
+        {
             expressions.push(line);
-            says.push(Said {
-                rank: says.len(),
-                ..said
+            statements.push(Statement {
+                rank: statements.len(),
+                ..statement
             });
         }
     }
     let set = pattern_set(expressions, false);
-    Phrases { set, says }
+    Phrases { set, statements }
 });
 
-fn group(head: &str) -> Option<Said> {
+fn group(head: &str) -> Option<Statement> {
     let (phase, kind) = head.split_once(' ')?;
     let is_vague = kind == "vague";
     let sure = kind.strip_suffix('?');
@@ -68,7 +70,7 @@ fn group(head: &str) -> Option<Said> {
     } else {
         FaultKind::parse(sure.unwrap_or(kind))?
     };
-    Some(Said {
+    Some(Statement {
         phase: Phase::parse(phase),
         kind,
         is_vague,
@@ -80,14 +82,14 @@ fn group(head: &str) -> Option<Said> {
 /// Returns what a message states about a fault: by a number, an atom or a sentence of `named`, or
 /// else by the first phrase of the list that the message contains. Returns `None` if the message
 /// contains none of these.
-pub(in crate::domain::transcript) fn said(message: &str) -> Option<Said> {
+pub(in crate::domain::transcript) fn find_statement(message: &str) -> Option<Statement> {
     let message = message[..message.floor_char_boundary(MAX_MESSAGE)].to_lowercase();
     let message = without_urls(&message);
     if let Some(named) = named::of(&message) {
-        return Some(said_by_name(named));
+        return Some(statement_of_name(named));
     }
     let first = PHRASES.set.matches(&message).iter().next()?;
-    PHRASES.says.get(first).copied()
+    PHRASES.statements.get(first).copied()
 }
 
 /// Returns whether a line names a fault by a number, an atom or a sentence that only error messages
@@ -98,15 +100,15 @@ pub(in crate::domain::transcript) fn is_named(line: &str) -> bool {
 }
 
 /// Returns what a name states, with the rank of the first phrase of the list about the same fault.
-fn said_by_name(named: Named) -> Said {
-    let mut says = PHRASES.says.iter();
-    let same = says.find(|said| said.kind == named.kind && !said.is_vague);
-    Said {
+fn statement_of_name(named: Named) -> Statement {
+    let mut statements = PHRASES.statements.iter();
+    let same = statements.find(|statement| statement.kind == named.kind && !statement.is_vague);
+    Statement {
         phase: Some(named.phase),
         kind: named.kind,
         is_vague: false,
         is_unclear: named.is_unclear,
-        rank: same.map_or(PHRASES.says.len(), |said| said.rank),
+        rank: same.map_or(PHRASES.statements.len(), |statement| statement.rank),
     }
 }
 

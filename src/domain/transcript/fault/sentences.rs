@@ -71,7 +71,7 @@ const RESET: &[&str] = &[
     "원격 호스트에 의해 강제로",
 ];
 
-/// The sentences, by the fault that they state.
+/// The phase and the kind of each fault, with parts of the sentences that state the fault.
 const SENTENCES: [(Phase, FaultKind, &[&str]); 4] = [
     (Phase::Connect, FaultKind::ConnectionRefused, REFUSED),
     (Phase::Connect, FaultKind::Timeout, UNANSWERED),

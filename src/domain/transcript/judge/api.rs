@@ -39,7 +39,8 @@ const BOTH: [(u16, &str); 3] = [
     (429, r#"{"message":"Too Many Requests"}"#),
 ];
 
-/// Adds the facts about the front door of a response without headers.
+/// Adds the facts that an API of API Gateway wrote a response without headers, if the body is a
+/// known one and the URL or the body itself shows such an API.
 pub(super) fn add_facts(facts: &mut Facts, transcript: &Transcript) {
     let host = transcript.url.as_ref().and_then(|url| url.host_str());
     let response = transcript.observation.response.as_ref();

@@ -58,7 +58,8 @@ const EVENTS: [&str; 12] = [
     "Received response. ",
 ];
 
-/// Number of [`EVENTS`], from the first on, that are recognized without an id and a time.
+/// Number of entries at the start of [`EVENTS`] that are recognized in lines without a request id
+/// and a time.
 const ALONE: usize = 4;
 
 /// The event that states the status of the response.

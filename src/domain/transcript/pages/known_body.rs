@@ -14,7 +14,8 @@ use crate::domain::transcript::pattern::pattern;
 /// Maximum length of a body that is examined, in bytes.
 const MAX_BODY: usize = 65_536;
 
-/// Reason phrases that servers also send as the whole body.
+/// Reason phrases and similar texts that servers send as the whole body, in lower case, each with
+/// its status.
 const REASONS: &[(&str, u16)] = &[
     ("bad request", 400),
     ("unauthorized", 401),

@@ -12,13 +12,13 @@ use crate::domain::transcript::time::clock;
 #[derive(Clone, Debug, Default)]
 pub(in crate::domain::transcript) struct Page {
     pub(in crate::domain::transcript) text: String,
-    /// The number of the first line.
+    /// The number of the page's first line in the text.
     pub(in crate::domain::transcript) number: usize,
     /// Whether the end of the page was read.
     pub(in crate::domain::transcript) is_closed: bool,
 }
 
-/// Maximum length of a page in bytes.
+/// Length in bytes from which on no further line is added to a page.
 pub(in crate::domain::transcript) const MAX_PAGE: usize = 65_536;
 
 /// Number of bytes at the start of a line that are searched for the start of a page.
@@ -69,7 +69,8 @@ impl Page {
 }
 
 /// Returns the byte offset at which a page starts in a line; `None` if no page starts in the line.
-/// `is_expected` is whether a body is expected. If so, a line with a part of a page starts a page.
+/// `is_expected` is whether a body is expected. If so, one of [`PARTS`] at the start of a line also
+/// starts a page.
 pub(in crate::domain::transcript) fn start_of(line: &str, is_expected: bool) -> Option<usize> {
     let may_start = |at: usize| {
         let next = line.as_bytes().get(at + 1);

@@ -85,9 +85,10 @@ impl Collection {
         }
     }
 
-    /// Returns whether the transcript at `index` repeats the fault of another transcript: of one
-    /// with a command, of one that adds the URL, or, if it is an error message, of an earlier one
-    /// about the same URL. A transcript with a command or from wget is never a repetition.
+    /// Returns whether the transcript at `index` repeats the fault of another transcript. The other
+    /// transcript must have a command, or add the missing URL, or be earlier. An earlier one counts
+    /// only if the transcript at `index` is an error message that names no other URL. A transcript
+    /// with a command or from wget is never a repetition.
     fn is_repetition(&self, index: usize) -> bool {
         let (own, own_origin) = &self.found[index];
         if own_origin.has_command || own_origin.is_try {

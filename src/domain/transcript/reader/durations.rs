@@ -15,7 +15,7 @@ impl Reader {
 
     /// Reads the duration that a shell or a `time` program prints. Returns whether the line is part
     /// of such output.
-    pub(super) fn timed(&mut self, line: &str) -> bool {
+    pub(super) fn read_timing(&mut self, line: &str) -> bool {
         if let Some(time) = clock::elapsed(line) {
             self.record(Clock::Shell, time);
             self.current.end_of_body();

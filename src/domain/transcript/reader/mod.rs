@@ -87,10 +87,10 @@ pub(super) struct Reader {
     last_entry: Option<(access_log::Entry, usize)>,
     /// The last line that starts with a status code, as in a list of statuses.
     code_line: Option<CodeLine>,
-    /// Whether the lines of a stack trace are being skipped, because its exception is not a failure
-    /// of the service, such as a connection that the client closed.
+    /// Whether the last line outside of headers and bodies belongs to a server's message about a
+    /// failure that the client caused. The stack trace below such a message is skipped.
     is_of_client: bool,
-    /// Whether the following lines are headers of the response that a log shows.
+    /// Whether the current lines are headers of a response in a log.
     in_headers: bool,
     /// Whether `PowerShell` announced a body that starts on the next line.
     awaits_body: bool,
@@ -116,7 +116,8 @@ pub(super) struct Reader {
     /// Whether the previous line ends with words that precede a URL. The current line may then
     /// start with the URL.
     awaits_url: bool,
-    /// The facts of each sentence of a platform that was read.
+    /// The facts of the recognized sentences that only one proxy or platform writes, each list of
+    /// facts once.
     vendor_facts: Vec<Vec<(String, FactValue)>>,
     found: Collection,
     unused: Unused,
@@ -199,7 +200,7 @@ impl Reader {
                 self.unused.add(part, number);
                 continue;
             }
-            self.cleaned(&line, number);
+            self.read_cleaned_line(&line, number);
         }
     }
 
@@ -237,7 +238,7 @@ impl Reader {
         self.end_exchange();
     }
 
-    fn cleaned(&mut self, line: &Line<'_>, number: usize) {
+    fn read_cleaned_line(&mut self, line: &Line<'_>, number: usize) {
         if let Some(command) = &mut self.command {
             let is_longer = command.len() + line.text.len() < MAX_COMMAND;
             if is_longer && !line.text.is_empty() {
@@ -249,7 +250,7 @@ impl Reader {
             }
             return;
         }
-        if self.block.is_none() && self.joined_paragraph(&line.text, line.stamp, number) {
+        if self.block.is_none() && self.join_paragraph_line(&line.text, line.stamp, number) {
             return;
         }
         if self.block(json_doc::without_time(&line.text), number) {
@@ -260,7 +261,7 @@ impl Reader {
 
     /// Reads a line outside of commands and JSON documents.
     pub(super) fn plain(&mut self, line: &str, stamp: Option<f64>, number: usize) {
-        if self.unwrapped(line, stamp, number) {
+        if self.join_wrapped_line(line, stamp, number) {
             return;
         }
         // If standard output has no final line end, standard error follows on the same line.
@@ -275,17 +276,20 @@ impl Reader {
     /// section. The line neither continues a command nor belongs to a recognized JSON document.
     fn dispatch(&mut self, line: &str, stamp: Option<f64>, number: usize) {
         self.stamp = stamp;
-        if self.paged(line, number) || self.okhttp_end(line) {
+        if self.read_page_line(line, number) || self.okhttp_end(line) {
             return;
         }
-        if self.traced(line, stamp, number) || self.timed(line) || self.retried(line) {
+        if self.read_trace_line(line, stamp, number)
+            || self.read_timing(line)
+            || self.read_retry_notice(line)
+        {
             return;
         }
         // nginx logs the messages of applications. An error of curl in such a message may be about
         // a request of the application, so it is not read here.
         if let Some(error) = curl::error(line).filter(|_| !proxy_log::is_line(line)) {
             self.current_or_next();
-            self.current.curl_failed(&error, number);
+            self.current.record_curl_error(&error, number);
             self.note_url(line);
             if !self.current.is_answered() {
                 self.unused.add_line(number);
@@ -294,10 +298,10 @@ impl Reader {
         }
         // A line of a load balancer may start with `https`, which is also a command of HTTPie.
         let is_logged = line.contains(" app/") && access_log::read(line).is_some();
-        if !is_logged && self.commanded(line, stamp, number) {
+        if !is_logged && self.start_command(line, stamp, number) {
             return;
         }
-        if self.marked(line, stamp, number) || self.wget(line, number) {
+        if self.read_marked_line(line, stamp, number) || self.wget(line, number) {
             return;
         }
         if let Some(status) = status::parse(line.trim_end()) {

@@ -37,14 +37,14 @@ const REQUEST_HEADERS: [&str; 22] = [
 impl Reader {
     /// Reads the text of a quoted line outside of the headers that curl sent. Returns whether the
     /// line was recognized.
-    pub(super) fn quoted(&mut self, line: &str, number: usize) -> bool {
+    pub(super) fn read_quoted_line(&mut self, line: &str, number: usize) -> bool {
         let is_outside = matches!(self.current.section, Section::Before | Section::After);
         let text = line.trim_start_matches(['>', ' ']);
         let is_sent = self.in_sent || is_sent(text);
         if !is_outside || text.is_empty() || is_sent {
             return false;
         }
-        let is_known = self.block(text, number) || self.paged(text, number);
+        let is_known = self.block(text, number) || self.read_page_line(text, number);
         if !is_known && !self.wget(text, number) {
             self.outside(text, number);
         }

@@ -1,5 +1,5 @@
-//! Distinguishes the error messages of one failure from those of another failure, if neither a
-//! request nor a time separates them. One request cannot fail in two ways.
+//! Distinguishes the error messages of one failure from those of another failure, if the messages
+//! name no different requests or times. One request cannot fail in two ways.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use crate::domain::transcript::fault::{self, Progress};
 use crate::domain::transcript::pattern::pattern;
 use crate::model::observation::{FaultKind, Phase};
 
-/// Matches an exception at the start of a line.
+/// Matches an exception at the start of a line. Captures its class.
 static EXCEPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"^[#>*`\s]{0,6}(?:Uncaught |Exception in thread "[^"]{0,80}" )?([\w.$]*(?:Error|Exception)): \S"#,
@@ -32,7 +32,7 @@ static CALL: LazyLock<Option<Regex>> =
 
 /// Returns whether two messages report two requests: they are errors of Go with the same method and
 /// URL, or errors of Node.js in different system calls.
-fn is_repeated(message: &str, line: &str) -> bool {
+fn is_other_request(message: &str, line: &str) -> bool {
     let captured = |expression: &LazyLock<Option<Regex>>, text: &str| {
         let found = expression.as_ref()?.captures(text)?;
         Some(found[1].to_owned())
@@ -71,7 +71,7 @@ impl Reader {
         let found = found();
         let is_different = found
             .is_some_and(|found| found.is_stated && !found.is_vague && found.kind != known.kind);
-        if is_different && is_repeated(&fault.message, line) {
+        if is_different && is_other_request(&fault.message, line) {
             return true;
         }
         let (Some(class), Some(last)) = (exception(line), exception(&fault.message)) else {

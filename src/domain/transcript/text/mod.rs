@@ -27,7 +27,7 @@ pub(super) struct Cleaner {
     prefix: Prefix,
     /// Whether the text is HTML source, in which characters such as `<` are written as entities.
     escaped: bool,
-    /// Whether the lines are in the summary of a failed build step of `BuildKit`.
+    /// Whether the current line is in the summary of a failed build step of `BuildKit`.
     in_build_summary: bool,
     /// Whether the next line may belong to the body of a response. In a body, an element with its
     /// closing tag, such as `<pre>…</pre>`, is content instead of the markup of a code block.
@@ -42,7 +42,8 @@ pub(super) struct Line<'a> {
     pub(super) stamp: Option<f64>,
     /// The duration of the request so far, from curl's progress meter at the start of the line.
     pub(super) spent: Option<Duration>,
-    /// Whether the line starts or ends a code block in Markdown or Jira, or ends one in HTML.
+    /// Whether the line starts or ends a code block in Markdown, Jira or a bulletin board, or ends
+    /// one in HTML.
     pub(super) is_fence: bool,
 }
 
@@ -161,7 +162,7 @@ fn without_stream_id(line: &str) -> &str {
     if is_id { rest } else { line }
 }
 
-/// Returns the code on the line of a fence; empty if the line has at most the name of a language.
+/// Returns the code after the fence on a line; empty if at most the name of a language follows.
 fn code_after_fence(line: &str) -> &str {
     // A list marker may precede the fence.
     let marks = ["```", "~~~"].iter().filter_map(|mark| line.find(mark));
@@ -178,7 +179,8 @@ fn code_after_fence(line: &str) -> &str {
     }
 }
 
-/// Returns a line without the fence at its end and the punctuation after the fence.
+/// Returns a line without the closing fence at its end and without the punctuation after this
+/// fence. Returns the line unchanged if it does not end with a fence or is only a fence.
 fn without_closing_fence(line: &str) -> &str {
     let bare = line.trim_end_matches([',', '.', ';', ')', ' ']);
     match bare.strip_suffix("```") {
@@ -188,7 +190,7 @@ fn without_closing_fence(line: &str) -> &str {
 }
 
 /// Returns whether a line starts or ends a code block: in Markdown, also inside quotes and lists,
-/// or in Jira.
+/// in Jira, or on a bulletin board.
 fn is_fence(line: &str) -> bool {
     let line = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '>' | '|'));
     let item = line.trim_start_matches(|c: char| c.is_ascii_digit() || "-*+. ".contains(c));

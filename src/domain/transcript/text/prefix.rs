@@ -49,13 +49,13 @@ impl Prefix {
         if let Some(at) = anchor::find(line) {
             let before = &line[..at];
             if at == 0 || (at <= MAX_PREFIX && is_plausible(before)) {
-                if self.matched(line) != Some(at) {
+                if self.prefix_length(line) != Some(at) {
                     *self = Self::of(before);
                 }
                 return line.split_at(at);
             }
         }
-        line.split_at(self.matched(line).unwrap_or(0))
+        line.split_at(self.prefix_length(line).unwrap_or(0))
     }
 
     fn of(before: &str) -> Self {
@@ -93,14 +93,14 @@ impl Prefix {
 
     /// Returns the length in bytes of the prefix, or of the spaces in its place, at the start of a
     /// line; `None` if the line has neither.
-    fn matched(&self, line: &str) -> Option<usize> {
+    fn prefix_length(&self, line: &str) -> Option<usize> {
         if self.parts.is_empty() {
             return None;
         }
-        self.shape(line).or_else(|| self.indent(line))
+        self.shape_length(line).or_else(|| self.indent_length(line))
     }
 
-    fn shape(&self, line: &str) -> Option<usize> {
+    fn shape_length(&self, line: &str) -> Option<usize> {
         let mut rest = line;
         for (index, part) in self.parts.iter().enumerate() {
             let length = match part {
@@ -131,7 +131,7 @@ impl Prefix {
 
     /// Returns the column of the anchor if it is at least 3 and the line has only spaces up to this
     /// column; otherwise `None`.
-    fn indent(&self, line: &str) -> Option<usize> {
+    fn indent_length(&self, line: &str) -> Option<usize> {
         let before = line.as_bytes().get(..self.column)?;
         let blank = self.column > 2 && before.iter().all(|byte| *byte == b' ');
         blank.then_some(self.column)

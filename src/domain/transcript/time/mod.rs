@@ -34,8 +34,8 @@ pub(super) fn sexagesimal(text: &str) -> Option<Duration> {
     seconds(parts.try_fold(0.0, |sum, part| Some(sum * 60.0 + part?))?)
 }
 
-/// Parses a time of day in the form `HH:MM:SS` with an optional fraction. Returns the seconds since
-/// midnight; `None` for other text.
+/// Parses a time of day such as `04:44:13.250`, in any form that [`sexagesimal`] accepts. Returns
+/// the seconds since midnight; `None` for other text.
 pub(super) fn time_of_day(text: &str) -> Option<f64> {
     sexagesimal(text).map(|time| time.as_secs_f64())
 }

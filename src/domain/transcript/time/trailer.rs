@@ -149,7 +149,7 @@ fn is_of_request(before: &str) -> bool {
 }
 
 /// Parses a number of seconds with a fraction before one of the words in `WORDS`, as in `0.123
-/// from`. Returns `None` if another word follows, because it may be a unit.
+/// from`. Returns `None` for other text. Any other word after the number may be a unit.
 fn number_alone(value: &str) -> Option<Duration> {
     const WORDS: [&str; 7] = ["from", "for", "to", "at", "and", "with", "size"];
     let word = value.split_whitespace().nth(1)?;

@@ -48,8 +48,8 @@ impl Pace {
     }
 }
 
-/// Reads all alarms of a location, without their tags. Composite alarms are returned without a
-/// definition.
+/// Reads all alarms whose names start with the prefix of a location, without their tags. Composite
+/// alarms are returned without a definition.
 ///
 /// # Errors
 /// Returns the error of the first call that failed.
@@ -151,7 +151,7 @@ pub async fn one(api: &Api, name: &str) -> Result<Option<MetricAlarm>, CallError
     Ok(response.metric_alarms().first().cloned())
 }
 
-/// Reads the states of the named alarms. Alarms that do not exist are omitted.
+/// Reads the states of the named metric alarms. Alarms that do not exist are omitted.
 ///
 /// # Errors
 /// Returns the error of the first call that failed.
@@ -188,7 +188,7 @@ pub async fn inspect(api: &Api, name: &str) -> Result<Option<PeerAlarm>, CallErr
     }))
 }
 
-/// Reads the named alarms with their tags. Alarms that do not exist are omitted.
+/// Reads the named metric alarms with their tags. Alarms that do not exist are omitted.
 ///
 /// # Errors
 /// Returns the error of the first call that failed.

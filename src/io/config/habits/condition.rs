@@ -34,6 +34,7 @@ pub(super) fn list(value: &Json, table: &str) -> String {
     }
     if keys.is_empty() {
         keys.push("status = [200]".to_owned());
+        without_key.insert_str(0, ", for example");
     }
     match combined(keys).as_slice() {
         [key] => format!("write `{key}` in {table}{without_key}"),
@@ -346,8 +347,9 @@ mod tests {
         let conditions = ["[CONNECTED] == true", "[DNS_RCODE] == NOERROR"];
         assert_eq!(
             list(&conditions.as_slice().into(), "[target.expect]"),
-            "write `status = [200]` in [target.expect]; [CONNECTED] needs no key, because every \
-             probe checks the connection; no key corresponds to the condition on [DNS_RCODE]"
+            "write `status = [200]` in [target.expect], for example; [CONNECTED] needs no key, \
+             because every probe checks the connection; no key corresponds to the condition on \
+             [DNS_RCODE]"
         );
     }
 }

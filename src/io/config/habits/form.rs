@@ -20,7 +20,7 @@ pub(in crate::io::config) fn quoted(text: &str) -> String {
 }
 
 /// Formats a value that is not a secret, such as a pattern or a path, as TOML. An ellipsis replaces
-/// long strings, lists and tables.
+/// a string, list or table that is too long, an empty table, and null.
 pub(super) fn same(value: &Json) -> String {
     match value {
         Json::String(text) if text.len() <= MAX_SHOWN => quoted(text),
@@ -164,7 +164,7 @@ pub(super) fn size(value: &Json) -> String {
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// Maximum value of `body_limit` in bytes, as in `value::number`.
+/// Maximum value of `body_limit` in bytes. Must equal the limit in `value::number`.
 const MAX_BODY_LIMIT: u64 = 16 * MEBIBYTE;
 
 /// Returns the number of bytes of a size such as `1.5 MiB`, rounded down. Returns `None` for other

@@ -1,4 +1,4 @@
-//! Maps the tables of another tool's targets to the tables of a target here.
+//! Maps the tables of another tool's targets to the tables of a target in this configuration.
 
 use std::borrow::Cow;
 

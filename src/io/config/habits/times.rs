@@ -6,26 +6,28 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 /// Formats a duration as TOML. A number without a unit is in seconds. Returns an example if the
-/// value is not a duration.
+/// value cannot be converted.
 pub(super) fn seconds(value: &Json) -> String {
     duration_or(value, 1.0, "30s")
 }
 
 /// Formats a duration as TOML. A number without a unit is in milliseconds. Returns an example if
-/// the value is not a duration.
+/// the value cannot be converted.
 pub(super) fn milliseconds(value: &Json) -> String {
     duration_or(value, 0.001, "2s")
 }
 
 /// Formats a duration as TOML. A number without a unit is in minutes. Returns an example if the
-/// value is not a duration.
+/// value cannot be converted.
 pub(super) fn minutes(value: &Json) -> String {
     duration_or(value, 60.0, "5m")
 }
 
 fn duration_or(value: &Json, unit: f64, example: &str) -> String {
     let found = match value {
-        Json::Number(number) => number.as_f64().and_then(|number| whole(number * unit)),
+        Json::Number(number) => number
+            .as_f64()
+            .and_then(|number| from_seconds(number * unit)),
         Json::String(text) => duration(text, unit),
         _ => None,
     };
@@ -46,12 +48,13 @@ pub(in crate::io::config) fn shown(duration: Duration) -> String {
 
 /// Reads a duration in the syntax of other tools, such as ISO 8601, `HH:MM:SS`, `@every 30s`,
 /// `*/5 * * * *`, `<= 2s` or `30S`. A number without a unit is multiplied by `unit` seconds.
-/// Returns `None` for zero, for other texts, and for a number that [`whole`] rejects.
+/// Returns `None` for zero, for other texts, and for a number that is not in the range from 1 ms to
+/// a year.
 pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim().trim_start_matches(['<', '>', '=']).trim();
     let text = text.strip_prefix("@every").unwrap_or(text).trim();
     if let Ok(number) = text.replace(',', ".").parse::<f64>() {
-        return whole(number * unit);
+        return from_seconds(number * unit);
     }
     if let Some(clock) = clock(text) {
         return Some(clock);
@@ -60,7 +63,7 @@ pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration>
         .strip_prefix("*/")
         .and_then(|text| text.strip_suffix(" * * * *"))
     {
-        return whole(minutes.parse::<f64>().ok()? * 60.0);
+        return from_seconds(minutes.parse::<f64>().ok()? * 60.0);
     }
     let lower = text.to_ascii_lowercase().replace(',', ".");
     let parsed = match lower.strip_prefix('p') {
@@ -83,9 +86,9 @@ fn clock(text: &str) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
-/// Converts seconds to a duration in whole milliseconds. Returns `None` if the duration is not in
-/// the range from 1 ms to a year.
-fn whole(seconds: f64) -> Option<Duration> {
+/// Converts seconds to a duration, rounded to milliseconds. Returns `None` if the duration is not
+/// in the range from 1 ms to a year.
+fn from_seconds(seconds: f64) -> Option<Duration> {
     let valid = (0.001..=31_536_000.0).contains(&seconds);
     valid.then(|| Duration::from_millis((seconds * 1000.0).round() as u64))
 }

@@ -9,11 +9,11 @@ use super::form::{MAX_SHOWN, quoted};
 const MAX_URLS: usize = 20;
 
 /// Formats a URL, or a host with an optional port and path, as a TOML string. Returns a placeholder
-/// if the value is not an HTTP URL, is longer than [`MAX_SHOWN`], or contains credentials or a
-/// query, because these may be secrets.
+/// if the value is not an HTTP URL, if it is longer than [`MAX_SHOWN`] bytes, or if it contains
+/// credentials or a query, which may be secrets.
 pub(in crate::io::config) fn url(value: &Json) -> String {
     let Some(text) = value.as_str() else {
-        return "\"https://example.com/health\"".to_owned();
+        return "\"https://HOST/PATH\"".to_owned();
     };
     let text = if text.contains("://") {
         text.to_owned()

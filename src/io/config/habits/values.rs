@@ -48,17 +48,17 @@ pub(in crate::io::config) fn retyped(
 }
 
 /// Returns what to write, such as `status = [200]`, for a value that is not a list although its key
-/// requires a list. Returns `None` if the value cannot be converted. `section` is the path of the
-/// key.
+/// requires a list. If the value cannot be converted, returns an example for `status`, and `None`
+/// for any other key. `section` is the path of the key.
 pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<String> {
     let key = section.rsplit('.').next().unwrap_or_default();
     match (key, value) {
-        ("status", value) => {
-            let list = statuses(value).unwrap_or_else(|| "[200, \"2xx\"]".to_owned());
-            Some(format!("status = {list}"))
-        }
+        ("status", value) => Some(statuses(value).map_or_else(
+            || "a list, such as status = [200, \"2xx\"]".to_owned(),
+            |list| format!("status = {list}"),
+        )),
         ("layer", Json::String(address)) => Some(format!(
-            "[[target.layer]] with `name = \"origin\"` and `connect_to = {}`",
+            "[[target.layer]] with `name = \"NAME\"` and `connect_to = {}`",
             quoted(address)
         )),
         // Unlike the next arm, `urls::url` does not repeat a URL that contains a password.
@@ -95,7 +95,7 @@ pub(in crate::io::config) fn as_table(section: &str, value: &Json) -> Option<Str
         ("body", Json::String(text)) if is_expected && text.len() <= 100 => {
             Some(format!("body = {{ contains = {} }}", quoted(text)))
         }
-        ("body", _) if is_expected => Some("body = { contains = \"text\" }".to_owned()),
+        ("body", _) if is_expected => Some("body = { contains = \"TEXT\" }".to_owned()),
         ("auth" | "basic", _) => Some(
             "auth = { basic = { username = \"USER\", password = { env = \"NAME\" } } } or \
              auth = { bearer = { env = \"NAME\" } }"

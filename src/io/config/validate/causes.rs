@@ -51,7 +51,7 @@ struct ActionEntry<'a> {
 
 /// The text appended to the warning about an unused entry of `owner_actions`. It explains why the
 /// entry may be unused although `causes` contains a cause of the owner.
-const CAUSES_FIRST: &str = " (a cause with its own actions does not use those of its owner)";
+const UNUSED_OWNER_HINT: &str = " (a cause with its own actions does not use those of its owner)";
 
 impl KnownCauses {
     /// Collects the causes of a rulebook, including the cause of unexplained failures, which has no
@@ -127,7 +127,7 @@ impl<'a> Routes<'a> {
         check: impl Fn(&str) -> Result<(), String>,
     ) -> BTreeMap<&'a str, ActionEntry<'a>> {
         let hint = if key == "owner_actions" {
-            CAUSES_FIRST
+            UNUSED_OWNER_HINT
         } else {
             ""
         };

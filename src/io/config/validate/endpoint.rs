@@ -21,8 +21,8 @@ pub(super) struct Endpoint<'a> {
     pub(super) name: String,
     /// The URL of the endpoint, or a placeholder if the URL is missing, invalid or not read.
     pub(super) url: Url,
-    /// The location of the name, or of the URL from which the name is derived. If `urls` contains
-    /// no usable list, the location of the target.
+    /// The location of the name, or of the URL from which the name is derived. If there is no
+    /// usable endpoint, the location of the target.
     pub(super) place: KeyLocation<'a>,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn read<'a>(table: &Table<'a>, cloudwatch: &CloudWatchSettings) -> Ve
         (None, _) => {
             let name = table.required::<TargetNameText>("name", "name = \"orders\"");
             if !table.has("url") {
-                let example = "is missing; add url = \"https://example.com/\"";
+                let example = "is missing; add it, for example url = \"https://example.com/\"";
                 table.place_of("url").error(example);
             }
             let url = table.find("url").and_then(|value| url_of(&value));
@@ -100,8 +100,9 @@ type Named<'a> = (Option<String>, Option<Url>, KeyLocation<'a>);
 fn several<'a>(table: &Table<'a>, urls: &Value<'a>) -> Vec<Named<'a>> {
     let prefix = table.get::<TargetNameText>("name");
     if urls.is_empty() {
-        urls.place
-            .error("an empty list has no endpoint; write [\"https://example.com/\"]");
+        urls.place.error(
+            "an empty list has no endpoint; add a URL, for example [\"https://example.com/\"]",
+        );
     }
     let items = urls.items().into_iter();
     items

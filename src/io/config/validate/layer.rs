@@ -1,5 +1,5 @@
-//! Reads `[[target.layer]]`: addresses for requests that bypass outer hops of a target, such as a
-//! CDN.
+//! Reads `[[target.layer]]`: addresses for requests that bypass one or more servers in front of the
+//! origin, such as a CDN.
 
 use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};

@@ -12,8 +12,8 @@ use crate::io::config::value::time::{DayName, PointInTime, TimeOfDay, WindowLeng
 use crate::model::settings::{MaintenanceTime, MaintenanceWindow};
 use crate::model::target::Target;
 
-/// Reads one `[[maintenance]]` table. Warns about a pattern that matches no target. Reports errors,
-/// and returns `None` if the name or the schedule is missing or invalid.
+/// Reads one `[[maintenance]]` table. Warns about a pattern that matches no target. Reports errors.
+/// Returns `None` if `item` is not a table, or if its name or schedule is missing or invalid.
 pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceWindow> {
     let table = item.table(schema::MAINTENANCE)?;
     let name = table.required::<WindowName>("name", "name = \"deployment\"");

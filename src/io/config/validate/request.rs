@@ -125,7 +125,7 @@ fn host(table: &Table<'_>, request: &mut RequestSettings) {
         return;
     };
     if request.headers.iter().any(is_host) {
-        let message = "is also in `headers`; remove it there";
+        let message = "is also in `headers`; remove the `Host` header from `headers`";
         table.place_of("host").error(message);
     }
     request

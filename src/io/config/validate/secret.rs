@@ -53,7 +53,7 @@ pub(super) fn for_header(source: &SecretSource, place: &KeyLocation<'_>) -> Resu
     if http::HeaderValue::from_str(secret.expose()).is_err() {
         return Err(
             "the secret contains a character that is not allowed in a header, such as a line \
-             break; use a secret of one line"
+             break; remove that character from the secret"
                 .to_owned(),
         );
     }

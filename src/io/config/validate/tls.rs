@@ -80,7 +80,7 @@ fn certificates(bytes: Vec<u8>) -> Result<Arc<[u8]>, &'static str> {
 }
 
 fn private_key(bytes: Vec<u8>) -> Result<Secret, &'static str> {
-    let wrong = "no PEM private key; set the path of a file with BEGIN PRIVATE KEY";
+    let wrong = "no PEM private key; set the path of the PEM file with the private key";
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| wrong)?;
     String::from_utf8(bytes).map(Secret::new).map_err(|_| wrong)
 }

@@ -175,7 +175,8 @@ fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
         }
         text_test => {
             let text = value.as_str();
-            let text = text.ok_or_else(|| format!("`{text_test}` needs text; put it in quotes"))?;
+            let text = text
+                .ok_or_else(|| format!("`{text_test}` needs a string; put the value in quotes"))?;
             return match text_test {
                 "contains" => Ok(JsonTest::Contains(text.to_owned())),
                 "not_contains" => Ok(JsonTest::Lacks(text.to_owned())),
@@ -191,7 +192,9 @@ fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
     };
     number
         .map(|number| JsonTest::Compares(comparison, number))
-        .ok_or_else(|| format!("{operator:?} compares numbers; write {{ {operator:?} = 5 }}"))
+        .ok_or_else(|| {
+            format!("{operator:?} compares numbers; write a number, as in {{ {operator:?} = 5 }}")
+        })
 }
 
 /// Returns an error message for a text such as `> 0`, which would otherwise be compared for
@@ -212,7 +215,7 @@ fn written_comparison(text: &str) -> Option<String> {
         habits::quoted(rest.trim_matches('"'))
     };
     Some(format!(
-        "{text} is a text, not a comparison; write {{ {operator:?} = {operand} }} to compare, or \
+        "{text} is a string, not a comparison; write {{ {operator:?} = {operand} }} to compare, or \
          {{ \"==\" = {text} }} for this exact text",
         text = habits::quoted(text)
     ))

@@ -250,7 +250,7 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     }
     Err(format!(
         "{label:?} is not a Prometheus label name; use letters, digits and underscores, and do \
-         not start with a digit, such as {}",
+         not start with a digit, for example {}",
         habits::label_name(label)
     ))
 }
@@ -259,7 +259,10 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
 pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), String> {
     match http::HeaderName::from_bytes(header.as_bytes()) {
         Ok(_) => Ok(()),
-        Err(_) => Err("is not a header name; use letters, digits and hyphens".to_owned()),
+        Err(_) => Err(
+            "is not a header name; use only letters, digits and characters such as `-` and `_`"
+                .to_owned(),
+        ),
     }
 }
 

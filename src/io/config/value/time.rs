@@ -125,8 +125,8 @@ impl<'de> Deserialize<'de> for TimeText {
             Value::String(text) => Ok(Self(text)),
             Value::Datetime(time) => Ok(Self(time.to_string())),
             _ => Err(de::Error::custom(
-                "not a time; write 2026-05-01T22:00:00Z for a point in time or \"22:00\" for a \
-                 time of day",
+                "not a time; write a point in time such as 2026-05-01T22:00:00Z, or a time of day \
+                 such as \"22:00\"",
             )),
         }
     }

@@ -35,7 +35,7 @@ fn host_or(valid: bool, text: String, kind: &str) -> Result<String, String> {
         return Ok(text);
     }
     Err(format!(
-        "{text:?} is not {kind}; write a host name, such as \"example.com\""
+        "{text:?} is not {kind}; write a host name or an IP address, such as \"example.com\""
     ))
 }
 

@@ -7,7 +7,8 @@ use std::error::Error;
 
 use crate::model::observation::{FaultKind, Phase};
 
-/// Returns the kind of the fault of an HTTP/2 error.
+/// Returns the kind of the fault of an HTTP/2 error. If the server aborts the response in the
+/// transfer phase, its body is truncated.
 pub(super) fn fault_kind(error: &h2::Error, phase: Phase) -> FaultKind {
     match (phase, error.is_remote()) {
         (Phase::Transfer, true) => FaultKind::Truncated,

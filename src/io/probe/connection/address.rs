@@ -1,8 +1,8 @@
 //! Decides which addresses a probe may connect to.
 //!
 //! A redirect or a hostile DNS name could direct a probe to the metadata service of the daemon's
-//! host, which returns credentials. Link-local and metadata addresses are therefore refused at
-//! every hop unless the target lists them. Name resolution is in `resolve`.
+//! host, which returns credentials. Therefore, a probe does not connect to link-local and metadata
+//! addresses unless the configuration of its target names them. Name resolution is in `resolve`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

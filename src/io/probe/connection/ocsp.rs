@@ -23,10 +23,10 @@ pub(super) fn is_revoked(response: &[u8], certificate: &[u8]) -> bool {
         return false;
     };
     let statuses = statuses(response).unwrap_or_default();
-    let own = significant(certificate.raw_serial());
+    let own = without_leading_zeros(certificate.raw_serial());
     let mut of_own = statuses
         .iter()
-        .filter(|(serial, _)| significant(serial) == own);
+        .filter(|(serial, _)| without_leading_zeros(serial) == own);
     of_own.any(|(_, status)| *status == REVOKED)
 }
 
@@ -60,7 +60,7 @@ fn statuses(response: &[u8]) -> Option<Vec<(&[u8], u8)>> {
 }
 
 /// Returns the bytes of a serial number without leading zero bytes, for comparisons.
-fn significant(number: &[u8]) -> &[u8] {
+fn without_leading_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
 }

@@ -35,9 +35,9 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 const READY_WITHIN: Duration = Duration::from_millis(100);
 
 impl Pool {
-    /// Removes and returns a connection that is ready for a request. Drops connections that are
-    /// closed, idle for [`MAX_IDLE`] or longer, or not ready within [`READY_WITHIN`]. Returns
-    /// `None` if no connection is left.
+    /// Removes and returns a connection to `origin` that is ready for a request. Drops connections
+    /// that are closed, idle for [`MAX_IDLE`] or longer, or not ready within [`READY_WITHIN`].
+    /// Returns `None` if no connection is left.
     pub(super) async fn take(&self, origin: &Origin) -> Option<Connection> {
         // The end of a response and the end of its connection often arrive together. Let the task
         // that reads the connection run first, so that it can detect the end of the connection.

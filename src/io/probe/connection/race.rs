@@ -24,7 +24,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// # Errors
 /// If every address fails, returns the error that says most about the peer.
 pub(super) async fn connect(addresses: &[SocketAddr], watch: &Stopwatch) -> io::Result<TcpStream> {
-    let mut waiting = interleaved(addresses).into_iter();
+    let mut waiting = interleave(addresses).into_iter();
     let mut attempts = FuturesUnordered::new();
     let mut worst: Option<io::Error> = None;
     loop {
@@ -62,7 +62,7 @@ pub(super) async fn connect(addresses: &[SocketAddr], watch: &Stopwatch) -> io::
 
 /// Returns the addresses with alternating IP versions, starting with the version of the first
 /// address.
-fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses
         .iter()
@@ -126,9 +126,9 @@ mod tests {
             "[::2]:1",
             "10.0.0.3:1",
         ];
-        assert_eq!(interleaved(&parse(&addresses)), parse(&order));
+        assert_eq!(interleave(&parse(&addresses)), parse(&order));
         let v6_first = ["[::1]:1", "10.0.0.1:1", "10.0.0.2:1"];
-        assert_eq!(interleaved(&parse(&v6_first)), parse(&v6_first));
+        assert_eq!(interleave(&parse(&v6_first)), parse(&v6_first));
     }
 
     #[test]

@@ -231,7 +231,7 @@ impl Resolvers {
         if results.iter().any(Result::is_ok) {
             return ResolveError::Failed(format!(
                 "the resolver ({servers}) works, but did not answer the query for `{name}` in \
-                 time; the name servers of its zone may be unreachable"
+                 time; the name servers for that name may be unreachable"
             ));
         }
         let reasons: Vec<_> = results

@@ -33,7 +33,7 @@ pub(super) struct RecordedStream {
 pub(super) struct StreamRecord(Mutex<Received>);
 
 /// Maximum number of first bytes that are recorded, enough to recognize a protocol.
-const FIRST: usize = 32;
+const MAX_FIRST_BYTES: usize = 32;
 
 /// Size in bytes of the buffer for one read after a failed write.
 const LAST_BYTES: usize = 1024;
@@ -58,7 +58,7 @@ impl StreamRecord {
 }
 
 fn note(received: &mut Received, bytes: &[u8]) {
-    let room = FIRST.saturating_sub(received.first.len());
+    let room = MAX_FIRST_BYTES.saturating_sub(received.first.len());
     let bytes = &bytes[..bytes.len().min(room)];
     received.first.extend_from_slice(bytes);
 }

@@ -16,8 +16,8 @@ pub(super) enum FilterPattern {
         any: Vec<String>,
         none: Vec<String>,
     },
-    /// Pairs of the path of a key and a value. Matches JSON lines in which the key of at least one
-    /// pair has the value of this pair.
+    /// Pairs of a key's path and a value. Matches JSON lines in which, for at least one pair, the
+    /// key has the value.
     Keys(Vec<(Vec<String>, String)>),
 }
 

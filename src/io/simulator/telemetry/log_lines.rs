@@ -1,8 +1,8 @@
 //! Formats the log lines that each API type writes about one request.
 //!
-//! The texts about faults are those of AWS if a source documents them. No source documents the text
-//! of an HTTP API for a malformed response, a throttled call or a timeout. The substitutes for
-//! these texts are marked as UNVERIFIED, and no rule may rely on them alone.
+//! The messages about faults are those of AWS if a source documents them. No source documents the
+//! message of an HTTP API for a malformed response, a throttled call or a timeout. The substitutes
+//! for these messages are marked as UNVERIFIED, and no rule may rely on them alone.
 
 use std::time::Duration;
 
@@ -63,15 +63,15 @@ fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
                            and try again.";
             (message.to_owned(), UNSET, false)
         }
-        // UNVERIFIED: the text is from a REST API; the status is that of a throttled Lambda call.
+        // UNVERIFIED: the message is that of a REST API; the status is that of a throttled call.
         Outcome::Throttled => ("Rate Exceeded.".to_owned(), "429", false),
-        // UNVERIFIED: the text is from a REST API.
+        // UNVERIFIED: the message is that of a REST API.
         Outcome::Malformed => {
             let message = "Malformed Lambda proxy response";
             (message.to_owned(), "200", true)
         }
-        // UNVERIFIED: the text is from a REST API. The request id of the integration is not set,
-        // because it is part of Lambda's response, which the gateway did not receive in time.
+        // UNVERIFIED: the message is that of a REST API. The request id of the integration is not
+        // set, because it is part of Lambda's response, which the gateway did not receive in time.
         Outcome::TimedOut => ("Endpoint request timed out".to_owned(), UNSET, false),
         Outcome::NoRoute | Outcome::NoStage => (UNSET.to_owned(), UNSET, false),
     }

@@ -149,7 +149,7 @@ fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     let mut values = Vec::new();
     if record.outcome == Outcome::Throttled {
         values.push(("Throttles", 1.0));
-    } else if record.outcome.invoked() {
+    } else if record.outcome.has_invoked_function() {
         let failed = record.outcome == Outcome::FunctionError;
         values.extend([
             ("Invocations", 1.0),

@@ -154,7 +154,7 @@ impl Datapoint {
     }
 
     /// Converts a row of the spool to a datapoint. Returns `None` if this release cannot decode the
-    /// series, or the row has no valid values.
+    /// series, or the row has no values.
     pub(super) fn from_row(row: &SpoolRow) -> Option<Self> {
         Some(Self {
             row: row.id,
@@ -172,7 +172,7 @@ impl Datapoint {
         let target = self.series.target().map_or(0, |name| name.as_str().len());
         let cause = self.series.cause().map_or(0, |cause| cause.as_str().len());
         // A datum with three dimensions has at most 300 bytes of field names and framing. Each
-        // value takes 18 bytes, for two CBOR doubles.
+        // value takes 18 bytes, for the CBOR doubles of the value and its count.
         300 + target + cause + location.len() + 18 * self.values.len()
     }
 

@@ -84,8 +84,9 @@ struct Work {
     before: Option<Removed>,
 }
 
-/// Capacity of the command queue in commands: the reports of 20 s at 500 probes a second. The
-/// destination's task is never busy for that long, because the task never waits for CloudWatch.
+/// Capacity of the command queue in commands: the reports of 20 s at 500 probes a second. Once the
+/// destination's task reads the queue, it is never busy for that long, because it never waits for
+/// CloudWatch.
 const QUEUE: usize = 10_000;
 
 /// Time limit for a removed destination to send its queued datapoints: enough for three attempts of

@@ -39,7 +39,7 @@ pub use crate::io::sink::cloudwatch::destination::Timing;
 #[derive(Debug)]
 pub struct CloudWatchSink {
     routing: Mutex<Routing>,
-    /// Whether a task has panicked or `shutdown` has completed.
+    /// Whether a task of the sink has panicked or `shutdown` has completed.
     ended: watch::Sender<bool>,
 }
 
@@ -125,7 +125,7 @@ impl CloudWatchSink {
         self.routing().configure(&settings);
     }
 
-    /// Resolves when a task has panicked, or after `shutdown`.
+    /// Resolves when a task of the sink has panicked or `shutdown` has completed.
     pub async fn ended(&self) {
         // Waiting cannot fail, because `self` holds the sender.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;

@@ -39,9 +39,9 @@ pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String>
             (recent_results(&recent))
             div.columns {
                 (probe(report, now))
-                @let known = known(report);
-                @if known.iter().any(Evidence::is_informative) { (evidence(known)) }
-                @if let Some(findings) = examined(report) { (layers(findings)) }
+                @let items = shown_evidence(report);
+                @if items.iter().any(Evidence::is_informative) { (evidence(items)) }
+                @if let Some(findings) = open_findings(report) { (layers(findings)) }
             }
         } @else {
             @if let Some(kept) = &view.resumed { (diagnosis(&kept.incident.verdict, None)) }
@@ -164,7 +164,7 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
                     tr { th { "certificate" } td { "until " (components::timestamp(expiry)) } }
                 }
                 @if !seen.own_lag.is_zero() {
-                    tr { th { "prober delay" } td { "measured times may be up to " (components::duration(seen.own_lag)) " too long" } }
+                    tr { th { "prober delay" } td { "measured durations may be up to " (components::duration(seen.own_lag)) " too long" } }
                 }
                 @if let Some(error) = &report.diagnosis.error { tr { th { "error" } td.error { (error) } } }
             } }
@@ -172,9 +172,9 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
     }
 }
 
-/// Returns the evidence for the displayed cause: the evidence of the open incident, or else the
-/// evidence of the last probe.
-fn known(report: &Report) -> &[Evidence] {
+/// Returns the evidence for the displayed cause: the evidence of the open incident or, if there is
+/// none, the evidence of the last probe.
+fn shown_evidence(report: &Report) -> &[Evidence] {
     match &report.incident {
         Some(incident) if incident.resolved.is_none() && !incident.evidence.is_empty() => {
             &incident.evidence
@@ -196,7 +196,7 @@ fn evidence(evidence: &[Evidence]) -> Markup {
 
 /// Returns the findings about the target's layers in the open incident; `None` if no incident is
 /// open or the open incident has no findings.
-fn examined(report: &Report) -> Option<&LayerFindings> {
+fn open_findings(report: &Report) -> Option<&LayerFindings> {
     let open = report
         .incident
         .as_ref()

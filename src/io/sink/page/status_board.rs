@@ -57,8 +57,8 @@ pub struct ProbeSample {
 }
 
 impl TargetView {
-    /// Returns the target's health. Before the first probe, this is the health before the restart,
-    /// or unknown.
+    /// Returns the target's health. Before the first probe, this is the health before the restart
+    /// if an incident was open then, otherwise unknown.
     #[must_use]
     pub fn health(&self) -> HealthState {
         match (&self.report, &self.resumed) {

@@ -71,7 +71,7 @@ impl PrometheusSink {
                 let labels = exposition::label_block(target, &settings.location, &names);
                 let series = match old.remove(&target.name) {
                     Some(known) if known.url == target.url => {
-                        known.reconfigured(labels, target.interval)
+                        known.with_configuration(labels, target.interval)
                     }
                     _ => TargetSeries::new(labels, target),
                 };

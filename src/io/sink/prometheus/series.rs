@@ -102,7 +102,7 @@ impl TargetSeries {
     }
 
     /// Returns the same values with new labels and a new interval.
-    pub(super) fn reconfigured(self, labels: Box<str>, interval: Duration) -> Self {
+    pub(super) fn with_configuration(self, labels: Box<str>, interval: Duration) -> Self {
         Self {
             labels,
             interval,

@@ -180,7 +180,7 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
 }
 
 /// Returns the meaning of the API's message about its authorizer; `None` without a known phrase. A
-/// message that the authorizer itself wrote has no known phrase, because it reports a denial.
+/// message that the authorizer itself wrote reports a denial and contains no known phrase.
 pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
     // The English text is inferred from a translated page and from the phrase about the

@@ -20,8 +20,8 @@ const OTHER: [&str; 8] = [
     "headers", "evidence", "response", "level", "severity", "logger", "msg", "stack",
 ];
 
-/// Reads a line of an access log; `None` if the object is another document, or has no request id or
-/// status.
+/// Reads a line of an access log of API Gateway; `None` if the object is another document, has no
+/// request id or status, or is longer than [`MAX_LINE`].
 pub(super) fn read(text: &str, value: &Value) -> Option<Exchange> {
     let members = value.as_object().filter(|_| text.len() <= MAX_LINE)?;
     let is_other = |name: &String| OTHER.iter().any(|other| name.eq_ignore_ascii_case(other));
@@ -68,7 +68,7 @@ fn after_prefix(line: &str) -> Option<&str> {
     proxy::read(&value).is_some().then(|| &line[at..])
 }
 
-/// Maximum length in bytes of the prefix of a collector of logs.
+/// Maximum length in bytes of the prefix that a collector of logs adds to a line.
 const MAX_PREFIX: usize = 160;
 
 /// Returns the object in a line of an access log or a proxy's log, without the time or the prefix

@@ -149,8 +149,8 @@ fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
     }
 }
 
-/// Returns the message in a line of a log whose lines are JSON objects; `None` for other lines, and
-/// for objects of Caddy or with a member `cause`.
+/// Returns the message in a line of a log whose lines are JSON objects; `None` for other lines, for
+/// objects of Caddy or with a member `cause`, and if the message has several lines.
 pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
     let is_object = line.starts_with("{\"") && line.ends_with('}') && line.len() < MAX_LOG_LINE;
     let keys = [

@@ -7,8 +7,8 @@ use crate::domain::transcript::exchange::Exchange;
 use crate::domain::transcript::logs::access_log::{Entry, Logged, envoy, upstream_error};
 use crate::domain::transcript::time::seconds;
 
-/// Reads a line of a log; `None` for other objects. The exchange is `None` if the request did not
-/// fail.
+/// Reads a line of the log of Envoy or Caddy; `None` for other objects. The exchange is `None` if
+/// the request did not fail.
 pub(super) fn read(value: &Value) -> Option<Option<Exchange>> {
     let logged = of_envoy(value).or_else(|| of_caddy(value))?;
     Some(match logged {

@@ -76,7 +76,7 @@ const GATEWAY_BEGINNINGS: &[(&str, u16)] = &[
 
 /// Returns the status that a body names; `None` if the body names no status of an error.
 pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
-    let value = parsed(body)?;
+    let value = parse_json(body)?;
     let number = STATUS.iter().find_map(|path| {
         if *path == "/status" && !has_error(&value) {
             return None;
@@ -121,8 +121,7 @@ const ERROR: [&str; 12] = [
     "msg",
 ];
 
-/// Returns whether an object describes an error beside its members `status` and `title`, or has no
-/// other members.
+/// Returns whether an object has a member of [`ERROR`], or only the members `status` and `title`.
 fn has_error(value: &Value) -> bool {
     let Some(members) = value.as_object() else {
         return false;
@@ -141,7 +140,7 @@ fn has_data(value: &Value) -> bool {
 
 /// Returns the status of a body that only a gateway or a platform writes; `None` for other bodies.
 pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16> {
-    of_gateway(&parsed(body)?)
+    of_gateway(&parse_json(body)?)
 }
 
 fn of_gateway(value: &Value) -> Option<u16> {
@@ -161,7 +160,7 @@ fn of_gateway(value: &Value) -> Option<u16> {
     })
 }
 
-fn parsed(body: &str) -> Option<Value> {
+fn parse_json(body: &str) -> Option<Value> {
     let body = body.trim();
     (body.len() <= MAX_BODY).then(|| serde_json::from_str(body).ok())?
 }

@@ -21,9 +21,13 @@ pub(super) fn read(text: &str) -> Vec<(String, String)> {
     }
     if text.contains("[") && !text.contains(['\'', '"']) {
         let go = go_map(text);
-        return if go.is_empty() { bracketed(text) } else { go };
+        return if go.is_empty() {
+            read_powershell(text)
+        } else {
+            go
+        };
     }
-    quoted(text)
+    read_quoted(text)
 }
 
 /// Maximum number of pairs read from one line.
@@ -67,7 +71,7 @@ fn java_map(text: &str) -> Vec<(String, String)> {
 }
 
 /// Reads the pairs of a `PowerShell` dictionary: `{[Name, value], [Name, value]}`.
-fn bracketed(text: &str) -> Vec<(String, String)> {
+fn read_powershell(text: &str) -> Vec<(String, String)> {
     let parts = text.split('[').skip(1).take(MAX_PAIRS);
     parts
         .filter_map(|part| {
@@ -80,7 +84,7 @@ fn bracketed(text: &str) -> Vec<(String, String)> {
 }
 
 /// Reads pairs of a name and a value, each quoted or bare.
-fn quoted(text: &str) -> Vec<(String, String)> {
+fn read_quoted(text: &str) -> Vec<(String, String)> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut name: Option<String> = None;
     let mut header: Option<String> = None;

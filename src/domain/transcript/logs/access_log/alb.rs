@@ -43,7 +43,7 @@ fn last_action(actions: &str) -> &str {
     actions.rsplit(',').next().unwrap_or_default()
 }
 
-/// Reads a line of the log; `None` for other lines.
+/// Reads a line of the load balancer's access log; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if !line.contains(" app/") {
         return None;

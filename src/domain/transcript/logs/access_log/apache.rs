@@ -44,7 +44,7 @@ const MESSAGES: &[(&str, &str, u16)] = &[
     ("Error dispatching request to", "reset", 503),
 ];
 
-/// Reads a line of the log; `None` for other lines.
+/// Reads a line of httpd's error log about a failed upstream; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if !line.contains("error]") {
         return None;

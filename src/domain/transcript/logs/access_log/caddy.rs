@@ -11,7 +11,7 @@ use crate::domain::transcript::pattern::pattern;
 static LINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\[ERROR (5\d\d) /[^\]]{0,400}\] (.{1,400})"));
 
-/// Reads a line of the log; `None` for other lines.
+/// Reads a line of Caddy 1's error log; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if !line.contains("[ERROR 5") {
         return None;

@@ -134,7 +134,7 @@ fn connection_error(details: &str) -> &'static str {
     }
 }
 
-/// Reads a line of the log; `None` for other lines.
+/// Reads a line of Envoy's access log; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     default_format(line).or_else(|| named_fields(line))
 }

@@ -28,7 +28,7 @@ static TCP: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Reads a line of the HTTP log or the TCP log; `None` for other lines.
+/// Reads a line of HAProxy's HTTP log or TCP log; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if !line.contains('/') {
         return None;

@@ -33,12 +33,13 @@ const ERRORS: &[(&str, &str)] = &[
 /// connection.
 const CLIENT: [&str; 4] = ["H26", "H27", "H28", "H31"];
 
-/// Matches a line of the router before 2013. Captures the code, the method, and the host with the
-/// path.
+/// Matches a line that Heroku's router logged before 2013. Captures the code, the method,
+/// and the host with the path.
 static OLD: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\bError (H\d\d) \([^)]{1,80}\) -> ([A-Z]+) (\S+)"));
 
-/// Reads a line of the router before 2013, such as `Error H12 (Request timeout) -> GET host/ …`.
+/// Reads a line that Heroku's router logged before 2013, such as
+/// `Error H12 (Request timeout) -> GET host/ …`; `None` for other lines.
 fn read_old(line: &str) -> Option<Logged> {
     let found = OLD.as_ref()?.captures(line)?;
     if CLIENT.contains(&&found[1]) {
@@ -59,8 +60,8 @@ fn read_old(line: &str) -> Option<Logged> {
     )
 }
 
-/// Reads a line of the router; `None` for other lines, and if the line states neither a status nor
-/// an error code.
+/// Reads a line of Heroku's router; `None` for other lines, and if the line states neither a status
+/// nor an error code.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if line.contains(") -> ") && line.contains("Error H") {
         return read_old(line);

@@ -26,7 +26,7 @@ static TRACE: LazyLock<Option<Regex>> =
 /// The severity and facility bits of an `HRESULT` that contains a Win32 error code.
 const HRESULT: u32 = 0x8007_0000;
 
-/// Reads a line of the log; `None` for other lines.
+/// Reads a line of the W3C log or of a trace of a failed request; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if line.contains("HttpStatus=\"") {
         let found = TRACE.as_ref()?.captures(line)?;

@@ -20,7 +20,7 @@ static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Reads a line of the log; `None` for other lines.
+/// Reads a line of the access log of ingress-nginx; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
     if !line.contains("] [") {
         return None;

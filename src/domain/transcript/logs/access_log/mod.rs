@@ -50,11 +50,13 @@ pub(in crate::domain::transcript) struct Entry {
     /// The names and values of further facts.
     pub(in crate::domain::transcript) facts: Vec<(&'static str, &'static str)>,
     /// The process that wrote the line; `None` in formats with one line per request. Adjacent lines
-    /// of one process are about one request.
+    /// of one process may be about the same request (see [`Entry::continues`]).
     pub(in crate::domain::transcript) process: Option<String>,
-    /// The date, and the time of day in seconds, of a line with `process`; `None` without a time.
+    /// The date and the time of day in seconds of the line; `None` if the line has no time or
+    /// `process` is `None`.
     pub(in crate::domain::transcript) time_of_line: Option<(String, f64)>,
-    /// The address of the client in a line with `process`; `None` if the line does not name it.
+    /// The address of the client; `None` if the line does not name the client or `process` is
+    /// `None`.
     pub(in crate::domain::transcript) client: Option<String>,
     /// Whether the line does not state the status of the response; `status` is then a placeholder.
     pub(in crate::domain::transcript) is_status_unknown: bool,

@@ -25,8 +25,8 @@ pub(super) fn read(line: &str) -> Option<Logged> {
 }
 
 /// Reads a line of Go's reverse proxy. The default `ErrorHandler` writes this line and the status
-/// 502 (documentation of `net/http/httputil`, `ReverseProxy`). It logs `context canceled` if the
-/// client closed the connection.
+/// 502 (documentation of `net/http/httputil`, `ReverseProxy`). The handler logs `context canceled`
+/// if the client closed the connection.
 fn reverse_proxy(line: &str) -> Option<Logged> {
     if !line.contains("http: proxy error: ") {
         return None;
@@ -67,7 +67,7 @@ fn stated_status(line: &str) -> Option<Logged> {
 /// Returns the value of the fact `proxy_log.error` for a proxy's error message about its upstream;
 /// `None` if the message states no known failure.
 pub(in crate::domain::transcript) fn upstream_error(message: &str) -> Option<&'static str> {
-    Some(match phrase::said(message)?.kind {
+    Some(match phrase::find_statement(message)?.kind {
         FaultKind::ConnectionRefused => "refused",
         FaultKind::Unreachable => "unreachable",
         FaultKind::Timeout => "timeout",

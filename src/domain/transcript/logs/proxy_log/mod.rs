@@ -66,7 +66,8 @@ const MESSAGES: &[(&str, &str)] = &[
 /// The value of the fact `proxy_log.error` if nginx has no further upstream to try.
 const UNHEALTHY: &str = "unhealthy";
 
-/// The steps of a request after the response has begun, as they follow the word `while`.
+/// The steps of a request after the response has begun. In nginx's messages, the step follows the
+/// word `while`.
 const AFTER_HEADERS: [&str; 2] = ["reading upstream", "sending to client"];
 
 /// The step of a connection that is no longer an HTTP request, such as a WebSocket.

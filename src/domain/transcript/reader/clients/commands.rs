@@ -8,7 +8,7 @@ use crate::domain::transcript::reader::{Reader, ends_before_url};
 
 impl Reader {
     /// Reads the first line of a command. Returns whether the line starts a command.
-    pub(in crate::domain::transcript::reader) fn commanded(
+    pub(in crate::domain::transcript::reader) fn start_command(
         &mut self,
         line: &str,
         stamp: Option<f64>,

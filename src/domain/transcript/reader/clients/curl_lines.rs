@@ -14,7 +14,7 @@ use crate::model::observation::FaultKind;
 
 impl Reader {
     /// Reads a line of a curl trace. Returns whether the line belongs to a trace.
-    pub(in crate::domain::transcript::reader) fn traced(
+    pub(in crate::domain::transcript::reader) fn read_trace_line(
         &mut self,
         line: &str,
         stamp: Option<f64>,
@@ -54,7 +54,7 @@ impl Reader {
         for line in text.strip_suffix("\r\n").unwrap_or(&text).split("\r\n") {
             match dump.kind {
                 Kind::SentHeader => self.current.sent(line),
-                Kind::ReceivedHeader => self.received(line, number),
+                Kind::ReceivedHeader => self.read_received_line(line, number),
                 Kind::ReceivedData | Kind::Other => {}
             }
         }
@@ -67,7 +67,7 @@ impl Reader {
 
     /// Reads a line with one of curl's marks, such as `*`, `>` or `<`. Returns whether the line was
     /// recognized.
-    pub(in crate::domain::transcript::reader) fn marked(
+    pub(in crate::domain::transcript::reader) fn read_marked_line(
         &mut self,
         line: &str,
         stamp: Option<f64>,
@@ -90,7 +90,7 @@ impl Reader {
             && (sent.is_empty() || sent.starts_with(' '))
             && (!is_inside || self.current.is_marked)
         {
-            if self.quoted(line, number) {
+            if self.read_quoted_line(line, number) {
                 return true;
             }
             let sent = sent.trim();
@@ -112,14 +112,14 @@ impl Reader {
             } else if is_inside && !self.current.is_marked {
                 return false;
             }
-            self.received(received, number);
+            self.read_received_line(received, number);
             return true;
         }
         false
     }
 
     /// Reads a line that curl marked as received.
-    fn received(&mut self, line: &str, number: usize) {
+    fn read_received_line(&mut self, line: &str, number: usize) {
         if let Some(status) = status::parse(line.trim_end()) {
             self.start_response(true);
             self.current.status(status, true, number);
@@ -160,7 +160,7 @@ impl Reader {
 
     /// Reads curl's announcement of another attempt after a failure. Returns whether the line was
     /// recognized.
-    pub(in crate::domain::transcript::reader) fn retried(&mut self, line: &str) -> bool {
+    pub(in crate::domain::transcript::reader) fn read_retry_notice(&mut self, line: &str) -> bool {
         let is_retry = line.starts_with("Warning: ") && line.contains(" Will retry in ");
         if is_retry && self.current.fault.is_some() {
             self.next(self.current.retry());
@@ -179,7 +179,7 @@ impl Reader {
 
 impl Exchange {
     /// Records an error message of curl.
-    pub(in crate::domain::transcript::reader) fn curl_failed(
+    pub(in crate::domain::transcript::reader) fn record_curl_error(
         &mut self,
         error: &CurlError,
         line: usize,

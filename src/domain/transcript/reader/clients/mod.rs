@@ -33,7 +33,7 @@ impl Reader {
             self.in_request = false;
             return;
         }
-        // The lines of a stack trace belong to the message before it.
+        // Below a response or a fault, only indented lines, such as a stack trace, belong to it.
         if !self.current.is_answered() || line.starts_with([' ', '\t']) {
             self.current.note_sign(line);
         }
@@ -42,7 +42,7 @@ impl Reader {
         if awaits_url && self.url_line(line) {
             return;
         }
-        if is_binary(line) || self.logged(line, number) || self.requested(line) {
+        if is_binary(line) || self.read_log_line(line, number) || self.read_request_line(line) {
             return;
         }
         if self.code_list(line, number) {
@@ -128,7 +128,7 @@ impl Reader {
 
     /// Reads a line of a request that is shown without curl's marks. Returns whether the line was
     /// recognized.
-    fn requested(&mut self, line: &str) -> bool {
+    fn read_request_line(&mut self, line: &str) -> bool {
         if status::is_request_line(line.trim()) && !line.contains("//") {
             self.start_request();
             self.in_request = true;
@@ -152,7 +152,7 @@ impl Reader {
                 code,
                 message: line.trim().to_owned(),
             };
-            self.current.curl_failed(&error, number);
+            self.current.record_curl_error(&error, number);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Reads the lines that OkHttp and Retrofit log about a request and its response.
 //!
 //! The first line of a response is `<-- 503 Service Unavailable https://x.example/ (30163ms)`, or
-//! `<--- HTTP 503 https://x.example/ (30163ms)` in old versions. Headers and body follow.
+//! `<--- HTTP 503 https://x.example/ (30163ms)` in old versions of Retrofit. Headers and body
+//! follow.
 
 use std::sync::LazyLock;
 

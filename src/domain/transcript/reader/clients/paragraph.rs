@@ -31,7 +31,8 @@ pub(in crate::domain::transcript::reader) struct Paragraph {
 }
 
 impl Paragraph {
-    /// Returns whether a line may start a paragraph. Records a heading, which starts none itself.
+    /// Returns whether a line may start a paragraph. If the line is a heading, records its number
+    /// and returns false, because the paragraph starts below the heading.
     fn starts(&mut self, line: &str, number: usize) -> bool {
         if line.starts_with("Error: ") || line.starts_with("Warning: ") {
             (self.heading, self.is_below) = (number, false);
@@ -67,7 +68,7 @@ impl Paragraph {
 impl Reader {
     /// Adds a line to the paragraph that is being joined, or starts a paragraph. Returns whether
     /// the line belongs to a paragraph.
-    pub(in crate::domain::transcript::reader) fn joined_paragraph(
+    pub(in crate::domain::transcript::reader) fn join_paragraph_line(
         &mut self,
         line: &str,
         stamp: Option<f64>,
@@ -132,7 +133,7 @@ fn joined(lines: &[(String, usize, Option<f64>)]) -> Option<(usize, String)> {
     })
 }
 
-/// Returns whether each line was as full as possible: the first word of the next line did not fit.
+/// Returns whether each line but the last is full: the first word of the next line did not fit.
 fn is_wrapped(lines: &[&str]) -> bool {
     let length = |text: &str| text.chars().count();
     let width = lines.iter().map(|line| length(line)).max().unwrap_or(0);

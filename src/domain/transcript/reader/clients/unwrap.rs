@@ -7,7 +7,7 @@ use crate::domain::transcript::reader::Reader;
 impl Reader {
     /// Adds a line to the message that is being joined, or starts a message. Returns whether the
     /// line belongs to such a message.
-    pub(in crate::domain::transcript::reader) fn unwrapped(
+    pub(in crate::domain::transcript::reader) fn join_wrapped_line(
         &mut self,
         line: &str,
         stamp: Option<f64>,

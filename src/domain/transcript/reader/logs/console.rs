@@ -17,15 +17,16 @@ use crate::domain::transcript::reader::{Awaited, Reader};
 use crate::domain::transcript::time::clocks::Clock;
 use crate::domain::transcript::time::number;
 
-/// Matches the label and the duration on one line, as in older versions of the page. Captures the
-/// duration in milliseconds.
+/// Matches the label `Latency` and the duration on one line, as in older versions of the console.
+/// Captures the duration in milliseconds.
 static LATENCY: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"^Latency:? (\d+)(?: ms)?$"));
 
 /// Maximum length in bytes of a line with a label.
 const MAX_LABEL: usize = 24;
 
 impl Reader {
-    /// Reads a line of the page with the result. Returns whether the line was recognized.
+    /// Reads a line of the console's page with the result of a test. Returns whether the line was
+    /// recognized.
     pub(in crate::domain::transcript::reader) fn console_line(&mut self, line: &str) -> bool {
         let line = line.trim();
         if self.awaited.take() == Some(Awaited::Latency)
@@ -93,8 +94,8 @@ impl Reader {
         true
     }
 
-    /// Adds the facts that the front door is a REST API, because the page tests one, and whether
-    /// the API itself generated the response.
+    /// Sets two facts: the front door is a REST API, because the console's page tests only REST
+    /// APIs; and whether API Gateway itself generated the response, if a header shows this.
     fn mark_rest_api(&mut self) {
         let Some(response) = self.console_response() else {
             return;
@@ -108,8 +109,8 @@ impl Reader {
         self.current.facts = vec![text("front_door", "rest-api"), text("gateway_made", made)];
     }
 
-    /// Adds the execution log below the page to the response that the page shows. Returns whether
-    /// the log belongs to this response.
+    /// Adds an execution log to the response that the console's page shows above the log. Returns
+    /// whether the log belongs to this response.
     pub(in crate::domain::transcript::reader) fn joins_console(
         &mut self,
         log: &ExecutionLog,

@@ -13,7 +13,7 @@ use crate::domain::transcript::time;
 
 impl Reader {
     /// Reads a line of a log of API Gateway or nginx. Returns whether the line was recognized.
-    pub(super) fn logged(&mut self, line: &str, number: usize) -> bool {
+    pub(super) fn read_log_line(&mut self, line: &str, number: usize) -> bool {
         if let Some((_, id)) = execution_log::parse(line) {
             if !self.execution.has_room_for(id) {
                 self.end_execution();
@@ -37,9 +37,9 @@ impl Reader {
             || json_doc::is_access_line(time::without_timestamp(line))
     }
 
-    /// Adds a failed attempt of nginx. Several attempts for one request become one transcript. An
-    /// attempt that succeeded may have followed, which nginx does not log, so the status of the
-    /// response is then unknown.
+    /// Adds a failed attempt of nginx to reach an upstream. Several attempts for one request become
+    /// one transcript. The status of such a transcript is unknown, because nginx does not log a
+    /// later attempt that succeeded.
     fn attempt(&mut self, attempt: Attempt, number: usize) {
         let mut exchange = attempt.exchange;
         exchange.line = number;

@@ -128,8 +128,8 @@ impl Reader {
         Host::of(url.as_ref().and_then(|url| url.host_str()))
     }
 
-    /// Keeps a body without a command. The body is added at the end of the text, and only if the
-    /// text has no other response or failure.
+    /// Keeps a body without a command, up to [`MAX_BODIES`] different ones. The body becomes a
+    /// response only at the end of the text, and only if the text has no other response or failure.
     pub(in crate::domain::transcript::reader) fn keep_body(&mut self, body: String, number: usize) {
         let is_repeated = self.bodies.iter().any(|(known, _)| *known == body);
         if self.bodies.len() < MAX_BODIES && !is_repeated {

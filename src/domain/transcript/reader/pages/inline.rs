@@ -42,7 +42,7 @@ fn is_api_body(span: &str) -> bool {
 }
 
 /// Returns the first JSON object with escaped quotes in a line, with its quotes unescaped. Returns
-/// `None` if there is none or if the line is longer than [`MAX_LINE`].
+/// `None` if there is no complete one or if the line is longer than [`MAX_LINE`].
 fn escaped(line: &str) -> Option<String> {
     let at = line.find("{\\\"").filter(|_| line.len() <= MAX_LINE)?;
     let text = line[at..].replace("\\\"", "\"");

@@ -22,12 +22,12 @@ const MAX_DISTANCE: usize = 8;
 impl Reader {
     /// Adds a line to the page that is being collected, or starts a page. Returns whether the line
     /// belongs to a page.
-    pub(super) fn paged(&mut self, line: &str, number: usize) -> bool {
+    pub(super) fn read_page_line(&mut self, line: &str, number: usize) -> bool {
         if self.is_replayed {
             return false;
         }
         if self.page.is_some() {
-            return self.page_line(line);
+            return self.continue_page(line);
         }
         let is_outside = matches!(self.current.section, Section::Before | Section::After);
         if !is_outside || self.dump.is_some() || self.object.is_open() || self.is_write_out() {
@@ -63,7 +63,7 @@ impl Reader {
         true
     }
 
-    fn page_line(&mut self, line: &str) -> bool {
+    fn continue_page(&mut self, line: &str) -> bool {
         if leaves_page(line) {
             self.end_page();
             return false;

@@ -12,7 +12,7 @@ use crate::domain::transcript::reader::Reader;
 
 /// A sentence and what it states.
 struct Sentence {
-    /// The texts that the line contains, in this order.
+    /// The texts that a line with the sentence contains, in this order.
     parts: &'static [&'static str],
     status: u16,
     /// The names and values of facts.
@@ -122,6 +122,7 @@ const SENTENCES: &[Sentence] = &[
         502,
         UNREACHABLE,
     ),
+    // ASP.NET Core in IIS: the process of the application could not be started.
     of_log(&["HTTP Error 502.5 - "], 502, NO_ENDPOINTS),
 ];
 
@@ -176,8 +177,9 @@ impl Reader {
         true
     }
 
-    /// Adds the facts and the body of a page to the current response if a message above states the
-    /// same status, and neither facts nor a body are known. Returns whether they were added.
+    /// Adds the facts and the body of `page` to the current response if this response was read from
+    /// a message, has the same status, and has neither facts nor a body. Returns whether they were
+    /// added.
     fn joins(&mut self, page: &Exchange) -> bool {
         let current = &mut self.current;
         let status = |exchange: &Exchange| exchange.response.as_ref().map(|it| it.status);

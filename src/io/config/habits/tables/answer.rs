@@ -8,8 +8,9 @@ const BEARER: &str = "write `bearer = { env = \"NAME\" }` in [{t}.auth], with th
      environment variable NAME, or `bearer = { file = \"PATH\" }`";
 const BASIC: &str = "write `basic = { username = \"USER\", password = { env = \"NAME\" } }` in \
      [{t}.auth]; to read the password from a file, write `password = { file = \"PATH\" }`";
-const SECRET_HEADER: &str = "write `headers = { \"X-Api-Key\" = { env = \"NAME\" } }` in \
-     [{t}.request]; to read the value from a file, write `{ file = \"PATH\" }`";
+const SECRET_HEADER: &str = "use `headers` in [{t}.request], such as \
+     `headers = { \"X-Api-Key\" = { env = \"NAME\" } }`; to read the value from a file, write \
+     `{ file = \"PATH\" }`";
 
 /// The keys that users of other tools write for the TLS settings, credentials, expectations and
 /// notifications of a target, with advice on what to write instead.
@@ -65,7 +66,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     text(
         "minversion maxversion tlsversion tlsminversion tlsmaxversion ciphersuites \
          ciphers renegotiation curves",
-        "remove it; only TLS 1.2 and 1.3 are used, with secure cipher suites",
+        "remove the key; only TLS 1.2 and 1.3 are used, with secure cipher suites",
     ),
     text(
         "failifnotssl requiretls requirehttps httpsonly",
@@ -102,11 +103,12 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     ),
     text(
         "awssigv4 sigv4auth awsauth",
-        "write `sigv4 = { service = \"execute-api\", region = \"eu-west-1\" }` in [{t}.auth]",
+        "use `sigv4` in [{t}.auth], such as \
+         `sigv4 = { service = \"execute-api\", region = \"eu-west-1\" }`",
     ),
     text(
         "ntlm digest kerberos negotiate",
-        "this authentication method is not supported; write `basic`, `bearer` or `sigv4` in \
+        "this authentication method is not supported; use `basic`, `bearer` or `sigv4` in \
          [{t}.auth]",
     ),
     // Keys for the expected response.

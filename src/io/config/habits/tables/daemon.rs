@@ -18,7 +18,7 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
     text(
         "outputs processors aggregators exporters remotewrite",
-        "remove it; metrics are served at /metrics, and also published to CloudWatch if \
+        "remove the key; metrics are served at /metrics, and also published to CloudWatch if \
          [cloudwatch] has `enabled = true`",
     ),
     text(
@@ -27,34 +27,37 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
     text(
         "port listen listenaddress weblistenaddress bind web http",
-        "write `listen = \"127.0.0.1:9853\"` in [server]",
+        "use `listen` in [server], such as `listen = \"127.0.0.1:9853\"`",
     ),
     text(
         "includes import imports files configfiles",
-        "write `include = [\"targets.d/*.toml\"]` at the top of the file",
+        "use `include` at the top of the file, such as `include = [\"targets.d/*.toml\"]`",
     ),
     text(
         "rules rulefiles rulesfile rulesdirectory",
-        "write `rules_dir = \"rules.d\"` at the top of the file",
+        "use `rules_dir` at the top of the file, such as `rules_dir = \"rules.d\"`",
     ),
     text(
         "loglevel verbose debug verbosity",
-        "write `level = \"debug\"` in [log]",
+        "use `level` in [log], such as `level = \"debug\"`",
     ),
-    text("logformat logjson", "write `format = \"json\"` in [log]"),
+    text(
+        "logformat logjson",
+        "write `format = \"json\"` or `format = \"human\"` in [log]",
+    ),
     text(
         "dns nameserver nameservers dnsservers dnsserver",
-        "write `servers = [\"1.1.1.1\"]` in [resolver]",
+        "use `servers` in [resolver], such as `servers = [\"1.1.1.1\"]`",
     ),
     text(
         "concurrency workers parallelism maxconcurrency maxconcurrent \
          disablemonitoringlock",
-        "write `max_in_flight = 1000` in [scheduler]",
+        "use `max_in_flight` in [scheduler], such as `max_in_flight = 1000`",
     ),
     text(
         "aws region namespace awsregion",
-        "write `region = \"eu-west-1\"` in [cloudwatch] for metrics and alarms, or \
-         in [defaults.aws] for the AWS resources behind the targets",
+        "use `region`, such as `region = \"eu-west-1\"`, in [cloudwatch] for metrics and alarms, \
+         or in [defaults.aws] for the AWS resources behind the targets",
     ),
     text(
         "maintenances maintenancewindow maintenancewindows silence silences downtime",
@@ -90,18 +93,18 @@ pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
         &[
             text(
                 "port address bind host listenaddress listenaddr addr",
-                "write `listen = \"127.0.0.1:9853\"`, with the address and the port",
+                "use `listen`, the address and the port, such as `listen = \"127.0.0.1:9853\"`",
             ),
             text(
                 "tls cert key certfile keyfile tlscertfile tlskeyfile users basicauth \
-         basicauthusers tlsserverconfig username password auth webconfigfile \
-         certificatefile privatekeyfile security",
-                "write `web_config = \"web.yml\"`, and configure TLS and users in that file, in \
-             the format of Prometheus exporters",
+                 basicauthusers tlsserverconfig username password auth webconfigfile \
+                 certificatefile privatekeyfile security",
+                "use `web_config`, such as `web_config = \"web.yml\"`, and configure TLS and \
+                 users in that file, in the format of Prometheus exporters",
             ),
             text(
                 "reload enablelifecycle weblifecycle",
-                "write `allow_reload = true`",
+                "write `allow_reload = true` or `allow_reload = false`",
             ),
         ],
     ),
@@ -110,7 +113,7 @@ pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
         &[
             text(
                 "verbosity loglevel debug verbose",
-                "write `level = \"debug\"`",
+                "use `level`, such as `level = \"debug\"`",
             ),
             text(
                 "json style encoding output",
@@ -123,9 +126,9 @@ pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
         &[
             text(
                 "nameservers nameserver server dns address addresses hosts",
-                "write `servers = [\"1.1.1.1\", \"[::1]:5353\"]`",
+                "use `servers`, such as `servers = [\"1.1.1.1\", \"[::1]:5353\"]`",
             ),
-            text("retries tries", "write `attempts = 2`"),
+            text("retries tries", "use `attempts`, such as `attempts = 2`"),
         ],
     ),
     (
@@ -133,11 +136,11 @@ pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
         &[
             text(
                 "concurrency workers maxconcurrency maxconcurrent limit",
-                "write `max_in_flight = 1000`",
+                "use `max_in_flight`, such as `max_in_flight = 1000`",
             ),
             text(
                 "gracetimeout shutdowntimeout graceperiod terminationgraceperiodseconds",
-                "write `shutdown_grace = \"5s\"`",
+                "use `shutdown_grace`, such as `shutdown_grace = \"5s\"`",
             ),
         ],
     ),
@@ -146,37 +149,38 @@ pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
         &[
             text(
                 "start startdate starttime startsat begin since",
-                "write `from = 2026-05-01T22:00:00Z` for a one-time window, or `at = \"22:00\"` \
-                 for a weekly window",
+                "use `from`, such as `from = 2026-05-01T22:00:00Z`, for a one-time window, or \
+                 `at`, such as `at = \"22:00\"`, for a weekly window",
             ),
             text(
                 "end enddate endtime endsat to",
-                "write `until = 2026-05-01T23:00:00Z` for a one-time window, or \
-                 `lasting = \"2h\"` for a weekly window",
+                "use `until`, such as `until = 2026-05-01T23:00:00Z`, for a one-time window, or \
+                 `lasting`, such as `lasting = \"2h\"`, for a weekly window",
             ),
             text(
                 "duration length durationminutes for",
-                "write `lasting = \"2h\"`",
+                "use `lasting`, such as `lasting = \"2h\"`",
             ),
             text(
                 "every weekdays weekday day daysofweek recurring repeat",
-                "write `days = [\"mon\", \"thu\"]`",
+                "use `days`, such as `days = [\"mon\", \"thu\"]`",
             ),
             text(
                 "tz zone timezoneoption location",
-                "write `timezone = \"Europe/Berlin\"`",
+                "use `timezone`, such as `timezone = \"Europe/Berlin\"`",
             ),
             text(
                 "cron schedule time",
-                "write `days = [\"mon\", \"thu\"]`, `at = \"22:00\"` and `lasting = \"2h\"`",
+                "use `days`, `at` and `lasting`, such as `days = [\"mon\", \"thu\"]`, \
+                 `at = \"22:00\"` and `lasting = \"2h\"`",
             ),
             text(
                 "target monitors matchers endpoints services match",
-                "write `targets = [\"orders*\"]`",
+                "use `targets`, such as `targets = [\"orders*\"]`",
             ),
             text(
                 "title description comment reason id",
-                "write `name = \"release\"`",
+                "use `name`, such as `name = \"release\"`",
             ),
         ],
     ),

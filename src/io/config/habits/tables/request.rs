@@ -4,8 +4,8 @@
 use super::{Habit, key, table, text};
 use crate::io::config::habits::{form, header, times, urls};
 
-const NO_SWITCH: &str = "remove it; every [[target]] is probed; to suppress notifications \
-     during a maintenance window, write a table [[maintenance]]";
+const NO_SWITCH: &str = "remove the key; every [[target]] is probed; to suppress \
+     notifications during a maintenance window, write a table [[maintenance]]";
 
 /// The keys that users of other tools write for the endpoint, interval, timeout, health thresholds
 /// and request of a target, with advice on what to write instead.
@@ -20,8 +20,8 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     key("targets hosts servers addresses", "", "urls", urls::urls),
     text(
         "port path scheme metricspath queryparameters params query",
-        "write the whole URL, such as `url = \"https://example.com:8443/health?full=1\"`, in \
-         [[target]]",
+        "write the whole URL in `url` of [[target]], for example \
+         `url = \"https://example.com:8443/health?full=1\"`",
     ),
     key(
         "id title jobname displayname friendlyname servicename checkname",
@@ -44,11 +44,11 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     text("enabled disabled active activated paused muted", NO_SWITCH),
     text(
         "description notes comment summary",
-        "write it as a comment: `# text`",
+        "write the text as a comment, which starts with `#`",
     ),
     text(
         "type prober kind checktype monitortype protocol module",
-        "remove it; every target is probed with HTTP",
+        "remove the key; every target is probed with HTTP",
     ),
     text(
         "locations regions privatelocations runfrom",
@@ -93,8 +93,8 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "doublecheck retrystrategy retry confirm confirmation",
-        "write `confirm_after = \"10s\"` in [[target]] or [defaults], the delay of the confirming \
-         probe after a first failure; \"0s\" disables confirming probes",
+        "use `confirm_after` in [[target]] or [defaults], the delay of the confirming probe after \
+         a first failure, for example `confirm_after = \"10s\"`; \"0s\" disables confirming probes",
     ),
     // Keys for health thresholds.
     key(
@@ -112,8 +112,8 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "for",
-        "write `consecutive_failures` in [{t}.health]: the duration divided by the interval, so 5 \
-         minutes with an interval of 60 s are `consecutive_failures = 5`",
+        "use `consecutive_failures` in [{t}.health], the duration divided by the interval, for \
+         example `consecutive_failures = 5` for 5 minutes with an interval of 60 s",
     ),
     key(
         "successthreshold healthythreshold recoverythreshold upafter successes",
@@ -225,7 +225,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     text(
         "http3 enablehttp3 quic http3only",
         "HTTP/3 cannot be probed; write `http = \"2\"` or `http = \"1.1\"` in [{t}.request], or \
-         remove it",
+         remove the key",
     ),
     text(
         "resolve connectto connecthost connectip resolveto ipaddress targetip dial overrideip",
@@ -258,8 +258,8 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "noproxy proxyfromenvironment proxyconnectheader",
-        "remove it; only the targets with `proxy` in [{t}.request] use a proxy, and variables \
-         such as HTTP_PROXY are ignored",
+        "remove the key; only the targets with `proxy` in [{t}.request] use a proxy, and \
+         variables such as HTTP_PROXY are ignored",
     ),
     key(
         "bodysizelimit maxbodysize bodymaxsize responsebodymaxsize maxfilesize",
@@ -269,8 +269,9 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "compression compressed acceptencoding encoding gzip",
-        "remove it, because compressed responses are always decoded; to request one encoding, \
-         write `headers = { \"Accept-Encoding\" = \"gzip\" }` in [{t}.request]",
+        "remove the key, because compressed responses are always decoded; to request one encoding, \
+         use `headers` in [{t}.request], such as \
+         `headers = { \"Accept-Encoding\" = \"gzip\" }`",
     ),
     key(
         "keepalive reuse persistent connectionreuse keepconnection",

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use crate::io::sink::cloudwatch::datapoint::Series;
 use crate::model::target::TargetName;
 
-/// For each series that is 1, or was 1 in the period of its last value, the start of that period.
+/// For each series that has had no 0 in a later period than its last 1, the start of the period of
+/// that 1.
 #[derive(Debug, Default)]
 pub(super) struct Breaches(HashMap<Series, Timestamp>);
 
@@ -21,8 +22,8 @@ impl Breaches {
         self.0.insert(series, period);
     }
 
-    /// Returns whether a 0 in the period that starts at `period` is the first one after the periods
-    /// that have a 1. Further calls return `false`.
+    /// Returns whether a 0 in the period that starts at `period` is the first 0 in a later period
+    /// than the last 1. After `true`, returns `false` until a further 1 is recorded.
     pub(super) fn end(&mut self, series: &Series, period: Timestamp) -> bool {
         let is_later = self.0.get(series).is_some_and(|last| *last < period);
         if is_later {

@@ -2,9 +2,9 @@
 //! datapoint for each change of state.
 //!
 //! A window collects the values of one series in one period. A change of state has its own
-//! datapoint, because waiting for the end of a window would delay the change by up to a minute. So
-//! has the first 0 of the period after an outage, with which the alarm stops firing.
-//! This module keeps no queue and sends nothing.
+//! datapoint, because waiting for the end of a window would delay the change by up to a minute. For
+//! the same reason, the first 0 in a period after an outage, with which the alarm stops firing, has
+//! its own datapoint. `publisher` queues and sends the datapoints.
 
 mod breaches;
 mod window;
@@ -44,7 +44,8 @@ pub(super) struct Aggregation {
     open: BTreeMap<(Timestamp, Series), Window>,
     /// For each target, whether the last value of `Down` was 1.
     down: HashMap<TargetName, bool>,
-    /// For each target whose last value of `Down` was 1, the cause that was last shown.
+    /// For each target whose last value of `Down` was 1, the probable cause at its last report or
+    /// revision.
     cause: HashMap<TargetName, CauseId>,
     /// The series whose alarm still has to receive a 0 in a period without a 1.
     breaches: Breaches,
@@ -112,8 +113,9 @@ impl Aggregation {
         immediate
     }
 
-    /// Records a revised cause of a target and returns the datapoints that publish the cause: none
-    /// if the target is not down or the cause is the same as before.
+    /// Records a revised cause of a target and returns the changed datapoints of the per-cause
+    /// series: none if the target is not down, the cause is the same as before, or neither the old
+    /// nor the new cause has a per-cause alarm.
     pub(super) fn revise(
         &mut self,
         target: &Target,
@@ -193,10 +195,10 @@ impl Aggregation {
         self.breaches.retain_targets(&known);
     }
 
-    /// Adds the values of the per-cause series: 1 for the cause that is shown now, and 0 for
-    /// another cause that was shown before, in the period of the last 1 and once in a later period.
-    /// A cause without a per-cause alarm has no series. A changed value is added to `immediate`, an
-    /// unchanged value to its window.
+    /// Adds the values of the per-cause series: 1 for the cause `shown`, and 0 for a previous cause
+    /// when it ends. If the alarm's period already has a 1, the 0 is added again with the first
+    /// report of a later period. A cause without a per-cause alarm has no series. An unchanged
+    /// 1 is added to its window, every other value to `immediate`.
     fn add_by_cause(
         &mut self,
         target: &Target,

@@ -23,7 +23,7 @@ use tracing::warn;
 
 use self::backoff::SendBackoff;
 use self::queue::{CAPACITY, Lane, MAX_BATCH, Queue};
-use self::request::{InProgress, Outcome, completed, put};
+use self::request::{InProgress, Outcome, put, wait_for};
 use self::spool::{Spool, SpoolResult};
 use crate::domain::alarm::destination::DestinationView;
 use crate::io::cloudwatch::connection::Connection;
@@ -241,8 +241,8 @@ impl Publisher {
     pub(super) async fn event(&mut self) -> Event {
         let [fresh, backlog] = &mut self.lanes;
         tokio::select! {
-            outcome = completed(&mut fresh.request) => Event::Request(outcome),
-            outcome = completed(&mut backlog.request) => Event::Request(outcome),
+            outcome = wait_for(&mut fresh.request) => Event::Request(outcome),
+            outcome = wait_for(&mut backlog.request) => Event::Request(outcome),
             result = self.spool.result() => Event::Store(result),
         }
     }

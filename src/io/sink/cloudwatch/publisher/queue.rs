@@ -192,7 +192,7 @@ mod tests {
     }
 
     /// Returns a queue with `points` in the backlog.
-    fn failed(capacity: usize, points: impl IntoIterator<Item = Datapoint>) -> Queue {
+    fn with_backlog(capacity: usize, points: impl IntoIterator<Item = Datapoint>) -> Queue {
         let mut queue = Queue::new(capacity);
         for point in points {
             queue.push(point);
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn fresh_datapoints_do_not_wait_behind_the_backlog() {
-        let mut queue = failed(10, [at(2), at(1)]);
+        let mut queue = with_backlog(10, [at(2), at(1)]);
         queue.push(at(3));
         assert_eq!(take(&mut queue, Lane::Fresh), [3]);
         assert_eq!(take(&mut queue, Lane::Backlog), [1, 2]);
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_the_oldest() {
-        let mut queue = failed(3, [at(1), at(2), at(3)]);
+        let mut queue = with_backlog(3, [at(1), at(2), at(3)]);
         assert_eq!(seconds(&queue.push(at(4))), [1]);
         assert_eq!(take(&mut queue, Lane::Backlog), [2, 3]);
     }
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn only_saved_datapoints_leave_memory() {
-        let mut queue = failed(10, [saved(1), at(2)]);
+        let mut queue = with_backlog(10, [saved(1), at(2)]);
         for point in [saved(3), at(4), saved(100), saved(6)] {
             queue.push(point);
         }
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_datapoint_is_saved_once_and_again_after_a_failed_write() {
-        let mut queue = failed(10, [at(1)]);
+        let mut queue = with_backlog(10, [at(1)]);
         queue.push(at(2));
         assert_eq!(seconds(&queue.unsaved()), [2, 1]);
         assert_eq!(queue.unsaved(), []);

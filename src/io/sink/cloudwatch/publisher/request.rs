@@ -43,7 +43,7 @@ pub(super) async fn put(
 
 /// Waits for `operation` to complete, sets it to `None` and returns the result. Waits forever if
 /// `operation` is already `None`.
-pub(super) async fn completed<T>(operation: &mut Option<InProgress<T>>) -> T {
+pub(super) async fn wait_for<T>(operation: &mut Option<InProgress<T>>) -> T {
     match operation {
         Some(future) => {
             let result = future.await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
-use crate::io::sink::cloudwatch::publisher::request::{InProgress, completed};
+use crate::io::sink::cloudwatch::publisher::request::{InProgress, wait_for};
 use crate::io::store::Store;
 
 /// The spool of one destination.
@@ -144,8 +144,8 @@ impl Spool {
     /// operation is in progress.
     pub(super) async fn result(&mut self) -> SpoolResult {
         tokio::select! {
-            result = completed(&mut self.saving) => result,
-            result = completed(&mut self.query) => result,
+            result = wait_for(&mut self.saving) => result,
+            result = wait_for(&mut self.query) => result,
         }
     }
 
