@@ -438,11 +438,15 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("request", "http = 2", "write \"2\""),
     ("request", "http = \"HTTP/1.1\"", "write \"1.1\""),
     ("request", "http = \"3\"", "write \"any\", \"1.1\" or \"2\""),
-    ("request", "server_name = \"a b\"", "a host name, such as"),
+    (
+        "request",
+        "server_name = \"a b\"",
+        "a host name or an IP address, such as",
+    ),
     (
         "request",
         "host = \"https://b.example/\"",
-        "a host name, such as",
+        "a host name or an IP address, such as",
     ),
     ("tls", "verify = \"no\"", "write false"),
     ("tls", "verify = 0", "write false"),

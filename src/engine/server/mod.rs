@@ -116,11 +116,11 @@ fn router(state: ServerState) -> Router {
         .route("/-/reload", post(api::reload))
         .fallback(response_headers::not_found)
         .method_not_allowed_fallback(response_headers::not_allowed)
-        .layer(middleware::from_fn(response_headers::harden))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             auth::check_access,
         ))
+        .layer(middleware::from_fn(response_headers::harden))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state)
 }

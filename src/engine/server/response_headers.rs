@@ -1,5 +1,5 @@
-//! Sets the security headers of the responses of the routes, detects cross-site requests, and
-//! responds to unknown paths and methods.
+//! Sets the security headers of all responses, detects cross-site requests, and responds to unknown
+//! paths and methods.
 
 use axum::extract::Request;
 use axum::http::header::{
@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Response};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Middleware that sets the security headers of a response and disables its caching.
+/// Middleware that sets the security headers of a response and disables its caching. A header that
+/// the web configuration sets keeps its value.
 pub(super) async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -26,7 +27,8 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
         (REFERRER_POLICY, "no-referrer"),
         (CACHE_CONTROL, "no-store"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        let header = headers.entry(name);
+        header.or_insert(HeaderValue::from_static(value));
     }
     response
 }

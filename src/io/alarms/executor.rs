@@ -199,8 +199,8 @@ fn log(notice: Notice) {
         ),
         Notice::Conflict(alarm) => error!(
             alarm,
-            "cloudwatch: existing alarm is composite or has no tag `probecause:managed`, and was left unchanged; \
-             delete the alarm or, if it is a metric alarm, add the tag"
+            "cloudwatch: existing alarm is composite or has no tag `probecause:managed`, and was \
+             left unchanged; delete the alarm or, if it is a metric alarm, add the tag"
         ),
         Notice::ChangedByHand(alarm, differs, policy) => {
             let action = match policy {

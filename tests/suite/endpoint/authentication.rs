@@ -83,6 +83,8 @@ async fn every_path_except_the_health_checks_requires_a_password() {
     let response = client.get(&daemon.url).send().await.unwrap();
     let challenge = response.headers()["www-authenticate"].to_str().unwrap();
     assert!(challenge.starts_with("Basic "), "{challenge}");
+    assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(response.headers()["cache-control"], "no-store");
 }
 
 #[tokio::test]
@@ -96,7 +98,8 @@ async fn a_client_without_a_trusted_certificate_is_rejected() {
     let web = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  \
                client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n  \
                client_allowed_sans: [prometheus.example]\n\
-               http_server_config:\n  headers:\n    Strict-Transport-Security: max-age=31536000\n";
+               http_server_config:\n  headers:\n    Strict-Transport-Security: max-age=31536000\n    \
+               X-Frame-Options: SAMEORIGIN\n";
     let daemon = daemon(Arc::clone(&directory), Some(web), LOOPBACK).await;
     let url = format!("https://{}/metrics", address(&daemon));
 
@@ -108,6 +111,7 @@ async fn a_client_without_a_trusted_certificate_is_rejected() {
         answer.headers()["strict-transport-security"],
         "max-age=31536000"
     );
+    assert_eq!(answer.headers()["x-frame-options"], "SAMEORIGIN");
 
     let other = self::ca();
     let foreign = signed(&other, "prometheus.example");
