@@ -132,7 +132,9 @@ fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
         Ok(own) => {
             let count = counts[own as usize];
             (
-                Some(format!("shard {own} of {total} probes {count} of them")),
+                Some(format!(
+                    "the shard with index {own} of {total} shards probes {count} of them"
+                )),
                 None,
             )
         }

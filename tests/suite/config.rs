@@ -143,7 +143,7 @@ fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
     let shares = "fine: 100 targets, 3 shards probe 27 to 38 of them each\n";
     check(
         Some("probecause-2"),
-        "fine: 100 targets, shard 2 of 3 probes 38 of them\n",
+        "fine: 100 targets, the shard with index 2 of 3 shards probes 38 of them\n",
     );
     check(
         Some("probecause-3"),

@@ -216,7 +216,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "window.state": Word(&["open", "settled"]) =>
         "state of the metric window around the request: in an `open` window, datapoints may still arrive; in a `settled` window, a missing datapoint means zero";
     "window.ours": Word(YES_NO) =>
-        "whether the metrics count only the prober's own requests: `yes` if the API counted as many requests on the route as the prober sent, and Lambda counted no more";
+        "whether the metrics count only the prober's own requests: `yes` if the API counted exactly as many requests on the route as the prober sent, and Lambda counted at most as many invocations; `no` if one of them counted more, or if `window.shared` is `yes`";
     "window.shared": Word(YES_NO) => "whether the configuration declares that other callers use the function too";
     "window.requests": Number => "number of the prober's own requests that began in the window";
     "window.every": Word(OUTCOMES_OF_EVERY_FAILURE) =>

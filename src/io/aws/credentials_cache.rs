@@ -22,7 +22,7 @@ pub(crate) struct CredentialsCache {
     last: Mutex<Option<Fetched>>,
 }
 
-/// What the provider returned last.
+/// The newest credentials that are still valid, or the provider's last error.
 #[derive(Debug)]
 struct Fetched {
     result: Result<Credentials, Arc<CredentialsError>>,

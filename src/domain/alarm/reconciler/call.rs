@@ -20,7 +20,7 @@ pub enum Call {
         read: ReadId,
         /// The location whose alarms are read.
         location: String,
-        /// The alarms of the location that the read returns.
+        /// Which alarms of the location are read.
         scope: ReadScope,
         /// Whether to read the alarms' tags too, which takes one request per alarm.
         with_tags: bool,
@@ -160,7 +160,8 @@ pub struct CallFailure {
 /// The kind of a failed call, which determines how the failure is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailureKind {
-    /// The daemon's role does not allow this call, or not for this alarm.
+    /// The credentials are missing or invalid, or the daemon's role does not allow this call, which
+    /// may be true of this alarm only.
     Denied,
     /// CloudWatch rejected the request, and would reject the same request again.
     Rejected,

@@ -155,8 +155,9 @@ text_enum! {
         /// itself. This combination indicates a malformed response, for which AWS may log no
         /// phrase.
         RefusedWithoutError = "refused-without-error",
-        /// The line contains no known phrase, contradictory phrases, or an exception's message in an
-        /// unexpected field, or the response was successful.
+        /// The meaning is unknown: the line contains no known phrase, or it contains contradictory
+        /// phrases, or an exception's message is in an unexpected field, or the response was
+        /// successful.
         Unknown = "unknown",
     }
 }

@@ -10,7 +10,8 @@ use regex::Regex;
 use crate::domain::transcript::pattern::{MAX_LINE, pattern};
 use crate::domain::transcript::time::time_of_day;
 
-/// The properties that distinguish log entries, from one line or from all lines of one error.
+/// The properties of one line, or of all lines of one error so far. They decide whether the next
+/// line starts another log entry.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::domain::transcript) struct Entry {
     /// The time of day at the start of the line, in seconds since midnight; `None` without a time.

@@ -91,9 +91,10 @@ impl Progress {
 
     /// Returns the fault of a failed connection attempt whose reason is not stated.
     ///
-    /// The duration shows the reason. A refusal arrives at once. An unanswered SYN times out after
-    /// 21 s on Windows, 75 s on macOS and 127 to 135 s on Linux. Without a duration, a refusal is
-    /// assumed.
+    /// The duration shows the reason. Up to [`REFUSED`], the connection was refused; up to
+    /// [`NEIGHBOR`], the host is unreachable; on Windows, [`REFUSED_TWICE`] is the time of two
+    /// refusals. After any other duration, the attempt timed out: after 21 s on Windows, 75 s on
+    /// macOS, and 127 to 135 s on Linux. Without a duration, a refusal is assumed.
     pub(super) fn unconnected(&self, rank: usize) -> Found {
         let (kind, is_stated) = match self.time {
             None => (FaultKind::ConnectionRefused, false),

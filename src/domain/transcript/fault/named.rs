@@ -10,7 +10,8 @@ use super::sentences;
 use crate::domain::transcript::pattern::pattern;
 use crate::model::observation::{FaultKind, Phase};
 
-/// The fault that a number, an atom of Erlang or a sentence of Windows in a message stands for.
+/// The fault that a message identifies by an error number, an Erlang atom or a localized error
+/// message of Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) phase: Phase,

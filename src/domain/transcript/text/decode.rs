@@ -1,7 +1,8 @@
 //! Decodes the bytes of a file to text: UTF-8 or UTF-16, with or without a byte order mark.
 //!
 //! `PowerShell` 5.1 writes redirected output as UTF-16, and editors on Windows add a byte order
-//! mark to UTF-8. Bytes that are invalid in the encoding become U+FFFD, so decoding cannot fail.
+//! mark to UTF-8. Bytes that are invalid in the encoding become U+FFFD, and an odd last byte of
+//! UTF-16 is dropped, so decoding cannot fail.
 
 use std::borrow::Cow;
 
