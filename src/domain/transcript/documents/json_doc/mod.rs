@@ -15,7 +15,6 @@ pub(in crate::domain::transcript) use self::proxy::of_console;
 pub(in crate::domain::transcript) use self::status::{status_of_body, status_of_gateway};
 use crate::domain::transcript::body::json_text::Depth;
 use crate::domain::transcript::exchange::Exchange;
-use crate::domain::transcript::logs::access_log::reverse_proxy;
 
 /// Maximum size of a JSON document in bytes.
 const MAX_DOCUMENT: usize = 16 << 20;
@@ -167,7 +166,7 @@ pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
         return None;
     }
     let value: Value = serde_json::from_str(line).ok()?;
-    if let Some(line) = reverse_proxy::of_zerolog(&value) {
+    if let Some(line) = proxy::of_zerolog(&value) {
         return Some(line);
     }
     // `proxy` reads the whole object. The message in an error of Caddy is about the upstream.

@@ -139,6 +139,24 @@ pub(in crate::domain::transcript) fn of_console(line: &str) -> Option<String> {
     Some(object.to_string())
 }
 
+/// Returns the line that cloudflared or Traefik would write on the console for this object of a log
+/// in JSON; `None` for other objects. Both programs log with the library zerolog.
+pub(super) fn of_zerolog(object: &Value) -> Option<String> {
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    let (error, caller) = (text("error")?, text("caller").unwrap_or_default());
+    if !error.starts_with("Unable to reach the origin service. ") && !caller.contains("proxy.go:") {
+        return None;
+    }
+    let time = text("time").unwrap_or_default();
+    let message = text("message").unwrap_or_default();
+    let mut line = format!("{time} {caller} > {message} error=\"{error}\"");
+    if let Some(destination) = text("dest") {
+        line.push_str(" dest=");
+        line.push_str(destination);
+    }
+    Some(line)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -88,8 +88,8 @@ const WORDS: &[Words] = &[
     ),
 ];
 
-/// Matches Traefik's line about an upstream since version 3, on the console or as [`of_zerolog`]
-/// writes it. Captures the status and the error message.
+/// Matches Traefik's line about an upstream since version 3, on the console or as
+/// `json_doc` writes it for a line in JSON. Captures the status and the error message.
 static TRAEFIK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"\bproxy\.go:\d+ > ([45]\d\d) [A-Z][A-Za-z ]{2,40}? (?:\| )?error="?(.{1,400})"#)
 });
@@ -207,22 +207,4 @@ fn of_traefik(line: &str) -> Option<Logged> {
         }
         .failed(),
     )
-}
-
-/// Returns the line that cloudflared or Traefik would write on the console for this object of a log
-/// in JSON; `None` for other objects. Both programs log with the library zerolog.
-pub(in crate::domain::transcript) fn of_zerolog(object: &serde_json::Value) -> Option<String> {
-    let text = |name: &str| object.get(name).and_then(serde_json::Value::as_str);
-    let (error, caller) = (text("error")?, text("caller").unwrap_or_default());
-    if !error.starts_with("Unable to reach the origin service. ") && !caller.contains("proxy.go:") {
-        return None;
-    }
-    let time = text("time").unwrap_or_default();
-    let message = text("message").unwrap_or_default();
-    let mut line = format!("{time} {caller} > {message} error=\"{error}\"");
-    if let Some(destination) = text("dest") {
-        line.push_str(" dest=");
-        line.push_str(destination);
-    }
-    Some(line)
 }
