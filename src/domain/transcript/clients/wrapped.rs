@@ -2,6 +2,7 @@
 //! several lines. `reader::clients::unwrap` passes the joined line to the parsers.
 
 use super::message;
+use crate::domain::transcript::logs::access_log::heroku;
 use crate::domain::transcript::pages::page::leaves_page;
 
 /// Maximum number of lines of one message.
@@ -25,6 +26,8 @@ pub(in crate::domain::transcript) struct Wrapped {
     open: i32,
     /// The start of the next line, if the first line ends in the middle of a known message.
     awaited: Option<&'static str>,
+    /// Whether the first line is from the log of Heroku's router.
+    is_of_router: bool,
 }
 
 /// Words of clients' messages, each with the start of the next line. A line may be wrapped after
@@ -37,12 +40,22 @@ const CUT: [(&str, &str); 1] = [
 impl Wrapped {
     /// Starts a message at a line. Returns `None` unless the line is an unindented error message
     /// without a status that must continue on the next line: the line has a suitable length and an
-    /// open bracket or a URL with `":` at the end, or the line ends as described at [`CUT`].
+    /// open bracket or a URL with `":` at the end, or the line ends as described at [`CUT`]. A line of
+    /// Heroku's router without its last fields also starts a message.
     pub(in crate::domain::transcript) fn start(
         line: &str,
         number: usize,
         stamp: Option<f64>,
     ) -> Option<Self> {
+        if heroku::is_start(line) {
+            return Some(Self {
+                lines: vec![(line.to_owned(), number, stamp)],
+                length: line.len(),
+                open: 1,
+                awaited: None,
+                is_of_router: true,
+            });
+        }
         let ends_open = line.ends_with(['(', '{', '[']);
         let may_be = WRAPPED_LENGTHS.contains(&line.len())
             || ends_open && line.len() < *WRAPPED_LENGTHS.end();
@@ -59,6 +72,7 @@ impl Wrapped {
             length: line.len(),
             open,
             awaited,
+            is_of_router: false,
         })
     }
 
@@ -84,8 +98,16 @@ impl Wrapped {
         {
             return false;
         }
+        if self.is_of_router {
+            // The next entry of the log, or another text.
+            if line.contains("heroku[") || line.contains("app[") {
+                return false;
+            }
+            self.open = i32::from(!heroku::ends(line));
+        } else {
+            self.open += balance(line);
+        }
         self.awaited = None;
-        self.open += balance(line);
         self.length += line.len();
         self.lines.push((line.to_owned(), number, stamp));
         true
@@ -114,6 +136,9 @@ impl Wrapped {
 
     /// Returns the whole message in one line.
     pub(in crate::domain::transcript) fn joined(&self) -> String {
+        if self.is_of_router {
+            return heroku::joined(self.lines.iter().map(|(line, _, _)| line.trim()));
+        }
         let lines: Vec<&str> = self.lines.iter().map(|(line, _, _)| line.trim()).collect();
         lines.join(" ")
     }

@@ -85,6 +85,8 @@ pub(super) struct Reader {
     heading: Option<Heading>,
     /// The last failed request that was read from an access log, and the number of its line.
     last_entry: Option<(access_log::Entry, usize)>,
+    /// Whether the previous line introduces the message of a proxy about its upstream.
+    is_below_proxy: bool,
     /// The last line that starts with a status code, as in a list of statuses.
     code_line: Option<CodeLine>,
     /// Whether the last line outside of headers and bodies belongs to a server's message about a
@@ -144,6 +146,7 @@ impl Reader {
             latency: None,
             heading: None,
             last_entry: None,
+            is_below_proxy: false,
             code_line: None,
             is_of_client: false,
             in_headers: false,

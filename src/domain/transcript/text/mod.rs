@@ -60,7 +60,7 @@ impl Cleaner {
     /// Cleans one line.
     pub(super) fn clean<'a>(&mut self, raw: &'a str) -> Line<'a> {
         let plain = escapes::removed(raw);
-        let plain = match json_doc::log_line(&plain) {
+        let plain = match json_doc::log_line(&plain).or_else(|| json_doc::of_console(&plain)) {
             Some(message) => Cow::Owned(message),
             None => plain,
         };

@@ -1,5 +1,5 @@
 //! Reads JSON documents: HAR files, this program's own output, curl's `%{json}`, lines of the logs
-//! of API Gateway, Envoy and Caddy, and responses and errors that programs store as JSON.
+//! of API Gateway, Envoy, Traefik and Caddy, and responses and errors that programs store as JSON.
 
 mod failure;
 mod gateway;
@@ -11,6 +11,7 @@ mod status;
 use serde_json::Value;
 
 pub(in crate::domain::transcript) use self::gateway::{is_access_line, without_time};
+pub(in crate::domain::transcript) use self::proxy::of_console;
 pub(in crate::domain::transcript) use self::status::{status_of_body, status_of_gateway};
 use crate::domain::transcript::body::json_text::Depth;
 use crate::domain::transcript::exchange::Exchange;
@@ -149,8 +150,9 @@ fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
     }
 }
 
-/// Returns the message in a line of a log whose lines are JSON objects; `None` for other lines, for
-/// objects of Caddy or with a member `cause`, and if the message has several lines.
+/// Returns the message in a line of a log whose lines are JSON objects, or the whole line as text if
+/// the message alone does not state the failure. Returns `None` for other lines, and for objects of
+/// Caddy, of Traefik's access log, or with a member `cause`, and if the message has several lines.
 pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
     let is_object = line.starts_with("{\"") && line.ends_with('}') && line.len() < MAX_LOG_LINE;
     let keys = [
@@ -164,8 +166,11 @@ pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
         return None;
     }
     let value: Value = serde_json::from_str(line).ok()?;
-    // The message in an error of Caddy is about the upstream; `proxy` reads the whole object.
-    let is_of_proxy = proxy::is_of_caddy(&value);
+    if let Some(line) = proxy::of_zerolog(&value) {
+        return Some(line);
+    }
+    // `proxy` reads the whole object. The message in an error of Caddy is about the upstream.
+    let is_of_proxy = proxy::is_of_proxy(&value);
     (value.get("cause").is_none() && !is_of_proxy).then_some(())?;
     let message = ["log", "msg", "message", "line"]
         .iter()

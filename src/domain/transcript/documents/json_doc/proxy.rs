@@ -1,16 +1,22 @@
-//! Reads lines of the logs of Envoy and Caddy in JSON.
+//! Reads lines of the logs of Envoy, Caddy and Traefik in JSON.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::Value;
 
 use crate::domain::transcript::command;
 use crate::domain::transcript::exchange::Exchange;
 use crate::domain::transcript::logs::access_log::{Entry, Logged, envoy, upstream_error};
+use crate::domain::transcript::pattern::{MAX_LINE, pattern};
 use crate::domain::transcript::time::seconds;
 
 /// Reads a line of the log of Envoy or Caddy; `None` for other objects. The exchange is `None` if
 /// the request did not fail.
 pub(super) fn read(value: &Value) -> Option<Option<Exchange>> {
-    let logged = of_envoy(value).or_else(|| of_caddy(value))?;
+    let logged = of_envoy(value)
+        .or_else(|| of_caddy(value))
+        .or_else(|| of_traefik(value))?;
     Some(match logged {
         Logged::Passed => None,
         Logged::Failed(entry) => Some(entry.exchange(1)),
@@ -74,6 +80,29 @@ fn of_caddy(value: &Value) -> Option<Logged> {
     })))
 }
 
+/// Reads an object of Traefik's access log (Traefik's documentation, "Access logs"). The duration is
+/// in nanoseconds.
+fn of_traefik(value: &Value) -> Option<Logged> {
+    let status = value.get("DownstreamStatus")?.as_u64()?;
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    if status < 500 {
+        return Some(Logged::Passed);
+    }
+    let url = text("RequestHost").and_then(|host| {
+        let scheme = text("RequestScheme").unwrap_or("http");
+        let path = text("RequestPath").unwrap_or("/");
+        command::url_of(&format!("{scheme}://{host}{path}"))
+    });
+    let nanoseconds = value.get("Duration").and_then(Value::as_f64);
+    Some(Logged::Failed(Box::new(Entry {
+        status: u16::try_from(status).ok()?,
+        method: text("RequestMethod").map(str::to_owned),
+        url,
+        time: nanoseconds.and_then(|time| seconds(time / 1e9)),
+        ..Entry::default()
+    })))
+}
+
 /// Returns whether a logger of Caddy writes the access log: `http.log.access`, with the name of the
 /// log after it if the log has a name.
 fn is_caddys_access(logger: &str) -> bool {
@@ -82,10 +111,50 @@ fn is_caddys_access(logger: &str) -> bool {
         .is_some_and(|name| name.is_empty() || name.starts_with('.'))
 }
 
-/// Returns whether a line of a log was written by one of Caddy's loggers that [`read`] knows.
-pub(super) fn is_of_caddy(value: &Value) -> bool {
+/// Returns whether [`read`] reads an object as a line of the log of Caddy or Traefik.
+pub(super) fn is_of_proxy(value: &Value) -> bool {
     let logger = value.get("logger").and_then(Value::as_str);
-    logger.is_some_and(|logger| logger.starts_with("http.log.error") || is_caddys_access(logger))
+    let is_of_caddy =
+        logger.is_some_and(|it| it.starts_with("http.log.error") || is_caddys_access(it));
+    is_of_caddy || value.get("DownstreamStatus").is_some()
+}
+
+/// Matches a line of Caddy's log in the format `console`. Captures the logger, the message and the
+/// object with the other fields.
+static CONSOLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"\b(http\.log\.(?:error|access)[\w.]*)\s+(.{1,400}?)\s+(\{.*\})\s*$")
+});
+
+/// Returns the JSON object that Caddy would log instead of this line in the format `console`; `None`
+/// for other lines.
+pub(in crate::domain::transcript) fn of_console(line: &str) -> Option<String> {
+    if !line.contains("http.log.") || line.len() > MAX_LINE {
+        return None;
+    }
+    let found = CONSOLE.as_ref()?.captures(line)?;
+    let mut object: Value = serde_json::from_str(&found[3]).ok()?;
+    let members = object.as_object_mut()?;
+    members.insert("logger".to_owned(), found[1].into());
+    members.insert("msg".to_owned(), found[2].into());
+    Some(object.to_string())
+}
+
+/// Returns the line that cloudflared or Traefik would write on the console for this object of a log
+/// in JSON; `None` for other objects. Both programs log with the library zerolog.
+pub(super) fn of_zerolog(object: &Value) -> Option<String> {
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    let (error, caller) = (text("error")?, text("caller").unwrap_or_default());
+    if !error.starts_with("Unable to reach the origin service. ") && !caller.contains("proxy.go:") {
+        return None;
+    }
+    let time = text("time").unwrap_or_default();
+    let message = text("message").unwrap_or_default();
+    let mut line = format!("{time} {caller} > {message} error=\"{error}\"");
+    if let Some(destination) = text("dest") {
+        line.push_str(" dest=");
+        line.push_str(destination);
+    }
+    Some(line)
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ const MESSAGES: &[(&str, &str, u16)] = &[
     ("failed to make connection to backend", "unreachable", 503),
     ("disabling worker for", "unreachable", 503),
     ("disabled connection for", "unhealthy", 503),
+    ("All workers are in error state", "unhealthy", 503),
     ("Error dispatching request to", "reset", 503),
 ];
 

@@ -60,6 +60,40 @@ fn read_old(line: &str) -> Option<Logged> {
     )
 }
 
+/// Returns whether a line is the start of a line of the router that was wrapped. The last field of a
+/// whole line is `bytes` or `protocol`.
+pub(in crate::domain::transcript) fn is_start(line: &str) -> bool {
+    let is_error = line.contains("heroku[router]: at=") && line.contains(" code=H");
+    is_error && !ends(line)
+}
+
+/// Returns whether a line contains one of the last fields of a line of the router.
+pub(in crate::domain::transcript) fn ends(line: &str) -> bool {
+    line.starts_with("bytes=") || line.contains(" bytes=") || line.contains("protocol=")
+}
+
+/// Joins the parts of a wrapped line of the router. Terminals wrap at any letter, so no space is
+/// added, except before a field: the space before it is lost at the end of a line.
+pub(in crate::domain::transcript) fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    parts.fold(String::new(), |mut whole, part| {
+        let name = part
+            .split('=')
+            .next()
+            .filter(|name| name.len() < part.len());
+        let is_field = |name: &str| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        };
+        if !whole.is_empty() && name.is_some_and(is_field) {
+            whole.push(' ');
+        }
+        whole.push_str(part);
+        whole
+    })
+}
+
 /// Reads a line of Heroku's router; `None` for other lines, and if the line states neither a status
 /// nor an error code.
 pub(super) fn read(line: &str) -> Option<Logged> {

@@ -9,9 +9,11 @@ mod caddy;
 pub(in crate::domain::transcript) mod envoy;
 mod fields;
 mod haproxy;
-mod heroku;
+pub(in crate::domain::transcript) mod heroku;
 mod iis;
 mod ingress;
+pub(in crate::domain::transcript) mod reverse_proxy;
+mod squid;
 mod traefik;
 
 use std::time::Duration;
@@ -128,6 +130,8 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Logged> {
         .or_else(|| traefik::read(line))
         .or_else(|| caddy::read(line))
         .or_else(|| iis::read(line))
+        .or_else(|| squid::read(line))
+        .or_else(|| reverse_proxy::read(line))
 }
 
 #[cfg(test)]

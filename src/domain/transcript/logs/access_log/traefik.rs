@@ -1,5 +1,5 @@
-//! Reads the lines in which Traefik states the status of a response and the error of the upstream,
-//! and the lines of the reverse proxy in Go's standard library.
+//! Reads the lines in which Traefik before version 3 states the status of a response and the error
+//! of the upstream. `reverse_proxy` reads those of version 3.
 
 use std::sync::LazyLock;
 
@@ -14,38 +14,8 @@ use crate::model::observation::FaultKind;
 static LINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"'([45]\d\d) [A-Z][A-Za-z ]{2,40}' caused by: (.{1,400})"));
 
-/// Matches the line that Go's `httputil.ReverseProxy` logs before it responds with 502. Captures
-/// the error message about the upstream.
-static REVERSE_PROXY: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r#"http: proxy error: ([^"]{1,400})"#));
-
-/// Reads a line of Traefik or of Go's reverse proxy; `None` for other lines.
+/// Reads a line of Traefik; `None` for other lines.
 pub(super) fn read(line: &str) -> Option<Logged> {
-    reverse_proxy(line).or_else(|| stated_status(line))
-}
-
-/// Reads a line of Go's reverse proxy. The default `ErrorHandler` writes this line and the status
-/// 502 (documentation of `net/http/httputil`, `ReverseProxy`). The handler logs `context canceled`
-/// if the client closed the connection.
-fn reverse_proxy(line: &str) -> Option<Logged> {
-    if !line.contains("http: proxy error: ") {
-        return None;
-    }
-    let found = REVERSE_PROXY.as_ref()?.captures(line)?;
-    if found[1].contains("context canceled") {
-        return Some(Logged::Passed);
-    }
-    Some(
-        Entry {
-            status: 502,
-            error: upstream_error(&found[1]),
-            ..Entry::default()
-        }
-        .failed(),
-    )
-}
-
-fn stated_status(line: &str) -> Option<Logged> {
     if !line.contains("' caused by: ") {
         return None;
     }

@@ -40,6 +40,14 @@ static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
+/// Matches the message of nginx about a failed upstream in a line without the client and the request.
+/// Captures the message.
+static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r#"(?:^|[\s`"'*>:])((?:(?:connect|recv|writev|SSL_do_handshake)\(\) failed \(|upstream timed out \(\d|upstream prematurely closed connection |upstream sent too big header |no live upstreams |peer closed connection in SSL handshake ).{0,300}?while (?:(?:connecting|SSL handshaking|sending request) to|reading response header from) upstream)\b"#,
+    )
+});
+
 /// Matches a message about a name that was not resolved.
 static UNRESOLVED: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\S+ could not be resolved \(\d+: "));
@@ -101,7 +109,8 @@ pub(in crate::domain::transcript) fn is_line(line: &str) -> bool {
 }
 
 /// Reads a line of nginx's error log; `None` for other lines. A line that was copied without the
-/// time, the level and the process is read only if it states a failed attempt.
+/// time, the level and the process is read only if it states a failed attempt. If it also lacks the
+/// client and the request, it may be quoted in a sentence, so its exchange is weak.
 pub(in crate::domain::transcript) fn read(line: &str) -> Option<Line> {
     // A log in JSON escapes the quotes, and an issue tracker may replace them.
     let is_changed = line.contains("\\\"") || line.contains(['\u{201c}', '\u{201d}']);
@@ -114,10 +123,49 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Line> {
         Some(Line::Attempt(Box::new(attempt)))
     };
     if is_line(line) {
-        return Some(attempt(&LINE).unwrap_or(Line::Other));
+        let short = || Some(Line::Attempt(Box::new(shortened(line)?)));
+        return Some(attempt(&LINE).or_else(short).unwrap_or(Line::Other));
     }
-    let may_be = line.len() <= MAX_LINE && line.contains(", client: ");
-    may_be.then(|| attempt(&BARE)).flatten()
+    if line.len() > MAX_LINE {
+        return None;
+    }
+    if line.contains(", client: ") {
+        return attempt(&BARE);
+    }
+    let mut short = shortened(line)?;
+    short.exchange.is_weak = true;
+    Some(Line::Attempt(Box::new(short)))
+}
+
+/// Returns the failed attempt in a line that was shortened to the message; `None` for other lines.
+fn shortened(line: &str) -> Option<Attempt> {
+    if !line.contains(" upstream") || line.contains(", client: ") {
+        return None;
+    }
+    let found = SHORT.as_ref()?.captures(line)?;
+    let (what, step) = found[1].rsplit_once(" while ")?;
+    let error = error(what, step)?;
+    Some(Attempt {
+        request: line.to_owned(),
+        is_last: error == UNHEALTHY,
+        exchange: without_response(what, error),
+    })
+}
+
+/// Returns the exchange of a request that got no response from the upstream. `what` is the message,
+/// and `error` the value of the fact `proxy_log.error`.
+fn without_response(what: &str, error: &str) -> Exchange {
+    let is_timeout = what.starts_with("upstream timed out");
+    let mut response = RawResponse::of_status(if is_timeout { 504 } else { 502 }, None);
+    response.is_cut = true;
+    let value = FactValue::Text(error.to_owned());
+    Exchange {
+        source: Source::Message,
+        section: Section::After,
+        response: Some(response),
+        facts: vec![("proxy_log.error".to_owned(), value)],
+        ..Exchange::default()
+    }
 }
 
 /// Returns the failed attempt in a line; `None` if the line is about something else. Returns `None`
@@ -131,22 +179,16 @@ fn attempt(line: &str, expression: &LazyLock<Option<Regex>>) -> Option<Attempt> 
         return None;
     }
     let error = error(what, step)?;
-    let mut exchange = Exchange {
-        source: Source::Message,
-        section: Section::After,
-        ..Exchange::default()
-    };
-    if AFTER_HEADERS.contains(&step) {
-        exchange.fault = Some(cut(message));
+    let mut exchange = if AFTER_HEADERS.contains(&step) {
+        Exchange {
+            source: Source::Message,
+            section: Section::After,
+            fault: Some(cut(message)),
+            ..Exchange::default()
+        }
     } else {
-        let is_timeout = what.starts_with("upstream timed out");
-        let status = if is_timeout { 504 } else { 502 };
-        let mut response = RawResponse::of_status(status, None);
-        response.is_cut = true;
-        exchange.response = Some(response);
-        let value = FactValue::Text(error.to_owned());
-        exchange.facts = vec![("proxy_log.error".to_owned(), value)];
-    }
+        without_response(what, error)
+    };
     if let Some(host) = HOST.as_ref().and_then(|it| it.captures(line)) {
         let (host, path) = (&host[1], &found[5]);
         let scheme = scheme(line, host, request);

@@ -43,6 +43,10 @@ impl Reader {
     fn attempt(&mut self, attempt: Attempt, number: usize) {
         let mut exchange = attempt.exchange;
         exchange.line = number;
+        if exchange.is_weak {
+            self.complete(exchange);
+            return;
+        }
         let known = self.attempts.get(&attempt.request).copied();
         let known = known.and_then(|at| self.found.get_mut(at));
         if let Some(known) = known.filter(|_| exchange.response.is_some()) {

@@ -4,7 +4,7 @@
 use crate::domain::transcript::clients::{message, source_code};
 use crate::domain::transcript::exchange::response::header_of;
 use crate::domain::transcript::exchange::{Exchange, Source};
-use crate::domain::transcript::logs::access_log::{self, Logged};
+use crate::domain::transcript::logs::access_log::{self, Logged, reverse_proxy};
 use crate::domain::transcript::reader::Reader;
 use crate::domain::transcript::reader::collection::Origin;
 use crate::domain::transcript::text::string_literal;
@@ -31,7 +31,13 @@ impl Reader {
     }
 
     fn access_line(&mut self, line: &str, number: usize) -> bool {
-        let entry = match access_log::read(line) {
+        let is_below = std::mem::replace(&mut self.is_below_proxy, reverse_proxy::is_heading(line));
+        let below = || reverse_proxy::below_heading(line).filter(|_| is_below);
+        let entry = match access_log::read(line).or_else(below) {
+            None if self.is_below_proxy => {
+                self.unused.add_line(number);
+                return true;
+            }
             None => return self.cut_access_line(line, number),
             Some(Logged::Passed) => {
                 self.found.passed += 1;

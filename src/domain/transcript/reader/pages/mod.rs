@@ -8,6 +8,7 @@ pub(super) mod code_list;
 mod inferred;
 pub(super) mod inline;
 mod platform_text;
+mod vendor_sentences;
 mod vendor_text;
 
 use super::Reader;

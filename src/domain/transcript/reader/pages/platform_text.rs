@@ -53,8 +53,30 @@ static VERCEL_MESSAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Matches the heading of Cloudflare's page, with or without the id of the request. Captures the
 /// error code.
 static CLOUDFLARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"^\W*(?:.{0,60}\s)?Error (?:code:? )?(1\d\d\d|52\d|530)\b(.{0,200}Ray ID.*|\W*)$")
+    pattern(r"^\W*(?:.{0,60}\s)?Error (?:code:? )?(1\d\d\d|5[0-3]\d)\b(.{0,200}Ray ID.*|\W*)$")
 });
+
+/// The line below the heading of Cloudflare's page since 2022.
+const CLOUDFLARE_LINK: &str = "Visit cloudflare.com for more information.";
+
+/// Explanations on Cloudflare's pages, each with the error code.
+const CLOUDFLARE_REASONS: [(&str, u16); 6] = [
+    (
+        "is unable to establish an SSL connection to the origin server",
+        525,
+    ),
+    ("The web server is not returning a connection.", 521),
+    ("but the origin web server timed out before responding", 524),
+    (
+        "The origin web server does not have a valid SSL certificate",
+        526,
+    ),
+    (
+        "Cloudflare is currently unable to resolve your requested domain",
+        1016,
+    ),
+    ("and Cloudflare is currently unable to resolve it", 1033),
+];
 
 /// Captures an error code of Cloudflare in a sentence about Cloudflare.
 static CLOUDFLARE_SENTENCE: LazyLock<Option<Regex>> =
@@ -88,7 +110,8 @@ impl Reader {
         // them.
         let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
         (has(&["reason=", "Code: ", ": "]) && self.vercel_text(line, number))
-            || (has(&["Error ", "Ray ID"]) && self.cloudflare_text(line, number))
+            || (has(&["Error ", "Ray ID", "loud", "origin", "returning"])
+                && self.cloudflare_text(line, number))
             || (has(&["Error ", "Details: ", "Varnish"]) && self.varnish_text(line, number))
             || (has(&["Reason: "]) && self.apache_text(line, number))
     }
@@ -154,14 +177,32 @@ impl Reader {
                 return true;
             }
         }
-        if !line.contains("Ray ID") {
-            return false;
+        if !line.contains("Ray ID") && line.trim() != CLOUDFLARE_LINK {
+            return self.cloudflare_reason(line, number);
         }
         let Some((heading, code)) = self.heading_above(number, |heading| heading.code) else {
             return false;
         };
         let mut exchange = inferred(heading.status, heading.line);
         exchange.facts = cloudflare_facts(code);
+        self.vendor_facts.push(exchange.facts.clone());
+        self.complete(exchange);
+        true
+    }
+
+    /// Reads a line that explains an error of Cloudflare, as part of a page whose heading is missing.
+    fn cloudflare_reason(&mut self, line: &str, number: usize) -> bool {
+        let mut reasons = CLOUDFLARE_REASONS.iter();
+        let Some((_, code)) = reasons.find(|(reason, _)| line.contains(reason)) else {
+            return false;
+        };
+        let facts = cloudflare_facts(*code);
+        if self.vendor_facts.contains(&facts) || self.current.is_answered() {
+            return false;
+        }
+        let mut exchange = inferred(of_cloudflare(*code).unwrap_or(*code), number);
+        exchange.facts.clone_from(&facts);
+        self.vendor_facts.push(facts);
         self.complete(exchange);
         true
     }
@@ -189,10 +230,22 @@ impl Reader {
         };
         let mut exchange = inferred(heading.status, heading.line);
         if let Some(response) = &mut exchange.response {
+            if !is_fastly {
+                response.raw_body(&format!(
+                    "<title>{} {}</title>",
+                    heading.status, heading.text
+                ));
+            }
             response.reason = Some(heading.text);
         }
-        let door = if is_fastly { "fastly" } else { "varnish" };
-        exchange.facts = vec![text_fact("front_door", door)];
+        exchange.facts = if is_fastly {
+            vec![text_fact("front_door", "fastly")]
+        } else {
+            vec![
+                text_fact("front_door", "varnish"),
+                text_fact("error_page", "varnish"),
+            ]
+        };
         self.complete(exchange);
         true
     }

@@ -5,126 +5,11 @@
 //! `possible`.
 
 use super::platform_text::{inferred, text_fact};
+use super::vendor_sentences::{Body, SENTENCES};
 use crate::domain::transcript::clients::message;
 use crate::domain::transcript::exchange::entry::names_request;
 use crate::domain::transcript::exchange::{Exchange, Source};
 use crate::domain::transcript::reader::Reader;
-
-/// A sentence and what it states.
-struct Sentence {
-    /// The texts that a line with the sentence contains, in this order.
-    parts: &'static [&'static str],
-    status: u16,
-    /// The names and values of facts.
-    facts: &'static [(&'static str, &'static str)],
-    body: Body,
-}
-
-/// The body of the response that a sentence is part of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Body {
-    /// The line itself.
-    Line,
-    /// A JSON object with this text as its member `message`.
-    Message(&'static str),
-    /// Unknown.
-    None,
-}
-
-const CLOUDFRONT: &[(&str, &str)] = &[("front_door", "cloudfront"), ("gateway_made", "yes")];
-const NO_ENDPOINTS: &[(&str, &str)] = &[("proxy_log.error", "unhealthy")];
-const UNREACHABLE: &[(&str, &str)] = &[("proxy_log.error", "unreachable")];
-
-const fn of_cloudfront(parts: &'static [&'static str], status: u16) -> Sentence {
-    Sentence {
-        parts,
-        status,
-        facts: CLOUDFRONT,
-        body: Body::Line,
-    }
-}
-
-const fn of_kong(message: &'static [&'static str], status: u16) -> Sentence {
-    Sentence {
-        parts: message,
-        status,
-        facts: &[],
-        body: Body::Message(message[0]),
-    }
-}
-
-const fn of_log(
-    parts: &'static [&'static str],
-    status: u16,
-    facts: &'static [(&'static str, &'static str)],
-) -> Sentence {
-    Sentence {
-        parts,
-        status,
-        facts,
-        body: Body::None,
-    }
-}
-
-const SENTENCES: &[Sentence] = &[
-    of_cloudfront(&["CloudFront wasn't able to connect to the origin"], 502),
-    of_cloudfront(
-        &["CloudFront attempted to establish a connection with the origin"],
-        502,
-    ),
-    of_cloudfront(
-        &["CloudFront wasn't able to resolve the origin domain name"],
-        502,
-    ),
-    of_cloudfront(&["The Lambda function returned ", "invalid"], 502),
-    of_cloudfront(&["The Lambda function result failed validation"], 502),
-    of_cloudfront(
-        &["Lambda function associated with the CloudFront distribution was throttled"],
-        503,
-    ),
-    of_cloudfront(
-        &["function associated with the CloudFront distribution is invalid or "],
-        503,
-    ),
-    of_cloudfront(
-        &["CloudFront distribution is configured to block access from your country"],
-        403,
-    ),
-    of_kong(
-        &["An invalid response was received from the upstream server"],
-        502,
-    ),
-    of_kong(&["The upstream server is timing out"], 504),
-    of_kong(&["The upstream server is currently unavailable"], 503),
-    of_kong(&["failure to get a peer from the ring-balancer"], 503),
-    of_kong(&["no Route matched with those values"], 404),
-    Sentence {
-        parts: &["Fastly error: unknown domain"],
-        status: 500,
-        facts: &[],
-        body: Body::Line,
-    },
-    // Kubernetes: the API server or its proxy calls a service without ready pods.
-    of_log(&["no endpoints available for service"], 503, NO_ENDPOINTS),
-    of_log(
-        &["://", ".svc:", "\": service \"", "\" not found"],
-        503,
-        NO_ENDPOINTS,
-    ),
-    // Cloud Run.
-    of_log(
-        &["request was aborted because there was no available instance"],
-        503,
-        NO_ENDPOINTS,
-    ),
-    of_log(
-        &["There was a connection error while trying to route the request"],
-        502,
-        UNREACHABLE,
-    ),
-    // ASP.NET Core in IIS: the process of the application could not be started.
-    of_log(&["HTTP Error 502.5 - "], 502, NO_ENDPOINTS),
-];
 
 /// The error codes of Vercel, each with the status of the response.
 const VERCEL: [(&str, u16); 10] = [
@@ -213,6 +98,8 @@ fn of_sentence(line: &str, number: usize) -> Option<Exchange> {
         match sentence.body {
             Body::Line => response.raw_body(line.trim()),
             Body::Message(text) => response.raw_body(&format!("{{\"message\":\"{text}\"}}")),
+            Body::Title(title) => response.raw_body(&format!("<title>{title}</title>")),
+            Body::Text(text) => response.raw_body(text),
             Body::None => {}
         }
     }

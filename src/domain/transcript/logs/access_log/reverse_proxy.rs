@@ -1,0 +1,210 @@
+//! Reads the lines in which a reverse proxy logs why its upstream failed, in formats that state the
+//! reason as text: those of proxies written in Go, of development servers, and of load balancers
+//! that report the state of a backend.
+//!
+//! Without these formats, the reason would be read as the failure of a client's own request.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{Entry, Logged, upstream_error};
+use crate::domain::transcript::command;
+use crate::domain::transcript::pattern::pattern;
+
+/// What the text after the words of a proxy states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// The text is the error message about the upstream.
+    Stated,
+    /// The words themselves have this meaning: the value of the fact `proxy_log.error`.
+    Known(&'static str),
+}
+
+/// The words with which a proxy starts its message about the upstream.
+struct Words {
+    /// The texts that the line contains, in this order. The reason follows the last text.
+    parts: &'static [&'static str],
+    /// The status of the response; `None` if it depends on the version or the configuration.
+    status: Option<u16>,
+    reason: Reason,
+}
+
+const fn stated(parts: &'static [&'static str], status: Option<u16>) -> Words {
+    Words {
+        parts,
+        status,
+        reason: Reason::Stated,
+    }
+}
+
+const fn known(parts: &'static [&'static str], error: &'static str) -> Words {
+    Words {
+        parts,
+        status: None,
+        reason: Reason::Known(error),
+    }
+}
+
+/// The words of the proxies, from their source code.
+const WORDS: &[Words] = &[
+    // cloudflared, `proxy/proxy.go`; the second text until 2021. Cloudflare responds with 502
+    // (Cloudflare's documentation, "Tunnel: common errors").
+    stated(
+        &[
+            "Unable to reach the origin service. ",
+            " from cloudflared: ",
+        ],
+        Some(502),
+    ),
+    stated(&["Error proxying request to origin: "], Some(502)),
+    // Go's `httputil.ReverseProxy`: the default `ErrorHandler` logs this and responds with 502.
+    stated(&["http: proxy error: "], Some(502)),
+    // oauth2-proxy, `pkg/upstream/http.go`.
+    stated(&["Error proxying to upstream server: "], Some(502)),
+    // Kubernetes, `apimachinery/pkg/util/proxy/transport.go`.
+    stated(&["error trying to reach service: "], None),
+    // Skipper, `proxy/proxy.go`.
+    stated(&["error while proxying after ", ", status code "], None),
+    // frp, `pkg/util/vhost/http.go`.
+    stated(&["http proxy request [host: ", "] error: "], None),
+    // http-proxy-middleware and Next.js.
+    stated(&["[HPM] Error occurred while ", "prox"], None),
+    stated(&["Failed to proxy http", " "], None),
+    // nghttpx, `shrpx_http_downstream_connection.cc`.
+    known(&["Backend connect failed; addr="], "unreachable"),
+    // lighttpd, `gw_backend.c`.
+    stated(&["(gw_backend.c", "establishing connection failed: "], None),
+    // HAProxy, `src/check.c` and `src/server.c`.
+    known(&["backend ", " has no server available!"], "unhealthy"),
+    known(
+        &[
+            "erver ",
+            "/",
+            " is DOWN",
+            " 0 active and 0 backup servers left",
+        ],
+        "unhealthy",
+    ),
+];
+
+/// Matches Traefik's line about an upstream since version 3, on the console or as
+/// `json_doc` writes it for a line in JSON. Captures the status and the error message.
+static TRAEFIK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r#"\bproxy\.go:\d+ > ([45]\d\d) [A-Z][A-Za-z ]{2,40}? (?:\| )?error="?(.{1,400})"#)
+});
+
+/// Lines that precede the error message about the upstream: those of Vite, of the development server
+/// of Create React App, and of YARP.
+const HEADINGS: [&[&str]; 3] = [
+    &["[vite] http proxy error"],
+    &["Proxy error: Could not proxy request ", " to "],
+    &["Request: An error was encountered before receiving a response."],
+];
+
+/// Matches the time at the start of a line or of the object that a log collector writes.
+static TIME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"\b(\d{4}-\d\d-\d\d)T(\d\d):(\d\d):(\d\d)"));
+
+/// Reads a line of a reverse proxy; `None` for other lines.
+pub(super) fn read(line: &str) -> Option<Logged> {
+    if line.contains("proxy.go:") {
+        return of_traefik(line).or_else(|| of_words(line));
+    }
+    of_words(line)
+}
+
+fn of_words(line: &str) -> Option<Logged> {
+    let (words, rest) = WORDS
+        .iter()
+        .find_map(|words| Some((words, after(line, words.parts)?)))?;
+    let rest = until_quote(rest);
+    if is_of_client(rest) {
+        return Some(Logged::Passed);
+    }
+    let error = match words.reason {
+        Reason::Known(error) => error,
+        Reason::Stated => upstream_error(rest)?,
+    };
+    let destination = super::fields::value(line, "dest");
+    Some(
+        Entry {
+            status: words.status.unwrap_or(502),
+            url: destination.and_then(command::url_of),
+            error: Some(error),
+            // One failure often takes two lines, of which one may name the request.
+            process: Some(format!("{} {error}", words.parts[0])),
+            time_of_line: time_of(line),
+            client: destination.map(str::to_owned),
+            is_status_unknown: words.status.is_none(),
+            ..Entry::default()
+        }
+        .failed(),
+    )
+}
+
+/// Returns whether the error message about the upstream follows on the next line.
+pub(in crate::domain::transcript) fn is_heading(line: &str) -> bool {
+    HEADINGS.iter().any(|parts| after(line, parts).is_some())
+}
+
+/// Reads the error message below a line of [`is_heading`]; `None` if it states no known failure.
+pub(in crate::domain::transcript) fn below_heading(line: &str) -> Option<Logged> {
+    let error = upstream_error(line)?;
+    Some(
+        Entry {
+            status: 502,
+            error: Some(error),
+            is_status_unknown: true,
+            ..Entry::default()
+        }
+        .failed(),
+    )
+}
+
+/// Returns the text after the last of the parts; `None` unless the line contains all parts in order.
+fn after<'a>(line: &'a str, parts: &[&str]) -> Option<&'a str> {
+    parts.iter().try_fold(line, |rest, part| {
+        let (_, rest) = rest.split_once(part)?;
+        Some(rest)
+    })
+}
+
+/// Returns the text before the quote that ends the value of a field; the whole text without such a
+/// quote.
+fn until_quote(text: &str) -> &str {
+    let mut quotes = text.match_indices('"');
+    let end = quotes.find(|(at, _)| *at > 0 && !text[..*at].ends_with('\\'));
+    end.map_or(text, |(at, _)| &text[..at])
+}
+
+/// Returns whether the reason is that the client closed its connection.
+fn is_of_client(reason: &str) -> bool {
+    ["context canceled", "client disconnected"]
+        .iter()
+        .any(|text| reason.contains(text))
+}
+
+/// Returns the day and the time of day in seconds of a line; `None` if the line has no time.
+fn time_of(line: &str) -> Option<(String, f64)> {
+    let found = TIME.as_ref()?.captures(line)?;
+    let part = |index: usize| found[index].parse::<f64>().ok();
+    let seconds = part(2)? * 3_600.0 + part(3)? * 60.0 + part(4)?;
+    Some((found[1].to_owned(), seconds))
+}
+
+fn of_traefik(line: &str) -> Option<Logged> {
+    let found = TRAEFIK.as_ref()?.captures(line)?;
+    let status: u16 = found[1].parse().ok()?;
+    if status < 500 || is_of_client(&found[2]) {
+        return Some(Logged::Passed);
+    }
+    Some(
+        Entry {
+            status,
+            error: upstream_error(&found[2]),
+            ..Entry::default()
+        }
+        .failed(),
+    )
+}
