@@ -14,7 +14,13 @@ const CASE: &str = "\n=== ";
 fn every_text_has_the_expected_causes() {
     let rulebook = Rulebook::embedded().unwrap();
     let mut wrong = Vec::new();
-    for file in ["errors.txt", "proxies.txt", "bodies.txt", "logs.txt"] {
+    for file in [
+        "errors.txt",
+        "proxies.txt",
+        "bodies.txt",
+        "logs.txt",
+        "tools.txt",
+    ] {
         let all = std::fs::read_to_string(folder("causes").join(file)).unwrap();
         for case in all.split(CASE).skip(1) {
             let (expected, text) = case.split_once('\n').unwrap();

@@ -25,6 +25,9 @@ pub(in crate::domain::transcript) struct Wrapped {
     open: i32,
     /// The start of the next line, if the first line ends in the middle of a known message.
     awaited: Option<&'static str>,
+    /// Whether a console cut the line in the middle of a word, as the Windows console does with
+    /// aria2's messages.
+    is_cut: bool,
 }
 
 /// Words of clients' messages, each with the start of the next line. A line may be wrapped after
@@ -33,6 +36,9 @@ const CUT: [(&str, &str); 1] = [
     // aiohttp.
     ("Cannot connect to host ", "ssl:"),
 ];
+
+/// The length in bytes of a full line of a console with 80 columns.
+const FULL_LINE: std::ops::RangeInclusive<usize> = 79..=80;
 
 impl Wrapped {
     /// Starts a message at a line. Returns `None` unless the line is an unindented error message
@@ -47,6 +53,15 @@ impl Wrapped {
         let may_be = WRAPPED.contains(&line.len()) || ends_open && line.len() < *WRAPPED.end();
         let open = balance(line);
         let awaited = cut_at(line).filter(|_| open <= 0);
+        if is_cut(line) {
+            return Some(Self {
+                lines: vec![(line.to_owned(), number, stamp)],
+                length: line.len(),
+                open: 0,
+                awaited: None,
+                is_cut: true,
+            });
+        }
         let awaits_reason = line.ends_with("\":") && line.contains("://");
         let is_open = may_be && (open > 0 || awaits_reason);
         if (!is_open && awaited.is_none()) || line.starts_with([' ', '\t', '{', '[']) {
@@ -58,6 +73,7 @@ impl Wrapped {
             length: line.len(),
             open,
             awaited,
+            is_cut: false,
         })
     }
 
@@ -107,11 +123,21 @@ impl Wrapped {
     /// Returns whether no further line belongs to the message.
     pub(in crate::domain::transcript) fn is_complete(&self) -> bool {
         let last = self.lines.last().map_or("", |(line, _, _)| line.trim_end());
+        if self.is_cut {
+            return !FULL_LINE.contains(&last.len());
+        }
         self.is_closed() && !last.ends_with([':', ','])
     }
 
     /// Returns the whole message in one line.
     pub(in crate::domain::transcript) fn joined(&self) -> String {
+        if self.is_cut {
+            return self
+                .lines
+                .iter()
+                .map(|(line, _, _)| line.as_str())
+                .collect();
+        }
         let lines: Vec<&str> = self.lines.iter().map(|(line, _, _)| line.trim()).collect();
         lines.join(" ")
     }
@@ -128,6 +154,11 @@ fn cut_at(line: &str) -> Option<&'static str> {
         })
     })?;
     Some(next)
+}
+
+/// Returns whether a line is an error of aria2 that fills a console.
+fn is_cut(line: &str) -> bool {
+    FULL_LINE.contains(&line.len()) && line.starts_with("  -> [") && line.contains("] errorCode=")
 }
 
 /// Returns the number of opened brackets minus the number of closed brackets.
@@ -163,6 +194,17 @@ mod tests {
                 .joined()
                 .ends_with("url: /a (Caused by SSLError(1, 'certificate has expired'))")
         );
+    }
+
+    #[test]
+    fn a_line_that_fills_the_console_goes_on_without_a_space() {
+        let line =
+            "  -> [HttpSkipResponseCommand.cc:240] errorCode=22 The response status is not su";
+        let mut message = Wrapped::start(line, 1, None).unwrap();
+        assert!(!message.is_complete());
+        assert!(message.add("ccessful. status=421", 2, None));
+        assert!(message.is_complete());
+        assert!(message.joined().ends_with("is not successful. status=421"));
     }
 
     #[test]
