@@ -158,3 +158,11 @@ fn text_without_a_response_yields_nothing_and_malformed_text_does_not_panic() {
         &[],
     );
 }
+
+#[test]
+fn a_carriage_return_in_a_document_does_not_count_as_a_line() {
+    let text = "{\nHTTP/1.1 503 Oops \r HTTP/1.1 503 Oops ";
+    let found = super::read(text).transcripts;
+    assert!(!found.is_empty());
+    assert!(found.iter().all(|one| one.line == 2));
+}

@@ -6,7 +6,7 @@ use regex::Regex;
 use url::Url;
 
 use super::message_forms::{self, Stated};
-use super::{assertion, source_code, unrelated};
+use super::{assertion, source_code, tool_forms, unrelated};
 use crate::domain::transcript::command;
 use crate::domain::transcript::fault::phrase;
 use crate::domain::transcript::pattern::{MAX_LINE, pattern};
@@ -86,7 +86,9 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
     // The number in `ClientPayloadError: … <ContentLengthError: 400 …>` is not the response's
     // status.
     let found = found.filter(|_| !line.contains("PayloadError"));
-    let found = found.filter(|found| !quotes_error(found.rest));
+    let found = found.filter(|found| {
+        !quotes_error(found.rest) && !tool_forms::is_invented(found.status, found.rest)
+    });
     if (!is_error && found.is_none()) || source_code::is_source(line) || is_of_database(line) {
         return None;
     }
@@ -180,7 +182,10 @@ fn has_status(line: &str) -> bool {
 fn is_error(line: &str) -> bool {
     let is_error = |line: &str| {
         let known = ERROR.as_ref().is_some_and(|error| error.is_match(line));
-        known || message_forms::is_error(line) || phrase::is_named(line)
+        known
+            || message_forms::is_error(line)
+            || tool_forms::is_error(line)
+            || phrase::is_named(line)
     };
     is_error(line) && (!line.contains("imeout") || is_error(&source_code::without_settings(line)))
 }

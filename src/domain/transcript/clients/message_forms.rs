@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use url::Url;
 
+use super::form::Form;
+use super::tool_forms;
 use crate::domain::transcript::command;
 use crate::domain::transcript::fault::signs::is_file;
 use crate::domain::transcript::pattern::{HOST_NAME, pattern};
@@ -34,17 +36,6 @@ static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
         |\x{30ea}\x{30e2}\x{30fc}\x{30c8}\s?\x{30b5}\x{30fc}\x{30d0}|\x{8fdc}\x{7a0b}\x{670d}\x{52a1}\x{5668}|\x{9060}\x{7aef}\x{4f3a}\x{670d}\x{5668}",
     )
 });
-
-/// A form of a message that states a status.
-struct Form {
-    /// A text that every line in this form contains. Lines without the text are skipped quickly.
-    sign: &'static str,
-    expression: &'static str,
-    /// Whether the form counts only if the line is an error message (see [`status`]).
-    needs_error: bool,
-    /// Whether the line may be a sentence about another request.
-    is_weak: bool,
-}
 
 /// The first words of the reason phrases of error statuses, as alternatives of an expression.
 const REASON: &str = "Bad|Service|Gateway|Internal|Forbidden|Unauthorized|Not|Too|Request|Proxy";
@@ -131,13 +122,17 @@ const FORMS: &[Form] = &[
     },
 ];
 
-/// The forms of [`FORMS`], each with its compiled expression.
+/// The forms of [`FORMS`] and of `tool_forms`, each with its compiled expression.
 static STATUS: LazyLock<Vec<(Option<Regex>, &Form)>> = LazyLock::new(|| {
     let compiled = |form: &'static Form| {
         let expression = form.expression.replace("REASON", REASON);
         (pattern(&expression), form)
     };
-    FORMS.iter().map(compiled).collect()
+    FORMS
+        .iter()
+        .chain(tool_forms::FORMS)
+        .map(compiled)
+        .collect()
 });
 
 /// Matches the time at the start of a line of a log.

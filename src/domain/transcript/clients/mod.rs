@@ -3,10 +3,12 @@
 
 mod assertion;
 pub(super) mod client_gone;
+mod form;
 pub(super) mod message;
 mod message_forms;
 pub(super) mod prose;
 pub(super) mod source_code;
+mod tool_forms;
 pub(super) mod trace;
 mod unrelated;
 pub(super) mod wget;

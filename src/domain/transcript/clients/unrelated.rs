@@ -20,9 +20,11 @@ const KINDS: &str = "TypeError KeyError NameError ImportError ModuleNotFoundErro
     InvalidCastException NullReferenceException BeanCreationException \
     UnsatisfiedDependencyException";
 
-/// Matches the name of an exception before its message. Captures the name.
-static KIND: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"\b(\w+(?:Error|Exception))\b[\x22'\])]*(?:\s?\[[\w]+\])?\s?:"));
+/// Matches the name of an exception before its message or, as in Ruby, in parentheses after it.
+/// Captures the name.
+static KIND: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"\b(\w+(?:Error|Exception))\b(?:[\x22'\])]*(?:\s?\[[\w]+\])?\s?:|\)\s*$)")
+});
 
 /// Expressions that match messages which are never about a request.
 const NEVER: [&str; 5] = [
@@ -30,7 +32,7 @@ const NEVER: [&str; 5] = [
     r"cannot find (?:module|package|symbol)|no module named|cannot import name|use of undeclared|placeholder '",
     r"unrecogni[sz]ed (?:argument|option)|unknown (?:option|flag|argument|shorthand)|no such option|unexpected argument",
     r"eof when reading a line|host key\b|toomanyrequests|pull rate limit|expkeysig|gpg error|no_pubkey",
-    r"code[- ]?sign|signing certificate|signatures? (?:were|was|is|are) invalid|could(?: not|n.t) resolve (?:dependenc|placeholder|merge|conflict|all |type|symbol|module|import|reference|artifact)",
+    r"untrusted signature|bad signature|code[- ]?sign|signing certificate|signatures? (?:were|was|is|are) invalid|could(?: not|n.t) resolve (?:dependenc|placeholder|merge|conflict|all |type|symbol|module|import|reference|artifact)",
 ];
 
 /// Expressions that match messages which are about a request only if [`SHOWN`] also matches them.
@@ -101,6 +103,8 @@ mod tests {
             "java.sql.SQLTimeoutException: query timed out",
             "java.lang.IllegalArgumentException: timeout < 0",
             "E: GPG error: http://x.example/ stable: EXPKEYSIG certificate expired",
+            "app.rb:3:in `call': undefined method `timeout' for nil (NoMethodError)",
+            "ERROR: https://x.example/main: UNTRUSTED signature",
             "kubectl: error: timed out waiting for the condition",
         ] {
             assert!(is_unrelated(line), "{line}");

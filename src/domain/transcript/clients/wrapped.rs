@@ -18,7 +18,8 @@ const WRAPPED_LENGTHS: std::ops::RangeInclusive<usize> = 36..=110;
 /// or `,`, or the first line ends in the middle of a known message ([`CUT`]).
 #[derive(Clone, Debug)]
 pub(in crate::domain::transcript) struct Wrapped {
-    /// The lines, each with its number and its time of day.
+    /// The lines, each with its line number and its time of day in seconds since midnight; `None`
+    /// without a time.
     pub(in crate::domain::transcript) lines: Vec<(String, usize, Option<f64>)>,
     /// The total length of the lines in bytes.
     length: usize,
@@ -26,8 +27,20 @@ pub(in crate::domain::transcript) struct Wrapped {
     open: i32,
     /// The start of the next line, if the first line ends in the middle of a known message.
     awaited: Option<&'static str>,
-    /// Whether the first line is from the log of Heroku's router.
-    is_of_router: bool,
+    /// How the lines are joined.
+    join: Join,
+}
+
+/// How the lines of a message are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Join {
+    /// With a space: the line was wrapped between words.
+    Words,
+    /// Without a space: a console cut the line in the middle of a word, as the Windows console does
+    /// with aria2's messages.
+    Letters,
+    /// As the lines of Heroku's router are joined.
+    RouterFields,
 }
 
 /// Words of clients' messages, each with the start of the next line. A line may be wrapped after
@@ -36,6 +49,9 @@ const CUT: [(&str, &str); 1] = [
     // aiohttp.
     ("Cannot connect to host ", "ssl:"),
 ];
+
+/// The length in bytes of a full line of a console with 80 columns.
+const FULL_LINE: std::ops::RangeInclusive<usize> = 79..=80;
 
 impl Wrapped {
     /// Starts a message at a line. Returns `None` unless the line is an unindented error message
@@ -53,7 +69,7 @@ impl Wrapped {
                 length: line.len(),
                 open: 1,
                 awaited: None,
-                is_of_router: true,
+                join: Join::RouterFields,
             });
         }
         let ends_open = line.ends_with(['(', '{', '[']);
@@ -61,6 +77,15 @@ impl Wrapped {
             || ends_open && line.len() < *WRAPPED_LENGTHS.end();
         let open = balance(line);
         let awaited = cut_at(line).filter(|_| open <= 0);
+        if is_cut(line) {
+            return Some(Self {
+                lines: vec![(line.to_owned(), number, stamp)],
+                length: line.len(),
+                open: 0,
+                awaited: None,
+                join: Join::Letters,
+            });
+        }
         let awaits_reason = line.ends_with("\":") && line.contains("://");
         let is_open = may_be && (open > 0 || awaits_reason);
         if (!is_open && awaited.is_none()) || line.starts_with([' ', '\t', '{', '[']) {
@@ -72,7 +97,7 @@ impl Wrapped {
             length: line.len(),
             open,
             awaited,
-            is_of_router: false,
+            join: Join::Words,
         })
     }
 
@@ -98,7 +123,7 @@ impl Wrapped {
         {
             return false;
         }
-        if self.is_of_router {
+        if self.join == Join::RouterFields {
             // The next entry of the log, or another text.
             if line.contains("heroku[") || line.contains("app[") {
                 return false;
@@ -131,16 +156,26 @@ impl Wrapped {
     /// Returns whether no further line belongs to the message.
     pub(in crate::domain::transcript) fn is_complete(&self) -> bool {
         let last = self.lines.last().map_or("", |(line, _, _)| line.trim_end());
+        if self.join == Join::Letters {
+            return !FULL_LINE.contains(&last.len());
+        }
         self.is_closed() && !last.ends_with([':', ','])
     }
 
     /// Returns the whole message in one line.
     pub(in crate::domain::transcript) fn joined(&self) -> String {
-        if self.is_of_router {
-            return heroku::joined(self.lines.iter().map(|(line, _, _)| line.trim()));
+        match self.join {
+            Join::Words => {
+                let lines: Vec<&str> = self.lines.iter().map(|(line, _, _)| line.trim()).collect();
+                lines.join(" ")
+            }
+            Join::Letters => self
+                .lines
+                .iter()
+                .map(|(line, _, _)| line.as_str())
+                .collect(),
+            Join::RouterFields => heroku::joined(self.lines.iter().map(|(line, _, _)| line.trim())),
         }
-        let lines: Vec<&str> = self.lines.iter().map(|(line, _, _)| line.trim()).collect();
-        lines.join(" ")
     }
 }
 
@@ -155,6 +190,11 @@ fn cut_at(line: &str) -> Option<&'static str> {
         })
     })?;
     Some(next)
+}
+
+/// Returns whether a line is an error of aria2 that fills a console.
+fn is_cut(line: &str) -> bool {
+    FULL_LINE.contains(&line.len()) && line.starts_with("  -> [") && line.contains("] errorCode=")
 }
 
 /// Returns the number of opening brackets minus the number of closing brackets in a line.
@@ -190,6 +230,17 @@ mod tests {
                 .joined()
                 .ends_with("url: /a (Caused by SSLError(1, 'certificate has expired'))")
         );
+    }
+
+    #[test]
+    fn a_line_that_fills_the_console_goes_on_without_a_space() {
+        let line =
+            "  -> [HttpSkipResponseCommand.cc:240] errorCode=22 The response status is not su";
+        let mut message = Wrapped::start(line, 1, None).unwrap();
+        assert!(!message.is_complete());
+        assert!(message.add("ccessful. status=421", 2, None));
+        assert!(message.is_complete());
+        assert!(message.joined().ends_with("is not successful. status=421"));
     }
 
     #[test]

@@ -19,13 +19,20 @@ pub(in crate::domain::transcript) struct CurlError {
 const BY_CODE: usize = 10_000;
 
 /// Returns the error in a line such as `curl: (28) Operation timed out …` or, for libcurl,
-/// `cURL error 28: …` or `[curl] 28: …`; `None` for other lines.
+/// `cURL error 28: …` or `[curl] 28: …`, or the code alone as acme.sh prints it; `None` for other
+/// lines.
 pub(in crate::domain::transcript) fn error(line: &str) -> Option<CurlError> {
     let line = line.trim_start();
     if let Some(rest) = line.strip_prefix("curl: (") {
         return split(rest, ')');
     }
     let lower = line[..line.floor_char_boundary(REACH)].to_ascii_lowercase();
+    if let Some((_, code)) = lower.split_once("libcurl-errors.html for error code: ") {
+        // acme.sh shows only the code.
+        let code = code.trim().parse().ok()?;
+        let message = String::new();
+        return Some(CurlError { code, message });
+    }
     let start = ["curl error ", "[curl] "]
         .iter()
         .find_map(|start| Some(lower.find(start)? + start.len()));
@@ -114,16 +121,21 @@ impl CurlError {
             55 | 56 => transfer(stated, progress),
             58 => by_code(Phase::Tls, FaultKind::Credentials),
             59 => by_code(Phase::Tls, FaultKind::TlsVersion),
-            60 | 82 | 83 | 90 => {
-                certificate(stated, by_code(Phase::Tls, FaultKind::CertificateUntrusted))
-            }
+            // The code alone does not state why the certificate is invalid.
+            60 | 82 | 83 | 90 => certificate(
+                stated,
+                Found {
+                    is_stated: false,
+                    ..by_code(Phase::Tls, FaultKind::CertificateUntrusted)
+                },
+            ),
             61 => by_code(Phase::Transfer, FaultKind::Decode),
             66 => by_code(Phase::Tls, FaultKind::Local),
             // Schannel also uses 77 for certificates that it rejects.
             77 | 91 => certificate(stated, by_code(Phase::Tls, FaultKind::Local)),
             96 => stated.unwrap_or_else(|| by_code(Phase::Connect, FaultKind::Protocol)),
             98 => by_code(Phase::Tls, FaultKind::ClientCertificateRequired),
-            8 | 16 | 92 | 95 => by_code(waiting, FaultKind::Protocol),
+            8 | 16 | 92 | 95 | 100 => by_code(waiting, FaultKind::Protocol),
             _ => return None,
         })
     }

@@ -6,6 +6,7 @@
 pub(super) mod curl;
 mod host_only;
 mod named;
+mod openssl;
 pub(super) mod phrase;
 mod sentences;
 pub(super) mod signs;

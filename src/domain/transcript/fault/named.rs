@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::sentences;
+use super::{openssl, sentences};
 use crate::domain::transcript::pattern::pattern;
 use crate::model::observation::{FaultKind, Phase};
 
@@ -53,7 +53,7 @@ static SECURE_TRANSPORT: LazyLock<Option<Regex>> =
 static ERLANG: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r"(?:httpoison|mint|finch|tesla|req)\.[a-z]*error\b.{0,80}?reason: \{?:(\w+)",
-        r"\((?:httpoison|mint|finch|tesla|req)\.[a-z]*error\) :?([a-z_ -]+)",
+        r"\((?:httpoison|mint|finch|tesla|req)\.[a-z]*error\) \{?:?([a-z_ -]+)",
         r"failed_connect.{0,160}?\{inet, ?\[inet6?\], ?:?(\w+)",
         r"\b(?:hackney|gun|httpc|ibrowse)\b.{0,80}\{:?error, ?\{?:?(?:shutdown, ?:?)?(\w+)",
         r"\{:?error, ?\{?:?(?:shutdown, ?:?)?(nxdomain|econnrefused|econnreset|ehostunreach|enetunreach|etimedout|connect_timeout|checkout_timeout|tls_alert)\b",
@@ -111,6 +111,8 @@ pub(super) fn of(lower: &str) -> Option<Named> {
         .then(apple)
         .flatten()
         .or_else(|| may_be_erlang.then(erlang).flatten())
+        .or_else(|| of_alert_log(lower))
+        .or_else(|| openssl::of(lower).map(|(phase, kind)| named(phase, kind)))
         .or_else(|| sentences::of(lower).map(|(phase, kind)| named(phase, kind)))
 }
 
@@ -189,7 +191,7 @@ fn of_atom(atom: &str, lower: &str) -> Option<Named> {
 }
 
 /// Words in a TLS alert of Erlang, each with the kind of fault. More specific words come first.
-const ALERTS: [(&str, FaultKind); 10] = [
+const ALERTS: [(&str, FaultKind); 17] = [
     ("hostname_check_failed", FaultKind::CertificateNameMismatch),
     ("cert_expired", FaultKind::CertificateExpired),
     ("certificate_expired", FaultKind::CertificateExpired),
@@ -198,9 +200,26 @@ const ALERTS: [(&str, FaultKind); 10] = [
     ("unknown_ca", FaultKind::CertificateUntrusted),
     ("unknown ca", FaultKind::CertificateUntrusted),
     ("certificate_required", FaultKind::ClientCertificateRequired),
+    ("certificate required", FaultKind::ClientCertificateRequired),
+    (
+        "server alert: fatal - bad certificate",
+        FaultKind::ClientCertificateRequired,
+    ),
     ("protocol_version", FaultKind::TlsVersion),
+    ("protocol version", FaultKind::TlsVersion),
+    ("insufficient_security", FaultKind::TlsVersion),
+    ("insufficient security", FaultKind::TlsVersion),
     ("revoked", FaultKind::CertificateRevoked),
+    ("unsupported_certificate", FaultKind::CertificateUntrusted),
+    ("unsupported certificate", FaultKind::CertificateUntrusted),
 ];
+
+/// Returns the fault for an alert that Erlang's application `ssl` logs for a client, such as
+/// `TLS client: In state certify … generated CLIENT ALERT: Fatal - Unknown CA`.
+fn of_alert_log(lower: &str) -> Option<Named> {
+    let is_of_client = lower.contains("tls client: ") || lower.contains("tls :client: ");
+    (is_of_client && lower.contains(" alert: fatal - ")).then(|| of_alert(lower))
+}
 
 fn of_alert(lower: &str) -> Named {
     let known = ALERTS.iter().find(|(word, _)| lower.contains(word));
@@ -244,6 +263,14 @@ mod tests {
             ),
             (
                 "%Mint.TransportError{reason: {:tls_alert, {:unknown_ca, 'x'}}}",
+                Some(FaultKind::CertificateUntrusted),
+            ),
+            (
+                "** (HTTPoison.Error) {:tls_alert, {:illegal_parameter, 'TLS client: x'}}",
+                Some(FaultKind::TlsHandshake),
+            ),
+            (
+                "[notice] TLS :client: In state :certify generated CLIENT ALERT: Fatal - Unknown CA",
                 Some(FaultKind::CertificateUntrusted),
             ),
             ("{:error, :enoent}", None),

@@ -19,7 +19,7 @@ const TLS: [&str; 4] = [
 
 /// Expressions that match words of HTTP, of its clients and of network connections.
 const REQUEST: [&str; 9] = [
-    r"http|://|fetch|axios|\brequests\b|urllib|urlopen|\bcurl\b|\bwget\b|reqwest|hyper|undici|superagent|guzzle|faraday",
+    r"http|://|fetch|axios|\brequests\b|urllib|urlopen|\b(?:py)?curl\b|\bwget\b|internetopenurl|reqwest|hyper|undici|superagent|guzzle|faraday",
     r"feign|retrofit|webclient|resttemplate|resourceaccess|i/o error on|\binvoke-|\biwr\b|\birm\b|\bnet::|websocket",
     r"(?-i:\b(?:GET|POST|PUT|HEAD|PATCH|DELETE|OPTIONS)\b)|\burl\b|\buri\b|response|upstream|\bproxy|gateway|endpoint|\bapi\b|webhook",
     r"remote (?:server|name|host|end)|socket|\be(?:conn|host|net|ai_|notfound|proto|pipe)[a-z]*\b|\betimedout|\bdial\b|\btcp\b|\bdns\b",

@@ -41,6 +41,8 @@ pub(in crate::domain::transcript) struct Block {
     pub(in crate::domain::transcript) text: String,
     /// The number of the document's first line.
     pub(in crate::domain::transcript) number: usize,
+    /// The number of each line. Lines have the same number if a carriage return separates them.
+    numbers: Vec<usize>,
     depth: Depth,
 }
 
@@ -79,6 +81,7 @@ impl Block {
         self.depth.end_line();
         self.text.push_str(line);
         self.text.push('\n');
+        self.numbers.push(number);
         if is_closed || self.text.len() > MAX_DOCUMENT {
             Step::Done
         } else {
@@ -88,11 +91,7 @@ impl Block {
 
     /// Returns the lines of the document and their numbers.
     pub(in crate::domain::transcript) fn lines(&self) -> impl Iterator<Item = (&str, usize)> {
-        let first = self.number;
-        self.text
-            .lines()
-            .enumerate()
-            .map(move |(at, line)| (line, first + at))
+        self.text.lines().zip(self.numbers.iter().copied())
     }
 }
 

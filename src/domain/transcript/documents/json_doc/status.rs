@@ -42,6 +42,19 @@ const PHRASES: &[(&str, u16)] = &[
     ("gateway time-out", 504),
 ];
 
+/// JSON pointers to the members of a body that may name the kind of an error.
+const CODE: [&str; 2] = ["/Code", "/error/code"];
+
+/// The names of errors in the bodies of Chalice and of Azure's services, each with its status.
+const CODES: &[(&str, u16)] = &[
+    ("InternalServerError", 500),
+    ("BadGateway", 502),
+    ("ServiceUnavailable", 503),
+    ("GatewayTimeout", 504),
+    ("TooManyRequests", 429),
+    ("TooManyRequestsError", 429),
+];
+
 /// Messages that only gateways and platforms write, in lower case and without a final period: Kong,
 /// API Gateway, AppSync and Railway. Each is for one status.
 const GATEWAY_PHRASES: &[(&str, u16)] = &[
@@ -88,6 +101,7 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
     number
         .filter(|status| (400..600).contains(status))
         .or_else(|| of_gateway(&value))
+        .or_else(|| of_code(&value))
         .or_else(|| {
             MESSAGE.iter().find_map(|path| {
                 if has_data(&value) || *path == "/title" && !has_error(&value) {
@@ -102,6 +116,12 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
                 found.map(|(_, status)| *status)
             })
         })
+}
+
+fn of_code(value: &Value) -> Option<u16> {
+    let names = CODE.iter().filter_map(|path| value.pointer(path)?.as_str());
+    let mut found = names.filter_map(|name| CODES.iter().find(|(code, _)| *code == name));
+    found.next().map(|(_, status)| *status)
 }
 
 /// Members that describe an error. The members `status` and `title` are not listed, because other

@@ -59,7 +59,7 @@ const MAX_LINE: usize = 65_536;
 /// Matches a member, with its name and its value.
 static MEMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
-        r#"^\s*[-•]?\s*["'\[:]?(?:Symbol\()?([A-Za-z][A-Za-z _.-]{0,38}[A-Za-z])["'\])]*\s*(?::|=>|=)\s*(.*)$"#,
+        r#"^\s*[-•]?\s*["'`\[:]?(?:Symbol\()?([A-Za-z][A-Za-z _.-]{0,38}[A-Za-z])["'\])]*\s*(?::|=>|=)\s*(.*)$"#,
     )
 });
 

@@ -134,7 +134,9 @@ impl Reader {
         if is_wire && known == Some(status) {
             return;
         }
-        if is_wire || known.is_some_and(|known| known != status) {
+        // A request that failed without a response is not the one that succeeded.
+        let has_failed = self.current.fault.is_some() && status < 400;
+        if is_wire || has_failed || known.is_some_and(|known| known != status) {
             self.next(Exchange::default());
         }
         let current = &mut self.current;
