@@ -133,7 +133,7 @@ fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
             let count = counts[own as usize];
             (
                 Some(format!(
-                    "the shard with index {own} of {total} shards probes {count} of them"
+                    "the shard with index {own} of {total} shards probes {count} of the targets"
                 )),
                 None,
             )
@@ -141,7 +141,7 @@ fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
         Err(error) => {
             let least = counts.iter().min().unwrap_or(&0);
             let most = counts.iter().max().unwrap_or(&0);
-            let range = format!("{total} shards probe {least} to {most} of them each");
+            let range = format!("each of {total} shards probes {least} to {most} of the targets");
             (Some(range), Some(error))
         }
     }
@@ -218,7 +218,7 @@ mod tests {
             warnings: std::iter::repeat_with(problem).take(warnings).collect(),
             notes: Vec::new(),
             targets,
-            shards: (rules == 3).then(|| "shard 0 of 2 probes 5 of them".to_owned()),
+            shards: (rules == 3).then(|| "shard 0 of 2 probes 5 of the targets".to_owned()),
             rules,
         };
         assert_eq!(summary(&report), text);
@@ -230,7 +230,7 @@ mod tests {
         check(0, 1, Some(12), 0, "fine: 12 targets, 1 warning");
         check(0, 0, Some(2), 1, "fine: 2 targets, 1 file of rules");
         check(0, 0, None, 2, "fine: 2 files of rules");
-        let shared = "fine: 9 targets, shard 0 of 2 probes 5 of them, 3 files of rules";
+        let shared = "fine: 9 targets, shard 0 of 2 probes 5 of the targets, 3 files of rules";
         check(0, 0, Some(9), 3, shared);
         check(1, 0, None, 0, "1 problem");
         check(3, 2, None, 0, "3 problems, 2 warnings");

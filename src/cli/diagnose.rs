@@ -22,8 +22,9 @@ const MAX_BYTES: u64 = 32 << 20;
 /// Arguments of `diagnose`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files with output of curl, wget, HTTPie or `PowerShell`, error messages, HAR or logs of API
-    /// Gateway, a load balancer or a proxy, also inside Markdown. Use `-` for standard input.
+    /// Files that contain output of an HTTP client (curl, wget, HTTPie or `PowerShell`), error
+    /// messages, HAR, or logs (of API Gateway, a load balancer or a proxy), also inside Markdown.
+    /// Use `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Print each result as a line of JSON.
@@ -132,9 +133,9 @@ fn first_bytes(source: impl Read) -> std::io::Result<Vec<u8>> {
 /// The part of the error message after "no response found": what was searched for, and how to
 /// create suitable input.
 const LOOKED_FOR: &str = "\
-looked for a status line (`< HTTP/2 503`, `HTTP/1.1 503`), an error of curl \
-(`curl: (7) \u{2026}`), wget or PowerShell, an exception of a program, a log of API Gateway, a \
-load balancer or a proxy, and a HAR file.
+looked for a status line (`< HTTP/2 503`, `HTTP/1.1 503`); an error of curl \
+(`curl: (7) \u{2026}`), wget or PowerShell; an exception of a program; a log of API Gateway, a \
+load balancer or a proxy; and a HAR file.
 Run one of these commands and use its complete output as the input:
   curl -sv -w '\\ntime_total: %{time_total}\\n' URL 2>&1 | probecause diagnose -
   curl.exe -sv -w \"\\ntime_total: %{time_total}\\n\" URL   (Windows, also in PowerShell)

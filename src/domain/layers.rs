@@ -1,10 +1,11 @@
 //! Determines which layer of a target fails, from requests sent directly to each layer.
 //!
-//! A layer fails if it accepts the connection and then sends no response or only a part of one, an
-//! unexpected server error, or the status with which the target's own URL fails in the same round.
-//! A layer is not testable if it cannot be reached from this host, if its certificate is not
-//! accepted, if it redirects to another host or port, or if its response is unexpected in another
-//! way. An example is a load balancer that rejects requests from outside the CDN with status 403.
+//! A layer fails if it accepts the connection but sends no complete response, or if it responds
+//! with an unexpected server error or with the status with which the target's own URL fails in the
+//! same round. A layer is not testable if it cannot be reached from this host, if its certificate
+//! is not accepted, if it redirects to another host or port, or if its response is unexpected in
+//! another way, for example if a load balancer rejects requests from outside the CDN with status
+//! 403.
 
 use jiff::Timestamp;
 

@@ -21,7 +21,8 @@ pub struct MassFailure {
     /// The targets with an unresolved incident that opened within the last minute, with the
     /// opening time, oldest first. Empty while a group is open.
     newest: VecDeque<(Timestamp, TargetName)>,
-    /// The open group: when it formed, and the targets whose incidents belong to it.
+    /// When the open group formed, and the targets whose incidents belong to it; `None` if no group
+    /// is open.
     group: Option<(Timestamp, HashSet<TargetName>)>,
 }
 

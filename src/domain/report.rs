@@ -63,7 +63,7 @@ pub struct Update {
     pub began: Timestamp,
     /// The new diagnosis of the probe, which includes the evidence.
     pub diagnosis: Arc<Diagnosis>,
-    /// The open incident after the change; its verdict is the cause to display.
+    /// The open incident after the change; its verdict contains the cause to display.
     pub incident: Arc<Incident>,
     /// Whether the target is in a maintenance window, in which the target does not page.
     pub maintenance: bool,

@@ -2,8 +2,9 @@
 //!
 //! A message is one datagram of `NAME=value` lines to the socket in `NOTIFY_SOCKET`. Without this
 //! variable, nothing is sent. A message that cannot be sent is dropped. Existing crates are not
-//! used, because they do not support the abstract sockets of container managers and block while the
-//! service manager is busy. Blocking would delay the loop that the watchdog monitors.
+//! used, because they do not support the abstract sockets of container managers, and because they
+//! block while the service manager is busy. Blocking would delay the loop that the watchdog
+//! monitors.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;

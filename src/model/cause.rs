@@ -35,7 +35,7 @@ text_enum! {
 
 text_enum! {
     /// The hop at which a request failed. The variants are in the order in which a request passes
-    /// the hops.
+    /// through the hops.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Hop {
         /// The client: its request, its credentials, or its own network.

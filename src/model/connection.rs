@@ -13,12 +13,12 @@ pub struct EarlierTls {
     pub tls: TlsFacts,
 }
 
-/// An address that did not accept a connection, or not in time, although another address did.
+/// An address that did not accept a connection in time, although another address did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadAddress {
     /// The address and port.
     pub address: SocketAddr,
-    /// The error message, or for how long there was no response.
+    /// The error message of the attempt, or a text such as `no answer within 0.250 s`.
     pub reason: String,
 }
 

@@ -44,9 +44,9 @@ pub struct Observation {
     pub tls: Option<TlsFacts>,
     /// TLS details of the earlier hops that used TLS, in order.
     pub earlier_tls: Vec<EarlierTls>,
-    /// Addresses that did not accept a connection, or not in time, although another address did.
+    /// Addresses that did not accept a connection in time, although another address did.
     pub dead_addresses: Vec<DeadAddress>,
-    /// Addresses to which connections were attempted. Empty if the last hop connected.
+    /// Addresses to which any hop attempted to connect. Empty if the last hop connected.
     pub attempted: Vec<SocketAddr>,
     /// Number of reused connections that ended before the response began, after which the request
     /// was sent again on a new connection.
@@ -66,7 +66,7 @@ pub struct Phases {
     pub connect: Option<Duration>,
     /// Duration of the TLS handshake.
     pub tls: Option<Duration>,
-    /// Time from the sent request to the first byte of the response.
+    /// Time from sending the request to the first byte of the response.
     pub processing: Option<Duration>,
     /// Time from the first to the last byte of the response.
     pub transfer: Option<Duration>,
@@ -82,7 +82,7 @@ text_enum! {
         Connect = "connect",
         /// Performing the TLS handshake.
         Tls = "tls",
-        /// Waiting from the sent request to the first byte of the response.
+        /// Sending the request and waiting for the first byte of the response.
         Processing = "processing",
         /// Receiving the response from its first to its last byte.
         Transfer = "transfer",
@@ -322,8 +322,8 @@ impl Observation {
         self.duration.saturating_sub(self.own_lag)
     }
 
-    /// Returns the id with which the gateway or CDN logged the request, from its response header;
-    /// `None` if this header is missing or its value cannot be an id.
+    /// Returns the id with which the gateway or CDN logged the request. The id comes from a header
+    /// of the response; `None` if no such header contains a possible id.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let response = self.response.as_ref()?;

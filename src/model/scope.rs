@@ -14,7 +14,7 @@ pub enum Scope {
     Target(TargetName),
     /// A group of many targets that fail at the same time.
     Group,
-    /// The prober itself, whose probes fail for a local reason.
+    /// The prober itself, when its own problem makes probes fail.
     Prober,
 }
 

@@ -215,8 +215,8 @@ pub struct EvidenceSettings {
     pub enabled: bool,
     /// Time from the end of a failed request until metrics are first read.
     pub first_look: Duration,
-    /// Time within which all datapoints of the metrics are expected to arrive. This time starts
-    /// when the function's timeout, counted from the end of the request, has passed.
+    /// Time within which all datapoints of the metrics are expected to arrive. It is counted from
+    /// the end of the request plus the function's timeout.
     pub settle: Duration,
     /// Maximum estimated cost of metric queries per day (UTC), in US dollars. Zero disables metric
     /// queries.

@@ -108,7 +108,7 @@ pub struct RequestSettings {
 /// The value of a configured header.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeaderText {
-    /// A value in the configuration, which is not a secret.
+    /// A value from the configuration that is not a secret.
     Plain(String),
     /// A secret value, read from a file, an environment variable or a systemd credential.
     Secret(Secret),
@@ -295,8 +295,8 @@ impl Target {
 
 impl RequestSettings {
     /// Returns whether the settings contain a `connect_to` that cannot apply to a URL with this
-    /// scheme. For a plain HTTP request through an HTTP proxy, the proxy connects to the host and
-    /// port in the URL.
+    /// scheme. `connect_to` cannot apply to a plain HTTP request through an HTTP proxy, because the
+    /// proxy connects to the host and port in the URL.
     #[must_use]
     pub fn ignores_connect_to(&self, scheme: &str) -> bool {
         let is_socks = |proxy: &Url| proxy.scheme().starts_with("socks");

@@ -1,6 +1,7 @@
 //! The settings of a target's CloudWatch metrics and alarms.
 //!
-//! By default a target has one metric and one alarm, the cheapest setup that can page.
+//! By default a target has one metric and one alarm. This is the cheapest setup that can notify
+//! people.
 
 use std::collections::BTreeSet;
 

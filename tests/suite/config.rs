@@ -140,10 +140,10 @@ fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
         assert_eq!(messages, (Some(0), expected.to_owned()), "{pod:?}");
     };
     let note = "note: DIR/c.toml: shard.index: the daemon would not start on this machine: ";
-    let shares = "fine: 100 targets, 3 shards probe 27 to 38 of them each\n";
+    let shares = "fine: 100 targets, each of 3 shards probes 27 to 38 of the targets\n";
     check(
         Some("probecause-2"),
-        "fine: 100 targets, the shard with index 2 of 3 shards probes 38 of them\n",
+        "fine: 100 targets, the shard with index 2 of 3 shards probes 38 of the targets\n",
     );
     check(
         Some("probecause-3"),

@@ -83,7 +83,7 @@ pub struct Common {
 /// if `apply` finds conflicts.
 ///
 /// # Errors
-/// Returns a message if the configuration is invalid, and every error of [`run_action`].
+/// Returns a message if the configuration is invalid or [`run_action`] fails.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let settings = load(&args.action.common().config)?;
     run_action(&args.action, &settings, None, &mut std::io::stdout()).await

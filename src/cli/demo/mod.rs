@@ -60,7 +60,7 @@ struct Row {
 }
 
 /// Runs `probecause demo`. Returns [`Exit::Bad`] if a route's cause is missing or wrong, if a cause
-/// is named for a healthy route, or if a route was not probed in time.
+/// is named for a healthy route, or if no probe of a route completed before the demo ended.
 ///
 /// # Errors
 /// Returns an error if a port is not available, the daemon cannot start, or standard output

@@ -207,7 +207,7 @@ fn problem(route: &Route, row: Option<&Row>, elapsed: Duration) -> Option<String
             elapsed.as_secs(),
             SLOW_ROUTE_NAMED_AFTER.as_secs() + 4
         )),
-        (None, _) if !probed => Some("the route was not probed in time".to_owned()),
+        (None, _) if !probed => Some("no probe completed before the demo ended".to_owned()),
         (None, _) => Some("no cause was named".to_owned()),
     }
 }
@@ -291,7 +291,11 @@ mod tests {
         check(row(SLOW_ROUTE, ""), 60, Some("no cause was named"));
         let mut unprobed = row("orders", "");
         unprobed.probed = false;
-        check(unprobed, 20, Some("the route was not probed in time"));
+        check(
+            unprobed,
+            20,
+            Some("no probe completed before the demo ended"),
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ const EXAMPLE: &str = include_str!("../../../config/rules.d/maintenance-page.tom
 const BEGIN: &str = "## Write your own rules
 
 1. Create a directory and name it in the configuration: `rules_dir = \"rules.d\"`, relative to
-   the configuration file. Every `*.toml` file in it is read, sorted by name.
+   the configuration file. Every `*.toml` file in the directory is read, sorted by name.
 2. Write a rule with an example and a counterexample. To see the facts of a real failure, run
    `probecause probe URL`, or `probecause diagnose FILE` for the output of `curl -v`.
 3. Run `probecause check probecause.toml`, or `probecause check --rules rules.d` for the

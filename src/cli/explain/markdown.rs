@@ -35,9 +35,11 @@ can reach. A probable cause with a share of less than 90 % is always `possible`.
 | certainty | meaning |
 | --- | --- |
 | `possible` | several causes match; the probable cause has the largest share |
-| `likely` | seen from outside; all other causes together have a share of at most 10 % |
-| `corroborated` | the metrics of the platform at the time of the request agree |
-| `proven` | the platform or the protocol states the cause of this exact request or connection |
+| `likely` | inferred from outside; all other causes together have a share of at most 10 % |
+| `corroborated` | confirmed by metrics or logs of the platform, or by requests through the \
+     target's layers |
+| `proven` | stated by the platform or the protocol for this exact request or connection, or \
+     shown by metrics of a time window in which only the prober sent requests |
 ";
 
 /// Formats the whole Markdown page of causes and rules.

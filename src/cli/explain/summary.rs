@@ -21,7 +21,7 @@ pub(super) struct CauseSummary<'a> {
     pub(super) next: Vec<String>,
     /// The URL of a page about the cause; `None` for `unexplained`.
     pub(super) see: Option<String>,
-    /// The other causes that are candidates in the diagnosis of an example of the cause's rules.
+    /// The other causes that are candidates when the examples of the cause's rules are diagnosed.
     pub(super) rivals: Vec<CauseId>,
     /// Every rule that names the cause, the highest certainty first.
     pub(super) rules: Vec<&'a Rule>,

@@ -28,8 +28,8 @@ pub(super) struct Side {
 struct Row {
     name: String,
     values: [String; 2],
-    /// Whether the values may differ even between two equal requests, such as a `date` header or
-    /// similar durations. Such values are not marked as different.
+    /// Whether the values, such as those of a `date` header, may differ even between two equal
+    /// requests. Such values are not marked as different.
     varies: bool,
 }
 

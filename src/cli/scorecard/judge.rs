@@ -55,7 +55,7 @@ pub(super) enum Mark {
     Wrong,
     /// No cause was named for a failing target.
     Unnamed,
-    /// No probe completed in time.
+    /// No probe completed before the run ended.
     Unprobed,
 }
 

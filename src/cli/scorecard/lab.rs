@@ -1,5 +1,5 @@
-//! Configures the simulated fault lab: behind an HTTP API and behind a REST API, a healthy target
-//! and a target for each fault of the lab, labeled with the true cause.
+//! Configures the simulated fault lab. The HTTP API and the REST API of the lab each have a healthy
+//! target and one target per fault. A label of each target names the true cause.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

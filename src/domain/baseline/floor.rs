@@ -20,8 +20,8 @@ use crate::domain::diagnosis::context::Floor;
 pub(super) struct ControlSamples {
     /// The results, the oldest first; at most [`MAX_ATTEMPTS`].
     attempts: VecDeque<Attempt>,
-    /// The time of the last response to a control request that was not from the gateway; `None` if
-    /// there was no such response.
+    /// The time of the last control request with a response that the gateway did not generate;
+    /// `None` if there was no such response.
     not_gateway_at: Option<Timestamp>,
 }
 
@@ -30,7 +30,8 @@ pub(super) struct ControlSamples {
 struct Attempt {
     /// The time when the result was recorded.
     at: Timestamp,
-    /// The response time; `None` if the response does not count for the floor.
+    /// The response time; `None` if there is no response, or if the response does not count for the
+    /// floor.
     time: Option<Duration>,
 }
 

@@ -45,8 +45,8 @@ pub struct FirstFailure {
 pub struct PropertyValue {
     /// The property.
     pub property: Property,
-    /// The host and port of the last hop: of the final URL, after redirects. Empty for the property
-    /// `redirects`, which does not belong to a single hop, and for an invalid URL.
+    /// The host and port of the final URL, after redirects. Empty for the property `redirects`,
+    /// which does not belong to a single hop, and for an invalid URL.
     pub hop: String,
     /// The value as text.
     pub value: String,
@@ -163,8 +163,8 @@ impl GoodResponses {
         compared
     }
 
-    /// Returns the property values of a failed probe. Of several attempted addresses, a known
-    /// address is preferred.
+    /// Returns the property values of a failed probe. If the probe attempted several addresses, an
+    /// address of an earlier good response is preferred.
     fn values(&self, observation: &Observation) -> Vec<PropertyValue> {
         let addresses = self.known.get(&Property::Address);
         let is_known = |address: &str| {
@@ -291,8 +291,8 @@ fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<Prope
     }
     if let Some(response) = &observation.response {
         let server = response.header("server").unwrap_or("(none)");
-        // A server may repeat data of the request, such as a token, in this header, so only plain
-        // text is kept.
+        // A server may repeat data of the request, such as a token, in its `server` header, so only
+        // plain text is kept.
         let is_public = server == "(none)" || is_plain_text(server);
         add(
             Property::Server,
@@ -322,7 +322,7 @@ fn last_hop(observation: &Observation) -> String {
     host_port.unwrap_or_default()
 }
 
-/// Returns a text without control characters, truncated to [`MAX_LENGTH`] characters.
+/// Returns the text without control characters, truncated to [`MAX_LENGTH`] characters.
 fn short(text: &str) -> String {
     let printable = text.chars().filter(|letter| !letter.is_control());
     printable.take(MAX_LENGTH).collect()

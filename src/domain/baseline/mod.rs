@@ -50,8 +50,8 @@ pub struct BaselineSnapshot {
     /// For each control request, the oldest first: the time when its result was recorded, and its
     /// response time if the response counts for the floor (the response time without the function).
     pub controls: Vec<(Timestamp, Option<Duration>)>,
-    /// The time of the last response to a control request that was not from the gateway; `None` if
-    /// there was no such response.
+    /// The time of the last control request with a response that the gateway did not generate;
+    /// `None` if there was no such response.
     pub not_gateway_at: Option<Timestamp>,
     /// The properties of the last good responses.
     pub good: GoodResponses,

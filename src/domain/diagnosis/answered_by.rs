@@ -21,8 +21,8 @@ text_enum! {
     pub enum AnsweredBy {
         /// The application generated the response. The response has a header of a framework or
         /// application server; or it came through an AWS API that did not generate it, according
-        /// to `gateway_made`; or its body is one that no proxy is known to write, and it has no
-        /// header of a proxy.
+        /// to `gateway_made`; or no proxy is known to write its body, and it has no header of a
+        /// proxy.
         Application = "application",
         /// A gateway or proxy generated the response.
         Proxy = "proxy",
@@ -47,8 +47,8 @@ const PROXY_HEADERS: &[&str] = &[
     "x-timer",
 ];
 
-/// Statuses that proxies generate too. With these statuses, only a JSON object counts as a body
-/// that no proxy writes.
+/// Statuses that both applications and proxies generate. With these statuses, only a JSON object
+/// counts as a body that no proxy writes.
 const STATUSES_OF_PROXIES: &[u16] = &[
     400, 401, 403, 404, 405, 407, 408, 411, 413, 414, 421, 426, 429, 431, 499, 500, 502, 503, 504,
 ];

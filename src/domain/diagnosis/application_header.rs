@@ -19,7 +19,7 @@ const FRAMEWORK_HEADERS: &[&str] = &[
     "x-runtime",
 ];
 
-/// Prefixes of `x-powered-by` values, in lowercase, that a web server or proxy sets instead of the
+/// Prefixes of `x-powered-by` values, in lowercase, that a web server or proxy sets, not the
 /// application.
 const POWERED_BY_SERVER: &[&str] = &["asp.net", "arr/", "vercel"];
 

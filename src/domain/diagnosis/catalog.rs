@@ -118,7 +118,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "front_door": Word(FRONT_DOORS), default "unknown" =>
         "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
-        "whether the front door itself generated the response: `yes` if the body is a known error body of this front door and, for an AWS API, all headers are ones that gateways or CDNs add; `no` if the front door is unknown, if a header shows that the integration of an AWS API responded, or if an AWS API returned an unknown header, except with a known error body of an HTTP API; `unclear` in all other cases";
+        "whether the front door itself generated the response: `yes` if the body is a known error body of this front door and, for an AWS API, all headers are known headers of gateways or CDNs; `no` if the front door is unknown, if a header shows that the integration of an AWS API responded, or if an AWS API returned an unknown header, except with a known error body of an HTTP API; `unclear` in all other cases";
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
@@ -145,11 +145,11 @@ pub const CATALOG: &[FactInfo] = facts! {
     "body.seen": Word(&["yes", "empty", "missing"]) =>
         "whether the body was seen: `empty` if the response has none; `missing` if the response announces a body that is not there, as in a response to `HEAD` or in a transcript without bodies";
     "reason": Text =>
-        "reason phrase of the status line; absent in HTTP/2, which has none";
+        "reason phrase of the status line; absent in HTTP/2 and HTTP/3, which have none";
     "platform_error": Text =>
         "error code that Vercel, ngrok or Squid reports in a header or on its error page, such as `FUNCTION_INVOCATION_TIMEOUT`, `ERR_NGROK_3200` or `ERR_CONNECT_FAIL 111`, where 111 is the number of the system error";
     "aws_error": Text =>
-        "error code that an AWS service states in the body, in XML of the query protocol or of EC2, or in the JSON member `__type`, such as `ExpiredToken`";
+        "error code of an AWS service, such as `ExpiredToken`; from a body with XML of the query protocol or of EC2, or from the JSON member `__type`";
     "cloudflare.error": Number =>
         "code of an error that Cloudflare itself generated, such as 522 or 1016; absent if the service may have generated the response";
     "cloudflare.stated": Word(&["yes", "page"]) =>
@@ -161,7 +161,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "proxy_log.error": Word(PROXY_LOG_ERRORS) =>
         "failure of the upstream according to a line of the log of a proxy, load balancer or platform; only if `diagnose` reads such a line";
     "age": Number =>
-        "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was created for an earlier request, so the times of this request do not apply to it";
+        "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was generated for an earlier request, so the durations of this request do not show how long the service took";
     "header.*": Text => "first value of a response header, by its lowercase name";
     "phase.resolve": Number => "seconds of name resolution";
     "phase.connect": Number => "seconds of the TCP connection attempt";
@@ -222,7 +222,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "window.every": Word(OUTCOMES_OF_EVERY_FAILURE) =>
         "outcome of every failed request in a window with only the prober's own requests, if the sums account for each of them";
     "lambda.seen": Word(OUTCOMES) =>
-        "outcome of the function's invocations in the window, which may belong to other requests";
+        "outcome of the function's invocations in the window; some or all of these invocations may be for other requests";
     "lambda.ran": Word(YES_NO) => "whether the function was invoked in the window";
     "lambda.failed": Word(YES_NO) => "whether any invocation failed in the window";
     "lambda.throttled": Word(YES_NO) => "whether any invocation was throttled in the window";

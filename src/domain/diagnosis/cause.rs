@@ -18,10 +18,10 @@ pub struct CauseDefinition {
     /// The title: one sentence without a period, at most 80 characters, without placeholders.
     pub title: String,
     /// The next steps, the most useful first; if `None`, the cause has the next steps of the rule
-    /// that represents it.
+    /// with the same id, or else of the first rule that names the cause.
     pub next: Option<Vec<String>>,
-    /// The URL of a page about the cause; if `None`, the cause has the page of the rule that
-    /// represents it.
+    /// The URL of a page about the cause; if `None`, the cause has the page of the rule with the
+    /// same id, or else of the first rule that names the cause.
     pub see: Option<String>,
     /// The name of the rule file, as passed to the parser.
     pub file: Arc<str>,

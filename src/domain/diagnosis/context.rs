@@ -18,8 +18,8 @@ pub struct Context {
     /// The current time.
     pub now: Timestamp,
     /// The measured time that the front door needs to respond without invoking the function: a
-    /// processing time or a total time, like the fact `answer_time`, without redirects. If `None`,
-    /// the floor is estimated from the connect time, if possible.
+    /// processing time or a total time, like the fact `answer_time`. Redirects are not included. If
+    /// `None`, the floor is estimated from the connect time, if possible.
     pub floor: Option<Floor>,
     /// The response times of the target while it was healthy; `None` if there are too few healthy
     /// responses, or if the newest one is too old.

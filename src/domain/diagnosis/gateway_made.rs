@@ -21,15 +21,15 @@ text_enum! {
     /// The texts are the values of the fact `gateway_made`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum GatewayMade {
-        /// The front door generated the response: the body is one that this front door is known to
-        /// write, and, for an AWS API, every header is one that gateways or CDNs add.
+        /// The front door generated the response: the body is a known body of this front door, and,
+        /// for an AWS API, all headers are known headers of gateways or CDNs.
         Yes = "yes",
-        /// The response does not show who generated it. For example, every header is one that
-        /// gateways or CDNs add, but the body is unknown or empty; or the body is one of an HTTP
-        /// API, but a header is unknown.
+        /// The response does not show who generated it. For example, all headers are known headers
+        /// of gateways or CDNs, but the body is unknown or empty; or the body is a known body of an
+        /// HTTP API, but a header is unknown.
         Unclear = "unclear",
         /// The front door is unknown. Or it is an AWS API, and a header shows that the integration
-        /// responded, or a header is unknown and the body is not a known one of an HTTP API.
+        /// responded, or a header is unknown and the body is not a known body of an HTTP API.
         No = "no",
     }
 }
@@ -118,8 +118,8 @@ impl GatewayMade {
             FrontDoor::FunctionUrl => {
                 is_one_of(FUNCTION_URL_BODIES, response) || is_throttle(response)
             }
-            // The response of a fixed-response action has the same `server` header, so only the
-            // page shows that the load balancer generated an error.
+            // A response of a fixed-response action has the same `server` header as an error of the
+            // load balancer, so only the page shows that the load balancer generated an error.
             FrontDoor::Alb if is_load_balancer_page(response) => return Self::Yes,
             FrontDoor::Alb => return Self::Unclear,
             // `door` is `CloudFront` only if the response is CloudFront's own error page.

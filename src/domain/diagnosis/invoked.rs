@@ -28,9 +28,9 @@ const NOT_INVOKED_BELOW_POINT: Duration = Duration::from_millis(50);
 const NOT_INVOKED_BELOW: Duration = Duration::from_millis(25);
 
 /// Minimum excess of the response time over the floor (the response time without the function) at
-/// which the function probably ran. The captured responses of functions that ran are 213 and 233 ms
-/// (HTTP API), 283 and 408 ms (REST API) above the floor. A cold gateway configuration alone adds
-/// 50 ms or more, so an excess between the thresholds for `no` and `yes` is `unclear`.
+/// which the function probably ran. The captured responses of functions that ran are above the
+/// floor by 213 and 233 ms (HTTP API) or by 283 and 408 ms (REST API). A cold gateway configuration
+/// alone adds 50 ms or more, so an excess between the thresholds for `no` and `yes` is `unclear`.
 const INVOKED_FROM: Duration = Duration::from_millis(150);
 
 /// The conclusion from the response time: whether the function probably ran.

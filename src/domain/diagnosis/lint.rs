@@ -62,8 +62,8 @@ fn check_replacement(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
     Some(finding(Level::Note, rule, rule.origin.line, message))
 }
 
-/// Returns a warning if the rule can never determine the cause, because another rule outranks it
-/// wherever it matches.
+/// Returns a warning if the rule can never determine the cause, because another rule outranks this
+/// rule wherever this rule matches.
 fn check_shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let (_, other) = rules

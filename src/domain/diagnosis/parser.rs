@@ -222,7 +222,7 @@ impl<'a> Parser<'a> {
             } else {
                 self.problem(
                     at,
-                    "an entry of `weigh` requires `when` and a `factor` greater than 0; add what is missing"
+                    "an entry of `weigh` requires `when` and a `factor` greater than 0; add the missing key or correct `factor`"
                         .to_owned(),
                 );
             }

@@ -187,7 +187,7 @@ fn is_new(found: &[Evidence], fact: &str) -> bool {
     found.iter().all(|evidence| evidence.fact != fact)
 }
 
-/// Returns those of the named facts that are known, with their values.
+/// Returns the named facts that are known, with their values.
 pub(super) fn known(names: &[&str], facts: &Facts) -> Vec<Evidence> {
     let known = names.iter().filter_map(|name| {
         Some(Evidence {

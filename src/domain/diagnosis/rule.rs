@@ -100,8 +100,8 @@ pub struct RuleProblem {
 /// The placeholder in a title that is replaced with the status of the response.
 pub(super) const STATUS: &str = "{status}";
 
-/// Facts of a transcript that do not depend on the response headers, because a transcript has no
-/// expectations of headers. Headers that the transcript lacks cannot change these facts.
+/// Facts of a transcript that do not depend on the response headers. `unmet` is one of them,
+/// because a transcript has no expectations about headers.
 const WITHOUT_HEADERS: &[&str] = &["phase", "unmet", "status", "reason", "method"];
 
 impl Rule {

@@ -53,7 +53,7 @@ const UNEXPLAINED_FACTS: &[&str] = &[
     "answer_time",
 ];
 
-/// The names of the facts that are evidence of every result, even of a probe that passed.
+/// The names of the facts that the evidence of every result lists, even if the probe passed.
 const NOTICES: &[&str] = &["dead_addresses", "replaced_connections", "changed.what"];
 
 impl Rulebook {
@@ -135,7 +135,8 @@ impl Rulebook {
         self.rules.iter()
     }
 
-    /// Returns the heaviest of the rules that match the facts; `None` if no rule matches.
+    /// Returns the rule with the highest weight among the rules that match the facts; a fallback
+    /// rule only if no other rule matches, and `None` if no rule matches.
     #[must_use]
     pub fn heaviest_match(&self, facts: &Facts) -> Option<&Rule> {
         rank(&self.rules, facts)

@@ -155,10 +155,10 @@ fn estimated_floor(target: &Target, observation: &Observation) -> Option<Floor> 
     })
 }
 
-/// Returns the response time of the fastest healthy response. If the round trip is shorter now, the
-/// difference is subtracted, because healthy responses would now be faster by this difference. If
-/// the round trip is longer, nothing is added: a result that is too low only makes fewer responses
-/// count as faster than the healthy ones.
+/// Returns the response time of the fastest healthy response. If the round trip is shorter now than
+/// it was then, the difference is subtracted, because healthy responses would now be faster by this
+/// difference. If the round trip is longer now, nothing is added: a result that is too low only
+/// makes fewer responses count as faster than the healthy ones.
 fn fastest_healthy(healthy: HealthyTimes, observation: &Observation) -> Duration {
     let shorter = healthy
         .connect

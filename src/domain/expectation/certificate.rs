@@ -10,9 +10,9 @@ use crate::model::target::Expectations;
 /// Number of seconds per day.
 const DAY: i64 = 86_400;
 
-/// Returns the number of days until the first certificate chain of the probe expires, rounded down;
-/// redirects are included. The number is negative after the expiry. Returns `None` if no expiry is
-/// known, for example because no request used TLS.
+/// Returns the number of days until the earliest expiry among the certificate chains of the probe,
+/// including those after redirects, rounded down. The number is negative after the expiry. Returns
+/// `None` if no expiry is known, for example because no request used TLS.
 #[must_use]
 pub fn days(observation: &Observation, now: Timestamp) -> Option<i64> {
     first_expiry(observation, now).map(|(_, days)| days)

@@ -73,10 +73,10 @@ const CAUSE_FACTS: [(&str, &str, Form); 4] = [
 /// application and contain private data.
 #[derive(Clone, Copy, Debug)]
 enum Form {
-    /// Digits only, from the body of a response of Cloudflare.
+    /// Only digits, from the body of a Cloudflare response.
     Number,
-    /// Only lowercase letters, digits, underscores and hyphens, from the body of a response of
-    /// Cloudflare.
+    /// Only lowercase letters, digits, underscores and hyphens, from the body of a Cloudflare
+    /// response.
     Word,
     /// A header value of at most 128 bytes with only the characters of names and versions, such as
     /// `nginx/1.24.0 (Ubuntu)`.
@@ -107,7 +107,7 @@ const fn is_of_word(letter: char) -> bool {
 }
 
 /// Returns the headers to add to the request so that the front door names the cause. Headers that
-/// the target sets itself are not added.
+/// the target's configuration sets are not added.
 #[must_use]
 pub fn headers(target: &Target) -> Vec<(&'static str, &'static str)> {
     let own = |name: &str| {

@@ -87,7 +87,8 @@ pub struct Failure<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct FollowUps {
     cause_request: Option<CauseRequest>,
-    /// The incident of the newest request for the cause, and the time of this request.
+    /// The incident of the newest request for the cause, and the time of this request; `None` if no
+    /// such request is known.
     asked: Option<(IncidentId, Timestamp)>,
     examination: Option<Examination>,
     examined: Option<LastExamination>,
@@ -100,12 +101,13 @@ struct LastExamination {
     began: Timestamp,
     /// The kind of the examined failure; `None` if the failure was examined before a restart.
     kind: Option<FailureKind>,
-    /// Whether the examination is in progress or ended with findings.
+    /// True while the examination is in progress and after it ended with findings; false if it
+    /// ended without findings.
     complete: bool,
 }
 
-/// Minimum time between two requests for the cause about one target. Each incident has at most one
-/// such request.
+/// Minimum time between two requests for the cause, per target. Each incident has at most one such
+/// request.
 const ASK_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// Minimum time between two examinations of the same kind of failure in one incident, if the

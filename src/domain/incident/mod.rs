@@ -1,7 +1,7 @@
 //! Opens, revises and resolves incidents.
 //!
-//! `record` holds the data of one incident, `id` its identifier, `tracker` the rules for changes of
-//! an incident, and `attribution` the choice of the cause that explains several failures best.
+//! `record` holds the data of one incident, and `id` defines its identifier. `tracker` decides when
+//! an incident changes, and `attribution` chooses the cause that explains several failures best.
 //! `failure_kind` distinguishes failures. The functions are pure: the current time is an argument.
 //! The sinks send notifications.
 

@@ -129,10 +129,10 @@ impl Incidents {
         changed.then_some(IncidentEvent::Updated(incident))
     }
 
-    /// Applies `diagnosis`, the diagnosis of the probe that started at `began` with later evidence,
-    /// which `summary` describes. Such evidence is about this probe or its metric window, so one
-    /// update can change the cause, without waiting for `OUTCOMES_TO_CHANGE` failures. Returns the
-    /// change of the incident, if any.
+    /// Applies `diagnosis`, a new diagnosis of the probe that started at `began`. It takes later
+    /// evidence into account, which `summary` describes. Such evidence is about this probe or its
+    /// metric window, so one update can change the cause, without waiting for `OUTCOMES_TO_CHANGE`
+    /// failures. Returns the change of the incident, if any.
     pub fn revise_with(
         &mut self,
         began: Timestamp,

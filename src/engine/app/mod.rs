@@ -127,7 +127,7 @@ const COMMAND_QUEUE: usize = 4096;
 
 /// Maximum number of follow-up requests, such as control requests, that run or wait until their
 /// delay has passed; also the capacity of the queue of their results. This allows a few requests
-/// for each incident that people can handle at the same time.
+/// per incident for as many incidents as people can handle at the same time.
 const MAX_FOLLOW_UPS: usize = 64;
 
 /// Capacity, in updates, of the queue of evidence updates for the monitor. This is one update for
@@ -139,8 +139,8 @@ const EVIDENCE_QUEUE: usize = 256;
 /// default termination grace period of Kubernetes.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time limit at shutdown for closing the connections of the HTTP server, and the same limit for
-/// ending the evidence task. The limit is short, because clients can repeat their requests and the
+/// Time limit at shutdown for closing the connections of the HTTP server. Also the time limit for
+/// ending the evidence task. Both are short, because clients can repeat their requests and the
 /// evidence task has no state to save.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -45,7 +45,7 @@ pub(super) fn incident(event: &IncidentEvent, report: Option<&Report>) {
     let cause = incident.verdict.cause.as_str();
     let certainty = incident.verdict.certainty.as_str();
     let opened = matches!(event, IncidentEvent::Opened(_));
-    // The note of the first revision only repeats the message.
+    // No note is logged at opening: the first note of a target's incident is only `opened`.
     let note = incident.history.last().filter(|_| !opened);
     let note = note.map(|revision| revision.note.as_str());
     let opening = report.filter(|_| opened);

@@ -50,14 +50,14 @@ pub struct Executor {
 type Running = Pin<Box<dyn Future<Output = (Vec<&'static str>, Performed)> + Send>>;
 
 /// Interval at which the daemon reads its alarms to detect changes by hand. The interval is long,
-/// because each review reads all alarms of the location. Tags are read only of alarms that are
-/// unknown or seem changed.
+/// because each review reads all alarms of the location. Tags are read only for alarms that are not
+/// known as managed or seem changed.
 pub const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 impl Executor {
     /// Creates an executor for the destination whose settings `views` provides. The executor
-    /// reviews the alarms every `review_every` and adds the number of alarms that were changed by
-    /// hand to `drifted`.
+    /// reviews the alarms every `review_every`. The gauge `drifted` includes the number of alarms
+    /// that were changed by hand.
     #[must_use]
     pub fn new(
         connection: Arc<Connection>,
@@ -83,7 +83,7 @@ impl Executor {
         }
     }
 
-    /// Runs until the channel of settings is closed. For a removed destination, then continues
+    /// Runs until the channel of settings is closed. If the destination was removed, keeps running
     /// until the actions of its alarms are disabled.
     pub async fn run(mut self) {
         self.step(Event::Timer);
@@ -184,7 +184,7 @@ impl Executor {
 
 fn log(notice: Notice) {
     match notice {
-        Notice::Planned(writes) => info!(writes, "cloudwatch: alarms read and writes planned"),
+        Notice::Planned(writes) => info!(writes, "cloudwatch: alarms read, writes planned"),
         Notice::Created(alarm, cause) => info!(alarm, cause, "cloudwatch: alarm created"),
         Notice::Updated(alarm, cause) => info!(alarm, cause, "cloudwatch: alarm updated"),
         Notice::Annotated(alarm, annotation) => info!(

@@ -3,7 +3,7 @@
 //! If such a request is sent again, AWS may receive its datapoints twice. The SDK only reports
 //! which stage failed, and its dispatch stage covers both connecting and sending. A hyper error in
 //! the source chain shows which of the two failed. The SDK does not guarantee that the chain
-//! contains a hyper error, so the tests break real connections.
+//! contains a hyper error, so the tests check this module with real connections that fail.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::error::SdkError;

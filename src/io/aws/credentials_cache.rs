@@ -26,21 +26,22 @@ pub(crate) struct CredentialsCache {
 #[derive(Debug)]
 struct Fetched {
     result: Result<Credentials, Arc<CredentialsError>>,
-    /// The time from which the provider is asked again.
+    /// The earliest time at which the provider is asked again.
     refresh_at: SystemTime,
 }
 
-/// Time before the expiry of credentials from which they are fetched again.
+/// How long before their expiry credentials are fetched again.
 const REFRESH_BEFORE: Duration = Duration::from_secs(300);
 
 /// Time after which credentials without an expiry are fetched again, as in the SDK.
 const REFRESH_AFTER: Duration = Duration::from_secs(900);
 
-/// Time between two attempts if the old credentials are still valid.
+/// Time between two attempts to fetch credentials while the old ones are still valid.
 const RETRY_WHILE_VALID: Duration = Duration::from_secs(60);
 
-/// Time between two attempts without valid credentials. Callers in between receive the same error,
-/// since thousands of requests that each ask an unreachable provider would wait for each other.
+/// Time between two attempts to fetch credentials while none are valid. Callers in between receive
+/// the error of the last attempt, since thousands of requests that each ask an unreachable provider
+/// would wait for each other.
 const RETRY_WITHOUT_CREDENTIALS: Duration = Duration::from_secs(5);
 
 impl CredentialsCache {
@@ -62,7 +63,7 @@ impl CredentialsCache {
         if let Some(fetched) = last.as_ref().filter(|last| now < last.refresh_at) {
             return fetched.result.clone();
         }
-        // The old credentials stay in the cache, because the caller may stop waiting.
+        // The old credentials stay in the cache during the fetch, because the caller may cancel it.
         let old = last.as_ref().and_then(|last| last.result.clone().ok());
         let fetched = Fetched::new(self.fetch().await, old, now);
         last.insert(fetched).result.clone()

@@ -22,9 +22,9 @@ pub(super) struct Denial<'a> {
 /// The reason why the action is denied, with the type of policy if AWS named one.
 #[derive(Debug, PartialEq, Eq)]
 enum Reason<'a> {
-    /// No policy of this type allows the action.
+    /// No policy of this type allows the action; `None` if AWS named no type.
     NotAllowed(Option<&'a str>),
-    /// A policy of this type denies the action explicitly.
+    /// A policy of this type denies the action explicitly; `None` if AWS named no type.
     Denied(Option<&'a str>),
 }
 

@@ -147,7 +147,7 @@ impl<'a> KeyLocation<'a> {
         place.at(item.span())
     }
 
-    /// Returns the key path without the list item's name: `target.request` for
+    /// Returns the key path without the first list item's name or number: `target.request` for
     /// `target[orders].request`.
     pub(super) fn section(&self) -> String {
         let mut section = self.key.clone();
@@ -199,7 +199,8 @@ impl<'a> KeyLocation<'a> {
         }
     }
 
-    /// Formats this location as `file:line`, for a message about another location.
+    /// Formats this location as `file:line`, or as `file` if it has no line. Used in messages about
+    /// another location.
     pub(super) fn file_and_line(&self) -> String {
         let file = self.source.path.display();
         match self.line() {
@@ -235,7 +236,7 @@ pub(super) fn read_text(file: &Path) -> Result<String, String> {
             "file not found; give the path of the configuration, such as probecause.toml".to_owned()
         }
         std::io::ErrorKind::PermissionDenied => {
-            "permission denied; make the file readable for this user".to_owned()
+            "permission denied; make the file readable for the user that runs probecause".to_owned()
         }
         _ => format!("cannot be read ({error}); check the path and the file system"),
     })?;

@@ -1,8 +1,9 @@
 //! Recognizes configuration files in another format, such as YAML or JSON, and reports how to write
 //! them in TOML.
 //!
-//! The first problem shows a minimal configuration in TOML. Each further problem names a known key
-//! with its line and says what to write instead. Values that may be secrets are left out.
+//! The first problem shows a minimal configuration in TOML. Each further problem names a key with
+//! its line and says what to write instead. Unrecognized keys are not reported. Values that may be
+//! secrets are left out.
 
 use std::path::Path;
 

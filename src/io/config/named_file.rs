@@ -22,7 +22,9 @@ pub(super) fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> 
         file.take(max_bytes.saturating_add(1))
             .read_to_end(&mut bytes)
     })
-    .map_err(|error| format!("cannot read {shown} ({error}); make it readable for this user"))?;
+    .map_err(|error| {
+        format!("cannot read {shown} ({error}); make it readable for the user that runs probecause")
+    })?;
     if bytes.len() as u64 > max_bytes {
         return Err(format!(
             "{shown} is larger than {max_bytes} bytes; set the path of a smaller file"

@@ -260,9 +260,10 @@ impl<'a> Value<'a> {
             .collect()
     }
 
-    /// Returns the tables in the value: the tables in a list, the entries of a table that contains
-    /// only tables, all tables in a table that contains only lists of tables (such as
-    /// `[[inputs.http_response]]`), or any other table itself. Reports no errors.
+    /// Returns the tables in a list. For a table that contains only tables, returns its entries.
+    /// For a table that contains only lists of tables, such as `[[inputs.http_response]]`, returns
+    /// the tables in these lists. Returns any other table itself, and nothing for any other value.
+    /// Reports no errors.
     pub(super) fn tables(&self) -> Vec<Self> {
         match self.value.get_ref() {
             DeValue::Array(_) => self.items().into_iter().filter(Self::is_table).collect(),

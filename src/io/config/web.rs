@@ -1,5 +1,5 @@
-//! Reads the web configuration file, which configures TLS, users and limits of the daemon's own
-//! endpoint in the format of Prometheus exporters.
+//! Reads the web configuration file, which configures TLS, users, response headers and the rate
+//! limit of the daemon's HTTP server in the format of Prometheus exporters.
 //!
 //! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md> defines
 //! the format. All keys of the format are accepted. Keys that could only weaken TLS have no effect

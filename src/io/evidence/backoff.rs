@@ -16,8 +16,8 @@ use crate::io::aws::{CallError, FailureKind};
 use crate::io::evidence::clients::Operation;
 use crate::io::evidence::scope::AwsScope;
 
-/// The key of an operation that has its own backoff: an AWS operation with its region and role,
-/// and with the log group of a log search.
+/// Identifies an operation with a separate backoff: an AWS operation in a region and with a role. A
+/// log search is also identified by its log group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct OperationKey {
     pub(super) scope: AwsScope,

@@ -39,7 +39,8 @@ const MAX_LINES: usize = 200;
 const MIN_ID_LENGTH: usize = 8;
 
 /// Returns whether an id can be searched for safely. The id must be long enough and consist of the
-/// characters of UUIDs and base64, which can neither end the quoted term nor act as a pattern.
+/// characters of UUIDs and base64. These characters can neither close the quotes around the id in
+/// the filter pattern nor act as a pattern.
 pub(super) fn is_searchable(id: &str) -> bool {
     id.len() >= MIN_ID_LENGTH && is_request_id(id)
 }

@@ -1,9 +1,9 @@
 //! Plans the AWS reads of one evidence request and collects their results.
 //!
-//! This module does no I/O. The current time is an argument. Metrics are read twice while
-//! datapoints arrive, and a last time when the window should have settled, which means that no more
-//! datapoints arrive. A log is searched until it contains a line about the probe's request, or a
-//! quarter of an hour has passed since the probe.
+//! This module does no I/O. The current time is an argument. Metrics are read up to twice while
+//! datapoints may still arrive, and a last time when the window should have settled. A window has
+//! settled when no more datapoints arrive. A log is searched until it contains a line about the
+//! probe's request, or a quarter of an hour has passed since the probe.
 
 use std::sync::Arc;
 use std::time::Duration;

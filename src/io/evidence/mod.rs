@@ -55,8 +55,9 @@ impl EvidenceCollector {
     /// Starts the task that collects evidence. Must be called inside a Tokio runtime.
     ///
     /// For every request passed to [`EvidenceCollector::request`], the task sends a last update
-    /// through `updates`, unless the request is dropped later or the task ends. If a request is
-    /// made while `evidence.enabled` is false, this update is empty.
+    /// through `updates`, unless [`EvidenceCollector::forget`] or [`EvidenceCollector::configure`]
+    /// drops the request, or the task ends. If a request is made while `evidence.enabled` is false,
+    /// this update is empty.
     ///
     /// `base` is an SDK configuration from the loader of `aws_config`, which includes the clock
     /// that is needed to assume a role. `None` means the SDK's default provider chain.
@@ -98,7 +99,7 @@ impl EvidenceCollector {
             let request = refused.into_inner();
             let dropped = &self.metrics.evidence_dropped;
             dropped.with_label_values(&["queue-full"]).inc();
-            // The update is lost if the channel to the monitor is full, too.
+            // The update is lost if the channel to the monitor is also full.
             let _ = self.updates.try_send(pending::empty_update(&request));
         }
     }

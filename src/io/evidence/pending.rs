@@ -87,8 +87,8 @@ impl PendingLookups {
         self.lookups.values().filter_map(Lookup::next_call).min()
     }
 
-    /// Returns the calls that are due at `now`. Marks the parts of lookups that these calls read as
-    /// in flight.
+    /// Returns the calls that are due at `now`. Sets the state of the parts of lookups that need
+    /// these calls to `InFlight`.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<AwsCall> {
         let mut calls = self.due_log_searches(now);
         let mut due: BTreeMap<AwsScope, Vec<&mut Lookup>> = BTreeMap::new();

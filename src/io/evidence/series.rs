@@ -155,8 +155,8 @@ fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
                 ("Method", method.to_owned()),
                 ("Resource", resource.to_owned()),
             ],
-            // Only HTTP APIs have a route without a method (`$default`), so this route has no
-            // series of its own.
+            // Only HTTP APIs have a route without a method (`$default`), so a REST API has no
+            // series for such a route.
             (GatewayType::Rest, None) => return all,
         };
         all.push((Coverage::Route, api_type, [stage, own].concat()));

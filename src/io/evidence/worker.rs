@@ -271,8 +271,8 @@ impl Worker {
     }
 }
 
-/// Makes an AWS call and returns its result, with the call and the time `started` at which it was
-/// started. `interval` is the delay before each page of a log search after the first.
+/// Makes an AWS call. Returns the call, its start time `started`, and its result. `interval` is the
+/// delay before each page of a log search after the first.
 async fn run_call(
     clients: Arc<ClientCache>,
     call: AwsCall,

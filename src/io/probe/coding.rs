@@ -110,7 +110,7 @@ impl BodyDecoder {
     /// Checks that the encoded body was complete.
     ///
     /// # Errors
-    /// Returns an error if the body ended within its encoded data.
+    /// Returns an error if the body ended before its encoded data was complete.
     pub(super) fn finish(&mut self) -> Result<(), DecodeError> {
         let finished = match &mut self.stages {
             // A response without a body, such as a response to HEAD, may have a `Content-Encoding`,
@@ -218,7 +218,8 @@ impl Stage for DecompressorWriter<Box<dyn Stage>> {
 /// A decoder for the coding `deflate`. RFC 9110 defines the data as a zlib stream, but some servers
 /// send raw deflate data. The decoder accepts both formats.
 enum Deflate {
-    /// The first two bytes, which decide the format, have not arrived yet.
+    /// The first two bytes, which decide the format, have not arrived yet. Contains the bytes
+    /// received so far, and the next stage, which is taken when the format is known.
     Undecided(Vec<u8>, Option<Box<dyn Stage>>),
     Zlib(ZlibDecoder<Box<dyn Stage>>),
     Raw(DeflateDecoder<Box<dyn Stage>>),
@@ -237,7 +238,8 @@ impl Write for Deflate {
             let Some(behind) = behind.take() else {
                 return Err(io::Error::other("write after a failed write"));
             };
-            // The two bytes of a zlib header (RFC 1950) name method 8, and form a multiple of 31.
+            // The two bytes of a zlib header (RFC 1950) specify compression method 8, and together
+            // form a multiple of 31.
             let is_zlib =
                 first & 0x0f == 8 && (u16::from(first) << 8 | u16::from(second)) % 31 == 0;
             *self = match is_zlib {

@@ -236,8 +236,8 @@ fn version(version: Version) -> HttpVersion {
     }
 }
 
-/// Converts the first [`MAX_KEPT_HEADERS`] headers to pairs of lowercase name and value. Replaces
-/// invalid UTF-8 in the values.
+/// Converts the first [`MAX_KEPT_HEADERS`] headers to pairs of name (in lowercase) and value.
+/// Replaces invalid UTF-8 in the values.
 fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

@@ -50,8 +50,9 @@ pub(super) fn check(target: &Target, response: Option<&Response>) -> Result<(), 
     Err(proxy_fault(Phase::Processing, detail))
 }
 
-/// Returns whether the proxy created the response. A gateway error (502, 503 or 504) is attributed
-/// to the proxy unless a header indicates a server behind the proxy.
+/// Returns whether the proxy created the response. This is true for the status 407, and for 500,
+/// 502, 503 and 504 if a header indicates the proxy. It is also true for 502, 503 and 504 if no
+/// header indicates a server behind the proxy.
 fn is_own(response: &Response) -> bool {
     if response.status == 407 {
         return true;

@@ -31,8 +31,8 @@ pub(super) enum RedirectError {
     Scheme(String),
 }
 
-/// Returns whether a probe follows a response with this status. A probe does not follow 300 and 304
-/// to 306.
+/// Returns whether a probe follows a response with this status. A probe does not follow responses
+/// with the status 300 or 304 to 306.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }

@@ -123,7 +123,10 @@ impl HopRequest {
         let invalid = |error: &dyn std::fmt::Display| {
             fault(
                 FaultKind::Local,
-                format!("the URL cannot be requested: {error}; correct `url`"),
+                format!(
+                    "the request URL is invalid: {error}; correct `url`, the `Host` header or the \
+                     redirect"
+                ),
             )
         };
         let uri: Uri = text.parse().map_err(|error| invalid(&error))?;

@@ -211,8 +211,8 @@ impl Gateway {
         }
     }
 
-    /// Invokes the function of a route unless the fault prevents it, and waits for the result until
-    /// the integration timeout.
+    /// Invokes the function of a route, unless the fault prevents the invocation, and waits for the
+    /// result, at most until the integration timeout.
     async fn invoke(&self, path: &str, fault: RouteFault) -> Outcome {
         let behavior = match fault {
             RouteFault::Permission => return Outcome::Denied,

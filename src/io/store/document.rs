@@ -85,11 +85,11 @@ enum ValueDocument {
     Number(f64),
 }
 
-/// The JSON document of a baseline. `healthy` contains the response and connect times of up to 64
-/// healthy responses. `controls` contains, for each control request, the timestamp of the result
-/// and, if the response counts for the floor (the response time without the function), the response
-/// time.
-/// Durations are integers in microseconds, which keeps the document short.
+/// The JSON document of a baseline. `healthy` contains the response times of up to 64 healthy
+/// responses, each with the connect time (`None` on a reused connection). `controls` contains, for
+/// each control request, the timestamp of the result and the response time (`None` if the response
+/// does not count for the floor, which is the response time without the function). Durations are
+/// integers in microseconds, which keeps the document short.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]

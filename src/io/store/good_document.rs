@@ -13,8 +13,9 @@ use crate::domain::diagnosis::changes::Property;
 pub(super) struct GoodDocument {
     #[serde(default)]
     properties: Vec<PropertyDocument>,
-    /// The HTTP status of good responses, and the sizes in bytes of the shortest and the longest
-    /// body.
+    /// The HTTP status of the last good response, and the sizes in bytes of the shortest and the
+    /// longest body since good responses have had this status; `None` before the first good
+    /// response.
     sizes: Option<(u16, u64, u64)>,
     /// The first failure since the last good response.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -75,8 +75,8 @@ const MAX_RESTORED_RESOLVED: usize = 500;
 /// queue is full only after the disk has hung for minutes. Further jobs then fail.
 const QUEUE: usize = 1024;
 
-/// Maximum time that a caller waits for the result of a job, because a slow disk must not delay
-/// monitoring by more. A commit normally takes far less than a millisecond.
+/// Maximum time that a caller waits for the result of a job, so that a slow disk delays monitoring
+/// by at most this time per job. A commit normally takes far less than a millisecond.
 const MAX_JOB_WAIT: Duration = Duration::from_millis(500);
 
 /// Maximum time that [`Store::close`] waits for the queued jobs, so that a hanging disk delays

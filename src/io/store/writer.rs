@@ -220,8 +220,8 @@ impl Writer {
     }
 }
 
-/// Executes only those jobs of a group that free space, after the whole group did not fit on the
-/// disk. Old rows must be deleted to make room for new rows.
+/// Executes only those jobs of a group that free space, after the whole group failed because the
+/// disk or the database was full. Deleting old rows makes room for new rows.
 fn free_space(database: &mut Database, jobs: Vec<Job>) {
     let frees = |job: &Job| matches!(job, Job::DeleteDatapoints(_) | Job::TrimBacklog(..));
     let jobs: Vec<_> = jobs.into_iter().filter(frees).collect();

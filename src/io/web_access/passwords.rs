@@ -60,8 +60,9 @@ impl Passwords {
         !self.users.is_empty()
     }
 
-    /// Returns whether the user exists and has this password. If no successful check is cached and
-    /// `MAX_PENDING` other checks are running or waiting, returns false without a check.
+    /// Returns whether the user exists and has this password. Returns false without a check if the
+    /// cache does not contain this user with this password and `MAX_PENDING` other checks are
+    /// running or waiting.
     pub async fn verify(self: &Arc<Self>, user: &str, password: &str) -> bool {
         let hash = self
             .users

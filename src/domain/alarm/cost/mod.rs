@@ -1,5 +1,5 @@
-//! Estimates the monthly cost of alarms and metric series, the cost of probes to the owner of
-//! the API (`traffic`), and the time from an outage to the page (`page`).
+//! Estimates the monthly cost of alarms and metric series, the amount that the owner of the API
+//! pays for probes (`traffic`), and the time from an outage to the page (`page`).
 //!
 //! The estimate is computed from the settings alone. Prices are from third-party summaries of AWS's
 //! price list, without volume discounts or the free tier. The printed estimate says so.

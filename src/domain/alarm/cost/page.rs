@@ -37,8 +37,8 @@ const MOST_TIMES: usize = 10;
 const MOST_NAMES: usize = 3;
 
 impl PageTimes {
-    /// Computes the longest time to page for each target of a destination that has an alarm.
-    /// `alarms` are the alarms of the destination.
+    /// Computes the longest time to page for each target with an alarm in a destination. `alarms`
+    /// are the alarms of the destination.
     #[must_use]
     pub fn new(view: &DestinationView, alarms: &[AlarmSpec]) -> Self {
         let targets = view.targets.iter();

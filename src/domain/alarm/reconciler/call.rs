@@ -160,12 +160,13 @@ pub struct CallFailure {
 /// The kind of a failed call, which determines how the failure is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailureKind {
-    /// The credentials are missing or invalid, or the daemon's role does not allow this call, which
-    /// may be true of this alarm only.
+    /// The credentials are missing or invalid, or the daemon's role does not allow this call,
+    /// possibly for this alarm only.
     Denied,
     /// CloudWatch rejected the request, and would reject the same request again.
     Rejected,
-    /// The call was throttled, failed or did not reach AWS. The same call may succeed later.
+    /// AWS throttled the call, returned an internal error or no complete response, or the call was
+    /// not sent. The same call may succeed later.
     Transient,
 }
 
@@ -258,7 +259,8 @@ impl ReadScope {
 }
 
 impl CallFailure {
-    /// Returns whether the failure concerns the alarms of the call, not the account as a whole.
+    /// Returns whether the failure may concern only the alarms of the call. A transient failure
+    /// concerns the account as a whole.
     #[must_use]
     pub fn concerns_one_alarm(&self) -> bool {
         self.kind != CallFailureKind::Transient

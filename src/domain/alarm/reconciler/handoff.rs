@@ -1,6 +1,6 @@
 //! Writes urgent updates to alarms that another daemon manages.
 //!
-//! The other daemon may probe a minute later, not see the failure, or have stopped, so this daemon
+//! The other daemon may detect the failure later or not at all, or may have stopped, so this daemon
 //! names the cause before the alarm fires. This daemon updates the cause until the alarm names a
 //! cause that this daemon did not write, which shows that the other daemon has taken over. The
 //! alarm's definition is not changed.

@@ -157,8 +157,8 @@ impl PendingUpdates {
         std::mem::take(&mut self.settled)
     }
 
-    /// Returns when the next update becomes due after `now`, without suppressed updates; `None` if
-    /// no update becomes due.
+    /// Returns the earliest time after `now` at which an update that is not suppressed becomes due;
+    /// `None` if there is no such update.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let updates = self.updates.iter();
         updates

@@ -61,7 +61,8 @@ impl Quarantine {
             .is_some_and(|entry| entry.until > now)
     }
 
-    /// Returns whether no alarm's last write failed, regardless of whether quarantine has ended.
+    /// Returns whether the last write of every alarm succeeded. A failed write counts even after
+    /// the alarm has left quarantine.
     pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

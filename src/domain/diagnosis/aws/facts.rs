@@ -78,9 +78,9 @@ impl Facts {
         }
     }
 
-    /// Returns whether the integration was called; `None` if unknown. Statuses in the log line that
-    /// look like a rejected invocation may also be from an HTTP backend whose status a parameter
-    /// mapping of the API replaced.
+    /// Returns whether the integration was called; `None` if unknown. A logged integration status
+    /// of 4xx or 5xx may mean that Lambda rejected the invocation. This status may also be from an
+    /// HTTP backend, if a parameter mapping of the API changed the status of the response.
     fn log_invoked(&self, log: &LogFinding) -> Option<bool> {
         let from_status = log.integration_status.is_some_and(|status| status >= 400)
             && matches!(

@@ -179,7 +179,7 @@ fn access_template(
         .text(RESPONSE_TYPE)
         .and_then(phrase::of_response_type);
     if response_type == Some(LogTemplate::AuthorizerFailure) {
-        // A phrase in another field then describes the call of the authorizer.
+        // The authorizer failed, so a phrase in another field describes the call of the authorizer.
         return LogTemplate::AuthorizerFailure;
     }
     let templates = [
@@ -207,8 +207,8 @@ fn access_template(
     }
 }
 
-/// Returns whether a template has several possible causes. A template with a single cause in the
-/// same line then takes precedence.
+/// Returns whether a template has several possible causes. Such a template is ignored if the same
+/// line has a template with a single cause.
 fn is_vague(template: LogTemplate) -> bool {
     matches!(
         template,

@@ -82,7 +82,7 @@ const MEDIA_TYPE: &str = "application/json";
 /// The source of a response's headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Every header is one that gateways or CDNs add.
+    /// All headers are known headers of gateways or CDNs.
     Gateway,
     /// At least one header is unknown: the integration, a CDN, or a proxy may have added it.
     Unknown,
@@ -92,7 +92,7 @@ pub(super) enum Origin {
 
 impl Origin {
     /// Decides where the headers of a response through `door` are from. `exact` is whether the body
-    /// is one that `door` is known to write.
+    /// is a known body of `door`.
     pub(super) fn judge(door: FrontDoor, response: &Response, exact: bool) -> Self {
         let mut headers = response.headers.iter();
         if headers.any(|(name, _)| name.starts_with(REMAPPED_PREFIX))

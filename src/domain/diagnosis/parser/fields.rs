@@ -56,7 +56,7 @@ impl Parser<'_> {
         Some(title)
     }
 
-    /// Parses the URL of the page about the cause on which the description of the cause is based.
+    /// Parses `see`, the URL of the page on which the description of the cause is based.
     pub(super) fn see(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
         let see = self.required(at, table, "see")?;
         if !see.starts_with("https://") {

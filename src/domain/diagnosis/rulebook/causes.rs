@@ -1,7 +1,7 @@
 //! Describes the causes that the rules name.
 //!
 //! A cause is described by its `[[cause]]` table, if there is one, and by the rule that represents
-//! it. A verdict for one response is not affected: it has the texts of the rule that matches.
+//! it. The verdict on a single response has the texts of the rule that matches instead.
 
 use super::Rulebook;
 use crate::domain::diagnosis::cause::{Cause, CauseDefinition};

@@ -185,7 +185,7 @@ fn json(left: &str, operator: &str, right: &str) -> Option<String> {
 }
 
 /// Converts a condition on a length, such as `len([BODY].data) > 0`. Returns `None` for any other
-/// condition, and for a length that is not a number or that every list has (`>= 0`).
+/// condition, for a length that is not a number, and for `>= 0`, which every list meets.
 fn length(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left.strip_prefix("len([BODY].")?.strip_suffix(')')?;
     let count: u64 = right.parse().ok()?;

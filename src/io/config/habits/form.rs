@@ -19,8 +19,8 @@ pub(in crate::io::config) fn quoted(text: &str) -> String {
     }
 }
 
-/// Formats a value that is not a secret, such as a pattern or a path, as TOML. An ellipsis replaces
-/// a string, list or table that is too long, an empty table, and null.
+/// Formats a value that is not a secret, such as a pattern or a path, as TOML. Writes an ellipsis
+/// for null, for an empty table, and for a string, list or table that is too long.
 pub(super) fn same(value: &Json) -> String {
     match value {
         Json::String(text) if text.len() <= MAX_SHOWN => quoted(text),
@@ -315,7 +315,8 @@ pub(super) fn body_contains(value: &Json) -> String {
     format!("{{ contains = {} }}", text(value))
 }
 
-/// Formats basic credentials, with the user name and without the password.
+/// Formats basic credentials with the user name. A reference to a file or an environment variable
+/// replaces the password.
 pub(super) fn basic(value: &Json) -> String {
     let field = |keys: &[&str]| keys.iter().find_map(|key| value.get(*key)?.as_str());
     let name = field(&["username", "user", "login"]).filter(|name| name.len() <= MAX_SHOWN);

@@ -1,4 +1,4 @@
-//! Suggests what to write instead of a key or value in the syntax of another tool.
+//! Suggests how to correct a key or value that is written in the syntax of another tool.
 //!
 //! Users often copy the configuration of another monitoring tool. `tables` lists the keys of other
 //! tools; `form`, `urls`, `times`, `status`, `header` and `condition` convert their values. A
@@ -61,7 +61,8 @@ impl Written<'_> {
         }
     }
 
-    /// Returns whether the key is at the top level, or in a target, `[defaults]` or their tables.
+    /// Returns whether the key is at the top level, in a target, in `[defaults]`, or in a table of
+    /// a target or of `[defaults]`.
     fn is_of_target(&self) -> bool {
         let first = self.section.split('.').next().unwrap_or_default();
         ["", "target", "defaults"].contains(&first)
@@ -251,8 +252,8 @@ fn apply(habit: &Habit, written: Written<'_>) -> Remedy {
     Remedy { text, is_table }
 }
 
-/// Returns an instruction to move a key to the table in which it is valid. Returns `None` if no such
-/// table is known, or if the value is a table of another tool.
+/// Returns an instruction to move a key to the table in which it is valid. Returns `None` if no
+/// such table is found, or if the value is a table of another tool.
 fn misplaced(written: Written<'_>) -> Option<String> {
     let has = |keys: &[&str]| keys.contains(&written.key);
     if written.is_of_target() {

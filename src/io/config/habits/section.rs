@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use super::names_targets;
 use crate::io::config::schema;
 
-/// Returns the section `target` or one of its tables for a section in another tool's list of
-/// targets, such as `targets.request`, `endpoints` or `inputs.http_response`. Returns any other
-/// section unchanged.
+/// Converts a section in another tool's list of targets, such as `targets.request`, `endpoints` or
+/// `inputs.http_response`, to `target` or a section below it. Returns any other section unchanged.
 pub(super) fn as_target(section: &str) -> Cow<'_, str> {
     let (first, rest) = section.split_once('.').unwrap_or((section, ""));
     if first.is_empty() || schema::MAIN.contains(&first) || !names_targets(first) {

@@ -48,8 +48,8 @@ pub(in crate::io::config) fn shown(duration: Duration) -> String {
 
 /// Reads a duration in the syntax of other tools, such as ISO 8601, `HH:MM:SS`, `@every 30s`,
 /// `*/5 * * * *`, `<= 2s` or `30S`. A number without a unit is multiplied by `unit` seconds.
-/// Returns `None` for zero, for other texts, and for a number that is not in the range from 1 ms to
-/// a year.
+/// Returns `None` for zero and for other texts. Also returns `None` if a number without a unit or a
+/// cron expression means a duration shorter than 1 ms or longer than a year.
 pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim().trim_start_matches(['<', '>', '=']).trim();
     let text = text.strip_prefix("@every").unwrap_or(text).trim();

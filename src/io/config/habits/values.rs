@@ -61,7 +61,7 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
             "[[target.layer]] with `name = \"NAME\"` and `connect_to = {}`",
             quoted(address)
         )),
-        // Unlike the next arm, `urls::url` does not repeat a URL that contains a password.
+        // A URL can contain a password. `urls::url` hides such a URL; the next arm would repeat it.
         ("urls", Json::String(text)) => {
             let items = text
                 .split([',', ';'])

@@ -32,7 +32,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
         let errors = value.place.problems().error_count();
         let destination = destination(&table, settings);
         // An invalid value is replaced by the default, which can make this destination equal to
-        // another. Therefore, equality is reported only if every value of this one is valid.
+        // another. Therefore, equality is reported only if this destination has no error.
         let is_valid = value.place.problems().error_count() == errors;
         if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
             value.place.error(format!(
@@ -106,9 +106,9 @@ fn check_inherited(table: &Table<'_>, settings: &DestinationSettings) {
     let wrong = topics.find_map(|topic| other_region(topic, settings.region.as_deref()));
     if let Some((topic_region, alarm_region)) = wrong {
         table.place().error(format!(
-            "inherits alarm_actions from [cloudwatch] with topics in {topic_region}, but an \
+            "inherits alarm_actions with topics in {topic_region} from [cloudwatch], but an \
              alarm in {alarm_region} can only notify topics in {alarm_region}; add \
-             alarm_actions with topics in {alarm_region}, or [] to notify nobody"
+             alarm_actions with topics in {alarm_region}, or alarm_actions = [] to notify nobody"
         ));
     }
 }

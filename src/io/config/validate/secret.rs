@@ -86,7 +86,7 @@ fn credential(name: &str) -> Result<PathBuf, String> {
             }),
         None => Err(
             "the variable CREDENTIALS_DIRECTORY is not set; add LoadCredential=NAME:PATH to the \
-             service, or set the variable to a directory that contains a file of that name"
+             service, or set the variable to a directory that contains the file NAME"
                 .to_owned(),
         ),
     }

@@ -17,7 +17,7 @@ checked! {
         let plain = serde_json::to_value(&value).unwrap_or_default();
         match habits::statuses(&plain) {
             Some(list) => format!(
-                "not one status code or range; write {} as items of the list",
+                "must be a single status code or range; write {} as items of the list",
                 list.trim_matches(['[', ']'])
             ),
             None => {
@@ -129,8 +129,8 @@ fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
         .find_map(|key| intended_operator(key).map(|operator| (key, operator)));
     if let Some((key, operator)) = intended {
         return Err(format!(
-            "{key:?} is not an operator; write {operator:?}, or {{ \"==\" = {{ … }} }} for an object \
-             with this key"
+            "{key:?} is not an operator; write {operator:?}, or {{ \"==\" = {{ … }} }} for an \
+             object with this key"
         ));
     }
     if !table.keys().any(is_operator) {
@@ -138,7 +138,8 @@ fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
     }
     if let Some(key) = table.keys().find(|key| !is_operator(key)) {
         return Err(format!(
-            "{key:?} is not an operator; write only {}, or {{ \"==\" = {{ … }} }} for a whole object",
+            "{key:?} is not an operator; write only {}, or {{ \"==\" = {{ … }} }} for a whole \
+             object",
             alternatives(OPERATORS.iter().map(|operator| format!("{operator:?}")))
         ));
     }
@@ -146,8 +147,9 @@ fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
     tests.map(|(key, value)| json_test(&key, value)).collect()
 }
 
-/// Returns the operator that was probably intended by a key with an operator's name in another tool
-/// or with a typo, such as `gt` or `contain`. Returns `None` for an operator and for any other key.
+/// Returns the operator that a key probably stands for. The key is another tool's name for an
+/// operator, such as `gt`, or a misspelled operator, such as `contain`. Returns `None` for a valid
+/// operator and for any other key.
 fn intended_operator(key: &str) -> Option<&'static str> {
     if OPERATORS.contains(&key) {
         return None;

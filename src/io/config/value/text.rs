@@ -51,11 +51,11 @@ checked! {
     /// At most 1024 characters.
     Identifier(String) from String, |text| name(text, 1024);
 
-    /// A user name for basic authentication. A user name cannot contain a colon, because the first
-    /// colon separates it from the password (RFC 7617).
+    /// A user name for basic authentication or for a proxy. It cannot contain a colon, because in
+    /// basic authentication, the first colon separates it from the password (RFC 7617).
     UserName(String) from Identifier, |Identifier(text)| {
         if text.contains(':') {
-            return Err("a user name for basic authentication cannot contain a colon; remove it");
+            return Err("a user name cannot contain a colon; remove the colon");
         }
         Ok(text)
     };

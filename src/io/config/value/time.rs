@@ -220,7 +220,8 @@ fn time_of_day(text: &str) -> Option<String> {
 }
 
 /// Returns the days to write for `weekdays`, `weekend`, `daily`, a range within one week such as
-/// `mon-fri`, or a day such as `mondays`, otherwise `None`. `lower` is the text in lower case.
+/// `mon-fri`, or a day such as `mondays`. Returns `None` for any other text. `lower` is the text in
+/// lower case.
 fn days_of(lower: &str) -> Option<String> {
     let position = |day: &str| {
         DAYS.iter().position(|(name, _)| {

@@ -8,7 +8,7 @@ use std::error::Error;
 use crate::model::observation::{FaultKind, Phase};
 
 /// Returns the kind of the fault of an HTTP/2 error. If the server aborts the response in the
-/// transfer phase, its body is truncated.
+/// transfer phase, the body of the response is truncated.
 pub(super) fn fault_kind(error: &h2::Error, phase: Phase) -> FaultKind {
     match (phase, error.is_remote()) {
         (Phase::Transfer, true) => FaultKind::Truncated,
@@ -18,8 +18,9 @@ pub(super) fn fault_kind(error: &h2::Error, phase: Phase) -> FaultKind {
     }
 }
 
-/// Returns the sentence that names the error code that the server sent, as in RFC 9113; `None` if
-/// the source chain contains no frame of the server. The diagnosis reads this sentence.
+/// Returns a sentence with the error code that the server sent, by its name in RFC 9113. Returns
+/// `None` if the source chain contains no error code of the server. The diagnosis reads this
+/// sentence.
 pub(super) fn sent_code(chain: &[&(dyn Error + 'static)]) -> Option<String> {
     let mut errors = chain
         .iter()

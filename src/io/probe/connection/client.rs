@@ -30,8 +30,8 @@ use crate::model::host_port::HostPort;
 use crate::model::observation::{Fault, FaultKind, Phase};
 use crate::model::target::{HttpChoice, IpVersion, ProxyAuth, Target, TlsSettings};
 
-/// The clients by their settings. When their number reaches [`MAX_CLIENTS`], the clients that no
-/// probe is using are dropped.
+/// The clients by their settings. When the number of clients reaches [`MAX_CLIENTS`], the clients
+/// that no probe is using are dropped.
 #[derive(Default)]
 pub(in super::super) struct Clients {
     built: Mutex<HashMap<ClientKey, Arc<Client>>>,
@@ -172,8 +172,14 @@ impl Client {
         watch: &Arc<Stopwatch>,
     ) -> Result<Connection, Fault> {
         let resolvers = self.resolvers.as_ref().unwrap_or(resolvers);
-        let no_host =
-            || classify::resolve(FaultKind::Local, "the URL has no host".to_owned(), false);
+        let no_host = || {
+            classify::resolve(
+                FaultKind::Local,
+                "the request URL or the proxy URL has no host; correct `url` or `request.proxy`"
+                    .to_owned(),
+                false,
+            )
+        };
         let endpoint = endpoint(url, self.connect_to.as_ref()).ok_or_else(no_host)?;
         let first = match &self.proxy {
             Some(proxy) => connect_to::endpoint(&proxy.url, None).ok_or_else(no_host)?,

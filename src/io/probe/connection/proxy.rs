@@ -16,7 +16,7 @@ use crate::model::target::ProxyAuth;
 /// The proxy of a target.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Proxy {
-    /// The URL of the proxy, of which connections use only the scheme, host and port.
+    /// The URL of the proxy. Connections use only its scheme, host and port.
     pub(super) url: Url,
     /// The value of `Proxy-Authorization`, if there are credentials for the proxy.
     authorization: Option<HeaderValue>,

@@ -12,7 +12,7 @@ use crate::model::target::Target;
 pub(super) struct ServerName {
     /// The host in the URL of the target.
     own: String,
-    /// The name of the `server_name` setting.
+    /// The value of the `server_name` setting.
     instead: String,
 }
 

@@ -85,8 +85,8 @@ struct Work {
 }
 
 /// Capacity of the command queue in commands: the reports of 20 s at 500 probes a second. Once the
-/// destination's task reads the queue, it is never busy for that long, because it never waits for
-/// CloudWatch.
+/// destination's task has begun to read the queue, the task never pauses for that long, because it
+/// does not wait for CloudWatch.
 const QUEUE: usize = 10_000;
 
 /// Time limit for a removed destination to send its queued datapoints: enough for three attempts of

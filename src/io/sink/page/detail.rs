@@ -172,8 +172,8 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
     }
 }
 
-/// Returns the evidence for the displayed cause: the evidence of the open incident or, if there is
-/// none, the evidence of the last probe.
+/// Returns the evidence for the displayed cause: the evidence of the open incident. If no incident
+/// is open, or the open incident has no evidence, returns the evidence of the last probe.
 fn shown_evidence(report: &Report) -> &[Evidence] {
     match &report.incident {
         Some(incident) if incident.resolved.is_none() && !incident.evidence.is_empty() => {
@@ -218,7 +218,7 @@ fn layers(findings: &LayerFindings) -> Markup {
             } } }
             p.quiet {
                 "Each layer was requested " (if findings.repeated { "twice" } else { "once" })
-                ", last at " (components::timestamp(findings.at)) ". "
+                "; the last request ended at " (components::timestamp(findings.at)) ". "
                 code { (FRONT) } " is the target's own URL."
             }
         }

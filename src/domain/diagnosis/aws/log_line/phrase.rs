@@ -230,7 +230,7 @@ pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
 }
 
 /// Returns the reason why the request ended before the API called the integration, according to an
-/// execution log message. `None` if the message does not show this. In the lines of such a request,
+/// execution log message. `None` if the message has no such reason. In the lines of such a request,
 /// other phrases describe the call of the authorizer, not the call of the integration.
 pub(super) fn before_integration(line: &str) -> Option<LogTemplate> {
     let line = line.trim();

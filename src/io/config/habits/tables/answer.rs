@@ -5,7 +5,8 @@ use super::{Advice, Habit, key, table, text};
 use crate::io::config::habits::{condition, form, header, status, times};
 
 const BEARER: &str = "write `bearer = { env = \"NAME\" }` in [{t}.auth], with the token in the \
-     environment variable NAME, or `bearer = { file = \"PATH\" }`";
+     environment variable NAME; to read the token from a file, write \
+     `bearer = { file = \"PATH\" }`";
 const BASIC: &str = "write `basic = { username = \"USER\", password = { env = \"NAME\" } }` in \
      [{t}.auth]; to read the password from a file, write `password = { file = \"PATH\" }`";
 const SECRET_HEADER: &str = "use `headers` in [{t}.request], such as \

@@ -79,9 +79,9 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
 const ALARM: &[Habit] = &[text(
     "for duration window period evaluationwindow evaluationperiods holdfor pending",
     "write `periods`, the number of evaluated periods, and `datapoints`, how many of them must be \
-     breaching for the alarm to fire; a period is the interval, rounded up to whole minutes \
-     without high-resolution metrics, so 5 minutes with an interval of 60 s are `periods = 5` and \
-     `datapoints = 5`",
+     breaching for the alarm to fire; a period is the interval rounded up to whole minutes (to \
+     10, 20 or 30 s if the interval is at most 30 s and [cloudwatch] has `resolution = \"10s\"`); \
+     for 5 minutes with an interval of 60 s, write `periods = 5` and `datapoints = 5`",
 )];
 
 /// For each table of the daemon, and for the alarm tables: the keys that users of other tools write

@@ -241,8 +241,8 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "socks socksproxy socks5 socks5h socks5hostname socks4 proxysocks5",
-        "write `proxy = \"socks5://HOST:PORT\"`, or `socks5h://` if the proxy resolves names, in \
-         [{t}.request]",
+        "write `proxy = \"socks5://HOST:PORT\"` in [{t}.request], or `socks5h://` if the proxy \
+         resolves names",
     ),
     text(
         "proxyuser proxypassword proxyusername proxyuserpwd proxypass proxyauthorization \

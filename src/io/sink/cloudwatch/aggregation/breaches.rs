@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::io::sink::cloudwatch::datapoint::Series;
 use crate::model::target::TargetName;
 
-/// For each series that has had no 0 in a later period than its last 1, the start of the period of
-/// that 1.
+/// For each series whose last 1 has not been followed by a 0 in a later period: the start of the
+/// period of that 1.
 #[derive(Debug, Default)]
 pub(super) struct Breaches(HashMap<Series, Timestamp>);
 

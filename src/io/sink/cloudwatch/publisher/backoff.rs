@@ -13,9 +13,9 @@ pub(super) struct SendBackoff {
     not_before: Option<Instant>,
 }
 
-/// Delay of the next request after consecutive failures: from 500 ms to 30 s, which jitter reduces
-/// by up to half. The maximum is well below three minutes, because the heartbeat alarm fires after
-/// three minutes without heartbeats.
+/// Delay of the next request after consecutive failures: from 500 ms to 30 s before jitter. Jitter
+/// reduces the delay by up to half. The maximum is well below three minutes, because the heartbeat
+/// alarm fires after three minutes without heartbeats.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 impl SendBackoff {
