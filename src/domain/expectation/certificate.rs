@@ -44,11 +44,14 @@ pub(super) fn check(
 ) -> Option<Unmet> {
     let wanted = expectations.certificate_days?;
     let (host, left) = first_expiry(observation, now)?;
+    let expires = if left < 0 {
+        format!("has expired; at least {wanted} days must be left")
+    } else {
+        format!("expires in {left} days, less than {wanted} days")
+    };
     (left < i64::from(wanted)).then(|| Unmet {
         kind: UnmetKind::CertificateExpiring,
-        detail: format!(
-            "the certificate chain of `{host}` expires in {left} days, less than {wanted} days"
-        ),
+        detail: format!("the certificate chain of `{host}` {expires}"),
     })
 }
 
@@ -98,5 +101,10 @@ mod tests {
         observation.tls = Some(tls(&[3], None));
         let last = "the certificate chain of `last.example` expires in 3 days, less than 14 days";
         assert_eq!(detail(&observation).as_deref(), Some(last));
+        // A target may accept an expired certificate.
+        observation.tls = Some(tls(&[-3], None));
+        let expired = "the certificate chain of `last.example` has expired; at least 14 days must be \
+                       left";
+        assert_eq!(detail(&observation).as_deref(), Some(expired));
     }
 }

@@ -45,9 +45,10 @@ pub(super) fn incident(event: &IncidentEvent, report: Option<&Report>) {
     let cause = incident.verdict.cause.as_str();
     let certainty = incident.verdict.certainty.as_str();
     let opened = matches!(event, IncidentEvent::Opened(_));
-    // No note is logged at opening: the first note of a target's incident is only `opened`.
-    let note = incident.history.last().filter(|_| !opened);
+    let note = incident.history.last();
     let note = note.map(|revision| revision.note.as_str());
+    // The first note of a target's incident only repeats the message.
+    let note = note.filter(|note| *note != "opened");
     let opening = report.filter(|_| opened);
     let url = opening.map(|report| shown_url(&report.target.url));
     let error = opening.and_then(|report| report.diagnosis.error.as_deref());
