@@ -18,7 +18,7 @@ pub(in crate::domain::transcript) fn end_of_value(text: &str) -> Option<usize> {
         .map(|at| at + 1)
 }
 
-/// Counts the open brackets of JSON text, without those in strings.
+/// Counts the open brackets in JSON text, except brackets in strings.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::domain::transcript) struct Depth {
     open: usize,

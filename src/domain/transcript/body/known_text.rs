@@ -18,8 +18,8 @@ const TEXTS: &[(&str, u16)] = &[
     ("The deployment could not be found on Vercel.", 404),
 ];
 
-/// The starts of bodies of one line, each with its status. Envoy and GKE Ingress write these
-/// bodies.
+/// The starts of bodies that have only one line, each with its status. Envoy and GKE Ingress write
+/// these bodies.
 const BEGINNINGS: &[(&str, u16)] = &[
     (
         "upstream connect error or disconnect/reset before headers",

@@ -1,9 +1,9 @@
 //! Finds the body in the lines that follow the headers of a response.
 //!
-//! A copied text may have other line ends than the response, indented JSON, and a prompt or the
-//! output of curl's `-w` after the body. The announced length (`Content-Length`) shows which bytes
-//! were sent. If no form of the text has this length, the body is kept as shown and marked as not
-//! exact.
+//! A copied text may differ from the response: its line ends may be different, its JSON may be
+//! indented, and a prompt or the output of curl's `-w` may follow the body. The announced length
+//! (`Content-Length`) shows which form of the text was sent. If no form has this length, the body
+//! is kept as copied and marked as not exact.
 
 pub(super) mod json_text;
 pub(super) mod known_text;

@@ -8,6 +8,6 @@ pub(super) struct Form {
     pub(super) expression: &'static str,
     /// Whether the form counts only if the line is an error message (see `message_forms::status`).
     pub(super) needs_error: bool,
-    /// Whether the line may be a sentence about another request.
+    /// Whether the line may be a sentence instead of an error message.
     pub(super) is_weak: bool,
 }

@@ -115,8 +115,9 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
     Some(message)
 }
 
-/// Returns whether the text after a status quotes an error of Go in a JSON body. The status is then
-/// that of a local API, such as Docker's, and the quoted error is the failure.
+/// Returns whether the text after a status quotes an error of a Go program in a JSON body. Such a
+/// status is from a program that made the failed request, such as the Docker daemon, and not from
+/// the endpoint.
 fn quotes_error(rest: &str) -> bool {
     static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(

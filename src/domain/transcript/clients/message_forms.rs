@@ -1,5 +1,5 @@
 //! Recognizes forms of error messages that the expressions of `message` do not match, such as
-//! .NET's messages in other languages than English, curl's without a prefix, Go's before 1.14,
+//! .NET's messages in languages other than English, curl's without a prefix, Go's before 1.14,
 //! Rust's `Debug` output, and statuses in inline code.
 
 use std::sync::LazyLock;
@@ -151,7 +151,7 @@ pub(super) fn is_error(line: &str) -> bool {
     ERROR.as_ref().is_some_and(|error| error.is_match(line))
 }
 
-/// Returns the status that a line states in one of the forms of [`FORMS`]; `None` for other lines.
+/// Returns the status that a line states in one of the forms of [`STATUS`]; `None` for other lines.
 /// `is_error` is whether the line is an error message.
 pub(super) fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
     let forms = STATUS

@@ -29,12 +29,12 @@ const EXPRESSIONS: [&str; 10] = [
 /// The compiled expressions of [`EXPRESSIONS`].
 static PROSE: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(EXPRESSIONS, false));
 
-/// Matches words of reports about a failure that goes on.
+/// Matches words that show that a failure continues.
 static GOES_ON: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\b(?:still|again|but|until|unless|I|we get|we see)\b"));
 
 /// Returns whether a line quotes an error message without reporting a failure. A line with a URL,
-/// or with a word that shows that the failure goes on, counts as a report.
+/// or with a word that shows that the failure continues, counts as a report.
 pub(in crate::domain::transcript) fn is_prose(line: &str) -> bool {
     line.len() <= MAX_LINE
         && PROSE.is_match(line)

@@ -29,7 +29,7 @@ static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Expressions that match lines of source code in the languages that people paste most.
 static SOURCE: LazyLock<RegexSet> = LazyLock::new(|| {
-    // A debugger or a diff shows an arrow, a sign or the number of the line before the code.
+    // Before the code, a debugger or a diff may show an arrow, a sign or the line number.
     let start = r"^\W*(?:\d+\W+)?";
     let expressions = [
         r"(?:\}\s*)?(?:else\s+)?(?:if|while|switch|catch|when|assert\w*|expect)\s?\(.*(?:[{;]|&&|\|\|)\s*(?://.*)?$",

@@ -1,6 +1,6 @@
-//! Recognizes the error messages of tools and libraries that print no word such as `error:` before
-//! the message: apt, apk, aria2, R, Perl's and Ruby's clients, libcurl's bindings, schannel and
-//! Erlang's `ssl`.
+//! Recognizes the error messages of individual tools and libraries, such as apt, aria2, R, PHP,
+//! Perl's and Ruby's clients, and libcurl's bindings. Most of these messages do not start with a
+//! word such as `error:`.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,8 @@ use regex::{Regex, RegexSet};
 use super::form::Form;
 use crate::domain::transcript::pattern::{pattern, pattern_set};
 
-/// Expressions that match such an error message. Each is for the program in the comment above it.
+/// Expressions that match the error messages of individual tools and libraries. A comment names the
+/// programs for the expressions below it.
 const EXPRESSIONS: [&str; 15] = [
     // curl and git on Windows: Schannel's own messages. Erlang's ssl: a TLS alert.
     r"^\W*schannel: .{0,120}(?:failed|error|SEC_E_|CRYPT_E_|CERT_TRUST_)|\b(?:CLIENT|SERVER) ALERT: Fatal",
@@ -43,7 +44,7 @@ const EXPRESSIONS: [&str; 15] = [
 /// The compiled expressions of [`EXPRESSIONS`].
 static ERROR: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(EXPRESSIONS, false));
 
-/// The forms in which these programs state the status of a response.
+/// The forms in which tools and libraries state the status of a response.
 pub(super) const FORMS: &[Form] = &[
     // Ruby.
     Form {
@@ -88,21 +89,22 @@ pub(super) const FORMS: &[Form] = &[
     },
 ];
 
-/// Matches the text after a status that the client invented for its own failure: LWP's 500,
-/// HTTP::Tiny's and Tornado's 599, and the redirect at which Python's urllib gives up.
+/// Matches the text after a status with which a client reports its own failure: LWP's 500,
+/// HTTP::Tiny's and Tornado's 599, and the status of the redirect after which Python's urllib gives
+/// up.
 static INVENTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"^\W*(?:Can't (?:connect to|verify SSL)|[Rr]ead timeout|Server closed connection without|Status read failed|Internal Exception|Redirect loop|Timeout (?:while|during|in)\b|(?:Connection|Operation|Resolving) timed out|(?:Failed|Could(?:n't| not)) (?:to )?(?:connect|resolve)|Empty reply|SSL\b|Stream closed|The HTTP server returned a redirect error)",
     )
 });
 
-/// Returns whether a line is an error message of one of these programs.
+/// Returns whether a line is an error message that one of [`EXPRESSIONS`] matches.
 pub(super) fn is_error(line: &str) -> bool {
     ERROR.is_match(line)
 }
 
-/// Returns whether a client invented a status for its own failure, judged by the text after the
-/// status.
+/// Returns whether a client reports its own failure with a status, judged by the status and the
+/// text after it.
 pub(super) fn is_invented(status: &str, rest: &str) -> bool {
     matches!(
         status,

@@ -1,4 +1,4 @@
-//! Recognizes the lines of wget in other languages than English.
+//! Recognizes the lines of wget in languages other than English.
 //!
 //! The words are those of wget's translations. The addresses between vertical bars, the dots and
 //! the reason at the end are the same in all languages.
@@ -81,7 +81,7 @@ pub(super) enum LineReport<'a> {
     Failed,
 }
 
-/// Returns what a line of wget's output in another language than English reports; `None` for other
+/// Returns what a line of wget's output in a language other than English reports; `None` for other
 /// lines.
 pub(super) fn read_line(line: &str) -> Option<LineReport<'_>> {
     if line.is_ascii() || line.len() > MAX_LINE {
@@ -104,7 +104,7 @@ pub(super) fn read_line(line: &str) -> Option<LineReport<'_>> {
 /// Maximum length of a line that is examined, in bytes.
 const MAX_LINE: usize = 1_000;
 
-/// Returns what an ASCII line reports in a language that needs no other letters. Returns `None` for
+/// Returns what a translated line reports that contains only ASCII characters. Returns `None` for
 /// other lines, for the English `Connecting to `, and for lines longer than [`MAX_LINE`].
 fn read_ascii_line(line: &str) -> Option<LineReport<'_>> {
     if line.len() > MAX_LINE || line.starts_with("Connecting to ") {
@@ -139,8 +139,9 @@ fn read_connection(line: &str) -> Option<LineReport<'_>> {
     })?
 }
 
-/// Returns the text after a word of [`ERROR`] at the start of `rest`, the text after the date and
-/// the time of a line. The text starts with the status. Returns `None` without such a word.
+/// Returns the text after a word of [`ERROR`]; `None` if `rest` does not start with such a word.
+/// `rest` is the part of a line after the date and the time. The returned text starts with the
+/// status.
 pub(super) fn error(rest: &str) -> Option<&str> {
     let rest = ERROR.iter().find_map(|word| rest.strip_prefix(word))?;
     Some(rest.trim_start())

@@ -39,7 +39,7 @@ enum Join {
     /// Without a space: a console cut the line in the middle of a word, as the Windows console does
     /// with aria2's messages.
     Letters,
-    /// As the lines of Heroku's router are joined.
+    /// With a space only before the name of a field, for Heroku's router (see `heroku::joined`).
     RouterFields,
 }
 
@@ -54,10 +54,12 @@ const CUT: [(&str, &str); 1] = [
 const FULL_LINE: std::ops::RangeInclusive<usize> = 79..=80;
 
 impl Wrapped {
-    /// Starts a message at a line. Returns `None` unless the line is an unindented error message
-    /// without a status that must continue on the next line: the line has a suitable length and an
-    /// open bracket or a URL with `":` at the end, or the line ends as described at [`CUT`]. A line of
-    /// Heroku's router without its last fields also starts a message.
+    /// Starts a message at a line that must continue on the next line; `None` for other lines. Such
+    /// a line is a line of Heroku's router without its last fields, an error of aria2 that fills a
+    /// console line, or an unindented error message without a status. The error message must end as
+    /// described at [`CUT`], contain an unclosed bracket, or contain a URL and end with `":`. In
+    /// the last two cases, its length must be in [`WRAPPED_LENGTHS`], or below this range if the
+    /// message ends with an opening bracket.
     pub(in crate::domain::transcript) fn start(
         line: &str,
         number: usize,
@@ -124,7 +126,7 @@ impl Wrapped {
             return false;
         }
         if self.join == Join::RouterFields {
-            // The next entry of the log, or another text.
+            // This line is the next entry of the log.
             if line.contains("heroku[") || line.contains("app[") {
                 return false;
             }
@@ -192,7 +194,7 @@ fn cut_at(line: &str) -> Option<&'static str> {
     Some(next)
 }
 
-/// Returns whether a line is an error of aria2 that fills a console.
+/// Returns whether a line is an error of aria2 that fills a line of a console with 80 columns.
 fn is_cut(line: &str) -> bool {
     FULL_LINE.contains(&line.len()) && line.starts_with("  -> [") && line.contains("] errorCode=")
 }

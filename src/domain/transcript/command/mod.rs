@@ -18,7 +18,8 @@ use crate::model::target::redacted_url;
 /// A command that makes HTTP requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Command {
-    /// The URL without credentials and query; `None` if the command has no URL or an unknown one.
+    /// The URL without credentials and query; `None` if the command has no URL, or if the host of
+    /// the URL contains a variable or placeholder.
     pub(super) url: Option<Url>,
     /// The URLs of the command's next transfers, in order.
     pub(super) more: Vec<Url>,
@@ -41,8 +42,8 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// Replaces the URL by the URL of the next transfer, and returns the new URL. Returns `None` if
-    /// there is no further URL.
+    /// Replaces the URL with the URL of the next transfer, and returns the new URL. Returns `None`
+    /// if there is no further URL.
     pub(super) fn next_url(&mut self) -> Option<Url> {
         if self.more.is_empty() {
             return None;

@@ -105,7 +105,8 @@ const SCRIPT_LONG: &[&str] = &[
     "maximumredirection",
 ];
 
-/// An option with its name and value, or another argument of a command.
+/// An option with its name and its value (`None` without a value), or another argument of a
+/// command.
 enum Argument<'a> {
     Option(&'a str, Option<&'a str>),
     Plain(&'a str),
@@ -235,7 +236,8 @@ fn read<'a>(program: &str, word: &'a str, next: Option<&'a str>) -> (Argument<'a
 }
 
 /// Reads a parameter of a `PowerShell` command. Parameter names are not case-sensitive. Returns the
-/// parameter, with an empty name if it is not needed, and the number of words read.
+/// parameter and the number of words read. The returned name is empty unless the parameter is
+/// `-Uri` or `-Method`.
 fn script_option<'a>(name: &'a str, next: Option<&'a str>) -> (Argument<'a>, usize) {
     let lower = name.to_ascii_lowercase();
     if lower == "uri" {

@@ -38,7 +38,7 @@ impl Exchange {
         next
     }
 
-    /// Removes the response and returns it as an attempt of its own if the response contradicts the
+    /// Removes the response and returns it as a separate attempt if the response contradicts the
     /// timeout that precedes it in the text; otherwise returns `None`. `curl --retry` prints the
     /// errors of failed attempts before the response of the last attempt.
     pub(in crate::domain::transcript) fn split(&mut self) -> Option<Self> {

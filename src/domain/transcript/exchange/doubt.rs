@@ -1,4 +1,4 @@
-//! Lowers the certainty of faults from messages that do not show a request.
+//! Lowers the certainty of faults from messages that do not show that a request was made.
 
 use super::{Exchange, Source};
 use crate::domain::transcript::fault::{self, signs};

@@ -35,8 +35,8 @@ const MAX_HEAD: usize = 120;
 const MAX_APART: f64 = 1.0;
 
 /// Minimum number of digits of the fraction of a second in a time that a collector of logs adds to
-/// each line, such as GitHub Actions (7) and Docker (9). The lines of one error
-/// then have different times.
+/// each line, such as GitHub Actions (7) and Docker (9). The lines of one error then have different
+/// times.
 const MIN_COLLECTED_DIGITS: usize = 7;
 
 /// Texts in the lines that state the cause of an error.

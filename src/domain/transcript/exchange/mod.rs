@@ -61,7 +61,7 @@ pub(super) struct Exchange {
     pub(super) is_weak: bool,
     /// The time of day at which wget started the request, in seconds since midnight.
     pub(super) wget_started: Option<f64>,
-    /// Whether the following headers from a browser's developer tools belong to the request.
+    /// Whether the remaining headers from a browser's developer tools belong to the request.
     pub(super) is_closed: bool,
     /// The number of the line on which the current section of a trace starts.
     pub(super) traced_line: usize,
@@ -69,8 +69,7 @@ pub(super) struct Exchange {
     pub(super) is_echo: bool,
     /// The properties of the log entry that the error message is part of.
     pub(super) entry: Entry,
-    /// Whether the text may report no failure of a request (see
-    /// [`super::Transcript::is_doubtful`]).
+    /// Whether it is doubtful that a request failed (see [`super::Transcript::is_doubtful`]).
     pub(super) is_doubtful: bool,
     /// Whether a line shows that an HTTP request was made.
     pub(super) shows_request: bool,

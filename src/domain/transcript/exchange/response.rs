@@ -45,7 +45,7 @@ const MAX_VALUE: usize = 8_192;
 /// Maximum length of a body in bytes.
 const MAX_BODY: usize = 1 << 20;
 
-/// Maximum length in bytes of a body that is examined for its end.
+/// Maximum length in bytes of a body whose end [`RawResponse::is_closed`] checks.
 const MAX_CLOSED: usize = 8_192;
 
 /// Minimum length in bytes of a line that a terminal or mail program may have wrapped.
@@ -158,8 +158,8 @@ impl RawResponse {
         self.value("content-length")?.trim().parse().ok()
     }
 
-    /// Returns the announced length of the body as it is shown, in bytes; `None` if it is unknown
-    /// or the body was compressed.
+    /// Returns the announced length in bytes of the body that the text shows; `None` if the length
+    /// is unknown or the body was compressed.
     pub(in crate::domain::transcript) fn announced_length(&self) -> Option<usize> {
         let is_plain = self
             .value("content-encoding")

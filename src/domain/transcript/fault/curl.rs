@@ -18,9 +18,9 @@ pub(in crate::domain::transcript) struct CurlError {
 /// that a fault that a message names takes precedence.
 const BY_CODE: usize = 10_000;
 
-/// Returns the error in a line such as `curl: (28) Operation timed out …` or, for libcurl,
-/// `cURL error 28: …` or `[curl] 28: …`, or the code alone as acme.sh prints it; `None` for other
-/// lines.
+/// Returns the error in a line of curl (`curl: (28) Operation timed out …`), of libcurl
+/// (`cURL error 28: …` or `[curl] 28: …`), or of acme.sh, which prints only the code; `None` for
+/// other lines.
 pub(in crate::domain::transcript) fn error(line: &str) -> Option<CurlError> {
     let line = line.trim_start();
     if let Some(rest) = line.strip_prefix("curl: (") {
@@ -75,8 +75,8 @@ impl CurlError {
 
     /// Returns the fault of the request. `reasons` are the information lines before the error. They
     /// are needed because newer versions of curl print only "Couldn't connect" in the error.
-    /// Returns `None` if the exit code is unknown, is no failure of the request, such as 23 (write
-    /// error), or stands for a wrong command although there is a response.
+    /// Returns `None` if the exit code is unknown, if it does not mean that the request failed, as
+    /// with 23 (write error), or if it means that the command is wrong but there is a response.
     pub(in crate::domain::transcript) fn fault(
         &self,
         reasons: &str,
@@ -140,8 +140,8 @@ impl CurlError {
         })
     }
 
-    /// Returns whether the error may concern a URL from the server instead of the URL of the
-    /// command, which has the scheme `scheme`. `follows` is whether curl follows redirects.
+    /// Returns whether the error may concern a URL from the server instead of the command's URL.
+    /// `scheme` is the scheme of the command's URL; `follows` is whether curl follows redirects.
     pub(in crate::domain::transcript) fn may_concern_redirect(
         &self,
         scheme: &str,

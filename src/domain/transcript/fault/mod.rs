@@ -1,7 +1,7 @@
 //! Determines the fault of a request from error messages, exit codes and durations. `curl`
 //! interprets curl's errors, and `phrase` finds known phrases in the messages of any program.
-//! `named` finds faults that a number, an atom or a sentence in another language stands for, and
-//! `signs` finds out whether a line is about a request.
+//! `named` finds faults that are named by an error number, an Erlang atom or a localized message of
+//! Windows, and `signs` finds out whether a line is about a request.
 
 pub(super) mod curl;
 mod host_only;
@@ -190,15 +190,16 @@ fn is_pause(duration: &str, before: &str) -> bool {
     starts && PAUSE.as_ref().is_some_and(|pause| pause.is_match(before))
 }
 
-/// Parts of the words before the pause of a client between two attempts. This pause is not the
-/// duration of the request.
+/// Parts of words that precede the length of a client's pause between two attempts. This pause is
+/// not the duration of the request.
 const PAUSES: [&str; 7] = ["retr", "back", "sleep", "wait", "again", "interval", "next"];
 
 /// Number of bytes before a duration that are searched for a word of [`PAUSES`].
 const NEAR: usize = 40;
 
-/// Returns the duration at the end of a message: milliseconds, or seconds or microseconds with a
-/// fraction, as Go and OkHttp print it. Returns `None` if there is none or it is a pause.
+/// Returns the duration at the end of a message, as Go and OkHttp print it. Seconds and
+/// microseconds count only with a fraction, unlike milliseconds. Returns `None` if the message does
+/// not end with a duration, or if the duration is that of a pause (see [`PAUSES`]).
 fn time_at_end(message: &str) -> Option<Duration> {
     static END: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(r"(?:^|[\s(])(\d+(?:\.\d+)?ms|\d+\.\d+(?:s|\x{b5}s|\x{3bc}s))\)?[^\w]*$")

@@ -132,8 +132,8 @@ fn of_apple(number: i32, lower: &str) -> Option<Named> {
         -1005 => unclear(Phase::Processing, FaultKind::ConnectionReset),
         -1006 => named(Phase::Resolve, FaultKind::ResolverFailure),
         -1007 => named(Phase::Processing, FaultKind::TooManyRedirects),
-        // No network, roaming or mobile data, an active phone call, a request body that ended
-        // early, or App Transport Security.
+        // There is no network, roaming or mobile data is disabled, a phone call is active, the
+        // request body ended early, or App Transport Security blocked the request.
         -1009 | -1022..=-1018 => named(Phase::Connect, FaultKind::Local),
         -1017 => named(Phase::Processing, FaultKind::Protocol),
         -1200 => {

@@ -30,7 +30,7 @@ pub(super) fn of(lower: &str) -> Option<(Phase, FaultKind)> {
         let is_packed = &found[1] == "02";
         return of_number(if is_packed { unpacked(number) } else { number });
     }
-    // The name of a failed lookup is in the text only if the system has a text for its reason.
+    // If the message contains the system's text for the failed lookup, `phrase` reads this text.
     let has_text = ["not known", "no such host", "nodename", "temporary failure"]
         .iter()
         .any(|text| lower.contains(text));

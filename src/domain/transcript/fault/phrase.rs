@@ -33,8 +33,8 @@ struct Phrases {
     statements: Vec<Statement>,
 }
 
-/// The list of phrases: regular expressions in lower case, which is cheaper to compile than
-/// expressions that ignore case. They are grouped by the phase and the kind of the fault.
+/// The list of phrases: regular expressions, grouped by the phase and the kind of the fault. They
+/// are in lower case, because expressions that ignore case are more expensive to compile.
 const LIST: &str = include_str!("phrases.txt");
 
 /// Maximum length in bytes of the part of a message that is examined.

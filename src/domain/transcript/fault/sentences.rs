@@ -1,4 +1,4 @@
-//! Sentences of Windows about sockets, in the languages that .NET and `PowerShell` print them in.
+//! Localized error messages of Windows about sockets, as .NET and `PowerShell` print them.
 
 use crate::model::observation::{FaultKind, Phase};
 

@@ -1,4 +1,4 @@
-//! Looks for signs in a line that an HTTP request was made, and that the request used TLS.
+//! Checks a line for signs that an HTTP request was made, and that the request used TLS.
 //!
 //! Programs of every kind report timeouts, ends of files and names that do not match. Without such
 //! a sign, a message may be about something other than a request.

@@ -39,8 +39,8 @@ const BOTH: [(u16, &str); 3] = [
     (429, r#"{"message":"Too Many Requests"}"#),
 ];
 
-/// Adds the facts that an API of API Gateway wrote a response without headers, if the body is a
-/// known one and the URL or the body itself shows such an API.
+/// Adds the facts that an API of API Gateway wrote a response without headers, if the status and
+/// body are listed above and the URL or the body itself shows such an API.
 pub(super) fn add_facts(facts: &mut Facts, transcript: &Transcript) {
     let host = transcript.url.as_ref().and_then(|url| url.host_str());
     let response = transcript.observation.response.as_ref();
@@ -59,7 +59,7 @@ pub(super) fn add_facts(facts: &mut Facts, transcript: &Transcript) {
     } else {
         return;
     };
-    // Only REST APIs write this body, so it suffices if the text shows no host.
+    // Only REST APIs write this body, so the body alone suffices if the text shows no host.
     let (status, body) = MISSING_TOKEN;
     let is_certain = || host.is_none() && is_written(&(status, body));
     if host.is_some_and(|host| host.contains(HOST)) || is_certain() {

@@ -2,8 +2,8 @@
 //!
 //! Most transcripts have no durations of phases, so the time taken by the network alone is unknown.
 //! The floor for a response (the time of a request that invokes no function) is therefore the
-//! duration of another response of the same host whose cause implies that the function was not
-//! invoked. No other response serves as a floor.
+//! duration of another response from the same host, if the cause of that response implies that the
+//! function was not invoked. Without such a response, there is no floor.
 //!
 //! Information that is missing from the text lowers the certainty.
 
@@ -95,8 +95,8 @@ fn limit_certainty(transcript: &Transcript, is_stated: bool, diagnosis: &mut Dia
 }
 
 /// Returns the maximum certainty for a line of a log of API Gateway. Only a phrase of AWS names the
-/// cause; what follows from statuses alone needs the headers of the response, which a log lacks. A
-/// part of a log without the status may also lack a line that shows another cause.
+/// cause. A cause inferred from statuses alone is uncertain, because a log lacks the headers of the
+/// response. If the log lacks the status, it may also lack a line that shows another cause.
 const fn of_log(template: LogTemplate, has_status: bool) -> Certainty {
     match template {
         LogTemplate::Unknown

@@ -27,13 +27,13 @@ pub(in crate::domain::transcript) struct ExecutionLogs {
     open: BTreeMap<String, ExecutionLog>,
 }
 
-/// The lines of one request, each with its number.
+/// The lines of one request, each with its line number in the text.
 #[derive(Debug, Default)]
 pub(in crate::domain::transcript) struct ExecutionLog {
     pub(in crate::domain::transcript) lines: Vec<(usize, String)>,
 }
 
-/// Stands for the id of a request whose lines contain none.
+/// Placeholder for the id of a request whose lines contain no id.
 const NO_ID: &str = "";
 
 /// Matches a line of the log that the console of API Gateway shows after a test. Such a line has no
@@ -58,8 +58,8 @@ const EVENTS: [&str; 12] = [
     "Received response. ",
 ];
 
-/// Number of entries at the start of [`EVENTS`] that are recognized in lines without a request id
-/// and a time.
+/// Number of entries at the start of [`EVENTS`] that are recognized even in lines with neither a
+/// request id nor a time.
 const ALONE: usize = 4;
 
 /// The event that states the status of the response.
@@ -105,9 +105,9 @@ fn is_id(text: &str) -> bool {
 }
 
 impl ExecutionLogs {
-    /// Returns whether a line of the request with this id can be added. If not, the logs must be
-    /// taken first, because the lines of [`MAX_OPEN`] other requests are being collected, or
-    /// because the log without an id is complete.
+    /// Returns whether a line of the request with this id can be added. If not, call [`Self::take`]
+    /// first: the lines of [`MAX_OPEN`] other requests are being collected, or the log without an
+    /// id is complete.
     pub(in crate::domain::transcript) fn has_room_for(&self, id: &str) -> bool {
         match self.open.get(id) {
             Some(log) => id != NO_ID || !log.is_complete(),

@@ -113,7 +113,8 @@ static XML_CODE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"<(?:Error|ErrorResponse)\b[\s\S]{0,600}?<Code>\s*([A-Za-z]{4,60})\s*</")
 });
 
-/// The host of a request, as far as it decides which status a body has.
+/// The kind of the host that a request was sent to. It affects which status is inferred from the
+/// body of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::domain::transcript) enum Host {
     /// The default host name of an API of API Gateway.

@@ -43,7 +43,8 @@ use crate::domain::transcript::reader::collection::Collection;
 use crate::domain::transcript::reader::pages::code_list::CodeLine;
 use crate::domain::transcript::text::glued::{is_prompt, split_glued};
 
-/// The part of a test in the console of API Gateway whose value is on the next lines.
+/// A part of the result of a test in the console of API Gateway. Its label was read, and its value
+/// is on the next lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
     Latency,
@@ -64,7 +65,7 @@ pub(super) struct Reader {
     block: Option<Block>,
     /// The dump of an object that is being read.
     object: object::Dump,
-    /// The status from a line that consists of a status code only.
+    /// The last status code that was alone on a line and has not been added to an object.
     bare_status: Option<u16>,
     /// Whether the current lines belong to a request that is shown without curl's mark `>`.
     in_request: bool,

@@ -1,5 +1,6 @@
-//! Distinguishes the error messages of one failure from those of another failure, if the messages
-//! name no different requests or times. One request cannot fail in two ways.
+//! Decides whether an error message reports another failure than the messages before it, if the
+//! requests and times in the messages do not show this. One request cannot fail in two ways, so
+//! messages with faults of different kinds may report two failures.
 
 use std::sync::LazyLock;
 
@@ -19,7 +20,8 @@ static EXCEPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// The start of the messages in a browser's console, each of which is about another request.
+/// The start of an error message in a browser's console. Each such message may be about a different
+/// request.
 const BROWSER: &str = "Failed to load resource: ";
 /// Matches an error of Go that starts a line. Captures the method and the URL.
 static GO: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -30,8 +32,8 @@ static GO: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static CALL: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\b(connect|read|write|getaddrinfo) E[A-Z_]{4,}\b"));
 
-/// Returns whether two messages report two requests: they are errors of Go with the same method and
-/// URL, or errors of Node.js in different system calls.
+/// Returns whether two messages with faults of different kinds are about two requests: both are
+/// errors of Go with the same method and URL, or errors of Node.js in different system calls.
 fn is_other_request(message: &str, line: &str) -> bool {
     let captured = |expression: &LazyLock<Option<Regex>>, text: &str| {
         let found = expression.as_ref()?.captures(text)?;
@@ -77,8 +79,8 @@ impl Reader {
         let (Some(class), Some(last)) = (exception(line), exception(&fault.message)) else {
             return false;
         };
-        // An exception of another class further below may be a consequence of the first. An
-        // exception of the same class is not.
+        // An exception of another class that is not on the next line may be a consequence of the
+        // earlier exception. An exception of the same class is not a consequence.
         let is_next = number == self.fault_line + 1;
         if !is_next && class != last {
             return false;
@@ -94,8 +96,8 @@ fn exception(line: &str) -> Option<&str> {
 }
 
 /// Returns whether a fault ends a request before a response is possible. Returns false for
-/// timeouts, faults of a proxy and local faults, because a status may be reported for the same
-/// request.
+/// timeouts, for faults of a proxy and for faults of the client itself, because a status may be
+/// reported for the same request.
 fn is_before_response(phase: Phase, kind: FaultKind) -> bool {
     let is_early = matches!(phase, Phase::Resolve | Phase::Connect | Phase::Tls);
     is_early

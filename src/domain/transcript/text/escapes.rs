@@ -40,7 +40,8 @@ fn skip_sequence(rest: &str) -> &str {
     match rest.as_bytes() {
         [b'[', ..] => skip_control_sequence(&rest[1..]),
         [b']' | b'P' | b'_' | b'^' | b'X', ..] => skip_command(&rest[1..]),
-        // The sequence has two characters, such as `ESC ( B`, which selects a character set.
+        // Two characters follow the escape character, as in `ESC ( B`, which selects a character
+        // set.
         [b'(' | b')' | b'#' | b'%', next, ..] if next.is_ascii() => &rest[2..],
         [next, ..] if next.is_ascii() && !next.is_ascii_control() => &rest[1..],
         _ => rest,

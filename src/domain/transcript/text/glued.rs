@@ -9,9 +9,9 @@ use crate::domain::transcript::exchange::Section;
 use crate::domain::transcript::exchange::response::ends_page;
 use crate::domain::transcript::pattern::pattern;
 
-/// Splits a line in which a body is followed by a message of curl or a prompt, or a message of curl
-/// by a body, without a line end. Returns the two parts; for other lines, `None` and the line.
-/// Outside of a body, text before an error message of curl is discarded.
+/// Splits a line that lacks the line end between a body and a following message of curl or shell
+/// prompt, or after the words `left intact` of a message of curl. Returns the two parts; for other
+/// lines, `None` and the line. Outside of a body, discards text before an error message of curl.
 pub(in crate::domain::transcript) fn split_glued(
     line: &str,
     section: Section,
@@ -46,8 +46,8 @@ pub(in crate::domain::transcript) fn split_glued(
     (None, &line[at..])
 }
 
-/// Returns the length of the part of a line that is certainly the body: a JSON value, or HTML up to
-/// its last tag. Returns zero if the line does not start with either.
+/// Returns the length in bytes of the part of a line that is certainly the body: a JSON value, or
+/// HTML up to the start of its last tag. Returns zero if the line does not start with either.
 fn certain_length(line: &str) -> usize {
     match line.as_bytes().first() {
         Some(b'{' | b'[') => end_of_value(line).unwrap_or_default(),
@@ -57,7 +57,7 @@ fn certain_length(line: &str) -> usize {
 }
 
 /// Returns the byte offset of a shell prompt that follows the end of a body on the same line;
-/// `None` if there is none. `certain` is the length of the part that is certainly the body.
+/// `None` if there is none. `certain` is the value of [`certain_length`].
 fn glued_prompt(line: &str, certain: usize) -> Option<usize> {
     static PROMPT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(

@@ -70,8 +70,8 @@ impl Cleaner {
         } else {
             plain
         };
-        // The progress meter is removed before the prefix, because it may precede the whole line
-        // but is not part of the prefix.
+        // The progress meter is removed first, because the meter may stand before the prefix but is
+        // not part of the prefix.
         let (shown, spent) = meter::removed(&plain);
         // Terraform draws a line to the left of its errors.
         let shown = shown.strip_prefix("\u{2502} ").unwrap_or(shown);
@@ -189,8 +189,8 @@ fn without_closing_fence(line: &str) -> &str {
     }
 }
 
-/// Returns whether a line starts or ends a code block: in Markdown, also inside quotes and lists,
-/// in Jira, or on a bulletin board.
+/// Returns whether a line starts or ends a code block in Markdown (also inside quotes and lists),
+/// in Jira or on a bulletin board.
 fn is_fence(line: &str) -> bool {
     let line = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '>' | '|'));
     let item = line.trim_start_matches(|c: char| c.is_ascii_digit() || "-*+. ".contains(c));
@@ -209,7 +209,7 @@ fn is_jira_fence(line: &str) -> bool {
         let parameters = rest.strip_suffix(['}', ']']);
         parameters.is_some_and(|it| {
             let value = it.strip_prefix([':', '=']);
-            // A number is the value of a member of an object instead of the name of a language.
+            // The name of a language starts with a letter. `{code:500}` is a printed object.
             it.is_empty()
                 || value.is_some_and(|it| {
                     it.starts_with(|first: char| first.is_alphabetic()) && !it.contains(' ')

@@ -40,9 +40,9 @@ pub(super) fn time_of_day(text: &str) -> Option<f64> {
     sexagesimal(text).map(|time| time.as_secs_f64())
 }
 
-/// Returns a line without the timestamp at its start, if an object or an id in parentheses follows.
-/// Returns other lines unchanged. A timestamp is a time of day, with or without a date, or the
-/// number of milliseconds since 1970.
+/// Returns a line without the timestamp at its start, if a JSON object or an id in parentheses
+/// follows. Returns other lines unchanged. A timestamp is a time of day, with or without a date, or
+/// the number of milliseconds since 1970.
 pub(super) fn without_timestamp(line: &str) -> &str {
     let fits = |c: char| c.is_ascii_digit() || "TZ:.,+/- \t".contains(c);
     let rest = line.trim_start_matches(fits);

@@ -193,7 +193,7 @@ pub(in crate::domain::transcript) fn by_format(
                 } else {
                     text
                 };
-                // The text may lack the line end at the start of the format.
+                // The format may start with a line end that the text lacks.
                 rest = rest.strip_suffix(text).or_else(|| {
                     let short = if index == 0 { text.trim_start() } else { text };
                     rest.strip_suffix(short)
@@ -205,7 +205,7 @@ pub(in crate::domain::transcript) fn by_format(
                     Some(Part::Text(text)) if rest.contains(text.as_str()) => {
                         rest.rfind(text.as_str())? + text.len()
                     }
-                    // The text may lack the line end at the start of the format.
+                    // The format may start with a line end that the text lacks.
                     Some(Part::Text(text)) if index == 1 && text.trim().is_empty() => {
                         rest.len() - value_length(name, rest)
                     }

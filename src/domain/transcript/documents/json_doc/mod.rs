@@ -149,9 +149,10 @@ fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
     }
 }
 
-/// Returns the message in a line of a log whose lines are JSON objects, or the whole line as text if
-/// the message alone does not state the failure. Returns `None` for other lines, and for objects of
-/// Caddy, of Traefik's access log, or with a member `cause`, and if the message has several lines.
+/// Returns the message in a line of a log whose lines are JSON objects. For an error of cloudflared
+/// or Traefik, returns the text of [`proxy::of_zerolog`], because the message alone does not state
+/// the failure. Returns `None` for a message of several lines, for an object with a member `cause`,
+/// for an object of Caddy or of Traefik's access log, and for other lines.
 pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
     let is_object = line.starts_with("{\"") && line.ends_with('}') && line.len() < MAX_LOG_LINE;
     let keys = [
@@ -168,7 +169,8 @@ pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
     if let Some(line) = proxy::of_zerolog(&value) {
         return Some(line);
     }
-    // `proxy` reads the whole object. The message in an error of Caddy is about the upstream.
+    // `proxy` reads objects of Caddy and of Traefik's access log as a whole. The message alone is
+    // not enough: in an error of Caddy, it is about the upstream.
     let is_of_proxy = proxy::is_of_proxy(&value);
     (value.get("cause").is_none() && !is_of_proxy).then_some(())?;
     let message = ["log", "msg", "message", "line"]

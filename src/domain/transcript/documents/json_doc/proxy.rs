@@ -11,8 +11,8 @@ use crate::domain::transcript::logs::access_log::{Entry, Logged, envoy, upstream
 use crate::domain::transcript::pattern::{MAX_LINE, pattern};
 use crate::domain::transcript::time::seconds;
 
-/// Reads a line of the log of Envoy or Caddy; `None` for other objects. The exchange is `None` if
-/// the request did not fail.
+/// Reads a line of the log of Envoy, Caddy or Traefik; `None` for other objects. The inner option
+/// is `None` if the request did not fail.
 pub(super) fn read(value: &Value) -> Option<Option<Exchange>> {
     let logged = of_envoy(value)
         .or_else(|| of_caddy(value))

@@ -55,8 +55,8 @@ const CODES: &[(&str, u16)] = &[
     ("TooManyRequestsError", 429),
 ];
 
-/// Messages that only gateways and platforms write, in lower case and without a final period: Kong,
-/// API Gateway, AppSync and Railway. Each is for one status.
+/// Messages that only a gateway or platform writes (Kong, API Gateway, AppSync or Railway), each
+/// with its status. The messages are in lower case and without a final period.
 const GATEWAY_PHRASES: &[(&str, u16)] = &[
     ("no route matched with those values", 404),
     ("no api key found in request", 401),

@@ -6,7 +6,7 @@
 
 use crate::domain::transcript::exchange::response::header_of;
 
-/// Returns the pairs of a name, in lowercase, and a value in a part of a dump.
+/// Returns the lowercase names and the values in a part of a dump.
 pub(super) fn read(text: &str) -> Vec<(String, String)> {
     let text = text.trim().trim_end_matches(',');
     if !text.contains(['\'', '"', '`']) && !text.contains("[") {

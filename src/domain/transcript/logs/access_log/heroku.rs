@@ -60,8 +60,8 @@ fn read_old(line: &str) -> Option<Logged> {
     )
 }
 
-/// Returns whether a line is the start of a line of the router that was wrapped. The last field of a
-/// whole line is `bytes` or `protocol`.
+/// Returns whether a line is the first part of a wrapped router line. The last field of a whole
+/// router line is `bytes` or `protocol`.
 pub(in crate::domain::transcript) fn is_start(line: &str) -> bool {
     let is_error = line.contains("heroku[router]: at=") && line.contains(" code=H");
     is_error && !ends(line)
@@ -72,8 +72,8 @@ pub(in crate::domain::transcript) fn ends(line: &str) -> bool {
     line.starts_with("bytes=") || line.contains(" bytes=") || line.contains("protocol=")
 }
 
-/// Joins the parts of a wrapped line of the router. Terminals wrap at any letter, so no space is
-/// added, except before a field: the space before it is lost at the end of a line.
+/// Joins the parts of a wrapped router line. Terminals wrap at any letter, so no space is added,
+/// except before a part that starts with a field: the space before the field is lost by wrapping.
 pub(in crate::domain::transcript) fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     parts.fold(String::new(), |mut whole, part| {
         let name = part

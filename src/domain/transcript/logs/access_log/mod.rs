@@ -51,14 +51,15 @@ pub(in crate::domain::transcript) struct Entry {
     pub(in crate::domain::transcript) error: Option<&'static str>,
     /// The names and values of further facts.
     pub(in crate::domain::transcript) facts: Vec<(&'static str, &'static str)>,
-    /// The process that wrote the line; `None` in formats with one line per request. Adjacent lines
-    /// of one process may be about the same request (see [`Entry::continues`]).
+    /// The process that wrote the line, or a text that stands for the process. Adjacent lines with
+    /// the same value may be about the same request (see [`Entry::continues`]). `None` in formats
+    /// with one line per request, and in lines of Apache that do not name the process.
     pub(in crate::domain::transcript) process: Option<String>,
-    /// The date and the time of day in seconds of the line; `None` if the line has no time or
-    /// `process` is `None`.
+    /// The date of the line, and its time of day in seconds; `None` if the line has no time or the
+    /// time is not read in this format.
     pub(in crate::domain::transcript) time_of_line: Option<(String, f64)>,
-    /// The address of the client; `None` if the line does not name the client or `process` is
-    /// `None`.
+    /// The address of the client or, in a line that `reverse_proxy` reads, the destination; `None`
+    /// if neither was read from the line.
     pub(in crate::domain::transcript) client: Option<String>,
     /// Whether the line does not state the status of the response; `status` is then a placeholder.
     pub(in crate::domain::transcript) is_status_unknown: bool,
@@ -72,9 +73,9 @@ impl Entry {
         Logged::Failed(Box::new(self))
     }
 
-    /// Returns whether this line is about the same request as the line of `last`: the same process
-    /// wrote both, their times differ by at most [`TOGETHER`], and they name no different clients.
-    /// A time or client that one line lacks is not compared. A process handles many requests, one
+    /// Returns whether this line is about the same request as the line of `last`: both have the
+    /// same `process`, their times differ by at most [`TOGETHER`], and `client` does not differ. A
+    /// time or client that one line lacks is not compared. A process handles many requests, one
     /// after the other, so the process alone does not identify the request.
     pub(in crate::domain::transcript) fn continues(&self, last: &Self) -> bool {
         let is_near = match (&self.time_of_line, &last.time_of_line) {

@@ -12,18 +12,19 @@ use super::{Entry, Logged, upstream_error};
 use crate::domain::transcript::command;
 use crate::domain::transcript::pattern::pattern;
 
-/// What the text after the words of a proxy states.
+/// The source of the reason why the upstream failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
-    /// The text is the error message about the upstream.
+    /// The text after the words of the proxy is the error message about the upstream.
     Stated,
-    /// The words themselves have this meaning: the value of the fact `proxy_log.error`.
+    /// The words themselves state the reason. Contains the value of the fact `proxy_log.error`.
     Known(&'static str),
 }
 
 /// The words with which a proxy starts its message about the upstream.
 struct Words {
-    /// The texts that the line contains, in this order. The reason follows the last text.
+    /// The texts that the line contains, in this order. For [`Reason::Stated`], the error message
+    /// follows the last text.
     parts: &'static [&'static str],
     /// The status of the response; `None` if it depends on the version or the configuration.
     status: Option<u16>,
@@ -48,8 +49,8 @@ const fn known(parts: &'static [&'static str], error: &'static str) -> Words {
 
 /// The words of the proxies, from their source code.
 const WORDS: &[Words] = &[
-    // cloudflared, `proxy/proxy.go`; the second text until 2021. Cloudflare responds with 502
-    // (Cloudflare's documentation, "Tunnel: common errors").
+    // cloudflared, `proxy/proxy.go`; the second entry is for versions until 2021. Cloudflare
+    // responds with 502 (Cloudflare's documentation, "Tunnel: common errors").
     stated(
         &[
             "Unable to reach the origin service. ",
@@ -88,8 +89,8 @@ const WORDS: &[Words] = &[
     ),
 ];
 
-/// Matches Traefik's line about an upstream since version 3, on the console or as
-/// `json_doc` writes it for a line in JSON. Captures the status and the error message.
+/// Matches a line of Traefik 3 or later about an upstream, in the console format or as `json_doc`
+/// converts it from JSON. Captures the status and the error message.
 static TRAEFIK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"\bproxy\.go:\d+ > ([45]\d\d) [A-Z][A-Za-z ]{2,40}? (?:\| )?error="?(.{1,400})"#)
 });
@@ -132,7 +133,8 @@ fn of_words(line: &str) -> Option<Logged> {
             status: words.status.unwrap_or(502),
             url: destination.and_then(command::url_of),
             error: Some(error),
-            // One failure often takes two lines, of which one may name the request.
+            // The lines name no process. One failure often has two lines with the same words and
+            // error, of which only one may state the destination.
             process: Some(format!("{} {error}", words.parts[0])),
             time_of_line: time_of(line),
             client: destination.map(str::to_owned),

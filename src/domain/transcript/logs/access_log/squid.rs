@@ -26,7 +26,7 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     let found = LINE.as_ref()?.captures(line)?;
     let (result, status) = (&found[2], found[3].parse::<u16>().ok()?);
     let is_denied = result.starts_with("TCP_DENIED") && status == 403;
-    // A client usually sends its password only after a response with the status 407.
+    // The status 407 is not a failure: a client usually sends its password only after a 407.
     if result.ends_with("_ABORTED") || status < 500 && !is_denied {
         return Some(Logged::Passed);
     }

@@ -78,7 +78,7 @@ const UNHEALTHY: &str = "unhealthy";
 /// word `while`.
 const AFTER_HEADERS: [&str; 2] = ["reading upstream", "sending to client"];
 
-/// The step of a connection that is no longer an HTTP request, such as a WebSocket.
+/// The step of a connection that no longer carries HTTP, such as a WebSocket.
 const UPGRADED: &str = "proxying upgraded connection";
 
 /// What a line of nginx's error log reports.
@@ -110,7 +110,7 @@ pub(in crate::domain::transcript) fn is_line(line: &str) -> bool {
 
 /// Reads a line of nginx's error log; `None` for other lines. A line that was copied without the
 /// time, the level and the process is read only if it states a failed attempt. If it also lacks the
-/// client and the request, it may be quoted in a sentence, so its exchange is weak.
+/// client and the request, it may be quoted in a sentence, so [`Exchange::is_weak`] is set.
 pub(in crate::domain::transcript) fn read(line: &str) -> Option<Line> {
     // A log in JSON escapes the quotes, and an issue tracker may replace them.
     let is_changed = line.contains("\\\"") || line.contains(['\u{201c}', '\u{201d}']);

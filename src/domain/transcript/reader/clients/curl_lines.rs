@@ -206,8 +206,8 @@ impl Exchange {
         self.section = Section::After;
     }
 
-    /// Returns whether the fault is local, that is, of the client, and may concern a URL to which
-    /// the server redirected curl.
+    /// Returns whether the fault is a fault of the client itself ([`FaultKind::Local`]) and may
+    /// concern a URL to which the server redirected curl.
     fn may_be_of_redirect(&self, error: &CurlError, found: &Found) -> bool {
         let command = self.command.as_ref();
         let url = command.and_then(|command| command.url.as_ref());

@@ -1,5 +1,5 @@
-//! Reads the summaries of load generators: hey, oha and vegeta, which list the statuses, and wrk and
-//! ab, which only count the responses with an error status.
+//! Reads the summaries of load generators. hey, oha and vegeta list the statuses. wrk and ab only
+//! count the responses with an error status.
 
 use std::sync::LazyLock;
 
@@ -26,8 +26,8 @@ static NON_2XX: LazyLock<Option<Regex>> =
 
 impl Reader {
     /// Reads a line with the statuses of many responses. Each status of at least 400 becomes one
-    /// exchange. Errors whose statuses the line does not state become one exchange. Returns whether
-    /// the line was recognized.
+    /// exchange. If the line only counts the errors, they become one exchange together. Returns
+    /// whether the line was recognized.
     pub(in crate::domain::transcript::reader) fn load_test(
         &mut self,
         line: &str,

@@ -172,7 +172,7 @@ impl Reader {
     }
 
     /// Forgets the URL and the duration from an earlier entry of a log if the earlier entry reports
-    /// no failure and `entry` starts another error.
+    /// no failure and `entry` is not part of the earlier one.
     fn forget_entry(&mut self, entry: &Entry) {
         let current = &mut self.current;
         let is_from_message = current.request.is_of_message || current.entry != Entry::default();

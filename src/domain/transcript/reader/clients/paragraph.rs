@@ -22,7 +22,7 @@ const ANSIBLE: [&str; 3] = ["[WARNING]: ", "[ERROR]: ", "ERROR! "];
 #[derive(Clone, Debug, Default)]
 pub(in crate::domain::transcript::reader) struct Paragraph {
     /// The lines that were read, each with its number and its time of day in seconds since
-    /// midnight.
+    /// midnight (`None` if the line has no time).
     lines: Vec<(String, usize, Option<f64>)>,
     /// The number of the line with the heading; zero if there is none.
     heading: usize,
@@ -133,7 +133,8 @@ fn joined(lines: &[(String, usize, Option<f64>)]) -> Option<(usize, String)> {
     })
 }
 
-/// Returns whether each line but the last is full: the first word of the next line did not fit.
+/// Returns whether each line but the last is so long that the first word of the next line would not
+/// fit on it.
 fn is_wrapped(lines: &[&str]) -> bool {
     let length = |text: &str| text.chars().count();
     let width = lines.iter().map(|line| length(line)).max().unwrap_or(0);
@@ -144,7 +145,7 @@ fn is_wrapped(lines: &[&str]) -> bool {
 }
 
 /// Returns whether there are at least three lines and all but the first start with consecutive
-/// numbers, as in a copied log of a CI job that shows the numbers of its lines.
+/// numbers, as in a log that was copied from the page of a CI job with line numbers.
 fn has_numbers(lines: &[(String, usize, Option<f64>)]) -> bool {
     let number = |line: &str| -> Option<usize> {
         let digits = line.len() - without_number(line).len();

@@ -56,8 +56,8 @@ impl Reader {
         true
     }
 
-    /// Reads the second part of a line of an access log that was wrapped: the duration, and the
-    /// name of the upstream. Returns whether the line was recognized.
+    /// Reads the second part of a wrapped line of an access log: the duration and the name of the
+    /// upstream. Returns whether the line was recognized.
     fn cut_access_line(&mut self, line: &str, number: usize) -> bool {
         let is_next = number == self.message_line + 1;
         let current = &mut self.current;
@@ -136,7 +136,7 @@ impl Reader {
             self.in_headers = self.current.source == Source::Message;
             return self.in_headers;
         }
-        // A line that starts with the label is read by `object`.
+        // `object` reads a line that starts with `response headers:`.
         let is_dictionary = !before.trim().is_empty() && rest.trim_start().starts_with('{');
         if is_dictionary {
             let pairs = &line[line.len() - rest.len()..];

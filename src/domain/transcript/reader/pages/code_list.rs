@@ -24,13 +24,13 @@ const MAX_ENTRY: usize = 200;
 pub(in crate::domain::transcript::reader) struct CodeLine {
     status: u16,
     number: usize,
-    /// Whether the line before it is an entry of the same list.
+    /// Whether the previous line is an entry of the same list.
     is_list: bool,
 }
 
 impl Reader {
     /// Skips a line of a list of status codes, and removes the response that was read from the
-    /// entry before it. Returns whether the line belongs to a list.
+    /// previous entry. Returns whether the line belongs to a list.
     pub(in crate::domain::transcript::reader) fn code_list(
         &mut self,
         line: &str,

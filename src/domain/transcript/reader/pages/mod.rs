@@ -16,8 +16,8 @@ use crate::domain::transcript::exchange::{Section, Source};
 use crate::domain::transcript::pages::known_body::{self, Host};
 use crate::domain::transcript::pages::page::{MAX_PAGE, Page, leaves_page, start_of};
 
-/// Maximum distance in lines from a message that names a status to the first line of the page with
-/// the body of the response.
+/// Maximum distance in lines from a message that states the status of a response to the first line
+/// of a page that is the body of this response.
 const MAX_DISTANCE: usize = 8;
 
 impl Reader {
@@ -104,8 +104,8 @@ impl Reader {
         self.is_replayed = false;
     }
 
-    /// Returns whether a page that starts at line `number` may be the body of the current response,
-    /// of which a message or an object shows no body.
+    /// Returns whether a page that starts at line `number` may be the body of the current response.
+    /// The response must be read from a message or an object, and must not have a body yet.
     fn awaits_page(&self, number: usize) -> bool {
         let current = &self.current;
         let has_room = current

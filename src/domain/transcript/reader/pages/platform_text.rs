@@ -44,8 +44,8 @@ static VERCEL_LOG: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches an error code of Vercel that is followed by the id of the request, in a message.
-/// Captures the code.
+/// Matches the part of a message with an error code of Vercel and, directly after it, the id of the
+/// request. Captures the code.
 static VERCEL_MESSAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"(?:\\[nr]|\b)([A-Z]+(?:_[A-Z]+)+)(?:\\[nr]|\s){1,6}[a-z]{3}\d::[A-Za-z0-9:-]{4,}")
 });
@@ -56,7 +56,7 @@ static CLOUDFLARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^\W*(?:.{0,60}\s)?Error (?:code:? )?(1\d\d\d|5[0-3]\d)\b(.{0,200}Ray ID.*|\W*)$")
 });
 
-/// The line below the heading of Cloudflare's page since 2022.
+/// The line below the heading of Cloudflare's page. Cloudflare introduced it in 2022.
 const CLOUDFLARE_LINK: &str = "Visit cloudflare.com for more information.";
 
 /// Explanations on Cloudflare's pages, each with the error code.
@@ -190,7 +190,8 @@ impl Reader {
         true
     }
 
-    /// Reads a line that explains an error of Cloudflare, as part of a page whose heading is missing.
+    /// Reads a line that explains an error of Cloudflare, as part of a page whose heading is
+    /// missing.
     fn cloudflare_reason(&mut self, line: &str, number: usize) -> bool {
         let mut reasons = CLOUDFLARE_REASONS.iter();
         let Some((_, code)) = reasons.find(|(reason, _)| line.contains(reason)) else {
@@ -276,8 +277,8 @@ impl Reader {
         (number <= heading.line + MAX_DISTANCE).then_some((heading, value))
     }
 
-    /// Adds the error code of Vercel or Cloudflare that a line states, as a fact, if the response
-    /// is known from a message.
+    /// Adds the error code of Vercel or Cloudflare in a line as a fact, if the current response was
+    /// read from a message and has no facts.
     pub(in crate::domain::transcript::reader) fn note_platform_error(&mut self, line: &str) {
         let current = &mut self.current;
         if current.source != Source::Message || !current.facts.is_empty() {

@@ -5,7 +5,7 @@ pub(super) struct Sentence {
     /// The texts that the line contains, in this order.
     pub(super) parts: &'static [&'static str],
     pub(super) status: u16,
-    /// The names and values of facts.
+    /// The facts that follow from the sentence, each with its name and its value.
     pub(super) facts: &'static [(&'static str, &'static str)],
     pub(super) body: Body,
 }
@@ -21,7 +21,7 @@ pub(super) enum Body {
     Title(&'static str),
     /// This text, which the page contains where a browser does not show it.
     Text(&'static str),
-    /// Unknown.
+    /// The body is unknown.
     None,
 }
 
@@ -40,8 +40,8 @@ const fn of_cloudfront(parts: &'static [&'static str], status: u16) -> Sentence 
     }
 }
 
-/// Returns a sentence of the error page of nginx with this title. The page shows the text after the
-/// status as a sentence.
+/// Returns a sentence of nginx's error page with the title `title`. The page repeats the title as a
+/// sentence, without the status.
 const fn of_nginx(parts: &'static [&'static str], title: &'static str) -> Sentence {
     Sentence {
         parts,
@@ -51,7 +51,8 @@ const fn of_nginx(parts: &'static [&'static str], title: &'static str) -> Senten
     }
 }
 
-/// Returns a sentence of a page that is recognized by its author, the value of `error_page`.
+/// Returns a sentence of an error page. `author` lists the facts that follow from the sentence,
+/// such as the author of the page (`error_page`). The list may be empty.
 const fn of_page(
     parts: &'static [&'static str],
     status: u16,
@@ -106,7 +107,7 @@ const fn of_log(
     }
 }
 
-/// The sentences.
+/// All sentences that are recognized.
 pub(super) const SENTENCES: &[Sentence] = &[
     of_cloudfront(&["CloudFront wasn't able to connect to the origin"], 502),
     of_cloudfront(

@@ -84,7 +84,7 @@ impl Reader {
     }
 }
 
-/// Returns the exchange that a line describes; `None` if the line has no known sentence.
+/// Returns the exchange that a line describes; `None` if the line is not recognized.
 fn of_line(line: &str, number: usize) -> Option<Exchange> {
     of_lambda(line, number)
         .or_else(|| of_vercel(line, number))
@@ -132,7 +132,7 @@ fn of_vercel(line: &str, number: usize) -> Option<Exchange> {
 }
 
 /// Returns the exchange for a line of the log of a Lambda function that reached its timeout or
-/// whose runtime ended. The log does not state the status of the response.
+/// whose runtime exited. The log does not state the status of the response.
 fn of_lambda(line: &str, number: usize) -> Option<Exchange> {
     let (_, template) = LAMBDA.iter().find(|(start, _)| line.contains(start))?;
     let mut exchange = inferred(502, number);
