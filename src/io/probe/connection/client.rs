@@ -172,17 +172,11 @@ impl Client {
         watch: &Arc<Stopwatch>,
     ) -> Result<Connection, Fault> {
         let resolvers = self.resolvers.as_ref().unwrap_or(resolvers);
-        let no_host = || {
-            classify::resolve(
-                FaultKind::Local,
-                "the request URL or the proxy URL has no host; correct `url` or `request.proxy`"
-                    .to_owned(),
-                false,
-            )
-        };
-        let endpoint = endpoint(url, self.connect_to.as_ref()).ok_or_else(no_host)?;
+        let endpoint = endpoint(url, self.connect_to.as_ref())
+            .ok_or_else(|| no_host("the request URL has no host; correct `url`"))?;
         let first = match &self.proxy {
-            Some(proxy) => connect_to::endpoint(&proxy.url, None).ok_or_else(no_host)?,
+            Some(proxy) => connect_to::endpoint(&proxy.url, None)
+                .ok_or_else(|| no_host("the proxy URL has no host; correct `request.proxy`"))?,
             None => endpoint.clone(),
         };
         let stream = self.dial(first, resolvers, watch).await?;
@@ -297,4 +291,9 @@ impl Client {
         }
         Ok(stream)
     }
+}
+
+/// Returns the fault of a URL without a host, which `detail` names.
+fn no_host(detail: &str) -> Fault {
+    classify::resolve(FaultKind::Local, detail.to_owned(), false)
 }
