@@ -74,16 +74,18 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     Ok(exit)
 }
 
-/// Prints a note if a file has lines that belong to no response and to no failed request.
+/// Prints a note if a file has lines that belong neither to a response nor to a failed request.
 fn note_unused(file: &str, unused: Unused) {
     let Unused { lines, first } = unused;
     let file = printable(file);
     match lines {
         0 => {}
-        1 => eprintln!("note: {file}: line {first} belongs to no response or failed request"),
+        1 => eprintln!(
+            "note: {file}: line {first} belongs neither to a response nor to a failed request"
+        ),
         _ => eprintln!(
-            "note: {file}: {lines} lines belong to no response or failed request; the first is \
-             line {first}"
+            "note: {file}: {lines} lines belong neither to a response nor to a failed request; the \
+             first is line {first}"
         ),
     }
 }

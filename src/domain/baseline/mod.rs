@@ -1,10 +1,10 @@
-//! Records what is normal for one target: its response times with and without the function, the
-//! response times of its failures, and the properties of its good responses.
+//! Records the baselines of one target: the response times of healthy responses, of failures and of
+//! requests that do not reach the target's Lambda function, and the properties of good responses.
 //!
 //! `history` holds the response times of healthy responses, and `good_responses` holds their
-//! properties. A control request has a path that does not reach the function: `control` decides
-//! which responses to such requests count, and `floor` derives the response time without the
-//! function from these responses. `plateau` detects a timeout that failures have in common. Data
+//! properties. A control request has a path that does not reach the Lambda function: `control`
+//! decides which responses to such requests count, and `floor` derives the response time without
+//! the function from these responses. `plateau` detects a timeout that failures have in common. Data
 //! that is too old, too scattered or insufficient gives no value. The size of each baseline is
 //! bounded, because a daemon may hold ten thousand baselines. The current time is passed as an
 //! argument.

@@ -107,9 +107,9 @@ pub const CATALOG: &[FactInfo] = facts! {
         "the phase that failed: the phase of the fault; `expect` if a complete response did not meet its expectations; `degraded` if a complete response was only too slow or a certificate expires soon; absent if the probe passed";
     "fault": Word(FAULTS) => "the fault that occurred before the response was complete";
     "stream.frame": Word(&["RST_STREAM", "GOAWAY", "RESET_STREAM"]) =>
-        "frame with which the server aborted the exchange: `RST_STREAM` (HTTP/2) or `RESET_STREAM` (HTTP/3) for the stream of the request, `GOAWAY` for the whole connection; absent if the client may have found the error itself";
+        "frame with which the server aborted the exchange: `RST_STREAM` (HTTP/2) or `RESET_STREAM` (HTTP/3) for the stream of the request, `GOAWAY` for the whole connection; absent if the client may have detected the error itself";
     "stream.error": Word(STREAM_ERRORS) =>
-        "error code of HTTP/2 with which the exchange ended; without `stream.frame`, the client may have found the error itself";
+        "HTTP/2 error code with which the exchange ended; absent for HTTP/3; without `stream.frame`, the client may have detected the error itself";
     "unmet": Word(&["status", "header", "body", "too-slow", "certificate-expiring"]) =>
         "the most severe expectation that a complete response did not meet";
     "method": Text =>
@@ -151,7 +151,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "aws_error": Text =>
         "error code of an AWS service, such as `ExpiredToken`; from a body with XML of the query protocol or of EC2, or from the JSON member `__type`";
     "cloudflare.error": Number =>
-        "code of an error that Cloudflare itself generated, such as 522 or 1016; absent if the service may have generated the response";
+        "code of the error that Cloudflare reports instead of a response of the origin, such as 522 or 1016; absent if nothing in the response indicates that Cloudflare generated it";
     "cloudflare.stated": Word(&["yes", "page"]) =>
         "source of `cloudflare.error`: `yes` for a header or JSON that only Cloudflare writes, `page` for text that looks like a Cloudflare page";
     "proxy_status.error": Text =>

@@ -103,7 +103,7 @@ struct LastExamination {
     kind: Option<FailureKind>,
     /// True while the examination is in progress and after it ended with findings; false if it
     /// ended without findings.
-    complete: bool,
+    is_current: bool,
 }
 
 /// Minimum time between two requests for the cause, per target. Each incident has at most one such
@@ -128,7 +128,7 @@ impl FollowUps {
             incident: id(),
             began: findings.at,
             kind: None,
-            complete: findings.repeated,
+            is_current: findings.repeated,
         });
         Self {
             asked: incident.asked_at().map(|at| (id(), at)),
@@ -190,7 +190,7 @@ impl FollowUps {
         if step.ended {
             self.examination = None;
             if let Some(last) = &mut self.examined {
-                last.complete = step.examined.is_some();
+                last.is_current = step.examined.is_some();
             }
         }
         step
@@ -202,7 +202,7 @@ impl FollowUps {
         if self.examination.take().is_some()
             && let Some(last) = &mut self.examined
         {
-            last.complete = false;
+            last.is_current = false;
         }
     }
 
@@ -252,7 +252,7 @@ impl FollowUps {
         let kind = FailureKind::from(failure.observation);
         let due = self.examined.as_ref().is_none_or(|last| {
             let same = last.incident == *incident
-                && last.complete
+                && last.is_current
                 && last.kind.is_none_or(|last| last == kind);
             let least = if same {
                 EXAMINE_INTERVAL
@@ -274,7 +274,7 @@ impl FollowUps {
             incident: incident.clone(),
             began: now,
             kind: Some(kind),
-            complete: true,
+            is_current: true,
         });
         requests
     }

@@ -2,7 +2,7 @@
 //!
 //! `record` holds the data of one incident, and `id` defines its identifier. `tracker` decides when
 //! an incident changes, and `attribution` chooses the cause that explains several failures best.
-//! `failure_kind` distinguishes failures. The functions are pure: the current time is an argument.
+//! `failure_kind` defines the kinds of failures. The functions are pure: the current time is an argument.
 //! The sinks send notifications.
 
 mod attribution;

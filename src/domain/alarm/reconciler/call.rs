@@ -157,7 +157,7 @@ pub struct CallFailure {
     pub kind: CallFailureKind,
 }
 
-/// The kind of a failed call, which determines how the failure is handled.
+/// Why a call failed. The reason determines how the reconciler handles the failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailureKind {
     /// The credentials are missing or invalid, or the daemon's role does not allow this call,

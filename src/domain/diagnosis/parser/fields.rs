@@ -166,7 +166,7 @@ impl Parser<'_> {
         let tables = tables.unwrap_or_default();
         if tables.is_empty() {
             let message = format!(
-                "`{what}` must be a list of tables; write its header in double brackets, such as [[rule]] or [[rule.example]]"
+                "`{what}` must be an array of tables; write its header in double brackets, such as [[rule]] or [[rule.example]]"
             );
             self.problem(value.span().start, message);
         }

@@ -250,8 +250,8 @@ fn reason(rest: &str) -> Option<String> {
     status::reason(words).filter(|_| is_phrase)
 }
 
-/// Returns the JSON object in the text after a status, with unescaped quotes; `None` if the text
-/// contains no complete JSON object with a name or a string.
+/// Returns the JSON object in the text after a status, with each `\"` replaced by `"`; `None` if the
+/// text contains no complete JSON object, or if the object contains no quoted text.
 fn body(rest: &str) -> Option<String> {
     let at = rest.find('{')?;
     let text = rest[at..].replace("\\\"", "\"");

@@ -29,17 +29,18 @@ const EXPRESSIONS: [&str; 10] = [
 /// The compiled expressions of [`EXPRESSIONS`].
 static PROSE: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(EXPRESSIONS, false));
 
-/// Matches words that show that a failure continues.
-static GOES_ON: LazyLock<Option<Regex>> =
+/// Matches words that suggest that a line reports a failure: the failure persists ("still",
+/// "again"), or the author observed it ("I", "we get").
+static REPORTS: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\b(?:still|again|but|until|unless|I|we get|we see)\b"));
 
 /// Returns whether a line quotes an error message without reporting a failure. A line with a URL,
-/// or with a word that shows that the failure continues, counts as a report.
+/// or with a word of `REPORTS`, counts as a report.
 pub(in crate::domain::transcript) fn is_prose(line: &str) -> bool {
     line.len() <= MAX_LINE
         && PROSE.is_match(line)
         && !line.contains("://")
-        && !GOES_ON.as_ref().is_some_and(|words| words.is_match(line))
+        && !REPORTS.as_ref().is_some_and(|words| words.is_match(line))
 }
 
 #[cfg(test)]

@@ -103,8 +103,8 @@ fn is_pair(value: &Json) -> bool {
 }
 
 /// Returns the name of one header and its value or condition, or `None` if `item` is not a header.
-/// A header is written as `"Name: value"` or as a table such as `{ Name = "…" }`,
-/// `{ name = "…", value = "…" }` or `{ header = "…", regexp = "…" }`.
+/// A header is written as `"Name: value"`, as `"Name=value"`, or as a table such as
+/// `{ Name = "…" }`, `{ name = "…", value = "…" }` or `{ header = "…", regexp = "…" }`.
 fn entry(item: &Json) -> Option<(String, Json)> {
     match item {
         Json::String(line) => {

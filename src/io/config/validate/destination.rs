@@ -100,7 +100,7 @@ fn role(table: &Table<'_>) -> Option<Role> {
     })
 }
 
-/// Reports inherited SNS topics in a different region than the destination.
+/// Reports the first inherited SNS topic that is in a different region than the destination.
 fn check_inherited(table: &Table<'_>, settings: &DestinationSettings) {
     let mut topics = settings.alarm_actions.iter();
     let wrong = topics.find_map(|topic| other_region(topic, settings.region.as_deref()));

@@ -71,8 +71,8 @@ impl Trust {
         self.anchors.is_empty()
     }
 
-    /// Verifies the chain and the name of a server. Returns when the path that stays valid longest
-    /// expires, in seconds since the Unix epoch.
+    /// Verifies the certificate chain and the name of a server. Returns the expiry time of the
+    /// certification path that stays valid longest, in seconds since the Unix epoch.
     fn verify(
         &self,
         end_entity: &CertificateDer<'_>,

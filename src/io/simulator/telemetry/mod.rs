@@ -169,7 +169,8 @@ fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     add_values(metrics, "AWS/Lambda", &dimensions, record, &values);
 }
 
-/// Adds each value under each set of dimensions, at the time when the request began.
+/// Adds a datapoint to the metric store for each value and each set of dimensions. Its timestamp is
+/// the time when the request began.
 fn add_values(
     metrics: &mut MetricStore,
     namespace: &str,

@@ -71,7 +71,8 @@ fn timings_of(timings: &Value) -> Phases {
     }
 }
 
-/// Reads a response that another tool stored as JSON; `None` if the value is not a response.
+/// Reads a response that a tool stored as JSON in another form than HAR; `None` if the value has no
+/// headers or is not a response.
 pub(super) fn response(value: &Value) -> Option<Exchange> {
     value
         .get("headers")

@@ -63,8 +63,8 @@ impl Reader {
         }
     }
 
-    /// Ends the execution logs that are being read, and adds their requests. The lines of another
-    /// program, which may have a similar form, are read as error messages.
+    /// Finishes the execution logs that are being read, and adds their requests. Lines that another
+    /// program than API Gateway may have written in a similar form are read as error messages.
     pub(super) fn end_execution(&mut self) {
         let mut logs = self.execution.take();
         logs.retain(|log| !self.joins_console(log));

@@ -112,7 +112,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "for",
-        "use `consecutive_failures` in [{t}.health], the duration divided by the interval, for \
+        "set `consecutive_failures` in [{t}.health] to the duration divided by the interval, for \
          example `consecutive_failures = 5` for 5 minutes with an interval of 60 s",
     ),
     key(

@@ -312,7 +312,7 @@ fn down(report: &Report) -> Option<f64> {
     }
 }
 
-/// Returns the start of the period that contains `at`.
+/// Returns the start of the window of the length `resolution` that contains `at`.
 fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
     let width = i64::try_from(resolution.as_secs().max(1)).unwrap_or(60);
     let second = at.as_second();
