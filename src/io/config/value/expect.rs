@@ -173,7 +173,9 @@ fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
         ">=" => Comparison::AtLeast,
         "exists" => {
             let exists = value.as_bool().map(JsonTest::Exists);
-            return exists.ok_or_else(|| "the value of `exists` is not a boolean; write true or false".to_owned());
+            return exists.ok_or_else(|| {
+                "the value of `exists` is not a boolean; write true or false".to_owned()
+            });
         }
         text_test => {
             let text = value.as_str();
