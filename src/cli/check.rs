@@ -114,9 +114,9 @@ fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, Con
 }
 
 /// Returns a summary with the number of targets that this machine's shard probes. If the index of
-/// this shard cannot be determined, the summary contains the smallest and the largest number of
-/// targets of a shard, and the error is returned too. If the targets are not sharded, both values
-/// are `None`.
+/// this shard cannot be determined, returns a summary with the smallest and the largest number of
+/// targets of a shard, and the reason as an error. If the targets are not sharded, both values are
+/// `None`.
 fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     let total = settings.shards.total;
     if total <= 1 {

@@ -34,8 +34,8 @@ pub struct Args {
     rules: RulesArgs,
 }
 
-/// Runs `probecause diagnose`. Returns [`Exit::Usage`] if a file cannot be read or contains no
-/// response or failed request, and otherwise [`Exit::Fine`], even if a file contains failures.
+/// Runs `probecause diagnose`. Returns [`Exit::Usage`] if a file cannot be read or contains nothing
+/// to diagnose, and otherwise [`Exit::Fine`], even if a file contains failures.
 ///
 /// # Errors
 /// Returns an error if the custom rules are invalid or standard output cannot be written.
@@ -59,8 +59,8 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
                 if reading.left_out > 0 {
                     let (all, left_out) = (transcripts.len(), reading.left_out);
                     eprintln!(
-                        "note: {}: the first {all} results are shown, {left_out} more were left \
-                         out; split the input to see them",
+                        "note: {}: only the first {all} results are shown; results left out: \
+                         {left_out}; split the input to see them",
                         printable(file)
                     );
                 }
@@ -121,7 +121,9 @@ fn read(file: &str) -> Result<Reading, String> {
         ));
     }
     if reading.transcripts.is_empty() {
-        return Err(format!("no response found in {name}: {LOOKED_FOR}"));
+        return Err(format!(
+            "no response or failed request found in {name}: {LOOKED_FOR}"
+        ));
     }
     Ok(reading)
 }
@@ -132,8 +134,8 @@ fn first_bytes(source: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The part of the error message after "no response found": what was searched for, and how to
-/// create suitable input.
+/// The end of the error message "no response or failed request found": what was searched for, and
+/// how to create suitable input.
 const LOOKED_FOR: &str = "\
 looked for a status line (`< HTTP/2 503`, `HTTP/1.1 503`); an error of curl \
 (`curl: (7) \u{2026}`), wget or PowerShell; an exception of a program; a log of API Gateway, a \

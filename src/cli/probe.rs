@@ -53,7 +53,7 @@ pub struct Args {
     /// The timeout of the probe, such as 5s.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// The HTTP method, instead of GET or the configured method.
+    /// The HTTP method. [default: the configured method, or GET]
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
     /// Connect to this host and port. The Host header, TLS server name and path do not change.

@@ -93,7 +93,7 @@ pub fn is_expected_status(expectations: &Expectations, status: u16) -> bool {
     check_status(&expectations.status, status).is_none()
 }
 
-/// Returns whether the body does not meet at least one of the target's conditions for the body.
+/// Returns whether at least one of the target's conditions for the body is not met.
 #[must_use]
 pub fn body_is_unmet(expectations: &Expectations, response: &Response) -> bool {
     let mut expected = expectations.body.iter();

@@ -1,7 +1,7 @@
 //! Decodes the entities and character references of HTML and XML, for the reader of response
 //! bodies (`diagnosis`) and the reader of pasted text (`transcript`).
 
-/// Maximum length of an entity or character reference in bytes, with `;` but without `&`.
+/// Maximum length, in bytes, of an entity or character reference, with `;` but without `&`.
 const MAX_REFERENCE: usize = 10;
 
 /// Decodes the predefined entities of XML, `&nbsp;` and numeric character references. A reference

@@ -107,7 +107,8 @@ pub fn judge_front(target: &Target, observation: &Observation, now: Timestamp) -
     result(FRONT, state, detail)
 }
 
-/// Returns the response to one request through the layer `name`.
+/// Returns the result of one request through the layer `name`, which may depend on the response of
+/// the target's own URL.
 #[must_use]
 pub fn judge_layer(
     name: &str,

@@ -2,8 +2,8 @@
 //!
 //! Updating hundreds of alarms takes minutes, during which each alarm pages without naming a cause.
 //! Updating one alarm for the group takes a second. The targets keep their own incidents; this
-//! module only counts them. The cause of a group is the most frequent cause of its incidents. The
-//! functions are pure: the current time is an argument.
+//! module only counts these incidents. The cause of a group is the most frequent cause of the
+//! group's incidents. The functions are pure: the current time is an argument.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Decides when each target is probed. `engine::scheduler` starts the probes.
 //!
-//! A time is a `Duration` since a fixed point on the monotonic clock, passed in by the caller. A
-//! jump of the wall clock or a suspended machine therefore does not cause a burst of probes. The
-//! slots of a target are one interval apart, at an offset derived from a hash of the target's name.
-//! The hash spreads the load evenly, and a target keeps its slots over reloads.
+//! A time is a `Duration` since a fixed point on the monotonic clock; the caller passes the current
+//! time. A jump of the wall clock or a suspended machine therefore does not cause a burst of
+//! probes. The slots of a target are one interval apart, at an offset derived from a hash of the
+//! target's name. The hash spreads the load evenly, and a target keeps its slots over reloads.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;

@@ -39,7 +39,7 @@ pub struct ResultParts<'a> {
     pub incident_id: Option<&'a str>,
 }
 
-/// The JSON object of a result. The fields are in the order of the published keys.
+/// The JSON object of a result. The order of the fields is the order of the keys in the output.
 #[derive(Default, Serialize)]
 struct ResultObject<'a> {
     time: Option<String>,
@@ -176,9 +176,9 @@ pub fn target(report: &Report) -> Value {
     })
 }
 
-/// Builds the JSON object of a target that this process has not probed yet. The object has every
-/// key of [`target`]. If `resumed` is an incident that was restored after a restart, the object
-/// contains the values of that incident.
+/// Builds the JSON object of a target that this process has not probed yet. The object has the same
+/// keys as the object from [`target`]. If `resumed` is an incident that was restored after a
+/// restart, the object contains the values of that incident.
 #[must_use]
 pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident>) -> Value {
     let url = Cow::Owned(shown_url(&target.url));

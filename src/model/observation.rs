@@ -169,7 +169,7 @@ text_enum! {
 pub struct Response {
     /// The HTTP status code of the response.
     pub status: u16,
-    /// The reason phrase of the status line; `None` if unknown, and in HTTP/2, which has none.
+    /// The reason phrase of the status line; `None` if unknown, or if the HTTP version has none.
     pub reason: Option<String>,
     /// The HTTP version of the response.
     pub version: HttpVersion,

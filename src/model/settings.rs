@@ -68,15 +68,15 @@ pub struct ShardSettings {
     pub replicas_per_target: u32,
     /// The configured index of this daemon.
     pub index: ShardIndex,
-    /// The resolved index of this daemon. `None` if `total` is 1, and before the index is resolved;
-    /// until then, [`Settings::targets`] contains all targets of the location.
+    /// The resolved index of this daemon; `None` if `total` is 1, or if the index is not resolved
+    /// yet. While it is `None`, [`Settings::targets`] contains all targets of the location.
     pub own: Option<u32>,
 }
 
 /// The configured index of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShardIndex {
-    /// A fixed index, less than the number of shards.
+    /// A fixed index; at least 0 and less than the number of shards.
     At(u32),
     /// The number at the end of the environment variable `POD_NAME` or `HOSTNAME`.
     Auto,
@@ -216,7 +216,7 @@ pub struct EvidenceSettings {
     /// Time from the end of a failed request until metrics are first read.
     pub first_look: Duration,
     /// Time within which all datapoints of the metrics are expected to arrive. It is counted from
-    /// the end of the request plus the function's timeout.
+    /// the end of the failed request plus the timeout of the target's Lambda function.
     pub settle: Duration,
     /// Maximum estimated cost of metric queries per day (UTC), in US dollars. Zero disables metric
     /// queries.

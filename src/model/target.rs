@@ -170,10 +170,10 @@ pub struct TlsIdentity {
 /// The numbers of consecutive results that change the health of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthSettings {
-    /// Number of consecutive failed results until `down`, and of consecutive failed or degraded
-    /// results until `degraded`; at least 1.
+    /// Number of consecutive failed results after which the target is `down`, and of consecutive
+    /// failed or degraded results after which it is `degraded`; at least 1.
     pub consecutive_failures: u32,
-    /// Number of consecutive successful results until `up` again; at least 1.
+    /// Number of consecutive successful results after which the target is `up` again; at least 1.
     pub consecutive_successes: u32,
 }
 
@@ -269,9 +269,9 @@ impl Target {
         }
     }
 
-    /// Returns a hash of all settings that the response time depends on. A baseline is valid only
-    /// for the fingerprint with which it was learned. The hash is stable across restarts of one
-    /// release, but another release may change it.
+    /// Returns the fingerprint: a hash of all settings that the response time depends on. A
+    /// baseline is valid only for the fingerprint with which it was learned. The hash is stable
+    /// across restarts of one release, but another release may change it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let request = &self.request;

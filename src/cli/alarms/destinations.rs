@@ -77,8 +77,8 @@ pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), Str
 }
 
 /// Returns the names of the alarms that are desired in destinations that could not be read. Such
-/// a destination may have the same account and region as another destination, in which these
-/// alarms must not count as orphans.
+/// a destination may have the same account and region as a destination that was read, and these
+/// alarms must not count as orphans of the latter.
 pub(super) fn desired_elsewhere(states: &[DestinationState]) -> BTreeSet<String> {
     let unknown = states.iter().filter(|state| state.found.is_err());
     unknown

@@ -46,7 +46,7 @@ pub enum Action {
         /// Options that all actions of `alarms` share.
         #[command(flatten)]
         common: Common,
-        /// Exit with 1 if there are changes to apply.
+        /// Exit with code 1 if there are changes to apply.
         #[arg(long)]
         detailed_exitcode: bool,
     },
@@ -56,8 +56,8 @@ pub enum Action {
         #[command(flatten)]
         common: Common,
     },
-    /// Delete the managed alarms of the configured location that the configuration no longer
-    /// requires.
+    /// Delete the managed alarms that the configuration no longer requires. Alarms of other
+    /// locations are kept.
     Prune {
         /// Options that all actions of `alarms` share.
         #[command(flatten)]

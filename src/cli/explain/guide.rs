@@ -71,8 +71,8 @@ title = \"The upstream did not respond to the gateway or proxy in time\"
 | `next` | no | a list of sentences: the next steps that apply to every rule of the cause |
 | `see` | no | the https URL of a page about the cause |
 
-Without the table, or without a key of it, the text is that of the rule whose `id` is the cause,
-or else of the first rule that names the cause. A verdict for one response always has the title
+If the table or one of its keys is missing, the text of the rule whose `id` is the cause is used,
+or else that of the first rule that names the cause. A verdict for one response always has the title
 and the next steps of the rule that matches. A custom `[[cause]]` replaces the built-in one.
 
 ### Conditions

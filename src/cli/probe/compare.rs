@@ -285,7 +285,7 @@ fn body_rows(sides: &[Side; 2]) -> Vec<Row> {
     rows
 }
 
-/// Returns one row per phase and one for the whole duration. Durations vary between equal requests,
+/// Returns one row per phase and one for the total duration. Durations vary between equal requests,
 /// so only a large difference is marked.
 fn time_rows(sides: &[Side; 2]) -> Vec<Row> {
     let of_phase = |phase: Phase| {

@@ -96,8 +96,8 @@ impl Annotation {
     }
 
     /// Returns the annotation of the heartbeat alarm during an incident of a group of targets or of
-    /// the prober, in which the alarms of targets are not annotated. `summary` is one sentence
-    /// without a period that says what failed and when. `names` are the names of the group's
+    /// the prober, in which the alarms of targets are not annotated. `summary` is a sentence about
+    /// what failed and when, without the final period. `names` are the names of the group's
     /// targets; empty for the prober. A description that exceeds the maximum length is cut.
     #[must_use]
     pub fn group(verdict: &Verdict, summary: &str, names: &[&str]) -> Self {

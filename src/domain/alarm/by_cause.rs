@@ -1,5 +1,5 @@
-//! Computes the values of the series behind per-cause alarms: the metric `Down` with the dimension
-//! `Cause`.
+//! Computes the values of the series that per-cause alarms watch: the metric `Down` with the
+//! dimension `Cause`.
 //!
 //! While a target is down for a cause, the series of this cause has the value 1. When the target
 //! recovers or its cause changes, the value 0 is published once. Otherwise nothing is published,
@@ -13,8 +13,8 @@ use crate::model::target::Target;
 /// Returns the values to publish to the per-cause series of one target.
 ///
 /// `before` is the cause whose series last had the value 1. `now` is the probable cause while the
-/// target is down, and `None` otherwise. The result contains a 0 for a cause that ended, then a 1
-/// for the current cause. A cause without an alarm has no series.
+/// target is down, and `None` otherwise. The result contains a 0 for `before` if it differs from
+/// `now`, then a 1 for `now`. A cause without an alarm has no series.
 #[must_use]
 pub fn cause_values(
     target: &Target,

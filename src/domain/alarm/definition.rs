@@ -58,8 +58,8 @@ impl Definition {
         }
     }
 
-    /// Returns all fields except for tag propagation in a fixed order, each with CloudWatch's name
-    /// of the field and its value as text.
+    /// Returns CloudWatch's name and the value as text of each field except tag propagation, in a
+    /// fixed order.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let (namespace, name, dimensions) = self.metric.as_ref().map_or_else(
             || ("", "", Vec::new()),

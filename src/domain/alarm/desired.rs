@@ -39,8 +39,8 @@ pub fn desired(settings: &Settings) -> Vec<AlarmSpec> {
     alarms_of(&DestinationView::of_all(settings))
 }
 
-/// Returns the alarms that a destination requires: heartbeat alarms, then one alarm per target in
-/// the order of the configuration, each followed by the target's per-cause alarms. The view of a
+/// Returns the alarms that a destination requires: the heartbeat alarms, then the alarms of targets
+/// in the order of the configuration, each followed by the target's per-cause alarms. The view of a
 /// shard has only the heartbeat alarm of this shard; the view of a whole location has one per
 /// shard. Empty if the view is inactive.
 #[must_use]

@@ -3,7 +3,7 @@
 //!
 //! Reading order: `spec` (keys and definitions), `desired` (which alarms), `destination` (in which
 //! account and region), `name`, `definition` (in CloudWatch's fields), `annotation` (tags and
-//! description that name the cause), `by_cause` (the series behind per-cause alarms), `peers`
+//! description that name the cause), `by_cause` (the series that per-cause alarms watch), `peers`
 //! (which daemons of a location run), `plan` (desired against actual alarms), `reconciler` (which
 //! calls to make, and when), `cost` (estimates). `io::alarms` makes the calls.
 

@@ -36,8 +36,9 @@ pub struct AlarmSpec {
     pub name: String,
     /// The key of the alarm: what the alarm watches.
     pub key: AlarmKey,
-    /// The shard whose heartbeat the alarm watches, or the shard that takes precedence among the
-    /// shards that probe the target; `None` if a single daemon probes all targets.
+    /// The index of the shard whose heartbeat the alarm watches, or of the shard that takes
+    /// precedence among the shards that probe the target; `None` if a single daemon probes all
+    /// targets. The first index is 0.
     pub shard: Option<u32>,
     /// The metric that the alarm watches.
     pub metric: MetricId,

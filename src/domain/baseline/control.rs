@@ -1,11 +1,12 @@
 //! Decides which responses to control requests count for the floor.
 //!
-//! A control request has a path that does not reach the function. The floor is the response time
-//! without the function; `floor` derives it from the responses that count. Only the gateway's own
-//! response to an unknown path counts, and its body is compared byte for byte. The response of a
-//! `$default` or `{proxy+}` route, a mock, a cache or an intermediary would not show the response
-//! time of the gateway. A function may return the same bytes, so `floor` also compares the response
-//! times with those of healthy responses. If in doubt, a response does not count.
+//! A control request has a path that does not reach the target's Lambda function. The floor is the
+//! response time without the function; `floor` derives it from the responses that count. Only the
+//! gateway's own response to an unknown path counts, so the body must equal the gateway's body for
+//! such a path byte for byte. The response of a `$default` or `{proxy+}` route, a mock, a cache or
+//! an intermediary would not show the response time of the gateway. A function may return the same
+//! bytes, so `floor` also compares the response times with those of healthy responses. If in doubt,
+//! a response does not count.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::model::observation::{Observation, Response};
 /// The result of one control request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ControlResult {
-    /// The gateway itself responded; the value is the response time.
+    /// The response equals the gateway's own response; the value is the response time.
     Measured(Duration),
     /// There is no usable response time: the response is missing, incomplete, throttled, cached, a
     /// server error, or too slow, or the connection was reused.
@@ -107,8 +108,8 @@ fn is_from_gateway(response: &Response, host: &str) -> bool {
     };
     let named = |name: &str| headers.contains(&name) || CLOUDFRONT_HEADERS.contains(&name);
     let is_exact = response.status == status && !response.body_truncated && response.body == body;
-    // The content type excludes a function that returns the same body without a content type,
-    // because an HTTP API then sends `text/plain`.
+    // This check excludes the response of a function that returns the same body without a content
+    // type, because an HTTP API then sends `text/plain`.
     let is_json = response.header("content-type") == Some("application/json");
     let error = response.header("x-amzn-errortype");
     let has_error = status != REST_API.0 || error == Some(REST_API_ERROR);

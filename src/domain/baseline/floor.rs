@@ -1,5 +1,5 @@
-//! Derives the floor, which is the response time without the function, from the responses to
-//! control requests, whose path does not reach the function.
+//! Derives the floor from the responses to control requests. The floor is the response time without
+//! the target's Lambda function, which a control request does not reach because of its path.
 //!
 //! A floor requires at least three such responses with similar response times, all faster than
 //! every healthy response of the target. The comparison with healthy responses distinguishes the
@@ -53,9 +53,9 @@ const MAX_ATTEMPTS: usize = MAX_INITIAL;
 /// changes between the failed probe and the third request.
 const SPACING: Duration = Duration::from_secs(2);
 
-/// Time between control requests later in an incident. These requests are sent to follow changes of
-/// the network. A target that fails for a week receives about 170 control requests, instead of ten
-/// thousand with one request per minute.
+/// Time between control requests after the initial requests of an incident. The further requests
+/// are sent to follow changes of the network. A target that fails for a week receives about 170
+/// control requests, instead of ten thousand with one request per minute.
 const LATER_SPACING: SignedDuration = SignedDuration::from_hours(1);
 
 /// Maximum age of a sample; an older sample may not reflect the current network. Four hours cover

@@ -36,7 +36,7 @@ pub struct GoodResponses {
 pub struct FirstFailure {
     /// When the probe started.
     pub began: Timestamp,
-    /// The properties of the failed probe.
+    /// The properties of the failed probe; empty if they are unknown.
     pub values: Vec<PropertyValue>,
 }
 

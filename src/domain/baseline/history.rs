@@ -24,8 +24,9 @@ pub(super) struct History {
     newest: Option<Timestamp>,
 }
 
-/// The response time and connect time of one response, in microseconds. A `u32` holds up to 71
-/// minutes and takes less memory than a `Duration`.
+/// The response time and connect time of one response, in microseconds; the connect time is `None`
+/// if the connection was reused. A `u32` holds up to 71 minutes and takes less memory than a
+/// `Duration`.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     processing: u32,

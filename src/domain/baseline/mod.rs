@@ -4,8 +4,8 @@
 //! `history` holds the response times of healthy responses, and `good_responses` holds their
 //! properties. A control request has a path that does not reach the Lambda function: `control`
 //! decides which responses to such requests count, and `floor` derives the response time without
-//! the function from these responses. `plateau` detects a timeout that failures have in common. Data
-//! that is too old, too scattered or insufficient gives no value. The size of each baseline is
+//! the function from these responses. `plateau` detects a timeout that failures have in common.
+//! Data that is too old, too scattered or insufficient gives no value. The size of each baseline is
 //! bounded, because a daemon may hold ten thousand baselines. The current time is passed as an
 //! argument.
 
@@ -43,7 +43,8 @@ pub struct Baseline {
 /// first failure is kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BaselineSnapshot {
-    /// Response times and connect times of healthy responses, in microseconds, the oldest first.
+    /// Response times and connect times of healthy responses, in microseconds, the oldest first. A
+    /// connect time is `None` if the connection was reused.
     pub healthy: Vec<(u32, Option<u32>)>,
     /// The time when the newest healthy response was received; `None` if there is none.
     pub newest: Option<Timestamp>,

@@ -104,7 +104,7 @@ const TEMPLATES: &[&str] = &[
 pub const CATALOG: &[FactInfo] = facts! {
     // Facts that are observed from outside or declared in the configuration.
     "phase": Word(&["resolve", "connect", "tls", "processing", "transfer", "expect", "degraded"]) =>
-        "the phase that failed: the phase of the fault; `expect` if a complete response did not meet its expectations; `degraded` if a complete response was only too slow or a certificate expires soon; absent if the probe passed";
+        "the phase that failed: the phase of the fault; `expect` if a complete response did not meet the target's expectations; `degraded` if a complete response was only too slow or a certificate expires soon; absent if the probe passed";
     "fault": Word(FAULTS) => "the fault that occurred before the response was complete";
     "stream.frame": Word(&["RST_STREAM", "GOAWAY", "RESET_STREAM"]) =>
         "frame with which the server aborted the exchange: `RST_STREAM` (HTTP/2) or `RESET_STREAM` (HTTP/3) for the stream of the request, `GOAWAY` for the whole connection; absent if the client may have detected the error itself";
@@ -116,11 +116,11 @@ pub const CATALOG: &[FactInfo] = facts! {
         "request method of the target; a response to `HEAD` has no body that identifies a front door";
     "status": Number => "status code of the final response";
     "front_door": Word(FRONT_DOORS), default "unknown" =>
-        "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
+        "outermost gateway, proxy, or platform that the response came through, recognized by the headers, the host, or the error page";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
         "whether the front door itself generated the response: `yes` if the body is a known error body of this front door and, for an AWS API, all headers are known headers of gateways or CDNs; `no` if the front door is unknown, if a header shows that the integration of an AWS API responded, or if an AWS API returned an unknown header, except with a known error body of an HTTP API; `unclear` in all other cases";
     "error_page": Word(ERROR_PAGES) =>
-        "proxy that wrote the error page or text in the body; this may not be the front door, because a CDN relays the page of a proxy behind it";
+        "proxy that wrote the error page or text in the body; this proxy is not always the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
         "component that generated the response, for fallback rules: `application` if the response has a header of a framework or application server; or, behind an AWS API, a header that only the application adds, or a body and a header that are not known from the API; or a body that no proxy is known to write and no header of a proxy; `proxy` if a gateway or proxy generated the response";
     "body.message": Text => "string `message` of a JSON body";
@@ -159,7 +159,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "proxy_status.details": Text => "details that a proxy adds to `proxy_status.error`";
     "proxy_status.proxy": Text => "name of the proxy that reports `proxy_status.error`";
     "proxy_log.error": Word(PROXY_LOG_ERRORS) =>
-        "failure of the upstream according to a line of the log of a proxy, load balancer or platform; only if `diagnose` reads such a line";
+        "failure of the upstream according to a line of the log of a proxy, load balancer or platform; absent unless `diagnose` reads such a line";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was generated for an earlier request, so the durations of this request do not show how long the service took";
     "header.*": Text => "first value of a response header, by its lowercase name";
@@ -208,7 +208,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "log.source": Word(&["access-log", "execution-log"]) => "log that contains the request's log line";
     "log.status": Number => "response status that the API logged";
     "log.integration_status": Number =>
-        "status that the Lambda service or the backend returned to the API";
+        "status that the Lambda service returned to the API, or else the status that the function's code or the backend returned";
     "log.invoked": Word(YES_NO) => "whether the integration was called, according to the log line";
     "log.waited": Word(YES_NO) =>
         "whether the API waited for the integration up to the integration timeout and got no status";

@@ -1,9 +1,9 @@
 //! Defines how a cause is described independently of one response.
 //!
-//! Several rules may name the same cause, and the title of each rule is about the response that the
-//! rule recognizes, for example from one vendor. Lists and explanations of causes need texts that
-//! fit all these rules. A `[[cause]]` table in a rule file contains such texts. `parser` parses the
-//! tables, and `rulebook` combines them with the rules.
+//! Several rules may name the same cause, and the title of each rule is about the responses that
+//! the rule recognizes, such as the responses of one vendor. Lists and explanations of causes need
+//! texts that fit all these rules. A `[[cause]]` table in a rule file contains such texts. `parser`
+//! parses the tables, and `rulebook` combines them with the rules.
 
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ pub struct CauseDefinition {
 pub struct Cause<'a> {
     /// The id of the cause.
     pub id: &'a CauseId,
-    /// The title, from the `[[cause]]` table if there is one.
+    /// The title of the `[[cause]]` table or, without a table, of the rule that represents the
+    /// cause.
     pub title: &'a str,
     /// The team that has to act.
     pub owner: Owner,

@@ -1,4 +1,5 @@
-//! Computes the facts about a probe's connections, which are reported even if the probe passed.
+//! Computes the facts about a probe's connections. These facts are reported even if the probe
+//! passed.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::Observation;

@@ -1,7 +1,7 @@
 //! Stores facts: typed, named values that a rule may test.
 //!
-//! `gather` computes the facts, and the conditions of a `rule` test them. `catalog` defines their
-//! names and types.
+//! `gather` computes the facts, and the conditions of a `rule` test them. `catalog` defines the
+//! names and types of the facts.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Adds the facts about the layers of a target, such as a CDN and a load balancer.
 //!
 //! After a confirmed failure, follow-up requests are sent through each layer. `layers` evaluates
-//! their responses; this module only turns the findings into facts.
+//! the responses; this module only turns the findings into facts.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::layers::LayerFindings;

@@ -2,7 +2,7 @@
 //!
 //! For an AWS API (an HTTP API, a REST API or a function URL), `yes` requires a known body and only
 //! headers that gateways and CDNs add. The body must match byte for byte, except for whitespace if
-//! a client reformatted its JSON. A gateway response with a customized body or an unusual header
+//! a client reformatted the JSON. A gateway response with a customized body or an unusual header
 //! therefore counts as `unclear` or `no`. `headers` decides where the headers are from, and
 //! `recognition` determines the front door.
 
@@ -28,8 +28,9 @@ text_enum! {
         /// of gateways or CDNs, but the body is unknown or empty; or the body is a known body of an
         /// HTTP API, but a header is unknown.
         Unclear = "unclear",
-        /// The front door is unknown. Or it is an AWS API, and a header shows that the integration
-        /// responded, or a header is unknown and the body is not a known body of an HTTP API.
+        /// The front door is unknown. Or it is an AWS API, and either a header shows that the
+        /// integration responded, or a header is unknown and the body is not a known body of an
+        /// HTTP API.
         No = "no",
     }
 }
@@ -141,9 +142,9 @@ impl GatewayMade {
         }
     }
 
-    /// Returns whether `door` is an AWS API and its integration generated the response. An unknown
-    /// header next to the error type of a REST API does not show this, because a customized gateway
-    /// response may have any header.
+    /// Returns whether `door` is an AWS API and its integration generated the response. If a REST
+    /// API's response has the error type header, an unknown header does not show this, because a
+    /// customized gateway response may have any header.
     #[must_use]
     pub(super) fn is_relayed(self, door: FrontDoor, response: &Response) -> bool {
         match door {
@@ -157,7 +158,7 @@ impl GatewayMade {
     }
 }
 
-/// Returns whether the response has the header with which API Gateway marks its own errors.
+/// Returns whether the response has the header [`ERROR_TYPE`].
 fn has_error_type(response: &Response) -> bool {
     response.header(ERROR_TYPE).is_some()
 }

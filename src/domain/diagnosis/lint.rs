@@ -100,7 +100,7 @@ fn check_outweighed(rules: &[&Rule], place: usize) -> Option<Finding> {
         return None;
     }
     let message = format!(
-        "rule `{}` matches whenever these built-in rules match and outranks them, so they can never determine the cause: {}",
+        "rule `{}` matches whenever these built-in rules match, and outranks them, so they can never determine the cause: {}",
         rule.id,
         outweighed.join(", ")
     );

@@ -1,6 +1,7 @@
 //! Suggests the known word that is closest to a misspelled one.
 
-/// Returns the known word with the smallest edit distance; `None` if no word is close enough.
+/// Returns the known word with the smallest edit distance to `word`; `None` if no known word is
+/// close enough.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // If more than a third of the letters differ, the word is another word, not a typo.

@@ -1,10 +1,10 @@
 //! Finds the time limit that a response time matches.
 //!
-//! A limit fires at its value, and the response arrives a little later. Two captures show the
-//! delay, including connection setup: 30.163 s for the 30 s limit of HTTP APIs, and 29.230 s for
-//! the 29 s limit of REST APIs. The candidates are the declared limits, the documented defaults,
-//! and a limit that `baseline::plateau` learned from the target's failures. The response time alone
-//! does not show which component has a learned limit.
+//! When a component reaches its time limit, the response arrives a little later. Two captures show
+//! this delay, including connection setup: 30.163 s for the 30 s limit of HTTP APIs, and 29.230 s
+//! for the 29 s limit of REST APIs. The candidates are the declared limits, the documented
+//! defaults, and a limit that `baseline::plateau` learned from the target's failures. The response
+//! time alone does not show which component has a learned limit.
 
 use std::time::Duration;
 
@@ -33,7 +33,8 @@ text_enum! {
     }
 }
 
-/// A response time with the properties of the response that affect the comparison.
+/// A response time to compare with the limits, with the properties of the response that affect this
+/// comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseTime {
     /// The response time, as measured by the prober.
@@ -61,12 +62,13 @@ const CLOUDFRONT_LIMIT: Duration = Duration::from_secs(30);
 /// first byte of the request.
 const EARLY: Duration = Duration::from_millis(20);
 /// Upper bound of the delay by which a response may arrive after the limit that it hits, not
-/// counting [`ResponseTime::network`]. The bound is about four times the largest captured delay
-/// (230 ms), and covers name resolution and handshakes on a link with a latency of 250 ms.
+/// counting [`ResponseTime::network`]. The bound is about four times the largest delay in captured
+/// responses (230 ms), and covers name resolution and handshakes on a link with a latency of 250
+/// ms.
 const LATE: Duration = Duration::from_secs(1);
-/// Lower bound of the tolerated delay after a limit: the largest captured delay (230 ms) plus
-/// jitter. Between this bound and [`LATE`], the tolerated delay is a tenth of the limit, so that
-/// not every response matches a short limit.
+/// Lower bound of the tolerated delay after a limit: the largest delay in captured responses (230
+/// ms) plus jitter. Between this bound and [`LATE`], the tolerated delay is a tenth of the limit,
+/// so that not every response matches a short limit.
 const LATE_AT_LEAST: Duration = Duration::from_millis(300);
 
 /// Constant part of the maximum difference between the response times of requests that hit the same

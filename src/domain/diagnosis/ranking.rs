@@ -1,4 +1,5 @@
-//! Ranks the rules that match a set of facts, and derives the verdict and the evidence from them.
+//! Ranks the rules that match a set of facts, and derives the verdict and the evidence from the
+//! ranked rules.
 //!
 //! A candidate's weight is the weight of its rule, multiplied by the factors that apply. The
 //! candidate's share is this weight divided by the sum of the weights of all candidates. Ties keep

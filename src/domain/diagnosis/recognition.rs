@@ -1,11 +1,12 @@
 //! Recognizes the front door of a response: the outermost gateway, proxy or platform that the
 //! request went through.
 //!
-//! A header or page identifies a front door only if it is documented, in the source code of the
-//! software, or in a captured response. Without such a header or page, the front door is `unknown`.
-//! `x-cache: Error from cloudfront` identifies nothing, because the CloudFront of an edge-optimized
-//! REST API sets it on every backend fault. `gateway_made` decides whether the front door generated
-//! the response itself, and `error_page` recognizes the program that wrote the body.
+//! A header or page identifies a front door only if the documentation, the source code or a
+//! captured response of this front door contains the header or page. Without such a header or page,
+//! the front door is `unknown`. `x-cache: Error from cloudfront` identifies nothing, because the
+//! CloudFront of an edge-optimized REST API sets it on every backend fault. `gateway_made` decides
+//! whether the front door generated the response itself, and `error_page` recognizes the program
+//! that wrote the body.
 
 use crate::domain::diagnosis::application_header;
 use crate::domain::diagnosis::error_page;
@@ -97,10 +98,10 @@ impl FrontDoor {
             .unwrap_or(Self::Unknown)
     }
 
-    /// Recognizes only API Gateway, CloudFront, function URLs and load balancers of AWS, which take
-    /// precedence over other front doors; returns `Unknown` for any other. This is sufficient for
-    /// the baseline, which measures the response time without the function (the floor) for AWS
-    /// gateways only.
+    /// Recognizes only the front doors of AWS (API Gateway, CloudFront, function URLs and load
+    /// balancers), which take precedence over other front doors; returns `Unknown` for any other.
+    /// This is sufficient for the baseline, which measures the response time without the function
+    /// (the floor) for AWS gateways only.
     #[must_use]
     pub fn of_aws(response: &Response, host: &str) -> Self {
         let has = |name: &str| response.header(name).is_some();
@@ -147,8 +148,8 @@ fn is_fastly(response: &Response) -> bool {
 
 /// Returns whether the CloudFront distribution in front of the application generated the response.
 /// An application may relay the page of another distribution that it depends on, so the response
-/// must have a header of CloudFront and none of another server or an application. If a transcript
-/// has no headers, the page is enough.
+/// must have a header of CloudFront, and no header of another server or of an application. If a
+/// transcript has no headers, the page is enough.
 fn is_from_cloudfront(response: &Response) -> bool {
     let is_own = |(name, value): &(String, String)| {
         let value = value.to_ascii_lowercase();

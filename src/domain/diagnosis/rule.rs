@@ -97,7 +97,7 @@ pub struct RuleProblem {
     pub message: String,
 }
 
-/// The placeholder in a title that is replaced with the status of the response.
+/// The placeholder for the status of the response in a title.
 pub(super) const STATUS: &str = "{status}";
 
 /// Facts of a transcript that do not depend on the response headers. `unmet` is one of them,

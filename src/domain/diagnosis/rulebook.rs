@@ -60,7 +60,7 @@ impl Rulebook {
     /// Loads the rules that are built into the program.
     ///
     /// # Errors
-    /// Returns an error only if a built-in file is invalid, which a test excludes.
+    /// Returns an error only if a built-in file is invalid; a test checks that all are valid.
     pub fn embedded() -> Result<Self, RulebookError> {
         Self::with(&[])
     }

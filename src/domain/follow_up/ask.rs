@@ -34,7 +34,8 @@ pub struct CauseRequest {
     needed: Arc<()>,
 }
 
-/// The front doors that name the cause on request. An `unknown` front door may be one of them.
+/// The front doors that name the cause if the request has the headers of [`HEADERS`]. An `unknown`
+/// front door may be one of them.
 const FRONT_DOORS: [&str; 3] = [CLOUDFLARE, "azure-front-door", "unknown"];
 
 /// The value of the fact `front_door` for Cloudflare, which names the cause in the response body.

@@ -1,5 +1,5 @@
-//! Examines a target's layers in two rounds of requests, through every layer and to the target's
-//! own URL.
+//! Examines a target's layers in two rounds. Each round consists of one request through every layer
+//! and one request to the target's own URL.
 //!
 //! All requests of a round are sent at once. If the target's own URL responds as expected, the
 //! failure is over or intermittent, and the examination ends without further findings. The second
@@ -175,7 +175,8 @@ impl Examination {
     }
 }
 
-/// Returns the response to the request with this index; `None` if the target has no such layer.
+/// Evaluates the observation of the request with this index; `None` if the target has no such
+/// layer.
 fn judge(
     target: &Target,
     index: usize,

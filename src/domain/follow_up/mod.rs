@@ -154,8 +154,8 @@ impl FollowUps {
         wanted
     }
 
-    /// Removes and returns the pending request for the cause whose failed probe started at `began`;
-    /// `None` if no such request is pending.
+    /// Removes and returns the pending request for the cause of the failed probe that started at
+    /// `began`; `None` if no such request is pending.
     pub fn take_cause_request(&mut self, began: Timestamp) -> Option<CauseRequest> {
         self.cause_request
             .take_if(|cause_request| cause_request.began == began)

@@ -1,5 +1,5 @@
-//! Defines the kind of a failure: the properties that distinguish failures of one target with the
-//! same possible causes.
+//! Defines the kind of a failure: the properties by which failures of one target differ even if
+//! their possible causes are the same.
 
 use crate::model::observation::{FaultKind, Observation};
 

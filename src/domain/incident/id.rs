@@ -1,4 +1,4 @@
-//! The identifier of an incident.
+//! Defines the identifier of an incident.
 //!
 //! The id of an incident stays the same across restarts, so that notifications and log lines of
 //! different days can be matched.

@@ -2,8 +2,8 @@
 //!
 //! `record` holds the data of one incident, and `id` defines its identifier. `tracker` decides when
 //! an incident changes, and `attribution` chooses the cause that explains several failures best.
-//! `failure_kind` defines the kinds of failures. The functions are pure: the current time is an argument.
-//! The sinks send notifications.
+//! `failure_kind` defines the kinds of failures. The functions are pure: the current time is an
+//! argument. The sinks send notifications.
 
 mod attribution;
 mod failure_kind;

@@ -1,4 +1,4 @@
-//! One incident and its history.
+//! Holds the data of one incident, with its history.
 //!
 //! The methods keep the record consistent: every change of the verdict adds a revision, and the
 //! history is bounded. `tracker` decides when the incident changes.
@@ -111,8 +111,8 @@ impl Incident {
         }
     }
 
-    /// Returns the time of the newest revision after a follow-up request to the front door; `None`
-    /// if the history contains no such revision.
+    /// Returns the time of the newest revision that results from a follow-up request to the front
+    /// door; `None` if the history contains no such revision.
     #[must_use]
     pub fn asked_at(&self) -> Option<Timestamp> {
         let mut revisions = self.history.iter().rev();

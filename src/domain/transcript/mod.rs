@@ -57,7 +57,7 @@ pub struct Transcript {
     /// inferred from an ambiguous message.
     pub fault_stated: bool,
     /// Whether the text states the status; `true` if there is no response. `false` if the status
-    /// was inferred, such as from the body.
+    /// was inferred, for example from the body.
     pub status_stated: bool,
     /// Whether the failure is inferred from an incomplete line of a log, from a message that does
     /// not show that an HTTP request was made, or from a message about TLS with an `http` URL.
@@ -65,7 +65,7 @@ pub struct Transcript {
     /// Facts that the text states: the evidence in this program's own output, the failure in the
     /// log of a proxy, or the code on an error page. Empty for other texts.
     pub facts: Vec<(String, FactValue)>,
-    /// The content of the request's line in a log of API Gateway; `None` for other texts.
+    /// What a log of API Gateway states about the request; `None` for other texts.
     pub log: Option<LogFinding>,
     /// Whether the status of the response is known. It is unknown if a log does not contain it, or
     /// if a proxy logged several failed attempts for one request, because another attempt may have

@@ -125,9 +125,9 @@ const EMISSION_QUEUE: usize = 1024;
 /// of a few thousand targets that fail at the same time.
 const COMMAND_QUEUE: usize = 4096;
 
-/// Maximum number of follow-up requests, such as control requests, that run or wait until their
-/// delay has passed; also the capacity of the queue of their results. This allows a few requests
-/// per incident for as many incidents as people can handle at the same time.
+/// Maximum number of follow-up requests, such as control requests, that are running or delayed at
+/// the same time; also the capacity of the queue of their results. This allows a few requests per
+/// incident for as many incidents as people can handle at the same time.
 const MAX_FOLLOW_UPS: usize = 64;
 
 /// Capacity, in updates, of the queue of evidence updates for the monitor. This is one update for

@@ -183,8 +183,8 @@ impl Monitor {
     fn close_restored(&mut self, kept: &StoredIncident, reason: &str, now: Timestamp) {
         let mut incidents = Incidents::resumed(Arc::clone(&kept.incident));
         if let Some(event) = incidents.close(now, reason) {
-            // The incident is saved under its own location. The status board shows only incidents
-            // of the current location.
+            // The incident is saved under the location at which it was opened. The status board
+            // shows only incidents of the current location.
             self.batch.save(StoredIncident {
                 location: Arc::clone(&kept.location),
                 incident: Arc::clone(event.incident()),
@@ -196,7 +196,7 @@ impl Monitor {
         }
     }
 
-    /// Saves and publishes a change of an incident that is not part of a probe's report.
+    /// Saves and publishes an incident change that is not part of a probe's report.
     pub(super) fn declare(&mut self, event: IncidentEvent) {
         let incident = Arc::clone(event.incident());
         self.batch.save(StoredIncident {

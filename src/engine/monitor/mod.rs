@@ -112,7 +112,7 @@ pub struct Monitor {
     mass_failure: MassFailure,
     /// The incident of a group of targets that fail at the same time.
     group_incident: Incidents,
-    /// The annotation of the group or the prober that was last sent to the sinks.
+    /// The last annotation that was sent to the sinks, for the group or for the prober.
     published_annotation: Option<Annotation>,
     /// The state of the previous run. `None` once the first configuration is applied.
     restored: Option<RestoredState>,
@@ -121,9 +121,9 @@ pub struct Monitor {
     batch: OutputBatch,
 }
 
-/// Maximum number of events per batch. The store commits once per batch, so large batches save
-/// commits. The output of the first event is delayed until all events of the batch are handled;
-/// with this limit, by at most a millisecond.
+/// Maximum number of events per batch. The store commits once per batch, so larger batches need
+/// fewer commits. The output of the first event is delayed until all events of the batch are
+/// handled; with this limit, by at most a millisecond.
 const BATCH: usize = 64;
 
 /// Interval at which the group's incident is updated and changed baselines are saved. Also the

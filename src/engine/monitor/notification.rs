@@ -24,7 +24,7 @@ pub(super) enum Notification {
     Update(Box<Update>),
     /// A slot in which no probe ran.
     Missed(Missed),
-    /// A change of an incident that is not part of a probe's report.
+    /// An incident change that is not part of a probe's report.
     Declared(IncidentEvent),
     /// An open incident restored from the previous run.
     Resumed(StoredIncident),

@@ -1,4 +1,4 @@
-//! Applies the configured rules to the monitor and publishes the causes of the rules to the sinks.
+//! Applies the configured rules to the monitor and publishes the causes a diagnosis may name.
 
 use std::sync::Arc;
 

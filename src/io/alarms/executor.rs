@@ -41,7 +41,7 @@ pub struct Executor {
     running: FuturesUnordered<Running>,
     tickets: HashMap<Ticket, oneshot::Sender<UpdateResult>>,
     last_ticket: u64,
-    /// The number of alarms that were changed by hand, in a gauge that all destinations share.
+    /// The gauge of alarms that were changed by hand. All destinations share this gauge.
     drifted: IntGauge,
 }
 
@@ -50,14 +50,14 @@ pub struct Executor {
 type Running = Pin<Box<dyn Future<Output = (Vec<&'static str>, Performed)> + Send>>;
 
 /// Interval at which the daemon reads its alarms to detect changes by hand. The interval is long,
-/// because each review reads all alarms of the location. Tags are read only for alarms that are not
-/// known as managed or seem changed.
+/// because each review reads all alarms of the location. Tags are read only for alarms that seem
+/// changed or are not known to be managed.
 pub const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 impl Executor {
     /// Creates an executor for the destination whose settings `views` provides. The executor
-    /// reviews the alarms every `review_every`. The gauge `drifted` includes the number of alarms
-    /// that were changed by hand.
+    /// reviews the alarms every `review_every`, and adds the number of its alarms that were changed
+    /// by hand to the gauge `drifted`.
     #[must_use]
     pub fn new(
         connection: Arc<Connection>,

@@ -5,8 +5,8 @@
 
 use jiff::Timestamp;
 
-/// Returns a text that says how far this host's clock is off if the clock caused an AWS error with
-/// this code and message. Returns `None` if the error has another cause.
+/// If this host's clock caused the AWS error with this code and message, returns a text that says
+/// how far the clock is off. Returns `None` if the error has another cause.
 ///
 /// AWS's messages are "Signature expired: HOST_TIME is now earlier than LIMIT (AWS_TIME - 5 min.)"
 /// and "Signature not yet current: HOST_TIME is still later than LIMIT (AWS_TIME + 5 min.)", as

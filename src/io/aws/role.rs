@@ -15,7 +15,7 @@ use crate::io::aws::failure::summary;
 use crate::io::aws::{CallError, FailureKind};
 use crate::model::settings::Role;
 
-/// The session name of an assumed role, which CloudTrail events contain.
+/// The session name of assumed roles. CloudTrail events contain this name.
 const SESSION: &str = "probecause";
 
 /// The text before the reason in the SDK's error about missing credentials.

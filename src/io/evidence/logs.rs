@@ -38,9 +38,9 @@ const MAX_LINES: usize = 200;
 /// other requests. The ids of API Gateway have 16 characters or more.
 const MIN_ID_LENGTH: usize = 8;
 
-/// Returns whether an id can be searched for safely. The id must be long enough and consist of the
-/// characters of UUIDs and base64. These characters can neither close the quotes around the id in
-/// the filter pattern nor act as a pattern.
+/// Returns whether an id can be searched for safely. The id must be long enough and pass
+/// [`is_request_id`], which accepts only the characters of UUIDs and base64. These characters can
+/// neither close the quotes around the id in the filter pattern nor act as a pattern.
 pub(super) fn is_searchable(id: &str) -> bool {
     id.len() >= MIN_ID_LENGTH && is_request_id(id)
 }

@@ -36,11 +36,11 @@ impl PendingLookups {
         }
     }
 
-    /// Adds a lookup for a request, unless the lookup is already pending. Returns the last update
-    /// if there is nothing to look up, otherwise `None`.
+    /// Adds a lookup for a request, unless the lookup is already pending. If there is nothing to
+    /// look up, returns an update with `last` set, otherwise `None`.
     ///
     /// # Errors
-    /// Returns an empty last update if too many lookups are pending.
+    /// Returns an update without evidence and with `last` set if too many lookups are pending.
     pub(super) fn add(
         &mut self,
         request: EvidenceRequest,
@@ -66,7 +66,7 @@ impl PendingLookups {
         self.lookups.retain(|_, lookup| keep(&lookup.request));
     }
 
-    /// Ends all lookups. Returns the last update of each, with the evidence found so far.
+    /// Ends all lookups. Returns an update for each, with `last` set and the evidence found so far.
     pub(super) fn close(&mut self) -> Vec<EvidenceUpdate> {
         let last_update = |lookup: Lookup| EvidenceUpdate {
             last: true,
@@ -201,7 +201,7 @@ impl PendingLookups {
     }
 }
 
-/// Returns a last update without evidence, for a request that is not looked up.
+/// Returns an update without evidence and with `last` set, for a request that is not looked up.
 pub(super) fn empty_update(request: &EvidenceRequest) -> EvidenceUpdate {
     EvidenceUpdate {
         target: request.target.name.clone(),

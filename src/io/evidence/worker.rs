@@ -272,7 +272,7 @@ impl Worker {
 }
 
 /// Makes an AWS call. Returns the call, its start time `started`, and its result. `interval` is the
-/// delay before each page of a log search after the first.
+/// delay before each page of a log search except the first page.
 async fn run_call(
     clients: Arc<ClientCache>,
     call: AwsCall,

@@ -133,8 +133,8 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 
 fn insert_secret(headers: &mut HeaderMap, text: &str) -> Result<(), String> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
-        "the credentials contain a character that is not allowed in a header, such as a line \
-         break; remove that character"
+        "the token of `auth.bearer` contains a character that is not allowed in a header, such as \
+         a line break; remove that character from the token"
             .to_owned()
     })?;
     value.set_sensitive(true);

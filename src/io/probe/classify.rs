@@ -29,7 +29,8 @@ pub(super) struct Received {
 }
 
 /// Classifies a failed name resolution. If `proxied` is true, the name is that of the proxy, so the
-/// fault is [`FaultKind::Proxy`] unless this host caused the failure or the address is refused.
+/// fault is [`FaultKind::Proxy`] unless this host caused the failure or the target does not allow
+/// the address.
 pub(super) fn resolve(kind: FaultKind, detail: String, proxied: bool) -> Fault {
     let is_own = matches!(kind, FaultKind::Local | FaultKind::AddressRefused);
     if proxied && !is_own {

@@ -37,7 +37,9 @@ pub(super) struct Kept {
 
 /// The error for a body that is not valid data in the codings that its `Content-Encoding` names.
 #[derive(Debug, thiserror::Error)]
-#[error("the body is not valid `{codings}` data, which `content-encoding` announces: {cause}")]
+#[error(
+    "`content-encoding` names `{codings}`, but the body is not valid `{codings}` data: {cause}"
+)]
 pub(super) struct DecodeError {
     codings: String,
     cause: io::Error,
@@ -171,7 +173,7 @@ fn stage(name: &str, behind: Box<dyn Stage>) -> Box<dyn Stage> {
     }
 }
 
-/// The end of a chain of decoders, which counts the decoded bytes and keeps the first of them.
+/// The last element of a chain of decoders. Counts the decoded bytes and keeps the first of them.
 struct Sink(Arc<Mutex<Kept>>);
 
 impl Write for Sink {

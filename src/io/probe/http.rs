@@ -182,8 +182,8 @@ async fn read_response(
         && expectation::body_is_unmet(&target.expect, recorded)
     {
         return Err(undecodable(format!(
-            "the content coding `{codings}` is not supported, so the body was compared in \
-             encoded form"
+            "the content coding `{codings}` is not supported, so `expect` was applied to the \
+             encoded body"
         )));
     }
     Ok(is_complete.then_some(connection))

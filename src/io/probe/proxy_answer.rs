@@ -27,7 +27,7 @@ const PROXY_SERVERS: [&str; 8] = [
 /// expected status is always attributed to the endpoint.
 ///
 /// # Errors
-/// Returns a fault of the proxy that contains the status of the response.
+/// If the proxy created the response, returns a fault that contains the status of the response.
 pub(super) fn check(target: &Target, response: Option<&Response>) -> Result<(), Fault> {
     let Some(response) = response else {
         return Ok(());

@@ -1,6 +1,6 @@
-//! Redacts the observation of a probe: replaces the credentials that the probe has sent.
+//! Redacts the observation of a probe: replaces the secrets that the probe has sent.
 //!
-//! If an endpoint echoes a request, the web page, logs and alarms would otherwise show a token.
+//! If an endpoint echoes a request, the web page, logs and alarms would otherwise show its secrets.
 //! Only the exact bytes of a secret are found, not the secret in another encoding.
 
 use std::borrow::Cow;
@@ -15,8 +15,8 @@ use crate::model::target::{Auth, Target};
 #[derive(Default)]
 pub(super) struct SentSecrets(Vec<Vec<u8>>);
 
-/// Minimum length in bytes of a secret that is redacted. A shorter secret may occur in a response
-/// by chance, and its replacement in a text that a reader knows would reveal the secret.
+/// Minimum length in bytes of a secret that is redacted. A shorter secret may occur by chance in a
+/// response whose text is well known, and replacing it there would reveal the secret.
 const MIN_LENGTH: usize = 6;
 
 /// The text that replaces a secret.

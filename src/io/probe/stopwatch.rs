@@ -183,7 +183,7 @@ impl Stopwatch {
         });
     }
 
-    /// Discards a pending attempt whose failure was not caused by its address.
+    /// Discards the pending attempt to connect to an address, because this host made it fail.
     pub(super) fn forget_attempt(&self, address: SocketAddr) {
         self.with(|state| {
             let is_it = |attempt: &Attempt| {

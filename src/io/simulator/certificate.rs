@@ -31,7 +31,8 @@ type Days = (i64, i64);
 /// the default of `certificate_days`, so a target does not become degraded.
 const VALID: Days = (-1, 90);
 
-/// The validity of the expired leaf. It expired a month ago, so that no clock skew makes it valid.
+/// The validity of the expired leaf, in days from today. The validity ended a month ago, so that no
+/// clock skew makes the leaf valid.
 const EXPIRED: Days = (-120, -30);
 
 /// The validity of the root certificate, which includes the validity of both leaves.

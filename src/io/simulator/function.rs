@@ -44,13 +44,14 @@ const DEGRADED_BODY: &str = r#"{"status":"degraded","orders":0}"#;
 const QUICK: (Duration, Duration) = (Duration::from_millis(12), Duration::from_millis(8));
 
 /// The minimum duration of a function that returns a malformed response, and the maximum jitter
-/// that is added. The captured response took 213 ms longer than the gateway's response to a
-/// throttled call.
+/// that is added. In the captures, such a response took 213 ms longer than the gateway's response
+/// to a throttled call.
 const BEFORE_MALFORMED: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_millis(25));
 
 /// The minimum duration of a function that raises an error, and the maximum jitter that is added.
-/// The captured response took 233 ms longer than the gateway's response to a throttled call.
+/// In the captures, the response after an error took 233 ms longer than the gateway's response to a
+/// throttled call.
 const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration::from_millis(25));
 
 /// The duration of a function that hangs: the maximum timeout of a Lambda function, 15 minutes,

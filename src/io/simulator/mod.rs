@@ -61,7 +61,8 @@ pub struct Options {
     pub http2: bool,
 }
 
-/// The AWS region of the simulated APIs, for which requests to the telemetry service are signed.
+/// The AWS region of the simulated APIs. Requests to the telemetry service are signed for this
+/// region.
 const REGION: &str = "eu-west-1";
 
 /// The fault of a route.

@@ -63,7 +63,7 @@ daemon_metrics! {
         "Datapoints that CloudWatch may have received twice, because an earlier request received \
          no response."
     );
-    // Metrics are counted per hour, because CloudWatch bills metrics per hour.
+    // This gauge covers whole hours, because CloudWatch bills metrics per hour.
     cloudwatch_series: IntGauge = gauge(
         "probecause_cloudwatch_series",
         "Distinct metrics sent to CloudWatch in the current or the previous hour."

@@ -140,9 +140,9 @@ impl Database {
         Ok(aside)
     }
 
-    /// Deletes expired rows and reads the state that earlier processes saved. Datapoints with ids
-    /// below `first_id`, which earlier processes saved, become the backlog. Datapoints that were
-    /// being sent are marked as possibly arrived.
+    /// Deletes expired rows and surplus resolved incidents, and reads the state that earlier
+    /// processes saved. Datapoints with ids below `first_id`, which earlier processes saved, become
+    /// the backlog. Datapoints that were being sent are marked as possibly arrived.
     pub(super) fn restore(
         &mut self,
         first_id: u64,

@@ -88,8 +88,8 @@ enum ValueDocument {
 /// The JSON document of a baseline. `healthy` contains the response times of up to 64 healthy
 /// responses, each with the connect time (`None` on a reused connection). `controls` contains, for
 /// each control request, the timestamp of the result and the response time (`None` if the response
-/// does not count for the floor, which is the response time without the function). Durations are
-/// integers in microseconds, which keeps the document short.
+/// does not count for the floor, which is the response time without the target's Lambda function).
+/// Durations are integers in microseconds, which keeps the document short.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]

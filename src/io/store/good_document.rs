@@ -17,7 +17,7 @@ pub(super) struct GoodDocument {
     /// longest body since good responses have had this status; `None` before the first good
     /// response.
     sizes: Option<(u16, u64, u64)>,
-    /// The first failure since the last good response.
+    /// The first failure since the last good response; `None` if no probe has failed since then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first_failure: Option<FailureDocument>,
 }
@@ -41,7 +41,8 @@ struct PropertyDocument {
     /// a hop is ignored.
     #[serde(default)]
     hops: Vec<String>,
-    /// The timestamp at which a recent value was last dropped, because there were too many values.
+    /// The timestamp at which a recent value was last dropped, because there were too many values;
+    /// `None` if no recent value was dropped yet.
     overflowed: Option<Timestamp>,
 }
 

@@ -292,8 +292,8 @@ impl Store {
     /// Runs a job and returns its result; `None` if the job failed or took too long, or while the
     /// disk is unresponsive.
     ///
-    /// While the disk is unresponsive, the job is queued, but its result is not awaited. Otherwise,
-    /// a caller that runs a job every second would spend half of its time waiting.
+    /// While the disk is unresponsive, the job is queued, but its result is not awaited. If it
+    /// were awaited, a caller that runs a job every second would spend half of its time waiting.
     async fn run<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
         let (done, result) = oneshot::channel();
         let unresponsive = self.unresponsive.load(Ordering::Relaxed);

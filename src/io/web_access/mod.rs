@@ -2,8 +2,9 @@
 //! rate limit.
 //!
 //! `engine::server` applies these checks: TLS and client certificates to each connection, the rate
-//! limit to each request, and passwords to each request except health checks. `no_verification` is
-//! for a client of the endpoint: the command `probecause healthcheck`.
+//! limit to each request, and passwords to each request except those for the public paths, which
+//! health checks use. `no_verification` is for a client of the endpoint: the command
+//! `probecause healthcheck`.
 
 mod no_verification;
 mod passwords;

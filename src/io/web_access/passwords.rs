@@ -53,8 +53,8 @@ impl Passwords {
         }
     }
 
-    /// Returns whether users are configured. If so, requests need a password, except those to the
-    /// public paths of the server.
+    /// Returns whether users are configured. If so, requests need a password, except those for the
+    /// public paths, which health checks use.
     #[must_use]
     pub fn are_required(&self) -> bool {
         !self.users.is_empty()

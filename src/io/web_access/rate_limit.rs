@@ -38,8 +38,8 @@ impl TokenBucket {
     /// Removes a token from the bucket and returns true. Returns false if the bucket is empty.
     pub fn take(&self, now: Instant) -> bool {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // A bucket that was empty at `full`, `interval * burst` ago, is now full. An earlier
-        // `empty_at` would count more than `burst` tokens, so it is replaced with `full`.
+        // `full` is the instant `interval * burst` ago: a bucket that was empty then is full now.
+        // An earlier `empty_at` would count more than `burst` tokens, so `full` replaces it.
         let full = now.checked_sub(self.limit.interval * self.limit.burst);
         let since = full.map_or(*empty_at, |full| full.max(*empty_at));
         if now.saturating_duration_since(since) < self.limit.interval {

@@ -119,7 +119,10 @@ fn an_unreadable_file_is_named_and_the_command_exits_with_2() {
     std::fs::write(file.path(), "# nothing here\n").unwrap();
     for (argument, expected) in [
         ("/nonexistent/file", "cannot read /nonexistent/file"),
-        (file.path().to_str().unwrap(), "no response found in"),
+        (
+            file.path().to_str().unwrap(),
+            "no response or failed request found in",
+        ),
     ] {
         let output = diagnose(&[argument, CAPTURES]);
         assert_eq!(output.status.code(), Some(2));

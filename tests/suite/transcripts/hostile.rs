@@ -111,7 +111,7 @@ fn left_out_responses_are_counted() {
     let shown = String::from_utf8(output.stdout).unwrap();
     assert_eq!(shown.lines().count(), 500);
     let note = String::from_utf8(output.stderr).unwrap();
-    assert!(note.contains("1 more were left out"), "{note}");
+    assert!(note.contains("results left out: 1;"), "{note}");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_text_without_a_response_gets_the_commands_that_help() {
     assert_eq!(output.status.code(), Some(2));
     let shown = String::from_utf8(output.stderr).unwrap();
     for part in [
-        "no response found in standard input",
+        "no response or failed request found in standard input",
         "curl -sv",
         "curl.exe",
         "wget -S",

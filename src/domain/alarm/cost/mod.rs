@@ -1,8 +1,8 @@
-//! Estimates the monthly cost of alarms and metric series, the amount that the owner of the API
-//! pays for probes (`traffic`), and the time from an outage to the page (`page`).
+//! Estimates the monthly cost of alarms and metric series, the amount that the owner of a probed
+//! API pays for the probes (`traffic`), and the time from an outage to the page (`page`).
 //!
 //! The estimate is computed from the settings alone. Prices are from third-party summaries of AWS's
-//! price list, without volume discounts or the free tier. The printed estimate says so.
+//! price list, without volume discounts or the free tier. The output names this source.
 
 mod page;
 mod traffic;

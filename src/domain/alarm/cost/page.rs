@@ -48,8 +48,8 @@ impl PageTimes {
                 let target = targets.get(name)?;
                 Some((name.clone(), time_to_page(target, spec)))
             }
-            // Neither alarm counts: the heartbeat alarm belongs to no target, and a per-cause alarm
-            // never fires before the target's alarm.
+            // These alarms are skipped, because the heartbeat alarm belongs to no target, and a
+            // per-cause alarm never fires before the target's alarm.
             AlarmKey::Heartbeat | AlarmKey::Cause { .. } => None,
         });
         Self(times.collect())

@@ -167,9 +167,9 @@ impl Reconciler {
         self.write_next_cause(writing, now);
     }
 
-    /// Writes the annotation to the target's per-cause alarm of the same cause. Schedules the
-    /// removal of causes from the target's other per-cause alarms, late enough that these alarms
-    /// can fire first.
+    /// Writes the annotation to the target's per-cause alarm for the cause that the annotation
+    /// names. Schedules the removal of causes from the target's other per-cause alarms, late enough
+    /// that these alarms can fire first.
     fn write_next_cause(&mut self, writing: Writing, now: Duration) {
         let annotation = writing.annotation;
         let Some(mut update) = writing.update else {
@@ -263,7 +263,7 @@ impl Reconciler {
 
     /// Returns the annotation with which an alarm is created. An alarm that was deleted by hand
     /// gets its last annotation. A per-cause alarm gets the annotation of the target's alarm if
-    /// that annotation names the same cause.
+    /// that annotation names the same cause. Otherwise, the annotation names no cause.
     fn first_annotation(&self, spec: &AlarmSpec) -> Annotation {
         if let Some(annotation) = self.known.annotation(&spec.name) {
             return annotation.clone();

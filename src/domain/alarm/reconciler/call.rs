@@ -244,7 +244,7 @@ impl UpdateResult {
 }
 
 impl ReadScope {
-    /// Returns whether the read returns the alarm `name` of a location.
+    /// Returns whether a read with this scope returns the alarm `name` of the location.
     #[must_use]
     pub fn includes(&self, location: &str, name: &str) -> bool {
         match self {

@@ -1,10 +1,10 @@
 //! Disables the actions of alarms whose targets, causes or shards were removed.
 //!
-//! The actions of alarms known as managed are disabled at once, up to 100 alarms per call. Other
-//! alarms may not exist or may not be managed, for example if the account has not been read yet.
-//! Such alarms are read first, and stay unchanged without the managed tag. Each disabled alarm gets
-//! a tag that marks it as disabled by Probecause. Without the mark, an alarm whose target is
-//! configured again would look as if it had been changed by hand.
+//! The actions of alarms known as managed are disabled without a prior read, up to 100 alarms per
+//! call. Other alarms may not exist or may not be managed, for example if the account has not been
+//! read yet. Such alarms are read first, and those without the managed tag stay unchanged. Each
+//! disabled alarm gets a tag that marks it as disabled by Probecause. Without the mark, an alarm
+//! whose target is configured again would look as if it had been changed by hand.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;

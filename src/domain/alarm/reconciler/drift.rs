@@ -292,8 +292,9 @@ impl Reconciler {
         }
     }
 
-    /// Disables the actions of the heartbeat alarm of a shard that is no longer configured. Only
-    /// the first shard does this. Other orphans stay unchanged until `alarms prune` deletes them.
+    /// Disables the actions of an orphan if it is the heartbeat alarm of a shard that is no longer
+    /// configured, and this daemon is the first shard or the only daemon. Other orphans stay
+    /// unchanged until `alarms prune` deletes them.
     fn disable_heartbeat(&mut self, alarm: &ActualAlarm) {
         let shards = &self.view.shards;
         let is_first = shards.own.is_none_or(|own| own == 0);

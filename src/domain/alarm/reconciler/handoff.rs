@@ -33,8 +33,8 @@ enum Decision {
 /// The current state of another daemon's alarm.
 #[derive(Clone, Copy, Debug)]
 struct Current<'a> {
-    /// The value of the alarm's cause tag, which is `none` without a failure; `None` without the
-    /// tag.
+    /// The value of the alarm's cause tag, which is `none` while no failure is known; `None` if the
+    /// alarm does not have this tag.
     cause: Option<&'a str>,
     firing: bool,
     /// The cause that this daemon last wrote to the alarm; `None` if this daemon wrote no cause.
@@ -163,7 +163,7 @@ impl Reconciler {
 }
 
 impl Current<'_> {
-    /// Decides how to handle an update with this annotation; `None` means that the failure is over.
+    /// Decides how to handle an update with this annotation; `None` if no failure is known.
     fn decide(self, annotation: Option<&Annotation>, urgent: bool) -> Decision {
         let is_own_cause = self.handed.is_some() && self.handed == self.cause;
         match annotation {

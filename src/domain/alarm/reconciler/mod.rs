@@ -163,7 +163,8 @@ impl Reconciler {
             } => {
                 let key = AlarmKey::Target(target);
                 self.updates.add(key, annotation, not_before);
-                // A new update waits until the task in progress ends, so nothing is scheduled now.
+                // If a task is in progress, the new update waits until the task ends, so nothing is
+                // scheduled.
                 only_added = self.task.is_some();
             }
             Event::BecameUrgent { target, ticket } => self.mark_urgent(&target, ticket),
@@ -203,7 +204,8 @@ impl Reconciler {
         times.into_iter().flatten().filter(|at| *at > now).min()
     }
 
-    /// Returns whether the destination is inactive and the actions of all its alarms are disabled.
+    /// Returns whether the destination is inactive and no work is left: no alarm to disable or to
+    /// mark as disabled, and no task in progress.
     #[must_use]
     pub fn is_done(&self) -> bool {
         !self.view.active && self.disable.is_done() && self.task.is_none()

@@ -23,7 +23,7 @@ struct Entry {
 }
 
 /// Time in quarantine after an alarm's first failed write; each further failed write doubles the
-/// time. The first time is short, because a newly granted permission takes effect within a minute.
+/// time. This initial time is short, because a new permission takes effect within a minute.
 const FIRST: Duration = Duration::from_secs(30);
 
 /// Maximum time in quarantine after a failed write, so that an alarm is written at most ten minutes

@@ -61,7 +61,7 @@ pub(super) struct Handoff {
 }
 
 impl Task {
-    /// Returns whether this task writes the alarm `name` as an alarm that this daemon manages.
+    /// Returns whether this task writes the alarm `name` and this daemon manages the alarm.
     pub(super) fn writes(&self, name: &str) -> bool {
         matches!(self, Self::Write(writing) if writing.spec.name == name)
     }

@@ -78,9 +78,10 @@ impl Facts {
         }
     }
 
-    /// Returns whether the integration was called; `None` if unknown. A logged integration status
-    /// of 4xx or 5xx may mean that Lambda rejected the invocation. This status may also be from an
-    /// HTTP backend, if a parameter mapping of the API changed the status of the response.
+    /// Returns whether the integration was called; `None` if unknown. A 4xx or 5xx integration
+    /// status without a known phrase may mean that Lambda rejected the invocation, or that an HTTP
+    /// backend responded and a parameter mapping of the API changed the status of the response. The
+    /// declared integration, or else `gateway_made`, then decides between the two.
     fn log_invoked(&self, log: &LogFinding) -> Option<bool> {
         let from_status = log.integration_status.is_some_and(|status| status >= 400)
             && matches!(

@@ -1,4 +1,4 @@
-//! Defines the longer lists of valid fact values.
+//! Defines the long lists of valid fact values; `catalog` contains the short lists.
 
 /// The values of the fact `fault`: one for each `FaultKind`.
 pub(super) const FAULTS: &[&str] = &[

@@ -117,10 +117,9 @@ impl Origin {
     }
 }
 
-/// Returns whether the response has a media type that `door`, an HTTP or REST API, does not write
-/// in an error; `false` for a function URL. An HTTP API writes all its errors as JSON. The errors
-/// of a REST API can be customized, so for a REST API the media type is checked only if the body is
-/// a known one.
+/// Returns whether `door` is an HTTP or REST API and the response has a media type that this API
+/// does not write in an error. An HTTP API writes all its errors as JSON. The errors of a REST API
+/// can be customized, so for a REST API the media type is checked only if the body is a known one.
 fn has_other_media_type(door: FrontDoor, response: &Response, exact: bool) -> bool {
     let is_json = match door {
         FrontDoor::HttpApi => response.status >= 400,

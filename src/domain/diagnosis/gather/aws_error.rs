@@ -1,9 +1,9 @@
 //! Reads the error code that an AWS service states in the body of a response.
 //!
 //! The services use several formats: XML of the query protocol (STS, SQS and others), XML of EC2,
-//! and JSON with the member `__type`. The fact `aws_error` contains the code of any of them. The
-//! XML of S3 is left to the rules, because stores of other vendors use it too. A header with an
-//! error type, such as `x-amzn-errortype`, is a separate fact.
+//! and JSON with the member `__type`. The fact `aws_error` contains the code of any of these
+//! formats. The XML of S3 is left to the rules, because object stores of other vendors use it too.
+//! A header with an error type, such as `x-amzn-errortype`, is a separate fact.
 
 use crate::domain::diagnosis::fact::Facts;
 

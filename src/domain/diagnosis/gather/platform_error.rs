@@ -1,7 +1,7 @@
 //! Reads the error code that a platform reports in a header or on its error page.
 //!
 //! A platform shows the same code in several places, and a transcript may lack some of them, so
-//! each place is read. Cloudflare adds its headers to the responses of the service too. A
+//! each place is read. Cloudflare adds its headers to the responses of the origin too. A
 //! Cloudflare code therefore counts only if the response shows that Cloudflare generated it.
 
 use crate::domain::diagnosis::fact::Facts;
@@ -24,7 +24,8 @@ const CLOUDFLARE_TEXT: &str = "error code: ";
 const NGROK: &str = "ERR_NGROK_";
 
 impl Facts {
-    /// Adds the error code of a platform. The facts about the body must already be set.
+    /// Adds the error code of a platform, and Cloudflare's error code with its source. The facts
+    /// about the body must already be set.
     pub(super) fn add_platform_error(&mut self, response: &Response) {
         let text = self.text("body.text").unwrap_or_default();
         let code = response

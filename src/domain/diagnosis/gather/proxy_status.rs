@@ -28,8 +28,8 @@ impl Facts {
 }
 
 /// Returns the name, the error, and the details of the first proxy that reports an error in a
-/// header value; `None` if no proxy reports a valid error. Escape sequences in the details are not
-/// decoded.
+/// header value; `None` if no proxy reports a valid error. The details are `None` if this proxy
+/// reports none. Escape sequences in the details are not decoded.
 pub(in crate::domain) fn error(value: &str) -> Option<(&str, &str, Option<&str>)> {
     let value = &value[..value.floor_char_boundary(MAX_VALUE)];
     split(value, ',').find_map(|member| {

@@ -16,9 +16,9 @@ const BEFORE_NUMBER: &str = "<i>(";
 /// Maximum length of an error code in bytes.
 const MAX_CODE: usize = 64;
 
-/// Returns Squid's error code and the number of the system error, such as `ERR_CONNECT_FAIL 111`, or
-/// only Squid's error code if there is no system error. `header` is the value of `X-Squid-Error`,
-/// and `page` is the body. Returns `None` if neither contains an error.
+/// Returns Squid's error code and the number of the system error, such as `ERR_CONNECT_FAIL 111`,
+/// or only Squid's error code if there is no system error. `header` is the value of
+/// `X-Squid-Error`, and `page` is the body. Returns `None` if neither contains an error.
 pub(super) fn error(header: Option<&str>, page: &str) -> Option<String> {
     header.and_then(in_header).or_else(|| on_page(page))
 }
@@ -46,7 +46,8 @@ fn code(text: &str) -> Option<&str> {
     is_code.then_some(text)
 }
 
-/// Returns the code with the number of the system error; the number 0 means that there is none.
+/// Returns the code with the number of the system error, or only the code if the number is missing,
+/// invalid, or 0. The number 0 means that there is no system error.
 fn with_number(code: &str, number: Option<&str>) -> String {
     let number = number.and_then(|number| number.parse::<u16>().ok());
     match number.filter(|number| *number > 0) {

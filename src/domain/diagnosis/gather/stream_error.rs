@@ -217,8 +217,8 @@ fn find_abort(message: &str) -> (Option<&'static str>, Option<&'static str>) {
     )
 }
 
-/// Returns the error code that a message names, numbers, or describes; `None` if it contains none.
-/// `lower` is the message in lowercase.
+/// Returns the error code that a message contains as a name, a number, or a description; `None` if
+/// the message contains no known code. `lower` is the message in lowercase.
 fn code_in(message: &str, lower: &str) -> Option<&'static Code> {
     let is_separator = |c: char| !c.is_ascii_alphanumeric() && c != '_';
     let by_name = message.split(is_separator).find_map(|word| {

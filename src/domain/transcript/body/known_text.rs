@@ -1,4 +1,4 @@
-//! Lists the text bodies that proxies and platforms write for one status only.
+//! Lists text bodies and error codes that proxies and platforms use for one status only.
 
 /// Complete bodies, each with its status. Envoy, Traefik, ingress-nginx, API Gateway, Azure
 /// Functions and Vercel write these bodies.

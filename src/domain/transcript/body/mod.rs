@@ -104,8 +104,8 @@ pub(super) fn is_elision(line: &str) -> bool {
         || (line.len() < 60 && notices.contains(&words.as_str()))
 }
 
-/// Returns the body as the text shows it. Used if the announced length is unknown or no form of the
-/// text has this length.
+/// Returns the body in the form in which it was copied. This function is used if the announced
+/// length is unknown or no form of the text has this length.
 fn find_shown_body(raw: &str, announced: Announced<'_>) -> Body {
     let format = announced.write_out;
     let by_format = format.and_then(|format| trailer::by_format(raw, format));
@@ -162,9 +162,9 @@ fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     is_other.then(|| (raw[..length].to_owned(), rest))
 }
 
-/// Returns the first lines of a text that have `length` bytes in total with the line end `end`, and
-/// the rest of the text; `None` if no lines have this length. The last line end may be missing from
-/// the text, because it is often not copied.
+/// Returns as many lines at the start of a text as have `length` bytes in total, with the line end
+/// `end`, and returns the rest of the text; `None` if no number of lines has this length. The last
+/// line end may be missing from the text, because it is often not copied.
 fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a str)> {
     let (mut at, mut sent) = (0, 0);
     for line in raw.split('\n') {

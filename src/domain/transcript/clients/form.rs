@@ -1,5 +1,5 @@
-//! Describes a form in which an error message states a status. `message_forms` and `tool_forms` list
-//! the forms.
+//! Describes a form in which an error message states a status. `message_forms` and `tool_forms`
+//! list the forms.
 
 /// A form of a message that states a status.
 pub(super) struct Form {

@@ -115,8 +115,8 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
     Some(message)
 }
 
-/// Returns whether the text after a status quotes an error of a Go program in a JSON body. Such a
-/// status is from a program that made the failed request, such as the Docker daemon, and not from
+/// Returns whether the text after a status contains a JSON body with an error of a Go program. Such
+/// a status is from a program that made the failed request, such as the Docker daemon, and not from
 /// the endpoint.
 fn quotes_error(rest: &str) -> bool {
     static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -127,7 +127,7 @@ fn quotes_error(rest: &str) -> bool {
     QUOTED.as_ref().is_some_and(|quoted| quoted.is_match(rest))
 }
 
-/// Returns whether a line is an error of a connection to a database, which no HTTP request caused.
+/// Returns whether a line is about a database connection, and therefore not about an HTTP request.
 fn is_of_database(line: &str) -> bool {
     const DATABASE: [&str; 4] = [
         "HikariPool",
@@ -161,7 +161,7 @@ fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
 }
 
 /// Returns whether a status in an access log states no failure: an interim response, a redirect, a
-/// cached document, or 499 if the client closed the connection.
+/// cached document, or 499 (the client closed the connection).
 fn is_harmless(status: &str) -> bool {
     status.starts_with(['1', '3']) || status == "499"
 }
@@ -220,8 +220,8 @@ fn pool_url(line: &str) -> Option<Url> {
     command::url_of(&format!("{scheme}://{}:{}{path}", &found[2], &found[3]))
 }
 
-/// Returns the exit code that a line reports; `None` if the line reports no exit code or success
-/// (0), or is longer than `MAX_LINE`.
+/// Returns the exit code that a line reports; `None` if the line reports no exit code, reports the
+/// exit code 0 (success), or is longer than `MAX_LINE`.
 pub(in crate::domain::transcript) fn exit_code(line: &str) -> Option<u32> {
     if line.len() > MAX_LINE {
         return None;
@@ -250,8 +250,8 @@ fn reason(rest: &str) -> Option<String> {
     status::reason(words).filter(|_| is_phrase)
 }
 
-/// Returns the JSON object in the text after a status, with each `\"` replaced by `"`; `None` if the
-/// text contains no complete JSON object, or if the object contains no quoted text.
+/// Returns the JSON object in the text after a status, with each `\"` replaced by `"`; `None` if
+/// the text contains no complete JSON object, or if the object contains no quoted text.
 fn body(rest: &str) -> Option<String> {
     let at = rest.find('{')?;
     let text = rest[at..].replace("\\\"", "\"");

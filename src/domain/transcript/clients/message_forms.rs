@@ -14,7 +14,7 @@ use crate::domain::transcript::fault::signs::is_file;
 use crate::domain::transcript::pattern::{HOST_NAME, pattern};
 
 /// Matches an error message in one of the forms of this module. .NET's messages about a status and
-/// about a failed connection contain words for "remote server" in the language of Windows.
+/// about a failed connection contain words for "remote server" in the display language of Windows.
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?x)

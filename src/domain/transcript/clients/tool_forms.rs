@@ -9,8 +9,8 @@ use regex::{Regex, RegexSet};
 use super::form::Form;
 use crate::domain::transcript::pattern::{pattern, pattern_set};
 
-/// Expressions that match the error messages of individual tools and libraries. A comment names the
-/// programs for the expressions below it.
+/// Expressions that match the error messages of individual tools and libraries. Each comment names
+/// the programs whose messages the expressions below the comment match.
 const EXPRESSIONS: [&str; 15] = [
     // curl and git on Windows: Schannel's own messages. Erlang's ssl: a TLS alert.
     r"^\W*schannel: .{0,120}(?:failed|error|SEC_E_|CRYPT_E_|CERT_TRUST_)|\b(?:CLIENT|SERVER) ALERT: Fatal",

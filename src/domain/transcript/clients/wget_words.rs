@@ -104,8 +104,8 @@ pub(super) fn read_line(line: &str) -> Option<LineReport<'_>> {
 /// Maximum length of a line that is examined, in bytes.
 const MAX_LINE: usize = 1_000;
 
-/// Returns what a translated line reports that contains only ASCII characters. Returns `None` for
-/// other lines, for the English `Connecting to `, and for lines longer than [`MAX_LINE`].
+/// Returns what a translated line with only ASCII characters reports. Returns `None` for other
+/// lines, for the English `Connecting to `, and for lines longer than [`MAX_LINE`].
 fn read_ascii_line(line: &str) -> Option<LineReport<'_>> {
     if line.len() > MAX_LINE || line.starts_with("Connecting to ") {
         return None;
@@ -141,7 +141,7 @@ fn read_connection(line: &str) -> Option<LineReport<'_>> {
 
 /// Returns the text after a word of [`ERROR`]; `None` if `rest` does not start with such a word.
 /// `rest` is the part of a line after the date and the time. The returned text starts with the
-/// status.
+/// status, or is a message about a failure without a status.
 pub(super) fn error(rest: &str) -> Option<&str> {
     let rest = ERROR.iter().find_map(|word| rest.strip_prefix(word))?;
     Some(rest.trim_start())

@@ -14,8 +14,7 @@ const MAX_MESSAGE: usize = 3_000;
 /// The range of the length in bytes of a line that a mail program wrapped.
 const WRAPPED_LENGTHS: std::ops::RangeInclusive<usize> = 36..=110;
 
-/// A message whose lines are being joined, because a bracket is open, the last line ends with `:`
-/// or `,`, or the first line ends in the middle of a known message ([`CUT`]).
+/// A message whose lines are being joined. [`Wrapped::start`] describes which messages these are.
 #[derive(Clone, Debug)]
 pub(in crate::domain::transcript) struct Wrapped {
     /// The lines, each with its line number and its time of day in seconds since midnight; `None`
@@ -23,7 +22,8 @@ pub(in crate::domain::transcript) struct Wrapped {
     pub(in crate::domain::transcript) lines: Vec<(String, usize, Option<f64>)>,
     /// The total length of the lines in bytes.
     length: usize,
-    /// The number of opening brackets minus the number of closing brackets in all lines.
+    /// The number of opening brackets minus the number of closing brackets in all lines. For a line
+    /// of Heroku's router: 1 until one of its last fields is read, then 0.
     open: i32,
     /// The start of the next line, if the first line ends in the middle of a known message.
     awaited: Option<&'static str>,
@@ -140,7 +140,7 @@ impl Wrapped {
         true
     }
 
-    /// Returns whether all brackets are closed.
+    /// Returns whether all brackets are closed or, for Heroku's router, a last field was read.
     pub(in crate::domain::transcript) const fn is_closed(&self) -> bool {
         self.open <= 0
     }

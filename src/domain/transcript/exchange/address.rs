@@ -39,9 +39,9 @@ static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i:\bfailed connect to )(HOST):(\d+)",
         r"\bConnected to (HOST) \([^)]*\) port (\d+)",
         r"(?i:\bcould(?: not|n't) resolve host):? ?'?(HOST)",
-        // apt and Dart.
+        // Messages of apt and Dart.
         r"(?:\bfailure resolving|\bFailed host lookup:) '(HOST)'",
-        // Apache HttpClient.
+        // A message of Apache HttpClient.
         r"(HOST):(\d{1,5}) failed to respond",
     ]
     .iter()
@@ -49,7 +49,7 @@ static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Matches an error about the certificate. The group is the host.
+/// Matches an error about the server's certificate. The group is the host of the request.
 static CERTIFICATE_HOST: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\b(?:target|requested) host ?name '([^'\s]+)'"));
 
@@ -78,7 +78,8 @@ fn find_full_url(text: &str) -> Option<Url> {
 }
 
 /// Returns the URL of the host that a message names, with the path `/`; `None` if the message names
-/// no host, or a port in [`PROXY_PORTS`]. `uses_tls` decides the scheme if the port does not.
+/// no host or if the port is in [`PROXY_PORTS`]. `uses_tls` decides the scheme if the port does
+/// not.
 fn find_host_url(text: &str, uses_tls: bool) -> Option<Url> {
     let text = &text[..text.floor_char_boundary(MAX_MESSAGE)];
     let found = CERTIFICATE_HOST.as_ref()?.captures(text);

@@ -1,4 +1,4 @@
-//! Lowers the certainty of faults from messages that do not show that a request was made.
+//! Decides whether it is doubtful that an error message is about a failed HTTP request.
 
 use super::{Exchange, Source};
 use crate::domain::transcript::fault::{self, signs};

@@ -22,7 +22,7 @@ pub(in crate::domain::transcript) struct Entry {
     is_event: bool,
     /// Whether the line states the cause of the error in the lines before it.
     is_cause: bool,
-    /// The URL or the host of the request that the line names in a known form.
+    /// The URL or host of the request that the line names in a known form; `None` without these.
     request: Option<String>,
 }
 

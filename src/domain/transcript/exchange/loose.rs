@@ -45,7 +45,8 @@ impl Exchange {
             return;
         };
         let (hides_body, prints_file) = (command.hides_body, command.prints_file);
-        // The format is not needed again, because the body ends above the output of `-w`.
+        // The format is removed, so that `settle` does not search the body for the output of `-w`
+        // again.
         let format = command.write_out.take();
         let text = std::mem::take(&mut self.loose);
         let output = split(&text, format.as_deref());
@@ -101,7 +102,7 @@ fn split<'a>(text: &'a str, format: Option<&str>) -> Output<'a> {
     }
 }
 
-/// Returns the values in the lines of a text that contain names of variables of `-w`.
+/// Returns the values in those lines of a text that contain the name of a variable of `-w`.
 fn by_variables(text: &str) -> Trailer {
     let names = ["time_total", "http_code", "response_code"];
     let has_name = |line: &&str| names.iter().any(|name| line.contains(name));

@@ -1,6 +1,6 @@
 //! Collects the lines of a text about one request and its response.
 //!
-//! The reader recognizes each line and calls the method for this kind of line. This module tracks
+//! `reader` recognizes each line and calls the method for this kind of line. This module tracks
 //! which section (such as the headers) the next line belongs to. `settle` turns the result into a
 //! transcript.
 
@@ -54,12 +54,13 @@ pub(super) struct Exchange {
     pub(super) facts: Vec<(String, FactValue)>,
     /// Whether the status of the response is unknown; `response` then has a placeholder.
     pub(super) is_status_unknown: bool,
-    /// The content of the request's line in a log of API Gateway.
+    /// What a log of API Gateway states about the request; `None` for other texts.
     pub(super) log: Option<LogFinding>,
     /// Whether the text of the exchange may be something other than a response, such as a heading.
     /// Such an exchange counts only if the text contains no other exchange.
     pub(super) is_weak: bool,
-    /// The time of day at which wget started the request, in seconds since midnight.
+    /// The time of day at which wget started the request, in seconds since midnight; `None` if
+    /// unknown.
     pub(super) wget_started: Option<f64>,
     /// Whether the remaining headers from a browser's developer tools belong to the request.
     pub(super) is_closed: bool,
@@ -131,7 +132,7 @@ pub(super) struct FoundFault {
 const MAX_REASONS: usize = 4_096;
 
 impl Exchange {
-    /// Creates the exchange of a response of which a text states only the status.
+    /// Creates the exchange for a response whose status is all that the text states.
     pub(super) fn stated(status: u16, line: usize) -> Self {
         let mut response = RawResponse::of_status(status, None);
         response.is_cut = true;
@@ -350,8 +351,8 @@ impl Exchange {
         }
     }
 
-    /// Records a byte count of curl's `-v`. Without TLS, a count before any header means that the
-    /// response has no headers (HTTP/0.9).
+    /// Records that `curl -v` printed a count of received or sent bytes. Without TLS, a count that
+    /// precedes all headers means that the response has none (HTTP/0.9).
     pub(super) fn counted(&mut self) {
         let progress = &mut self.progress;
         progress.is_bare = progress.is_sent && !progress.uses_tls && self.response.is_none();

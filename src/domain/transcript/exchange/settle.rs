@@ -89,7 +89,7 @@ impl Exchange {
             .unwrap_or("GET")
     }
 
-    /// Turns an error response of a proxy to `CONNECT` into a fault, because the endpoint was not
+    /// Turns a proxy's error response to `CONNECT` into a fault, because the endpoint was not
     /// reached. Keeps the response if it names a failure behind the proxy. Also removes an interim
     /// response if there is a fault.
     fn judge_proxy(&mut self) {
@@ -239,7 +239,7 @@ const STANDARD_UPSTREAM: [&str; 11] = [
     "http_protocol_error",
 ];
 
-/// Returns whether the response of a proxy to `CONNECT` names a failure behind the proxy.
+/// Returns whether a proxy's response to `CONNECT` names a failure behind the proxy.
 fn names_upstream(response: &RawResponse) -> bool {
     let squid = response.value("x-squid-error").unwrap_or_default();
     let is_squid = SQUID_UPSTREAM.iter().any(|start| squid.starts_with(start));

@@ -21,8 +21,9 @@ static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 impl Exchange {
-    /// Marks the fault of a connection as inferred if the message names another port or another
-    /// address than the URL. If the port is one of [`PROXY_PORTS`], the fault is that of a proxy.
+    /// Marks the fault of a connection as inferred if the message names another port than the URL,
+    /// or if the host of the URL is another IP address than that in the message. In both cases, the
+    /// fault becomes that of a proxy if the port in the message is one of [`PROXY_PORTS`].
     pub(in crate::domain::transcript) fn doubt_address(&mut self) {
         let Some((host, port)) = self.failed_address() else {
             return;

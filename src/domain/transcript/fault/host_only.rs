@@ -11,7 +11,7 @@ use super::Found;
 use crate::domain::transcript::pattern::pattern;
 use crate::model::observation::{FaultKind, Phase};
 
-/// The rank of the fault, which is higher than every rank of a phrase.
+/// The rank of the fault that [`find_fault`] returns. It is higher than every rank of a phrase.
 const RANK: usize = 9_000;
 
 /// Expressions that match the message of the exception and the host of the URL, each with the

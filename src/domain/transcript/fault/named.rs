@@ -16,7 +16,7 @@ use crate::model::observation::{FaultKind, Phase};
 pub(super) struct Named {
     pub(super) phase: Phase,
     pub(super) kind: FaultKind,
-    /// Whether the name leaves another kind of fault possible.
+    /// Whether the message may also mean another kind of fault.
     pub(super) is_unclear: bool,
 }
 
@@ -63,8 +63,8 @@ static ERLANG: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Captures the numbers of failed calls in the summary of wrk, in lower case: connect, read, write
-/// and timeout. Markdown may put asterisks around the numbers.
+/// Captures the numbers of failed connects, reads and writes, and of timeouts, in a summary of wrk
+/// in lower case. Markdown may put asterisks around the numbers.
 static SOCKET_ERRORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"socket errors: connect \**(\d+)\**, read \**(\d+)\**, write \**(\d+)\**, timeout \**(\d+)",
@@ -176,7 +176,7 @@ fn of_atom(atom: &str, lower: &str) -> Option<Named> {
             named(Phase::Connect, FaultKind::Unreachable)
         }
         "etimedout" | "connect_timeout" => named(Phase::Connect, FaultKind::Timeout),
-        // The atom stands for a connection attempt or a response that took too long.
+        // These atoms stand for a connection attempt or a response that took too long.
         "timeout" | "req_timedout" => unclear(Phase::Processing, FaultKind::Timeout),
         "checkout_timeout" | "pool_timeout" => named(Phase::Connect, FaultKind::Local),
         "closed" | "socket closed" | "connection_closed" | "socket_closed_remotely" => {

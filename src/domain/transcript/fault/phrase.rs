@@ -20,8 +20,8 @@ pub(in crate::domain::transcript) struct Statement {
     pub(in crate::domain::transcript) kind: FaultKind,
     /// Whether the message only states that the connection failed, not why.
     pub(in crate::domain::transcript) is_vague: bool,
-    /// Whether the message leaves another kind of fault possible, such as an invalid certificate
-    /// without the reason.
+    /// Whether the message may also mean another kind of fault, for example because it does not
+    /// state why a certificate is invalid.
     pub(in crate::domain::transcript) is_unclear: bool,
     /// The position of the phrase in the list. A lower rank is more specific.
     pub(in crate::domain::transcript) rank: usize,
@@ -99,7 +99,8 @@ pub(in crate::domain::transcript) fn is_named(line: &str) -> bool {
     named::of(&line).is_some()
 }
 
-/// Returns what a name states, with the rank of the first phrase of the list about the same fault.
+/// Converts a fault that `named` found to a statement. The rank is that of the first phrase of the
+/// list about the same kind of fault.
 fn statement_of_name(named: Named) -> Statement {
     let mut statements = PHRASES.statements.iter();
     let same = statements.find(|statement| statement.kind == named.kind && !statement.is_vague);

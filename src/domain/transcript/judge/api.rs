@@ -6,7 +6,7 @@
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::transcript::Transcript;
 
-/// Part of the default host name of both kinds of APIs.
+/// Part of the default host names of HTTP APIs and of REST APIs.
 const HOST: &str = ".execute-api.";
 
 /// Status and body of the errors that only an HTTP API writes.
@@ -32,15 +32,15 @@ const REST_API: [(u16, &str); 6] = [
 /// Status and body of the error of a REST API for a request that matches no route or is not signed.
 const MISSING_TOKEN: (u16, &str) = (403, r#"{"message":"Missing Authentication Token"}"#);
 
-/// Status and body of the errors that both kinds of APIs write.
+/// Status and body of the errors that both HTTP APIs and REST APIs write.
 const BOTH: [(u16, &str); 3] = [
     (401, r#"{"message":"Unauthorized"}"#),
     (403, r#"{"message":"Forbidden"}"#),
     (429, r#"{"message":"Too Many Requests"}"#),
 ];
 
-/// Adds the facts that an API of API Gateway wrote a response without headers, if the status and
-/// body are listed above and the URL or the body itself shows such an API.
+/// Adds facts which state that an API of API Gateway wrote the response. This requires that the
+/// status and body are listed above, and that the URL or the body itself shows such an API.
 pub(super) fn add_facts(facts: &mut Facts, transcript: &Transcript) {
     let host = transcript.url.as_ref().and_then(|url| url.host_str());
     let response = transcript.observation.response.as_ref();

@@ -146,8 +146,8 @@ fn is_name_unresolved(transcript: &Transcript) -> bool {
 }
 
 /// Returns the response time and a description of the fastest other response from the host of
-/// transcript `index` for which the function was not invoked. Both response times must be of the
-/// same kind (`processing` or `total`). `None` if there is no such response.
+/// transcript `index` for which the function was not invoked. Considers only response times of the
+/// same kind (`processing` or `total`) as that of transcript `index`. `None` if there are none.
 fn floor_for(
     index: usize,
     transcripts: &[Transcript],

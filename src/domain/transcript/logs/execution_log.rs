@@ -65,8 +65,9 @@ const ALONE: usize = 4;
 /// The event that states the status of the response.
 const COMPLETED: &str = EVENTS[1];
 
-/// Returns the event in a line of an execution log, and the request id. An event starts with its id
-/// in parentheses; the id is [`NO_ID`] if the line contains none. Returns `None` for other lines.
+/// Returns the event in a line of an execution log, and the request id. An event with an id starts
+/// with this id in parentheses; for an event without an id, the id is [`NO_ID`]. Returns `None` for
+/// other lines.
 pub(in crate::domain::transcript) fn parse(line: &str) -> Option<(&str, &str)> {
     if line.len() > MAX_LINE {
         return None;

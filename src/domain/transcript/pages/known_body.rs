@@ -1,7 +1,7 @@
 //! Infers the status of a response from its body.
 //!
-//! curl without `-i` prints only the body. The pages and texts that gateways, web servers and
-//! platforms write themselves name their status, or are written for one status only.
+//! curl without `-i` prints only the body. Gateways, web servers and platforms generate pages and
+//! texts that contain the status, or that they send with one status only.
 
 use std::sync::LazyLock;
 
@@ -14,8 +14,8 @@ use crate::domain::transcript::pattern::pattern;
 /// Maximum length of a body that is examined, in bytes.
 const MAX_BODY: usize = 65_536;
 
-/// Reason phrases and similar texts that servers send as the whole body, in lower case, each with
-/// its status.
+/// Reason phrases and similar texts, converted to lower case, that servers send as the whole body,
+/// each with its status.
 const REASONS: &[(&str, u16)] = &[
     ("bad request", 400),
     ("unauthorized", 401),
@@ -157,8 +157,8 @@ pub(in crate::domain::transcript) fn status_of(body: &str, host: Host) -> Option
 }
 
 /// Returns the status of a body that only a gateway or a platform writes; `None` for other bodies
-/// and for bodies longer than [`MAX_BODY`]. Such a body is a result even if the text shows no
-/// command that printed it.
+/// and for bodies longer than [`MAX_BODY`]. Such a body counts as a response even if the text shows
+/// no command that printed it.
 pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16> {
     let body = body.trim();
     if body.len() > MAX_BODY {

@@ -1,5 +1,5 @@
 //! Recognizes the lines of a page in HTML or XML that a text shows without the headers above it.
-//! `pages` collects them.
+//! `reader::pages` collects them.
 
 use crate::domain::transcript::body::is_elision;
 use crate::domain::transcript::command;

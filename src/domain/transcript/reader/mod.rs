@@ -108,7 +108,7 @@ pub(super) struct Reader {
     /// Whether the lines of a page that was not recognized, or the text before a page on its line,
     /// are being read. While this is true, no page starts.
     is_replayed: bool,
-    /// Bodies without a command, each with the number of its line.
+    /// Bodies without a command, each with the number of its first line.
     bodies: Vec<(String, usize)>,
     /// The URL of the last command.
     last_url: Option<Url>,
@@ -119,8 +119,8 @@ pub(super) struct Reader {
     /// Whether the previous line ends with words that precede a URL. The current line may then
     /// start with the URL.
     awaits_url: bool,
-    /// The facts of the recognized sentences that only one proxy or platform writes, each list of
-    /// facts once.
+    /// The facts of each recognized text that only one proxy or platform writes. Used to recognize
+    /// repetitions.
     vendor_facts: Vec<Vec<(String, FactValue)>>,
     found: Collection,
     unused: Unused,
@@ -208,7 +208,7 @@ impl Reader {
         }
     }
 
-    /// Returns whether the next line is outside of a command, response, document and page.
+    /// Returns whether the next line belongs to no command, response, JSON document or page.
     fn is_free(&self) -> bool {
         let is_outside = matches!(self.current.section, Section::Before | Section::After);
         let is_open = self.command.is_some()
@@ -300,7 +300,7 @@ impl Reader {
             }
             return;
         }
-        // A line of a load balancer may start with `https`, which is also a command of HTTPie.
+        // A log line of a load balancer may start with `https`, which is also a command of HTTPie.
         let is_logged = line.contains(" app/") && access_log::read(line).is_some();
         if !is_logged && self.start_command(line, stamp, number) {
             return;
@@ -338,8 +338,8 @@ impl Reader {
         }
     }
 
-    /// Returns whether a line after a complete body is an error message about another request or is
-    /// from the log of another program.
+    /// Returns whether a line ends the current body: the body is complete, and the line is an error
+    /// message about another request or comes from the log of another program.
     fn ends_body(&self, line: &str) -> bool {
         let is_whole = self.current.has_whole_body();
         is_whole && entry::names_request(line)

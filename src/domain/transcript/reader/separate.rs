@@ -1,4 +1,4 @@
-//! Decides whether an error message reports another failure than the messages before it, if the
+//! Decides whether an error message reports the same failure as the messages before it, if the
 //! requests and times in the messages do not show this. One request cannot fail in two ways, so
 //! messages with faults of different kinds may report two failures.
 
@@ -48,7 +48,7 @@ fn is_other_request(message: &str, line: &str) -> bool {
 }
 
 impl Reader {
-    /// Returns whether an error message is about another failure than that of the current exchange.
+    /// Returns whether an error message is about a failure other than that of the current exchange.
     pub(super) fn is_other_failure(&self, message: &Message, line: &str, number: usize) -> bool {
         let current = &self.current;
         let is_message = current.source == Source::Message;

@@ -9,9 +9,9 @@ use crate::domain::transcript::exchange::Section;
 use crate::domain::transcript::exchange::response::ends_page;
 use crate::domain::transcript::pattern::pattern;
 
-/// Splits a line that lacks the line end between a body and a following message of curl or shell
-/// prompt, or after the words `left intact` of a message of curl. Returns the two parts; for other
-/// lines, `None` and the line. Outside of a body, discards text before an error message of curl.
+/// Splits a line that lacks a line end: in a body, before a shell prompt or a message of curl; in a
+/// message of curl, after the words `left intact`. Returns the two parts; for other lines, `None`
+/// and the line. Outside of a body, discards text before an error message of curl.
 pub(in crate::domain::transcript) fn split_glued(
     line: &str,
     section: Section,

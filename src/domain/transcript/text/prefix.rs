@@ -35,8 +35,8 @@ const MAX_PREFIX: usize = 160;
 /// Maximum number of words in a prefix that are not typical of logs.
 const MAX_WORDS: usize = 3;
 
-/// The names of the output streams. Both must have the same length, because the code skips a name
-/// by the length of the first one.
+/// The names of the output streams. Both must have the same length, because the code uses the
+/// length of the first name for both.
 const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
 /// Words that are typical of the prefixes of logs, in lower case.

@@ -328,12 +328,12 @@ pub(super) fn basic(value: &Json) -> String {
     format!("{{ username = {name}, password = {password} }}")
 }
 
-/// Formats a condition that the body does not match a regular expression.
+/// Formats a condition that requires the body not to match a regular expression.
 pub(super) fn body_not_regex(value: &Json) -> String {
     format!("{{ not_regex = {} }}", pattern(value))
 }
 
-/// Formats a condition that the body does not contain a text.
+/// Formats a condition that requires the body not to contain a text.
 pub(super) fn body_not_contains(value: &Json) -> String {
     format!("{{ not_contains = {} }}", text(value))
 }

@@ -168,7 +168,8 @@ pub(super) fn remedy(written: Written<'_>) -> Option<Remedy> {
     Some(apply(habit, written))
 }
 
-/// Returns whether the value is a list with a table, such as targets with names and URLs.
+/// Returns whether the value is a list that contains at least one table, such as a list of targets
+/// with names and URLs.
 fn contains_tables(value: &Json) -> bool {
     let items = value.as_array();
     items.is_some_and(|items| items.iter().any(Json::is_object))

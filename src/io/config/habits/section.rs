@@ -13,7 +13,7 @@ pub(super) fn as_target(section: &str) -> Cow<'_, str> {
         return section.into();
     }
     let is_table = |name: &str| schema::OF_TARGET.iter().any(|(table, _)| *table == name);
-    // A name in between, such as `http_response`, is not a table of a target.
+    // In `inputs.http_response.headers`, the name `http_response` is not a table of a target.
     let rest = match rest.split_once('.') {
         _ if is_table(rest) => rest,
         Some((_, inner)) => inner,

@@ -10,9 +10,9 @@ pub(super) fn list(value: &Json) -> String {
     statuses(value).unwrap_or_else(|| "[200]".to_owned())
 }
 
-/// Converts a number, a text or a list of both to a TOML list. A text can contain status codes,
-/// classes, ranges and comparisons. Returns `None` if the value is empty or if a part cannot be
-/// converted.
+/// Converts a number, a text, or a list of numbers and texts to a TOML list. A text can contain
+/// status codes, classes, ranges and comparisons. Returns `None` if the value is empty or if a part
+/// cannot be converted.
 pub(in crate::io::config) fn statuses(value: &Json) -> Option<String> {
     let mut found = Vec::new();
     collect(value, &mut found)?;

@@ -48,8 +48,8 @@ pub(in crate::io::config) fn shown(duration: Duration) -> String {
 
 /// Reads a duration in the syntax of other tools, such as ISO 8601, `HH:MM:SS`, `@every 30s`,
 /// `*/5 * * * *`, `<= 2s` or `30S`. A number without a unit is multiplied by `unit` seconds.
-/// Returns `None` for zero and for other texts. Also returns `None` if a number without a unit or a
-/// cron expression means a duration shorter than 1 ms or longer than a year.
+/// Returns `None` for zero and for other texts. For a cron expression and for a number without a
+/// unit, also returns `None` if the duration is shorter than 1 ms or longer than a year.
 pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim().trim_start_matches(['<', '>', '=']).trim();
     let text = text.strip_prefix("@every").unwrap_or(text).trim();

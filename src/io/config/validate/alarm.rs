@@ -63,7 +63,8 @@ pub(super) fn alarm_table<'a>(table: &Table<'a>) -> Table<'a> {
     table.table("alarm", schema::ALARM)
 }
 
-/// Returns whether a target or its `[defaults]` has a non-empty key for per-cause alarms.
+/// Returns whether the `alarm` table of a target or of `[defaults]` has a non-empty value for
+/// `causes`, `cause_actions` or `owner_actions`.
 pub(super) fn names_causes(table: &Table<'_>) -> bool {
     let alarm = alarm_table(table);
     let keys = ["causes", "cause_actions", "owner_actions"].into_iter();

@@ -1,4 +1,4 @@
-//! Reads `[cloudwatch.destination.NAME]`, an additional account and region for metrics and alarms,
+//! Reads `[cloudwatch.destination.NAME]` (an additional account and region for metrics and alarms)
 //! and the name of a target's destination.
 //!
 //! Two destinations must not have the same account and region, because each would treat the alarms

@@ -8,8 +8,8 @@ use crate::io::config::value::url::EndpointUrl;
 use crate::model::settings::EvidenceSettings;
 
 /// Maximum value of `max_requests_per_second`, the number of AWS calls per second that read
-/// evidence. CloudWatch's quota is 50 calls of GetMetricData per second in a region, which other
-/// tools in the account share.
+/// evidence. CloudWatch's quota is 50 calls of GetMetricData per second in a region. Other tools in
+/// the account share this quota.
 const MAX_REQUESTS_PER_SECOND: u32 = 50;
 
 /// Reads the `evidence` table of the main file.

@@ -1,5 +1,5 @@
-//! Reads `[[target.layer]]`: addresses for requests that bypass one or more servers in front of the
-//! origin, such as a CDN.
+//! Reads `[[target.layer]]`: addresses for requests that bypass one or more servers, such as a CDN,
+//! in front of the origin.
 
 use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};

@@ -37,8 +37,8 @@ pub(super) fn read(table: &Table<'_>, settings: &mut ShardSettings) {
         Some(IndexValue::Number(number)) => match u32::try_from(number) {
             Ok(index) if index < total => settings.index = ShardIndex::At(index),
             _ => table.place_of("index").error(format!(
-                "there is no shard {number} of {total}; write an index from 0 to {}, or raise \
-                 `total`",
+                "{number} is out of range, because `total` is {total}; write an index from 0 to \
+                 {}, or raise `total`",
                 total - 1
             )),
         },

@@ -95,8 +95,8 @@ checked! {
         }
     };
 
-    /// A CloudWatch namespace: at most 255 ASCII characters that do not start with `AWS/` or a
-    /// colon.
+    /// A CloudWatch namespace: an ASCII text of at most 255 characters that does not start with
+    /// `AWS/` or a colon.
     Namespace(String) from String, |text| {
         let text = name(text, 255)?;
         if text.starts_with("AWS/") || text.starts_with(':') || !text.is_ascii() {

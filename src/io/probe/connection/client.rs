@@ -293,7 +293,7 @@ impl Client {
     }
 }
 
-/// Returns the fault of a URL without a host, which `detail` names.
+/// Returns the fault for a URL without a host. `detail` says which URL.
 fn no_host(detail: &str) -> Fault {
     classify::resolve(FaultKind::Local, detail.to_owned(), false)
 }

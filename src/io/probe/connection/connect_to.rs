@@ -21,7 +21,7 @@ pub(super) struct ConnectTo {
 
 impl ConnectTo {
     /// Creates the override from the `connect_to` setting of a target. Returns `None` if the target
-    /// does not set `connect_to`.
+    /// does not set `connect_to`, or its URL has no host or port.
     pub(super) fn of(target: &Target) -> Option<Self> {
         Some(Self {
             own: of_url(&target.url)?,

@@ -1,6 +1,6 @@
 //! Reads the revocation status that a server staples to its TLS handshake (OCSP, RFC 6960).
 //!
-//! The signature of the response is not verified, because a server has no reason to forge a
+//! The signature of an OCSP response is not verified, because a server has no reason to forge a
 //! response that revokes its own certificate. A response that cannot be parsed, or that is about
 //! another certificate, is ignored, as in curl and browsers.
 

@@ -51,7 +51,8 @@ impl Proxy {
     /// Opens a connection to `to` through a SOCKS proxy.
     ///
     /// # Errors
-    /// Returns a fault if the proxy refused the request or could not connect.
+    /// Returns a fault if the proxy refused the request, could not connect, closed the connection,
+    /// or does not use SOCKS5.
     pub(super) async fn open_socks(
         &self,
         mut stream: Box<dyn ByteStream>,

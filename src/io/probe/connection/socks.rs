@@ -25,7 +25,8 @@ const CONNECT: u8 = 1;
 /// Opens a connection to `to` through the SOCKS proxy on this stream.
 ///
 /// # Errors
-/// Returns a fault if the proxy refused the request, could not connect, or does not use SOCKS5.
+/// Returns a fault if the proxy refused the request, could not connect, closed the connection, or
+/// does not use SOCKS5.
 pub(super) async fn connect(
     stream: &mut Box<dyn ByteStream>,
     to: &HostPort,

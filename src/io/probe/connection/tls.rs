@@ -123,7 +123,8 @@ impl TlsClient {
         }
     }
 
-    /// Returns the configuration of one connection, which records the handshake in `watch`.
+    /// Returns the configuration of one connection. Its verifier and its client certificate
+    /// resolver record the handshake in `watch`.
     fn config(&self, alpn: Alpn, watch: &Arc<Stopwatch>) -> ClientConfig {
         let mut config = self.base.clone();
         config

@@ -159,7 +159,7 @@ fn check_validity(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), webpki:
     Ok(())
 }
 
-/// A certificate verifier for one connection, which records the handshake in `watch`.
+/// Verifies the certificates of one connection, and records the handshake in `watch`.
 #[derive(Debug)]
 pub(super) struct RecordingVerifier {
     pub(super) trust: Arc<Trust>,

@@ -63,7 +63,8 @@ fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
                            and try again.";
             (message.to_owned(), UNSET, false)
         }
-        // UNVERIFIED: the message is that of a REST API; the status is that of a throttled call.
+        // UNVERIFIED: the message is that of a REST API. The status is that of the throttling error
+        // of the Lambda service.
         Outcome::Throttled => ("Rate Exceeded.".to_owned(), "429", false),
         // UNVERIFIED: the message is that of a REST API.
         Outcome::Malformed => {

@@ -35,7 +35,7 @@ pub(super) struct PeriodStatistics {
 /// The number of seconds in a minute.
 pub(super) const MINUTE: i64 = 60;
 
-/// Maximum number of minutes kept per metric. The evidence collector reads only about the last half
+/// Maximum number of minutes kept per metric. The evidence collector reads roughly the last half
 /// hour. With this limit, the metrics of both APIs take only a few hundred kilobytes.
 const MINUTES_KEPT: usize = 180;
 

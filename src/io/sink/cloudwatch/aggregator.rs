@@ -76,7 +76,7 @@ type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 pub(super) const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
 /// Interval at which ended windows are closed and new datapoints are saved. A window is thus sent
-/// at most one interval late, and a killed process loses about the values of one interval.
+/// at most one interval late, and a killed process loses the values of about one interval.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Aggregator {
@@ -200,7 +200,8 @@ impl Aggregator {
         }
     }
 
-    /// Requests an annotation of the target's alarm with the verdict that a report shows.
+    /// Requests an annotation of the target's alarm with the verdict in `report.showing`, or an
+    /// annotation without a cause if `showing` is `None`.
     fn annotate_after(&mut self, report: &Report, was_down: bool) {
         let verdict = report.showing.as_deref();
         let mut not_before = Instant::now();

@@ -170,8 +170,8 @@ impl Destination {
         if !self.settings.borrow().active {
             return;
         }
-        // Nothing is logged here. The metric shows that a full queue drops commands. If the queue
-        // is closed, the task has ended, and `report_panic` reports a panic of the task.
+        // Nothing is logged here, because the metric counts the dropped command. If the queue is
+        // closed, the task has ended, and `report_panic` reports a panic of the task.
         if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =
             self.commands.try_send(command)
         {

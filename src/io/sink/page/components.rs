@@ -88,8 +88,10 @@ pub(super) fn target_path(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
             out.push(char::from(byte));
         } else {
-            // Dots are encoded too, because clients resolve the path segment `..`. Browsers also
-            // resolve `%2E%2E`, so the page of a target named `..` cannot be opened in a browser.
+            // Dots are encoded too, because clients resolve the path segment `..`. Browsers
+            // resolve even `%2E%2E`, so the page of a target named `..` cannot be opened in a
+            // browser.
+            //
             // Writing to a string cannot fail.
             let _ = write!(out, "%{byte:02X}");
         }

@@ -76,8 +76,8 @@ impl TargetView {
         reported.or_else(|| self.resumed.as_ref().map(|kept| kept.since))
     }
 
-    /// Returns the probable cause to show, from the first failed probe until the target is up
-    /// again; otherwise `None`.
+    /// Returns the probable cause to show. It is set from the first failed probe until the target
+    /// is up again, and is otherwise `None`.
     #[must_use]
     pub fn probable_cause(&self) -> Option<&Arc<Verdict>> {
         match (&self.report, &self.resumed) {
@@ -249,8 +249,7 @@ impl StatusBoard {
         Some((entry.view.clone(), entry.recent.iter().cloned().collect()))
     }
 
-    /// Returns every known incident: first the open incidents, then the resolved incidents, both
-    /// newest first.
+    /// Returns all open incidents, followed by the kept resolved incidents, both newest first.
     #[must_use]
     pub fn incidents(&self) -> Vec<Arc<Incident>> {
         let state = self.lock();

@@ -243,8 +243,8 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     gauge(
         "probecause_floor_seconds",
-        "Response time of the front door without invoking the function, as used to diagnose the \
-         latest probe.",
+        "Time that the front door needs to respond without invoking the Lambda function, as used \
+         to diagnose the latest probe.",
         |writer, series| latest(writer, series, |probe| probe.floor),
     ),
     family(

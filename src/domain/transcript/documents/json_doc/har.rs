@@ -1,4 +1,4 @@
-//! Reads HAR files, and responses that other tools store as JSON.
+//! Reads HAR files, and responses that tools store as JSON in other forms than HAR.
 
 use jiff::Timestamp;
 use serde_json::Value;

@@ -49,8 +49,8 @@ fn of_caddy(value: &Value) -> Option<Logged> {
         return None;
     }
     let status = value.get("status")?.as_u64()?;
-    // Caddy logs a missing file, and the status 499 for a closed connection of the client, as
-    // errors too.
+    // Caddy also logs a missing file, and a connection that the client closed (status 499), as
+    // errors.
     if status < 500 {
         return Some(Logged::Passed);
     }
@@ -80,8 +80,8 @@ fn of_caddy(value: &Value) -> Option<Logged> {
     })))
 }
 
-/// Reads an object of Traefik's access log (Traefik's documentation, "Access logs"). The duration is
-/// in nanoseconds.
+/// Reads an object of Traefik's access log (Traefik's documentation, "Access logs"). The duration
+/// is in nanoseconds.
 fn of_traefik(value: &Value) -> Option<Logged> {
     let status = value.get("DownstreamStatus")?.as_u64()?;
     let text = |name: &str| value.get(name).and_then(Value::as_str);
@@ -103,8 +103,8 @@ fn of_traefik(value: &Value) -> Option<Logged> {
     })))
 }
 
-/// Returns whether a logger of Caddy writes the access log: `http.log.access`, with the name of the
-/// log after it if the log has a name.
+/// Returns whether a logger of Caddy writes the access log. The name of such a logger is
+/// `http.log.access`, or `http.log.access.` and the name of the log.
 fn is_caddys_access(logger: &str) -> bool {
     logger
         .strip_prefix("http.log.access")
@@ -125,8 +125,8 @@ static CONSOLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"\b(http\.log\.(?:error|access)[\w.]*)\s+(.{1,400}?)\s+(\{.*\})\s*$")
 });
 
-/// Returns the JSON object that Caddy would log instead of this line in the format `console`; `None`
-/// for other lines.
+/// Converts a line of Caddy's log in the format `console` to the JSON object that Caddy logs in the
+/// format `json`; `None` for other lines.
 pub(in crate::domain::transcript) fn of_console(line: &str) -> Option<String> {
     if !line.contains("http.log.") || line.len() > MAX_LINE {
         return None;
@@ -139,8 +139,8 @@ pub(in crate::domain::transcript) fn of_console(line: &str) -> Option<String> {
     Some(object.to_string())
 }
 
-/// Returns the line that cloudflared or Traefik would write on the console for this object of a log
-/// in JSON; `None` for other objects. Both programs log with the library zerolog.
+/// Converts an object of a JSON log of cloudflared or Traefik to the line that the program would
+/// write on the console; `None` for other objects. Both programs log with the library zerolog.
 pub(super) fn of_zerolog(object: &Value) -> Option<String> {
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let (error, caller) = (text("error")?, text("caller").unwrap_or_default());

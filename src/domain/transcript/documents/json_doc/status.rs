@@ -26,8 +26,8 @@ const GATEWAY_MESSAGE: [&str; 4] = [
     "/errors/0/errorType",
 ];
 
-/// Messages that gateways write for one status only, in lower case. The REST APIs of API Gateway
-/// write `Internal server error` for 500 and for 502, so `internal server error` is not listed.
+/// Messages, converted to lower case, that gateways write for one status only. The REST APIs of API
+/// Gateway write `Internal server error` for 500 and for 502, so this message is not listed.
 const PHRASES: &[(&str, u16)] = &[
     ("bad request", 400),
     ("unauthorized", 401),
@@ -76,8 +76,8 @@ const GATEWAY_PHRASES: &[(&str, u16)] = &[
     ("unauthorizedexception", 401),
 ];
 
-/// The starts of messages that only gateways write, in lower case, each with its status. Envoy's
-/// text is in a JSON body if the configuration of Envoy or ESPv2 demands JSON.
+/// The starts of messages, converted to lower case, that only gateways write, each with its status.
+/// Envoy's text is in a JSON body if the configuration of Envoy or ESPv2 demands JSON.
 const GATEWAY_BEGINNINGS: &[(&str, u16)] = &[
     ("forbidden. for troubleshooting function url", 403),
     ("user is not authorized to access this resource", 403),

@@ -1,4 +1,5 @@
-//! Reads responses that programs print as objects: Node, Python, .NET, `PowerShell`, browsers.
+//! Reads responses that Node, Python, .NET, `PowerShell`, browsers and other programs print as
+//! objects.
 //!
 //! Such an object has members for the status, the headers and the body, in many spellings. The
 //! members about the request (`config`, `request`) are skipped, because their headers are not those
@@ -56,7 +57,7 @@ const MAX_TEXT: usize = 65_536;
 /// Maximum length of a line in bytes. Longer lines are ignored.
 const MAX_LINE: usize = 65_536;
 
-/// Matches a member, with its name and its value.
+/// Matches a member. Captures its name and its value.
 static MEMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"^\s*[-•]?\s*["'`\[:]?(?:Symbol\()?([A-Za-z][A-Za-z _.-]{0,38}[A-Za-z])["'\])]*\s*(?::|=>|=)\s*(.*)$"#,

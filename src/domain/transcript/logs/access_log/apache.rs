@@ -27,7 +27,7 @@ static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static CLIENT: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\[client ([^\]]{1,60})\]"));
 
 /// Parts of messages, each with the value of the fact `proxy_log.error` that applies unless the
-/// system error shows another one, and with the status of the response.
+/// system error implies another value, and with the status of the response.
 const MESSAGES: &[(&str, &str, u16)] = &[
     ("error reading status line from remote server", "reset", 502),
     ("Error reading from remote server", "reset", 502),
@@ -85,7 +85,7 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     )
 }
 
-/// Returns the day and the time of day in seconds of a line; `None` if the line has no time.
+/// Returns the date of a line, and its time of day in seconds; `None` if the line has no time.
 fn time_of(line: &str) -> Option<(String, f64)> {
     let found = TIME.as_ref()?.captures(line)?;
     let part = |index: usize| found[index].parse::<f64>().ok();

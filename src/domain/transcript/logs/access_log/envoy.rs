@@ -45,7 +45,7 @@ pub(in crate::domain::transcript) struct Fields<'a> {
     pub(in crate::domain::transcript) method: Option<&'a str>,
     pub(in crate::domain::transcript) host: Option<&'a str>,
     pub(in crate::domain::transcript) path: Option<&'a str>,
-    /// The duration in milliseconds.
+    /// The duration of the request in milliseconds; `None` if the line does not state it.
     pub(in crate::domain::transcript) time: Option<f64>,
 }
 

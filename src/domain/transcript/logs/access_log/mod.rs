@@ -45,9 +45,9 @@ pub(in crate::domain::transcript) struct Entry {
     pub(in crate::domain::transcript) status: u16,
     pub(in crate::domain::transcript) method: Option<String>,
     pub(in crate::domain::transcript) url: Option<Url>,
-    /// The duration of the request.
+    /// The duration of the request; `None` if the line does not state it.
     pub(in crate::domain::transcript) time: Option<Duration>,
-    /// The value of the fact `proxy_log.error`.
+    /// The value of the fact `proxy_log.error`; `None` if the line shows no such error.
     pub(in crate::domain::transcript) error: Option<&'static str>,
     /// The names and values of further facts.
     pub(in crate::domain::transcript) facts: Vec<(&'static str, &'static str)>,

@@ -95,15 +95,15 @@ static TRAEFIK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"\bproxy\.go:\d+ > ([45]\d\d) [A-Z][A-Za-z ]{2,40}? (?:\| )?error="?(.{1,400})"#)
 });
 
-/// Lines that precede the error message about the upstream: those of Vite, of the development server
-/// of Create React App, and of YARP.
+/// Lines that precede the error message about the upstream: those of Vite, of the development
+/// server of Create React App, and of YARP.
 const HEADINGS: [&[&str]; 3] = [
     &["[vite] http proxy error"],
     &["Proxy error: Could not proxy request ", " to "],
     &["Request: An error was encountered before receiving a response."],
 ];
 
-/// Matches the time at the start of a line or of the object that a log collector writes.
+/// Matches a date and time in a line. Captures the date, the hour, the minute and the second.
 static TIME: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\b(\d{4}-\d\d-\d\d)T(\d\d):(\d\d):(\d\d)"));
 
@@ -133,8 +133,8 @@ fn of_words(line: &str) -> Option<Logged> {
             status: words.status.unwrap_or(502),
             url: destination.and_then(command::url_of),
             error: Some(error),
-            // The lines name no process. One failure often has two lines with the same words and
-            // error, of which only one may state the destination.
+            // The lines name no process, so the words and the error stand for it. One failure often
+            // has two lines with the same words and error. One of them may lack the destination.
             process: Some(format!("{} {error}", words.parts[0])),
             time_of_line: time_of(line),
             client: destination.map(str::to_owned),
@@ -150,7 +150,7 @@ pub(in crate::domain::transcript) fn is_heading(line: &str) -> bool {
     HEADINGS.iter().any(|parts| after(line, parts).is_some())
 }
 
-/// Reads the error message below a line of [`is_heading`]; `None` if it states no known failure.
+/// Reads the error message below a heading ([`HEADINGS`]); `None` if it states no known failure.
 pub(in crate::domain::transcript) fn below_heading(line: &str) -> Option<Logged> {
     let error = upstream_error(line)?;
     Some(
@@ -164,7 +164,7 @@ pub(in crate::domain::transcript) fn below_heading(line: &str) -> Option<Logged>
     )
 }
 
-/// Returns the text after the last of the parts; `None` unless the line contains all parts in order.
+/// Returns the text after the last part; `None` unless the line contains all parts in this order.
 fn after<'a>(line: &'a str, parts: &[&str]) -> Option<&'a str> {
     parts.iter().try_fold(line, |rest, part| {
         let (_, rest) = rest.split_once(part)?;
@@ -187,7 +187,7 @@ fn is_of_client(reason: &str) -> bool {
         .any(|text| reason.contains(text))
 }
 
-/// Returns the day and the time of day in seconds of a line; `None` if the line has no time.
+/// Returns the date of a line, and its time of day in seconds; `None` if the line has no time.
 fn time_of(line: &str) -> Option<(String, f64)> {
     let found = TIME.as_ref()?.captures(line)?;
     let part = |index: usize| found[index].parse::<f64>().ok();

@@ -40,8 +40,8 @@ static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches the message of nginx about a failed upstream in a line without the client and the request.
-/// Captures the message.
+/// Matches the message of nginx about a failed upstream in a line without the client and the
+/// request. Captures the message.
 static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?:^|[\s`"'*>:])((?:(?:connect|recv|writev|SSL_do_handshake)\(\) failed \(|upstream timed out \(\d|upstream prematurely closed connection |upstream sent too big header |no live upstreams |peer closed connection in SSL handshake ).{0,300}?while (?:(?:connecting|SSL handshaking|sending request) to|reading response header from) upstream)\b"#,

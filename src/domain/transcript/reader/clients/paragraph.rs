@@ -12,7 +12,7 @@ const MAX_LINES: usize = 14;
 /// Maximum length in bytes of a line of a paragraph.
 const MAX_LINE: usize = 400;
 
-/// Maximum number of lines between the heading and the paragraph.
+/// Maximum number of lines from a heading of Terraform or `OpenTofu` to the paragraph below it.
 const MAX_DISTANCE: usize = 12;
 
 /// The starts of Ansible's paragraphs.

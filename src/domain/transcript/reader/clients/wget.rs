@@ -81,7 +81,8 @@ impl Reader {
     }
 
     /// Returns whether a line that looks like output of wget is such output. Other programs also
-    /// print `ERROR: `, so a line with this start needs a command or output of a client before it.
+    /// print `ERROR: `, so a line with this start counts only after a command, or after lines
+    /// of wget or curl about the same request.
     fn is_of_wget(&self, event: &Event, line: &str) -> bool {
         let current = &self.current;
         let has_wget = current.command.is_some() || current.wget_started.is_some();

@@ -136,7 +136,7 @@ impl Reader {
             self.in_headers = self.current.source == Source::Message;
             return self.in_headers;
         }
-        // `object` reads a line that starts with `response headers:`.
+        // A line that starts with `response headers:` is not read here, because `object` reads it.
         let is_dictionary = !before.trim().is_empty() && rest.trim_start().starts_with('{');
         if is_dictionary {
             let pairs = &line[line.len() - rest.len()..];

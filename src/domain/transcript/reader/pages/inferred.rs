@@ -88,7 +88,7 @@ impl Reader {
             return is_body;
         }
         if self.expects_body() {
-            // Only the first line below a command may be a common phrase such as `Not Found`.
+            // A common phrase, such as `Not Found`, is a body only on the first line of the output.
             let may_be = known.is_some() || self.current.loose.is_empty();
             return may_be && !line.starts_with(['{', '<']) && self.body_alone(line, number, true);
         }

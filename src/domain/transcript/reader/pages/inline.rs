@@ -6,13 +6,13 @@ use crate::domain::transcript::pages::known_body::{self, Host};
 use crate::domain::transcript::pattern::MAX_LINE;
 use crate::domain::transcript::reader::Reader;
 
-/// Maximum number of parts, separated by backticks, of a line that are examined. Every second part
+/// Maximum number of examined parts of a line. Backticks separate the parts, and every second part
 /// is inline code.
 const MAX_SPANS: usize = 16;
 
 impl Reader {
-    /// Keeps the bodies of gateways in a line, in inline code or as JSON with escaped quotes.
-    /// Returns whether there are any.
+    /// Keeps each error body of a gateway that a line contains in inline code or as JSON with
+    /// escaped quotes. Returns whether there are any.
     pub(in crate::domain::transcript::reader) fn inline_bodies(
         &mut self,
         line: &str,
@@ -42,7 +42,8 @@ fn is_api_body(span: &str) -> bool {
 }
 
 /// Returns the first JSON object with escaped quotes in a line, with its quotes unescaped. Returns
-/// `None` if there is no complete one or if the line is longer than [`MAX_LINE`].
+/// `None` if there is no such object, if it is incomplete, or if the line is longer than
+/// [`MAX_LINE`].
 fn escaped(line: &str) -> Option<String> {
     let at = line.find("{\\\"").filter(|_| line.len() <= MAX_LINE)?;
     let text = line[at..].replace("\\\"", "\"");

@@ -44,8 +44,8 @@ static VERCEL_LOG: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches the part of a message with an error code of Vercel and, directly after it, the id of the
-/// request. Captures the code.
+/// Matches an error code of Vercel and the id of the request, which directly follows the code in a
+/// message. Captures the code.
 static VERCEL_MESSAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"(?:\\[nr]|\b)([A-Z]+(?:_[A-Z]+)+)(?:\\[nr]|\s){1,6}[a-z]{3}\d::[A-Za-z0-9:-]{4,}")
 });
@@ -56,7 +56,7 @@ static CLOUDFLARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^\W*(?:.{0,60}\s)?Error (?:code:? )?(1\d\d\d|5[0-3]\d)\b(.{0,200}Ray ID.*|\W*)$")
 });
 
-/// The line below the heading of Cloudflare's page. Cloudflare introduced it in 2022.
+/// The line below the heading of Cloudflare's page, since 2022.
 const CLOUDFLARE_LINK: &str = "Visit cloudflare.com for more information.";
 
 /// Explanations on Cloudflare's pages, each with the error code.
@@ -129,7 +129,7 @@ impl Reader {
             self.complete(exchange);
             return true;
         }
-        // An entry of an enumeration ends with a comma.
+        // A line that ends with a comma is an entry of an enumeration, not a heading.
         if line.len() < MAX_HEADING
             && !line.trim_end().ends_with(',')
             && let Some(found) = captures(&VERCEL_STATUS, line)
@@ -277,8 +277,8 @@ impl Reader {
         (number <= heading.line + MAX_DISTANCE).then_some((heading, value))
     }
 
-    /// Adds the error code of Vercel or Cloudflare in a line as a fact, if the current response was
-    /// read from a message and has no facts.
+    /// If a line contains an error code of Vercel or Cloudflare, adds the code as a fact. Does
+    /// nothing unless the current response was read from a message and has no facts.
     pub(in crate::domain::transcript::reader) fn note_platform_error(&mut self, line: &str) {
         let current = &mut self.current;
         if current.source != Source::Message || !current.facts.is_empty() {
@@ -311,8 +311,8 @@ fn captures<'a>(
     expression.as_ref()?.captures(line)
 }
 
-/// Returns the exchange of a page that does not state the status of the response. The exchange is
-/// weak: it is kept only if the text has no other response.
+/// Returns an exchange whose status is inferred from a page or a sentence. The exchange is weak: it
+/// is kept only if the text contains no other exchange.
 pub(super) fn inferred(status: u16, line: usize) -> Exchange {
     let mut exchange = Exchange::stated(status, line);
     exchange.is_weak = true;

@@ -2,7 +2,7 @@
 
 /// A sentence and what it states.
 pub(super) struct Sentence {
-    /// The texts that the line contains, in this order.
+    /// The texts that a line with the sentence contains, in this order.
     pub(super) parts: &'static [&'static str],
     pub(super) status: u16,
     /// The facts that follow from the sentence, each with its name and its value.
@@ -10,7 +10,7 @@ pub(super) struct Sentence {
     pub(super) body: Body,
 }
 
-/// The body of the response that a sentence is part of.
+/// The response body that contains a sentence.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
     /// The line itself.

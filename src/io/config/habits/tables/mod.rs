@@ -30,8 +30,8 @@ pub(super) enum Advice {
         /// Returns the value to write instead of the given value.
         value: fn(&Json) -> String,
     },
-    /// Write one or more keys of `expect`. The function converts the value of the other tool's key,
-    /// and the name of the `expect` table, to the instruction.
+    /// Write one or more keys of `expect`. The function takes the value of the other tool's key and
+    /// the name of the `expect` table, and returns the instruction.
     Expectations(fn(&Json, &str) -> String),
     /// An instruction. `{t}` is replaced by `target` or `defaults`.
     Text(&'static str),

@@ -4,8 +4,9 @@
 use super::{Habit, key, table, text};
 use crate::io::config::habits::{form, header, times, urls};
 
-const NO_SWITCH: &str = "remove the key; every [[target]] is probed; to suppress \
-     notifications during a maintenance window, write a table [[maintenance]]";
+const NO_SWITCH: &str = "remove the key; every [[target]] is probed, so remove the \
+     [[target]] to stop its probes; to suppress notifications during a maintenance window, write \
+     a table [[maintenance]]";
 
 /// The keys that users of other tools write for the endpoint, interval, timeout, health thresholds
 /// and request of a target, with advice on what to write instead.
@@ -93,8 +94,9 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     ),
     text(
         "doublecheck retrystrategy retry confirm confirmation",
-        "use `confirm_after` in [[target]] or [defaults], the delay of the confirming probe after \
-         a first failure, for example `confirm_after = \"10s\"`; \"0s\" disables confirming probes",
+        "use `confirm_after`, the delay of the confirming probe after a first failure, in \
+         [[target]] or [defaults], for example `confirm_after = \"10s\"`; \"0s\" disables \
+         confirming probes",
     ),
     // Keys for health thresholds.
     key(

@@ -195,10 +195,10 @@ impl Aggregation {
         self.breaches.retain_targets(&known);
     }
 
-    /// Adds the values of the per-cause series: 1 for the cause `shown`, and 0 for a previous cause
-    /// when it ends. If the alarm's period already has a 1, the 0 is added again with the first
-    /// report of a later period. A cause without a per-cause alarm has no series. An unchanged
-    /// 1 is added to its window, every other value to `immediate`.
+    /// Adds the values of the per-cause series: 1 for the cause `shown`, if any, and 0 for a
+    /// previous cause when it ends. If the alarm's period already has a 1, the 0 is added again
+    /// with the first report of a later period. A cause without a per-cause alarm has no series. A
+    /// repeated 1 is added to its window. Every other value is added to `immediate`.
     fn add_by_cause(
         &mut self,
         target: &Target,

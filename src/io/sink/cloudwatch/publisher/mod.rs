@@ -321,8 +321,8 @@ impl Publisher {
         }
     }
 
-    /// Removes saved datapoints that need not stay in memory from the queue, and adds the
-    /// datapoints to the backlog in the spool.
+    /// Removes from the queue the saved datapoints that need not stay in memory, and adds them to
+    /// the backlog in the spool.
     fn release(&mut self) {
         if self.spool.is_healthy() {
             let old = if self.backoff.is_healthy() {

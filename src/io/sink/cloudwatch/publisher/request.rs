@@ -1,4 +1,4 @@
-//! Sends one `PutMetricData` request, and defines the outcome of a request, which `finish` handles.
+//! Sends one `PutMetricData` request, and defines the request's outcome. `finish` handles outcomes.
 
 use std::pin::Pin;
 
