@@ -122,7 +122,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this proxy is not always the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
-        "component that generated the response, for fallback rules: `application` if the response has a header of a framework or application server; or, behind an AWS API, a header that only the application adds, or a body and a header that are not known from the API; or a body that no proxy is known to write and no header of a proxy; `proxy` if a gateway or proxy generated the response";
+        "component that generated the response, for fallback rules: `application` if (1) the response has a header of a framework or application server, (2) it came through an AWS API and has a header that only the application adds, or an unknown header together with an unknown body, or (3) no proxy is known to write its body and it has no header of a proxy; `proxy` if a gateway or proxy generated the response; `unknown` otherwise";
     "body.message": Text => "string `message` of a JSON body";
     "body.Message": Text => "string `Message` of a JSON body";
     "body.Reason": Text => "string `Reason` of a JSON body";
@@ -249,7 +249,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "changed.redirects": Word(YES_NO) =>
         "whether the number of redirects or the final URL differs from that of the last good responses, or changed within the hour before the first failure";
     "changed.body_size": Word(YES_NO) =>
-        "whether the body is less than half as long as every good response's body, or more than twice as long; absent if the status differs from that of the last good response";
+        "whether the body is less than half as long as the shortest body of the last good responses, or more than twice as long as the longest; absent if the status differs from that of the last good response";
     "changed.address.seconds_before": Number =>
         "seconds from the change of the address to the first failure; absent if the address changed after the first failure";
     "changed.certificate.seconds_before": Number => "seconds from the change of the certificate to the first failure; absent if the certificate changed after the first failure";

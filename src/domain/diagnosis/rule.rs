@@ -73,7 +73,7 @@ pub struct Origin {
 pub struct Factor {
     /// The conditions of the factor. The factor applies if all conditions hold.
     pub when: Vec<Condition>,
-    /// The factor; greater than 0.
+    /// The number by which the rule's weight is multiplied; greater than 0.
     pub factor: f64,
 }
 

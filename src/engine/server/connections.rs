@@ -144,7 +144,11 @@ async fn serve_connection<S>(
             connection.as_mut().graceful_shutdown();
             match timeout(DRAIN_TIMEOUT, connection).await {
                 Ok(result) => result,
-                Err(_) => return debug!("connection aborted, its response took too long"),
+                Err(_) => {
+                    return debug!(
+                        "connection aborted, because its response was not complete in time"
+                    );
+                }
             }
         }
     };

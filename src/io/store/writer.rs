@@ -31,7 +31,8 @@ pub(super) enum Job {
     SaveDatapoints(Vec<SpoolRow>, oneshot::Sender<bool>),
     MarkSending(Vec<u64>),
     DeleteDatapoints(Vec<u64>),
-    /// Moves datapoints to the backlog. The flag says whether the datapoints may have arrived.
+    /// Moves the datapoints with these ids to the backlog. The flag is true if the datapoints may
+    /// already have arrived at CloudWatch.
     ReturnToBacklog(Vec<u64>, bool),
     /// Moves a destination's datapoints to the backlog, except the datapoints with the given ids,
     /// which are still in memory.

@@ -253,7 +253,7 @@ async fn a_socks_proxy_gets_the_password_and_its_refusals_are_named() {
     let mut target = through(proxy, "socks5h", "http://name.test/");
     assert!(detail(probe(&target).await).contains("set or correct `request.proxy_auth`"));
     target.request.proxy_auth = auth("wrong");
-    assert!(detail(probe(&target).await).contains("rejected the user and password"));
+    assert!(detail(probe(&target).await).contains("rejected the user name and password"));
     target.request.proxy_auth = auth("hunter2");
     check(&probe(&target).await, None);
     let (refusing, _) = socks(server.address, false, 5).await;

@@ -197,8 +197,9 @@ fn causes(table: &Table<'_>, known: &KnownCauses) -> Vec<(CauseId, Owner)> {
         };
         match known.owner(&word) {
             Ok((cause, _)) if causes.iter().any(|(other, _)| *other == cause) => {
-                item.place
-                    .error(format!("{word:?} is listed twice; remove one"));
+                item.place.error(format!(
+                    "{word:?} names a cause that is already listed; remove one"
+                ));
             }
             Ok(cause) => causes.push(cause),
             Err(message) => item.place.error(message),

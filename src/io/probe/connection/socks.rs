@@ -65,7 +65,7 @@ async fn negotiate(
         (NO_CREDENTIALS, _) => {}
         (PASSWORD, Some(auth)) => {
             if !authenticate(stream, auth).await? {
-                let problem = "the SOCKS proxy rejected the user and password; correct \
+                let problem = "the SOCKS proxy rejected the user name and password; correct \
                                `request.proxy_auth`";
                 return Ok(Some(problem.to_owned()));
             }

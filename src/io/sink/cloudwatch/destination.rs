@@ -112,8 +112,8 @@ impl Default for Timing {
 }
 
 impl Destination {
-    /// Starts a destination. Before the destination's task begins its work, the task waits until
-    /// the task of `before` has ended, and aborts that task after [`HANDOVER`].
+    /// Starts a destination. The destination's task begins its work when the task of `before` has
+    /// ended. If that task has not ended after [`HANDOVER`], it is aborted.
     pub(super) fn start(
         context: &DestinationContext,
         view: DestinationView,
