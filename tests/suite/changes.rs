@@ -35,7 +35,7 @@ async fn a_server_that_changed_before_a_failure_is_evidence_after_a_restart() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let config = format!(
         "location = \"test\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
-         [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\nconfirm_after = \"200ms\"\n\
+         [defaults]\ninterval = \"1s\"\ntimeout = \"20s\"\nconfirm_after = \"200ms\"\n\
          [[target]]\nname = \"shop\"\nurl = \"http://{address}/\"\n"
     );
     std::fs::write(directory.path().join("probecause.toml"), config).unwrap();

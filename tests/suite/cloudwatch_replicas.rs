@@ -36,7 +36,7 @@ async fn replica(location: &str, endpoint: &str, gateway: SocketAddr, index: u32
          [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\nresolution = \"10s\"\n\
          endpoint_url = \"{endpoint}\"\n\
          [[target]]\nname = \"orders\"\nurl = \"http://{gateway}/orders\"\n\
-         interval = \"1s\"\ntimeout = \"900ms\"\naws = {{ integration = \"lambda\" }}\n"
+         interval = \"1s\"\ntimeout = \"20s\"\naws = {{ integration = \"lambda\" }}\n"
     ))
     .await
 }

@@ -50,7 +50,7 @@ fn config(location: &str, cloudwatch: &str, gateway: std::net::SocketAddr) -> St
         "location = \"{location}\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
          [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\nresolution = \"10s\"\n\
          endpoint_url = \"{cloudwatch}\"\n\
-         [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\n{targets}"
+         [defaults]\ninterval = \"1s\"\ntimeout = \"20s\"\n{targets}"
     )
 }
 

@@ -26,7 +26,7 @@ async fn start_daemon(location: &str, endpoint: &str, gateway: std::net::SocketA
          [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\nresolution = \"10s\"\n\
          endpoint_url = \"{endpoint}\"\n\
          [[target]]\nname = \"orders\"\nurl = \"http://{gateway}/orders\"\n\
-         interval = \"1s\"\ntimeout = \"900ms\"\naws = {{ integration = \"lambda\" }}\n\
+         interval = \"1s\"\ntimeout = \"20s\"\naws = {{ integration = \"lambda\" }}\n\
          alarm = {{ causes = [\"lambda-throttled\"] }}\n"
     ))
     .await

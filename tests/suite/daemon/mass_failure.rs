@@ -49,7 +49,7 @@ async fn control_requests_are_sent_only_with_a_control_path_and_are_not_counted_
     let (address, requests) = gateway().await;
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n\
-         [defaults]\ninterval = \"2s\"\ntimeout = \"1500ms\"\nconfirm_after = \"500ms\"\n\
+         [defaults]\ninterval = \"2s\"\ntimeout = \"20s\"\nconfirm_after = \"500ms\"\n\
          [defaults.request]\nheaders = {{ \"X-Shop\" = \"open\" }}\n\
          [[target]]\nname = \"orders\"\nurl = \"http://{address}/orders\"\n\
          [target.aws]\ncontrol_path = \"/no-such-route\"\n\

@@ -38,7 +38,7 @@ pub(crate) fn config(endpoint: SocketAddr, routes: &[&str]) -> String {
     use std::fmt::Write as _;
     let mut text = String::from(
         "location = \"test\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
-         [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\nconfirm_after = \"500ms\"\n",
+         [defaults]\ninterval = \"1s\"\ntimeout = \"20s\"\nconfirm_after = \"500ms\"\n",
     );
     for route in routes {
         write!(

@@ -31,7 +31,7 @@ fn config(endpoint: std::net::SocketAddr, shards: &str) -> String {
     let shard = shards.lines().last().unwrap();
     let mut text = format!(
         "location = \"here\"\n[server]\nlisten = \"127.0.0.1:0\"\n{shards}\
-         [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\n\
+         [defaults]\ninterval = \"1s\"\ntimeout = \"20s\"\n\
          request.headers = {{ \"X-Shard\" = {shard:?} }}\n"
     );
     for index in 0..TARGETS {

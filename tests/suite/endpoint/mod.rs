@@ -21,7 +21,7 @@ async fn daemon(directory: Arc<tempfile::TempDir>, web: Option<&str>, server: &s
     };
     let config = format!(
         "location = \"here\"\n[server]\n{server}\n{web_line}\
-         [[target]]\nname = \"ok\"\nurl = \"http://{target}/\"\ninterval = \"1s\"\ntimeout = \"900ms\"\n"
+         [[target]]\nname = \"ok\"\nurl = \"http://{target}/\"\ninterval = \"1s\"\ntimeout = \"20s\"\n"
     );
     std::fs::write(directory.path().join("probecause.toml"), config).unwrap();
     if let Some(web) = web {

@@ -20,7 +20,7 @@ fn config(simulator: &Simulator, ca_file: &str, targets: &[(&str, RouteFault, &s
         let limit = humantime::format_duration(aws.integration_timeout.unwrap()).to_string();
         writeln!(
             text,
-            "[[target]]\nname = {name:?}\nurl = {url:?}\ninterval = \"2s\"\ntimeout = \"1900ms\"\n\
+            "[[target]]\nname = {name:?}\nurl = {url:?}\ninterval = \"2s\"\ntimeout = \"20s\"\n\
              confirm_after = \"1s\"\nlabels = {{ injected = {truth:?} }}\n\
              tls = {{ ca_file = {ca_file:?} }}\n\
              aws = {{ integration = \"lambda\", authorizer = \"none\", integration_timeout = {limit:?} }}\n"

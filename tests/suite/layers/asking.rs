@@ -50,7 +50,7 @@ async fn run(settings: &str, count: usize, part: &str) -> (Vec<Asked>, Value) {
     let (address, requests) = front_door().await;
     let daemon = Daemon::start(&format!(
         "location = \"test\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
-         [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\nconfirm_after = \"200ms\"\n\
+         [defaults]\ninterval = \"1s\"\ntimeout = \"20s\"\nconfirm_after = \"200ms\"\n\
          [[target]]\nname = \"shop\"\nurl = \"http://{address}/\"\n{settings}\n"
     ))
     .await;

@@ -13,7 +13,9 @@ const PROBES: &str = "probecause/";
 /// The part of the user agent of requests through layers.
 const LAYERS: &str = "probecause-layer";
 
-fn config([cdn, balancer, application]: &[Hop; 3], more: &str) -> String {
+/// Returns the configuration of a target behind the hops. `timeout` is long unless a hop never
+/// responds: on a busy machine, a response takes up to seconds.
+fn config([cdn, balancer, application]: &[Hop; 3], timeout: &str) -> String {
     let layers = [("balancer", balancer), ("application", application)];
     let layers = layers.map(|(name, hop)| {
         let address = hop.address;
@@ -21,9 +23,9 @@ fn config([cdn, balancer, application]: &[Hop; 3], more: &str) -> String {
     });
     format!(
         "location = \"test\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
-         [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\nconfirm_after = \"200ms\"\n\
+         [defaults]\ninterval = \"1s\"\ntimeout = \"{timeout}\"\nconfirm_after = \"200ms\"\n\
          ask_for_cause = false\n\
-         [[target]]\nname = \"shop\"\nurl = \"http://{}/orders?id=1\"\n{more}\n{}",
+         [[target]]\nname = \"shop\"\nurl = \"http://{}/orders?id=1\"\n{}",
         cdn.address,
         layers.concat()
     )
@@ -75,7 +77,7 @@ async fn check(
     expected: [&str; 3],
 ) {
     let hops = three().await;
-    let daemon = Daemon::start(&config(&hops, "")).await;
+    let daemon = Daemon::start(&config(&hops, "20s")).await;
     probed(&hops[2], 3).await;
     for one in &hops {
         assert_eq!(one.count(LAYERS), 0, "requested while all was well");
@@ -141,7 +143,7 @@ async fn a_broken_application_is_named() {
 #[tokio::test]
 async fn the_layer_of_a_timeout_is_shown_beside_the_likely_cause() {
     let hops = three().await;
-    let daemon = Daemon::start(&config(&hops, "")).await;
+    let daemon = Daemon::start(&config(&hops, "2s")).await;
     probed(&hops[2], 1).await;
     hops[1].set(Fault::Silent);
     let incident = incident_until(&daemon, is_examined_twice).await;
@@ -156,7 +158,7 @@ async fn a_layer_that_cannot_be_reached_is_not_blamed() {
     let unreachable = application.at(free.local_addr().unwrap());
     drop(free);
     let hops = [cdn, balancer, unreachable];
-    let daemon = Daemon::start(&config(&hops, "")).await;
+    let daemon = Daemon::start(&config(&hops, "20s")).await;
     probed(&application, 1).await;
     hops[1].set(Fault::Status(503));
     let incident = incident_until(&daemon, is_examined_twice).await;
@@ -170,7 +172,7 @@ async fn a_layer_whose_redirect_leads_to_a_failing_server_is_not_blamed() {
     let hops = three().await;
     let elsewhere = Hop::start(None).await;
     elsewhere.set(Fault::Status(502));
-    let daemon = Daemon::start(&config(&hops, "")).await;
+    let daemon = Daemon::start(&config(&hops, "20s")).await;
     probed(&hops[2], 1).await;
     for hop in &hops {
         hop.set(Fault::Redirect(elsewhere.address));

@@ -125,7 +125,7 @@ async fn configuration() -> String {
     let (plain, secure) = endpoints().await;
     let mut text = String::from(
         "location = \"test\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
-         [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\nconfirm_after = \"500ms\"\n",
+         [defaults]\ninterval = \"1s\"\ntimeout = \"20s\"\nconfirm_after = \"500ms\"\n",
     );
     for (name, url, more) in [
         ("json", format!("http://{plain}/json"), ""),

@@ -233,7 +233,7 @@ fn settings(log_format: &str, cloudwatch: SocketAddr) -> String {
          [log]\nformat = \"{log_format}\"\nlevel = \"trace\"\n\
          [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\n\
          endpoint_url = \"http://{cloudwatch}\"\n\
-         [defaults]\ninterval = \"2s\"\ntimeout = \"2s\"\nconfirm_after = \"500ms\"\n"
+         [defaults]\ninterval = \"2s\"\ntimeout = \"20s\"\nconfirm_after = \"500ms\"\n"
     )
 }
 
