@@ -43,8 +43,8 @@ pub struct Args {
     /// Score the diagnoses of simulated faults; needs no AWS account or network access.
     #[arg(long, conflicts_with_all = ["config", "expect"])]
     simulated: bool,
-    /// The true cause of a target's failures, or `none` for a healthy target. May be repeated;
-    /// overrides the label.
+    /// The true cause of a target's failures, or `none` for a healthy target. Overrides the target's
+    /// label `injected`. May be repeated.
     #[arg(long, value_name = "TARGET=CAUSE", value_parser = truth::expectation)]
     expect: Vec<truth::Expectation>,
     /// Probe for this long. In AWS, log lines are complete after about a minute, and metrics after

@@ -9,7 +9,7 @@ use crate::model::observation::Response;
 
 use super::{squid, truncate};
 
-/// The HTTP statuses that Cloudflare defines, which are also its error codes.
+/// The HTTP statuses that Cloudflare defines. Cloudflare uses these numbers as error codes, too.
 const CLOUDFLARE_STATUSES: std::ops::RangeInclusive<u32> = 520..=530;
 /// The four-digit error codes of Cloudflare.
 const CLOUDFLARE_CODES: std::ops::RangeInclusive<u32> = 1000..=1299;

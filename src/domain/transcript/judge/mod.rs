@@ -145,9 +145,10 @@ fn is_name_unresolved(transcript: &Transcript) -> bool {
     })
 }
 
-/// Returns the response time and a description of the fastest other response from the host of
-/// transcript `index` for which the function was not invoked. Considers only response times of the
-/// same kind (`processing` or `total`) as that of transcript `index`. `None` if there are none.
+/// Finds the fastest response without an invocation of the function, among the other responses from
+/// the host of transcript `index`. Returns its response time and a description. Considers only
+/// response times of the same kind (`processing` or `total`) as that of transcript `index`. Returns
+/// `None` if there is no such response.
 fn floor_for(
     index: usize,
     transcripts: &[Transcript],

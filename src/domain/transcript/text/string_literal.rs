@@ -1,4 +1,5 @@
-//! Finds a response that a program printed as a string literal, with `\r\n` instead of line ends.
+//! Finds a response that a program printed as a string literal, in which each line end is written
+//! as the escape sequence `\r\n` (four characters).
 
 use crate::domain::transcript::status;
 
