@@ -6,7 +6,9 @@
 
 mod words;
 
-use self::words::{ERROR_PAGES, FAULTS, FRONT_DOORS, PLATEAUS, PROXY_LOG_ERRORS, STREAM_ERRORS};
+use self::words::{
+    ERROR_PAGES, FAULTS, FRONT_DOORS, PLATEAUS, PROXY_LOG_ERRORS, STATED_REASONS, STREAM_ERRORS,
+};
 use FactType::{Number, Scalar, Text, Word};
 
 /// The type of a fact.
@@ -150,6 +152,8 @@ pub const CATALOG: &[FactInfo] = facts! {
         "error code that Vercel, ngrok or Squid reports in a header or on its error page, such as `FUNCTION_INVOCATION_TIMEOUT`, `ERR_NGROK_3200` or `ERR_CONNECT_FAIL 111`, where 111 is the number of the system error";
     "aws_error": Text =>
         "error code of an AWS service, such as `ExpiredToken`; from a body with XML of the query protocol or of EC2, or from the JSON member `__type`";
+    "stated_reason": Word(STATED_REASONS) =>
+        "why a gateway, server, registry or API rejected the request, according to a known text in the body";
     "cloudflare.error": Number =>
         "code of the error that Cloudflare reports instead of a response of the origin, such as 522 or 1016; absent if nothing in the response indicates that Cloudflare generated it";
     "cloudflare.stated": Word(&["yes", "page"]) =>

@@ -47,6 +47,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "squid.toml",
     "mitmproxy.toml",
     "s3.toml",
+    "gateway-messages.toml",
     "without-body.toml",
     "generic.toml",
     "prober.toml",

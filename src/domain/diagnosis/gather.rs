@@ -11,6 +11,7 @@ mod markup;
 mod platform_error;
 pub(in crate::domain) mod proxy_status;
 mod squid;
+mod stated_reason;
 mod stream_error;
 
 use crate::domain::diagnosis::answered_by::AnsweredBy;
@@ -173,6 +174,7 @@ impl Facts {
         self.add_proxy_status(response);
         self.add_body(response);
         self.add_aws_error();
+        self.add_stated_reason();
         self.add_platform_error(response);
         let is_object = self.text("body.json") == Some("object");
         let answered_by = if self

@@ -16,6 +16,7 @@ fn every_text_has_the_expected_causes() {
     let mut wrong = Vec::new();
     for file in [
         "errors.txt",
+        "messages.txt",
         "proxies.txt",
         "bodies.txt",
         "logs.txt",

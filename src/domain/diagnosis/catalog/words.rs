@@ -131,3 +131,13 @@ pub(super) const PLATEAUS: &[&str] = &[
     "learned",
     "none",
 ];
+
+/// The values of the fact `stated_reason`.
+pub(super) const STATED_REASONS: &[&str] = &[
+    "rate-limit",
+    "credentials-missing",
+    "no-route",
+    "plain-http",
+    "offline",
+    "blocked",
+];

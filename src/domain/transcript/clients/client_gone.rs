@@ -22,7 +22,7 @@ static MESSAGES: LazyLock<RegexSet> = LazyLock::new(|| {
         // nginx, gunicorn and others.
         r"\bclient (?:prematurely )?(?:closed|terminated) (?:the )?(?:keepalive )?(?:connection|request)\b|\b[Cc]lient (?:has )?(?:disconnected|went away)\b|\b[Cc]lient closed request\b",
         // Go's server.
-        r"\bhttp: TLS handshake error from \S+: (?:EOF|.*\bclient (?:certificate|didn't provide a certificate)|.*\bfirst record does not look like a TLS handshake)",
+        r"\bhttp: TLS handshake error from \S+: (?:EOF|.*\bclient (?:certificate|didn't provide a certificate)|.*\bclient offered only unsupported versions)",
         // Apache httpd, nginx and HAProxy, about the certificate of the client.
         r"\bCertificate Verification: Error \(|\bclient SSL certificate verify error\b|\bSSL client (?:CA chain cannot be verified|certificate not trusted)",
     ];

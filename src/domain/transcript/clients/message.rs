@@ -16,11 +16,12 @@ use crate::domain::transcript::status;
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?x)
-        (?:^|[\s\[("'>|:`])[\w.:$/]*(?:Error|Exception|Errno::\w+|Timeout|Failure|Fault|Redirects|Disconnected|gaierror)[\w.$]*
+        (?:^|[\s\[("'>|:`[^\x00-\x7F]])[\w.:$/]*(?:Error|Exception|Errno::\w+|Timeout|Failure|Fault|Redirects|Disconnected|gaierror|IncompleteRead|BadStatusLine|ConnectionFailed)[\w.$]*
           \s?["'\])]*(?:\s?\([^)]{0,60}\))?\s?[:=]
         |(?:^\s*|[\])}"':=|>,]\s?|[A-Z]\s+)(?:error|ERROR|ERR|Fatal|fatal|FATAL|panic|PANIC|failed|FAILED|Failed|err|msg|cause|Warning)
           \s?["'\])]*(?:\s?\([^)]{0,60}\))?\s?[:=]
         |^\s*(?:Caused\sby:\s)?(?:\w+[.:/])*\w*(?:Error|Exception|Timeout|Disconnected)$
+        |\b(?:[A-Z]\w*::)+[A-Z]\w*\s-\s
         |\b(?:Get|Post|Put|Head|Patch|Delete)\s\\?"https?://|\bdial\s(?:tcp|udp)|net::ERR_|\bE(?:CONN|HOST|NET|AI_|NOTFOUND|TIMEDOUT|PROTO|SOCKET|PIPE)[A-Z]*\b
         |UND_ERR_|CERT_HAS_EXPIRED|SELF_SIGNED_CERT|UNABLE_TO_|ERR_TLS|NS_ERROR_|SEC_ERROR_|SSL_ERROR_
         |PR_[A-Z_]+_ERROR|DNS_PROBE_|Invoke-(?:WebRequest|RestMethod)\s?:|x509:|\[Errno|Caused\sby
@@ -42,6 +43,7 @@ static STATUS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r#"\b(?:GET|POST|PUT|HEAD|PATCH|DELETE|OPTIONS) \S+ (?:HTTP/\d(?:\.\d)?" )?([1-5]\d\d) (.*)$"#,
         r"^\W*([45]\d\d)\W{1,3}((?:Bad|Service|Gateway|Internal|Forbidden|Unauthorized|Not|Too|Request|Payload|Proxy|Web)\b.{0,60})$",
         r"HTTP/\d(?:\.\d)? ([1-5]\d\d)\b(.*)$",
+        r"(?i)(?:^\W*|[:>|\]] ?)error: ([45]\d\d) ((?-i:Bad|Service|Gateway|Internal|Forbidden|Unauthorized|Not|Too|Request|Payload|Proxy|Web)\b.{0,80})$",
     ]
     .iter()
     .filter_map(|expression| pattern(expression))
@@ -85,7 +87,7 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
     let found = has_status(line).then(stated).flatten();
     // The number in `ClientPayloadError: … <ContentLengthError: 400 …>` is not the response's
     // status.
-    let found = found.filter(|_| !line.contains("PayloadError"));
+    let found = found.filter(|_| !line.contains("PayloadError") && !is_of_tunnel(line));
     let found = found.filter(|found| {
         !quotes_error(found.rest) && !tool_forms::is_invented(found.status, found.rest)
     });
@@ -113,6 +115,18 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
         message.body = body(found.rest);
     }
     Some(message)
+}
+
+/// Returns whether a status in a line is that of a proxy which did not open a tunnel (`CONNECT`).
+fn is_of_tunnel(line: &str) -> bool {
+    const TUNNEL: [&str; 5] = [
+        "tunneling socket could not be established",
+        "when HTTP Tunneling",
+        "Unexpected response code for CONNECT",
+        "Tunnel connection failed: ",
+        "proxy tunnel request to proxy",
+    ];
+    TUNNEL.iter().any(|words| line.contains(words))
 }
 
 /// Returns whether the text after a status contains a JSON body with an error of a Go program. Such

@@ -86,6 +86,13 @@ const FORMS: &[Form] = &[
         needs_error: false,
         is_weak: false,
     },
+    // A log with the status before the request.
+    Form {
+        sign: " HTTP/",
+        expression: r"^\W*\d{4}-\d\d-\d\d[T ]\S+ (?:\S+ ){0,4}?([45]\d\d)() (?:GET|POST|PUT|HEAD|PATCH|DELETE|OPTIONS) /\S* HTTP/\d",
+        needs_error: false,
+        is_weak: true,
+    },
     // Ansible Galaxy.
     Form {
         sign: "HTTP Code: ",
@@ -177,14 +184,14 @@ pub(super) fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
 static AFTER_STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?xi)^(?:\W*$|[^\w\s%.]|\.(?:\D|$)|\s+[^\w\s]|\s+(?:
-        bad\s(?:request|gateway)|service\s(?:temporarily\s)?unavailable|gateway\stime-?out|internal\sserver
+        bad\s(?:request|gateway)|(?:first\sbyte|between\sbytes|fetch)\stimeout|connection\s(?:timed\sout|refused)|backend\s(?:is\sunhealthy|read\serror|write\serror|fetch\sfailed)|all\sbackends|no\shealthy\sbackends|quorum|domain\snot\sfound|unknown\sdomain|loop\sdetected|service\s(?:temporarily\s)?unavailable|gateway\stime-?out|internal\sserver
         |forbidden|unauthorized|not\s(?:found|acceptable|implemented|allowed|extended|modified)|too\s(?:many|early|large)
         |request\s(?:time-?out|entity|uri|url|header)|proxy\s(?:auth\w*|error)|web\sserver|payload|method|conflict|gone
         |unprocessable|precondition|unsupported|length|locked|upgrade|misdirected|origin|network|insufficient|moved|found
         |ok|created|accepted|no\scontent|permanent|temporary|server|client|errors?|responses?|status|http|html|json
         |returned|for|from|on|in|after|at|and|but|with|without|when|whenever|while|to|of|as|or|then|if|via|by|until|is|was
         |now|within|during|here|where|which|that|this|the|a|an|again|instead|because|since|every|each|only|sometimes
-        |intermittently|today|yesterday|once|twice|about|around)\b)",
+        |get|post|put|head|patch|delete|options|intermittently|today|yesterday|once|twice|about|around)\b)",
     )
 });
 

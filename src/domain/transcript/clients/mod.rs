@@ -2,6 +2,7 @@
 //! `--trace`.
 
 mod assertion;
+pub(super) mod aws_error;
 pub(super) mod client_gone;
 mod form;
 pub(super) mod message;

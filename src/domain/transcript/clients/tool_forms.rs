@@ -11,7 +11,7 @@ use crate::domain::transcript::pattern::{pattern, pattern_set};
 
 /// Expressions that match the error messages of individual tools and libraries. Each comment names
 /// the programs whose messages the expressions below the comment match.
-const EXPRESSIONS: [&str; 15] = [
+const EXPRESSIONS: [&str; 23] = [
     // curl and git on Windows: Schannel's own messages. Erlang's ssl: a TLS alert.
     r"^\W*schannel: .{0,120}(?:failed|error|SEC_E_|CRYPT_E_|CERT_TRUST_)|\b(?:CLIENT|SERVER) ALERT: Fatal",
     // Ruby: an uncaught exception, with its class at the end.
@@ -37,6 +37,22 @@ const EXPRESSIONS: [&str; 15] = [
     r"^\W*Too many redirects\W*$",
     // PHP's functions that open a URL.
     r"\b(?:file_get_contents|fopen|fsockopen|stream_socket_client|copy|readfile|file|simplexml_load_file|get_headers|getimagesize|SoapClient::\w+)\([^)]{0,300}\): ",
+    // Chrome's error page, on a line of its own.
+    r"^\W*ERR_(?:ADDRESS|CERT|CONNECTION|CONTENT|EMPTY|HTTP2|INCOMPLETE|INTERNET|INVALID|NAME|NETWORK|PROXY|QUIC|RESPONSE|SOCKET|SSL|TIMED|TOO_MANY|TUNNEL)_[A-Z0-9_]{2,50}\W*$",
+    // aiohttp, without the name of the exception.
+    r"\bCannot connect to host \S+:\d{1,5} ssl:",
+    // Ruby, without the name of the exception.
+    r"\bgetaddrinfo: [A-Za-z]|\bFailed to open TCP connection to \S+:\d{1,5} \(",
+    // Rust: hyper and reqwest.
+    r"\b(?:tcp connect error|error trying to connect): |\bclient error \((?:Connect|SendRequest)\)",
+    // Go, if a URL was replaced or removed.
+    r"\bhttp: server gave HTTP response to HTTPS client\b",
+    // Go's server, about the handshake of a client.
+    r"\bhttp: TLS handshake error from \S+: ",
+    // Node.js and OkHttp: the proxy did not open a tunnel.
+    r"\btunneling socket could not be established\b|\bwhen HTTP Tunneling\b|\bUnexpected response code for CONNECT: ",
+    // wget of BusyBox.
+    r"\bwget: (?:error getting response|can't connect to remote host|bad address|download timed out|server returned error)\b",
     // PHP 5 and 7.
     r"\bUncaught exception '[\w\\]+' with message '",
 ];

@@ -2,6 +2,7 @@
 //! several lines. `reader::clients::unwrap` passes the joined line to the parsers.
 
 use super::message;
+use crate::domain::transcript::fault::phrase;
 use crate::domain::transcript::logs::access_log::heroku;
 use crate::domain::transcript::pages::page::leaves_page;
 
@@ -34,7 +35,8 @@ pub(in crate::domain::transcript) struct Wrapped {
 /// How the lines of a message are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Join {
-    /// With a space: the line was wrapped between words.
+    /// With a space, because the line was wrapped between words, or without a space if the message
+    /// then states a more specific fault, because a terminal cut a word.
     Words,
     /// Without a space: a console cut the line in the middle of a word, as the Windows console does
     /// with aria2's messages.
@@ -59,7 +61,7 @@ impl Wrapped {
     /// console line, or an unindented error message without a status. The error message must end as
     /// described at [`CUT`], contain an unclosed bracket, or contain a URL and end with `":`. In
     /// the last two cases, its length must be in [`WRAPPED_LENGTHS`], or below this range if the
-    /// message ends with an opening bracket.
+    /// message ends with an opening bracket, or above it in a message of urllib3.
     pub(in crate::domain::transcript) fn start(
         line: &str,
         number: usize,
@@ -76,6 +78,7 @@ impl Wrapped {
         }
         let ends_open = line.ends_with(['(', '{', '[']);
         let may_be = WRAPPED_LENGTHS.contains(&line.len())
+            || is_of_pool(line)
             || ends_open && line.len() < *WRAPPED_LENGTHS.end();
         let open = balance(line);
         let awaited = cut_at(line).filter(|_| open <= 0);
@@ -169,7 +172,7 @@ impl Wrapped {
         match self.join {
             Join::Words => {
                 let lines: Vec<&str> = self.lines.iter().map(|(line, _, _)| line.trim()).collect();
-                lines.join(" ")
+                most_specific([lines.join(" "), lines.concat()])
             }
             Join::Letters => self
                 .lines
@@ -194,9 +197,33 @@ fn cut_at(line: &str) -> Option<&'static str> {
     Some(next)
 }
 
-/// Returns whether a line is an error of aria2 that fills a line of a console with 80 columns.
+/// Returns whether a line fills a line of a console with 80 columns, and is an error of aria2 or a
+/// line of HAProxy in the format of syslog.
 fn is_cut(line: &str) -> bool {
-    FULL_LINE.contains(&line.len()) && line.starts_with("  -> [") && line.contains("] errorCode=")
+    let is_of_aria2 = line.starts_with("  -> [") && line.contains("] errorCode=");
+    FULL_LINE.contains(&line.len()) && (is_of_aria2 || line.contains(" haproxy["))
+}
+
+/// Returns whether a line is the start of urllib3's message about a failed request. A terminal wraps
+/// this message at its width, which may be large.
+fn is_of_pool(line: &str) -> bool {
+    line.len() <= MAX_TERMINAL
+        && line.contains("ConnectionPool(host=")
+        && line.contains("Max retries exceeded with url: ")
+}
+
+/// Maximum length in bytes of a line that a wide terminal may have wrapped.
+const MAX_TERMINAL: usize = 400;
+
+/// Returns the text that states the most specific fault; the first text if both state the same.
+fn most_specific(texts: [String; 2]) -> String {
+    let rank = |text: &str| phrase::find_statement(text).map_or(usize::MAX, |found| found.rank);
+    let [first, second] = texts;
+    if rank(&second) < rank(&first) {
+        second
+    } else {
+        first
+    }
 }
 
 /// Returns the number of opening brackets minus the number of closing brackets in a line.
@@ -243,6 +270,14 @@ mod tests {
         assert!(message.add("ccessful. status=421", 2, None));
         assert!(message.is_complete());
         assert!(message.joined().ends_with("is not successful. status=421"));
+    }
+
+    #[test]
+    fn a_word_that_a_wide_terminal_cut_is_joined() {
+        let start = "SSLError: HTTPSConnectionPool(host='a.example', port=443): Max retries exceeded with url: /a/long/path/of/a/file.json (Caused by SSLError(SSLCertVerificationError(1, 'certificate has exp";
+        let mut message = Wrapped::start(start, 1, None).unwrap();
+        assert!(message.add("ired (_ssl.c:1006)')))", 2, None));
+        assert!(message.joined().contains("has expired (_ssl"));
     }
 
     #[test]

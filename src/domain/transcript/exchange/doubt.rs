@@ -5,9 +5,10 @@ use crate::domain::transcript::fault::{self, signs};
 use crate::model::observation::FaultKind;
 
 impl Exchange {
-    /// Records whether a line shows that a request was made.
+    /// Records whether a line shows that a request was made, and whether it is from a server's log.
     pub(in crate::domain::transcript) fn note_sign(&mut self, line: &str) {
         self.shows_request = self.shows_request || signs::shows_request(line);
+        self.is_of_server = self.is_of_server || signs::is_of_server(line);
     }
 
     /// Returns whether a message describes a fault of TLS, but neither the message nor an earlier
@@ -27,14 +28,22 @@ impl Exchange {
 
     /// Marks the exchange as doubtful if its fault is from an error message without a command, and
     /// either nothing shows a request, or the fault is one of TLS although the URL has the scheme
-    /// `http` and the message contains no `https` URL.
+    /// `http` and the message contains no `https` URL. In the log of a server, an alert about a
+    /// certificate means that the client rejected the certificate, without a reason.
     pub(super) fn doubt_request(&mut self) {
-        let Some(fault) = self.fault.as_ref() else {
+        let Some(fault) = self.fault.as_mut() else {
             return;
         };
         if self.source != Source::Message || self.command.is_some() {
             return;
         }
+        if self.is_of_server && fault.found.kind == FaultKind::ClientCertificateRequired {
+            // The alert is from the client, which rejected the certificate of the server.
+            fault.found.kind = FaultKind::CertificateUntrusted;
+            fault.found.is_stated = false;
+        }
+        self.is_doubtful |= self.is_of_server;
+        let fault = fault.clone();
         let url = self.url();
         let is_unseen = !self.shows_request && url.is_none();
         let is_plain = url.is_some_and(|url| url.scheme() == "http");

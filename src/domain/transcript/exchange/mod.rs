@@ -74,6 +74,8 @@ pub(super) struct Exchange {
     pub(super) is_doubtful: bool,
     /// Whether a line shows that an HTTP request was made.
     pub(super) shows_request: bool,
+    /// Whether a server reports the failed TLS handshake of a client.
+    pub(super) is_of_server: bool,
     /// Whether another command follows the command of the exchange.
     pub(super) is_left: bool,
     /// Whether the lines of the headers may be indented.

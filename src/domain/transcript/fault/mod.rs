@@ -140,10 +140,19 @@ pub(super) fn of_message(message: &str, progress: &Progress) -> Option<Found> {
     Some(Found {
         phase,
         kind: statement.kind,
-        is_stated: !statement.is_unclear,
+        is_stated: !statement.is_unclear && !is_cut_off(message),
         is_vague: false,
         rank: statement.rank,
     })
+}
+
+/// Returns whether a message of urllib3 ends before the reason of the failure, which follows the
+/// words `Caused by`. The name of the exception alone does not state the reason.
+fn is_cut_off(message: &str) -> bool {
+    message
+        .split_once("Max retries exceeded with url: ")
+        .and_then(|(_, rest)| Some(&rest[rest.rfind("(C")?..]))
+        .is_some_and(|rest| "(Caused by ".starts_with(rest.trim_end()))
 }
 
 /// Returns the duration in a message, such as `after 21077 ms`, `timeout of 1000ms exceeded`,

@@ -30,6 +30,13 @@ const REQUEST: [&str; 9] = [
     r"localhost:\d|\b\d{1,3}(?:\.\d{1,3}){3}\b|\bport[ =:]+\d|\bhost(?:name)?[ =:'\x22]+[\w-]+\.[\w.-]+",
 ];
 
+/// Matches words of a server about the TLS handshake of a client.
+static OF_SERVER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\bssl_accept|\btls handshake error from\b|\b(?:ssl|tls|handshake)\b.{0,60}\b(?:failed|error) (?:to|with|from|for) client\b|\bacceptsecuritycontext\b",
+    )
+});
+
 /// The compiled expressions of [`TLS`].
 static OF_TLS: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(TLS, true));
 
@@ -49,6 +56,11 @@ pub(in crate::domain::transcript) fn shows_request(line: &str) -> bool {
 /// Returns whether a line contains words of TLS.
 pub(in crate::domain::transcript) fn shows_tls(line: &str) -> bool {
     OF_TLS.is_match(line)
+}
+
+/// Returns whether a server reports the TLS handshake of a client in a line.
+pub(in crate::domain::transcript) fn is_of_server(line: &str) -> bool {
+    line.len() <= MAX_LINE && OF_SERVER.as_ref().is_some_and(|it| it.is_match(line))
 }
 
 fn has_address(line: &str) -> bool {

@@ -186,6 +186,12 @@ fn of_api(body: &str, host: Host) -> Option<u16> {
     is_internal.then_some(502)
 }
 
+/// Returns the status for an error code of S3; `None` for other codes.
+pub(in crate::domain::transcript) fn status_of_code(code: &str) -> Option<u16> {
+    let known = XML_CODES.iter().find(|(known, _)| *known == code)?;
+    Some(known.1)
+}
+
 fn of_markup(body: &str) -> Option<u16> {
     let number = NUMBER.iter().find_map(|expression| {
         let found = expression.captures(body)?;

@@ -19,6 +19,9 @@ pub(super) struct Origin {
     pub(super) is_try: bool,
 }
 
+/// Minimum number of different errors in a list of errors.
+const MIN_LIST: usize = 3;
+
 /// The transcripts of one text, in order.
 #[derive(Debug, Default)]
 pub(super) struct Collection {
@@ -59,11 +62,13 @@ impl Collection {
     /// Returns the transcripts that are not repetitions. Weak transcripts are returned only if the
     /// text has no others. The first line of each removed transcript counts as unused.
     pub(super) fn finish(self, mut unused: Unused) -> Reading {
+        let is_list = self.is_list();
         let has_certain = self.found.iter().any(|(_, origin)| !origin.is_weak);
         let is_kept = |index: usize| {
             let is_weak = self.found[index].1.is_weak;
             let is_heading = is_weak && has_certain;
-            !is_heading && !self.is_repetition(index)
+            let is_entry = is_weak && is_list;
+            !is_heading && !is_entry && !self.is_repetition(index)
         };
         let kept: Vec<bool> = (0..self.found.len()).map(is_kept).collect();
         let mut transcripts = Vec::new();
@@ -83,6 +88,22 @@ impl Collection {
             passed: self.passed,
             unused,
         }
+    }
+
+    /// Returns whether the weak transcripts are entries of a list of errors, as in documentation:
+    /// their facts state at least [`MIN_LIST`] different errors, and none has a URL.
+    fn is_list(&self) -> bool {
+        let weak = self.found.iter().filter(|(_, origin)| origin.is_weak);
+        let mut errors: Vec<&Vec<_>> = Vec::new();
+        for (transcript, _) in weak {
+            if transcript.url.is_some() {
+                return false;
+            }
+            if !transcript.facts.is_empty() && !errors.contains(&&transcript.facts) {
+                errors.push(&transcript.facts);
+            }
+        }
+        errors.len() >= MIN_LIST
     }
 
     /// Returns whether the transcript at `index` repeats the fault of another transcript. The other

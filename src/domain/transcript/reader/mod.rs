@@ -237,7 +237,9 @@ impl Reader {
         self.end_dump();
         self.end_command();
         self.end_execution();
-        self.object = object::Dump::default();
+        if let Some(member) = self.object.end() {
+            self.member(member, self.current.line);
+        }
         self.awaits_body = false;
         self.end_exchange();
     }

@@ -85,6 +85,12 @@ impl Dump {
         self.scope.is_some() || self.expected.is_some()
     }
 
+    /// Ends the dump. Returns the member that is being read, such as headers whose last lines are
+    /// missing; `None` if there is none.
+    pub(in crate::domain::transcript) fn end(&mut self) -> Option<Member> {
+        std::mem::take(self).scope?.finish()
+    }
+
     /// Reads a line. Returns the members that the line completes; an empty list if it completes
     /// none.
     pub(in crate::domain::transcript) fn line(&mut self, line: &str) -> Vec<Member> {

@@ -18,7 +18,7 @@ use crate::domain::transcript::pattern::pattern;
 /// status, the response flags and the rest of the line.
 static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
-        r#"\[\d{4}-\d\d-\d\dT[\d:.]+Z?\] "([A-Z]+) (\S+) [^"]*" (\d{1,3}) ([A-Z]{2,5}(?:,[A-Z]{2,5})*|-) (.*)$"#,
+        r#"\[\d{4}-\d\d-\d\dT[\d:.]+Z?\] "([A-Z]+|-) (\S+) [^"]*" (\d{1,3}) ([A-Z]{2,5}(?:,[A-Z]{2,5})*|-) (.*)$"#,
     )
 });
 
@@ -154,7 +154,11 @@ fn default_format(line: &str) -> Option<Logged> {
         status: found[3].parse().ok()?,
         flags: found.get(4)?.as_str(),
         details: parts.get(1)?.as_str(),
-        method: found.get(1).map(|method| method.as_str()),
+        // A line about a TCP connection has a dash instead of each part of the request.
+        method: found
+            .get(1)
+            .map(|method| method.as_str())
+            .filter(|method| *method != "-"),
         host: host.filter(|host| *host != "-"),
         path: found.get(2).map(|path| path.as_str()),
         time: parts[2].parse().ok(),

@@ -27,7 +27,7 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     Some(
         Entry {
             status,
-            error: upstream_error(&found[2]),
+            error: upstream_error(found[2].trim_end_matches(['"', '`'])),
             ..Entry::default()
         }
         .failed(),

@@ -1,9 +1,12 @@
-//! Reads the lines of nginx's error log about a failed upstream.
+//! Reads the lines of nginx's error log about a failed upstream. `refused` reads those about a
+//! request that nginx itself refused.
 //!
 //! Each line is about one attempt to get a response from an upstream. The line does not contain the
 //! status, so the status is inferred: nginx responds with 504 if the last attempt timed out and
 //! with 502 if it failed in another way. If the response has already begun, only its body is cut
 //! off.
+
+mod refused;
 
 use std::sync::LazyLock;
 
@@ -86,6 +89,8 @@ const UPGRADED: &str = "proxying upgraded connection";
 pub(in crate::domain::transcript) enum Line {
     /// A failed attempt to get a response from an upstream.
     Attempt(Box<Attempt>),
+    /// A request that nginx itself refused, such as one that is too large.
+    Refused(Box<Exchange>),
     /// Any other event, such as a failed subrequest or a shutdown of nginx.
     Other,
 }
@@ -124,7 +129,9 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Line> {
     };
     if is_line(line) {
         let short = || Some(Line::Attempt(Box::new(shortened(line)?)));
-        return Some(attempt(&LINE).or_else(short).unwrap_or(Line::Other));
+        let refused = || Some(Line::Refused(Box::new(refused::read(line)?)));
+        let found = attempt(&LINE).or_else(refused).or_else(short);
+        return Some(found.unwrap_or(Line::Other));
     }
     if line.len() > MAX_LINE {
         return None;

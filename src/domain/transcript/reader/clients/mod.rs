@@ -1,6 +1,7 @@
 //! Reads the lines outside of headers and bodies: error messages, exit codes, requests and dumps of
 //! objects. Modules such as `message` parse the lines.
 
+mod aws_error;
 mod commands;
 mod curl_lines;
 mod load_test;
@@ -75,6 +76,11 @@ impl Reader {
             self.bare_status = Some(status);
             return;
         }
+        self.other_line(line, number);
+    }
+
+    /// Reads a line that is an exit code or an error message, or that quotes a body.
+    fn other_line(&mut self, line: &str, number: usize) {
         let prints_code = self
             .current
             .command
@@ -85,6 +91,9 @@ impl Reader {
             self.exit_code(code, line, number);
         } else if let Some(message) = message::read(line) {
             self.message(&message, line, number);
+            if !self.current.is_answered() {
+                self.inline_bodies(line, number);
+            }
         } else if !self.inline_bodies(line, number) {
             self.note_platform_error(line);
             self.current.unrecognized(line);
@@ -201,6 +210,13 @@ impl Reader {
             (None, _) => false,
         };
         self.awaits_body = false;
+        if is_other
+            && message
+                .status
+                .is_some_and(|status| self.adopt_status(status, number))
+        {
+            return;
+        }
         let entry = Entry::of(line, self.stamp);
         self.forget_entry(&entry);
         let is_done = self.current.source == Source::Wire && self.current.fault.is_some();
@@ -241,6 +257,8 @@ impl Reader {
         }
         if current.fault.is_some() {
             current.source = Source::Message;
+            // A server's log is noise if the text also shows the failure of a client.
+            current.is_weak = current.is_of_server;
             self.fault_line = number;
         } else if current.response.is_none() {
             self.unused.add(line, number);

@@ -23,6 +23,7 @@ impl Reader {
         let current = &mut self.current;
         match event {
             Event::Started(url, at) => {
+                current.follow_redirect();
                 if current.is_over() {
                     self.next(Exchange::default());
                 }
@@ -56,25 +57,7 @@ impl Reader {
                 }
             }
             Event::Failed(text) => current.message(&text, number),
-            Event::Ended(at, status) => {
-                if let Some(started) = current.wget_started {
-                    let time = (at - started).rem_euclid(DAY);
-                    if let Some(time) = crate::domain::transcript::time::seconds(time) {
-                        current.times.set(Clock::Meter, time);
-                    }
-                }
-                if let Some(status) = status
-                    && current.response.is_none()
-                {
-                    current.begin(number);
-                    current.response = Some(RawResponse::of_status(status, None));
-                }
-                if let Some(response) = &mut current.response {
-                    // wget does not show the body of an error response.
-                    response.is_cut |= status.is_some();
-                }
-                current.end_of_body();
-            }
+            Event::Ended(at, status) => current.end_wget(at, status, number),
             Event::Other => {}
         }
         true
@@ -88,5 +71,48 @@ impl Reader {
         let has_wget = current.command.is_some() || current.wget_started.is_some();
         let is_general = matches!(event, Event::Failed(_)) && line.starts_with("ERROR: ");
         !is_general || has_wget || current.progress.is_known
+    }
+}
+
+impl Exchange {
+    /// Ends the response of wget. `at` is the time of day in seconds since midnight, `status` the
+    /// status in wget's error message, and `number` the number of the line.
+    fn end_wget(&mut self, at: f64, status: Option<u16>, number: usize) {
+        if let Some(started) = self.wget_started {
+            let time = (at - started).rem_euclid(DAY);
+            if let Some(time) = crate::domain::transcript::time::seconds(time) {
+                self.times.set(Clock::Meter, time);
+            }
+        }
+        if let Some(status) = status
+            && self.response.is_none()
+        {
+            self.begin(number);
+            self.response = Some(RawResponse::of_status(status, None));
+        }
+        if let Some(response) = &mut self.response {
+            // wget does not show the body of an error response.
+            response.is_cut |= status.is_some();
+        }
+        self.end_of_body();
+    }
+
+    /// Starts the request to which the last response of wget redirects; called at the line with the
+    /// next request. Does nothing if the last response is no redirect or if its headers are shown.
+    /// wget prints `Location: URL [following]` in the language of the system, so this line is not
+    /// needed.
+    fn follow_redirect(&mut self) {
+        let response = self.response.as_ref();
+        let is_redirect = response.is_some_and(|response| {
+            (300..400).contains(&response.status) && response.headers.is_empty()
+        });
+        if is_redirect && self.wget_started.is_some() && self.fault.is_none() {
+            *self = Self {
+                command: self.command.take(),
+                wget_started: self.wget_started,
+                redirects: self.redirects + 1,
+                ..Self::default()
+            };
+        }
     }
 }

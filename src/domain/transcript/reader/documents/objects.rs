@@ -124,6 +124,9 @@ impl Reader {
         reason: Option<String>,
         number: usize,
     ) {
+        if self.adopt_status(status, number) {
+            return;
+        }
         self.current.is_weak = false;
         let known = self
             .current

@@ -7,6 +7,7 @@ use super::Reader;
 use crate::domain::transcript::Transcript;
 use crate::domain::transcript::clients::message;
 use crate::domain::transcript::documents::json_doc;
+use crate::domain::transcript::exchange::Exchange;
 use crate::domain::transcript::logs::execution_log;
 use crate::domain::transcript::logs::proxy_log::{self, Attempt, Line};
 use crate::domain::transcript::time;
@@ -23,6 +24,12 @@ impl Reader {
         }
         match proxy_log::read(line) {
             Some(Line::Attempt(attempt)) => self.attempt(*attempt, number),
+            Some(Line::Refused(exchange)) => {
+                self.insert(Exchange {
+                    line: number,
+                    ..*exchange
+                });
+            }
             Some(Line::Other) => self.unused.add(line, number),
             None => return false,
         }

@@ -27,6 +27,7 @@ impl Reader {
             || self.load_test(line, number)
             || self.escaped_response(line, number)
             || self.cloudfront_text(line, number)
+            || self.aws_error(line, number)
             || self.page_text(line, number)
     }
 

@@ -5,14 +5,15 @@ use crate::domain::transcript::body::json_text::end_of_value;
 use crate::domain::transcript::pages::known_body::{self, Host};
 use crate::domain::transcript::pattern::MAX_LINE;
 use crate::domain::transcript::reader::Reader;
+use crate::domain::transcript::reader::pages::quoted;
 
 /// Maximum number of examined parts of a line. Backticks separate the parts, and every second part
 /// is inline code.
 const MAX_SPANS: usize = 16;
 
 impl Reader {
-    /// Keeps each error body of a gateway that a line contains in inline code or as JSON with
-    /// escaped quotes. Returns whether there are any.
+    /// Keeps the bodies of gateways in a line: in inline code, as JSON after other text or with
+    /// escaped quotes, or else in the forms that `quoted` finds. Returns whether there are any.
     pub(in crate::domain::transcript::reader) fn inline_bodies(
         &mut self,
         line: &str,
@@ -20,8 +21,12 @@ impl Reader {
     ) -> bool {
         let is_known =
             |body: &str| known_body::status_of_gateway(body).is_some() || is_api_body(body);
-        let spans = spans(line).map(str::to_owned).chain(escaped(line));
-        let bodies: Vec<String> = spans.filter(|body| is_known(body)).collect();
+        let spans = spans(line).map(str::to_owned);
+        let shown = spans.chain(escaped(line)).chain(object(line));
+        let mut bodies: Vec<String> = shown.filter(|body| is_known(body)).collect();
+        if bodies.is_empty() {
+            bodies.extend(quoted::body(line).filter(|body| is_known(body)));
+        }
         let is_any = !bodies.is_empty();
         for body in bodies {
             self.keep_body(body, number);
@@ -49,6 +54,16 @@ fn escaped(line: &str) -> Option<String> {
     let text = line[at..].replace("\\\"", "\"");
     let end = end_of_value(&text)?;
     Some(text[..end].to_owned())
+}
+
+/// Returns the first JSON object in a line that starts with other text; `None` if there is no
+/// complete one or if the line is longer than [`MAX_LINE`].
+fn object(line: &str) -> Option<String> {
+    let at = line
+        .find("{\"")
+        .filter(|at| *at > 0 && line.len() <= MAX_LINE)?;
+    let end = end_of_value(&line[at..])?;
+    Some(line[at..at + end].to_owned())
 }
 
 /// Returns the pieces of inline code in a line; none for a line longer than [`MAX_LINE`].

@@ -3,14 +3,17 @@
 //! A page may be the body of the response that the line above names, or the whole output of a
 //! command. If it is neither, its lines are read one by one.
 
+mod api_sentences;
 mod cloudfront_text;
 pub(super) mod code_list;
 mod inferred;
 pub(super) mod inline;
 mod platform_text;
+mod quoted;
 mod vendor_sentences;
 mod vendor_text;
 
+pub(super) use self::platform_text::text_fact;
 use super::Reader;
 use crate::domain::transcript::exchange::{Section, Source};
 use crate::domain::transcript::pages::known_body::{self, Host};

@@ -15,8 +15,12 @@ use crate::domain::transcript::pages::heading::Heading;
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::reader::Reader;
 
-/// Maximum length in bytes of a line that is examined.
+/// Maximum length in bytes of a line of a page.
 const MAX_LINE: usize = 400;
+
+/// Maximum length in bytes of a line that is searched for the sentences of `vendor_text`. Such a
+/// sentence may be a field of a log line.
+const MAX_LOGGED: usize = 2_000;
 
 /// Maximum length in bytes of the line with the status on Vercel's page.
 const MAX_HEADING: usize = 80;
@@ -59,6 +63,17 @@ static CLOUDFLARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// The line below the heading of Cloudflare's page, since 2022.
 const CLOUDFLARE_LINK: &str = "Visit cloudflare.com for more information.";
 
+/// The titles of Cloudflare's pages, each with the error code.
+const CLOUDFLARE_TITLES: [(&str, u16); 7] = [
+    ("Web server is returning an unknown error", 520),
+    ("Web server is down", 521),
+    ("Connection timed out", 522),
+    ("Origin is unreachable", 523),
+    ("A timeout occurred", 524),
+    ("SSL handshake failed", 525),
+    ("Invalid SSL certificate", 526),
+];
+
 /// Explanations on Cloudflare's pages, each with the error code.
 const CLOUDFLARE_REASONS: [(&str, u16); 6] = [
     (
@@ -100,11 +115,11 @@ impl Reader {
         line: &str,
         number: usize,
     ) -> bool {
+        if line.len() <= MAX_LOGGED && self.vendor_text(line, number) {
+            return true;
+        }
         if line.len() > MAX_LINE {
             return false;
-        }
-        if self.vendor_text(line, number) {
-            return true;
         }
         // Most lines contain none of the words of these pages, so the expressions are not tried on
         // them.
@@ -173,11 +188,12 @@ impl Reader {
                 text: line.trim().to_owned(),
                 code: Some(code),
             });
-            if !line.contains("Ray ID") {
+            if !line.contains("Ray ID") && !is_title(code, line) {
                 return true;
             }
         }
-        if !line.contains("Ray ID") && line.trim() != CLOUDFLARE_LINK {
+        let is_heading = self.heading.as_ref().is_some_and(|it| it.line == number);
+        if !line.contains("Ray ID") && line.trim() != CLOUDFLARE_LINK && !is_heading {
             return self.cloudflare_reason(line, number);
         }
         let Some((heading, code)) = self.heading_above(number, |heading| heading.code) else {
@@ -304,6 +320,12 @@ impl Reader {
     }
 }
 
+/// Returns whether a line contains the title of Cloudflare's page for an error code.
+fn is_title(code: u16, line: &str) -> bool {
+    let mut titles = CLOUDFLARE_TITLES.iter();
+    titles.any(|(title, known)| *known == code && line.contains(title))
+}
+
 fn captures<'a>(
     expression: &LazyLock<Option<Regex>>,
     line: &'a str,
@@ -322,7 +344,10 @@ pub(super) fn inferred(status: u16, line: usize) -> Exchange {
     exchange
 }
 
-pub(super) fn text_fact(name: &str, value: &str) -> (String, FactValue) {
+pub(in crate::domain::transcript::reader) fn text_fact(
+    name: &str,
+    value: &str,
+) -> (String, FactValue) {
     (name.to_owned(), FactValue::Text(value.to_owned()))
 }
 

@@ -1,6 +1,7 @@
 //! Lists the sentences that only one proxy or platform writes, and what each of them states.
+//! `api_sentences` lists those of API gateways and registries.
 
-/// A sentence and what it states.
+/// A sentence and what it states. `api_sentences` lists further ones.
 pub(super) struct Sentence {
     /// The texts that a line with the sentence contains, in this order.
     pub(super) parts: &'static [&'static str],
@@ -27,9 +28,9 @@ pub(super) enum Body {
 
 const CLOUDFRONT: &[(&str, &str)] = &[("front_door", "cloudfront"), ("gateway_made", "yes")];
 const HAPROXY: &[(&str, &str)] = &[("error_page", "haproxy")];
-const APACHE: &[(&str, &str)] = &[("error_page", "apache")];
-const NO_ENDPOINTS: &[(&str, &str)] = &[("proxy_log.error", "unhealthy")];
-const UNREACHABLE: &[(&str, &str)] = &[("proxy_log.error", "unreachable")];
+pub(super) const APACHE: &[(&str, &str)] = &[("error_page", "apache")];
+pub(super) const NO_ENDPOINTS: &[(&str, &str)] = &[("proxy_log.error", "unhealthy")];
+pub(super) const UNREACHABLE: &[(&str, &str)] = &[("proxy_log.error", "unreachable")];
 
 const fn of_cloudfront(parts: &'static [&'static str], status: u16) -> Sentence {
     Sentence {
@@ -53,7 +54,7 @@ const fn of_nginx(parts: &'static [&'static str], title: &'static str) -> Senten
 
 /// Returns a sentence of an error page. `author` lists the facts that follow from the sentence,
 /// such as the author of the page (`error_page`). The list may be empty.
-const fn of_page(
+pub(super) const fn of_page(
     parts: &'static [&'static str],
     status: u16,
     author: &'static [(&'static str, &'static str)],
@@ -94,7 +95,7 @@ const fn of_kong(message: &'static [&'static str], status: u16) -> Sentence {
     }
 }
 
-const fn of_log(
+pub(super) const fn of_log(
     parts: &'static [&'static str],
     status: u16,
     facts: &'static [(&'static str, &'static str)],

@@ -4,6 +4,7 @@
 //! the line names the request. The status of the response is inferred, so no verdict exceeds
 //! `possible`.
 
+use super::api_sentences;
 use super::platform_text::{inferred, text_fact};
 use super::vendor_sentences::{Body, SENTENCES};
 use crate::domain::transcript::clients::message;
@@ -28,7 +29,7 @@ const VERCEL: [(&str, u16); 10] = [
 /// Parts of the lines in which Lambda logs that a function timed out or that its runtime exited,
 /// each with the value of the fact `log.template`.
 const LAMBDA: [(&str, &str); 3] = [
-    (" Task timed out after ", "function-timed-out"),
+    ("Task timed out after ", "function-timed-out"),
     (" Error: Runtime exited ", "function-error"),
     ("\"Runtime.ExitError\"", "function-error"),
 ];
@@ -43,6 +44,7 @@ impl Reader {
         if self.joins(&exchange) {
             return true;
         }
+        use_stated_status(&mut exchange, line);
         if self.current.is_answered() && !self.current.is_weak {
             return false;
         }
@@ -84,6 +86,22 @@ impl Reader {
     }
 }
 
+/// Replaces the inferred status of the exchange with the status that the line states, if they differ.
+fn use_stated_status(exchange: &mut Exchange, line: &str) {
+    let stated = message::read(line).and_then(|message| message.status);
+    let Some(stated) = stated.filter(|status| *status >= 400) else {
+        return;
+    };
+    if let Some(response) = &mut exchange.response
+        && response.status != stated
+        && !exchange.is_status_unknown
+    {
+        response.status = stated;
+        response.is_inferred = false;
+        exchange.is_weak = false;
+    }
+}
+
 /// Returns the exchange that a line describes; `None` if the line is not recognized.
 fn of_line(line: &str, number: usize) -> Option<Exchange> {
     of_lambda(line, number)
@@ -92,7 +110,8 @@ fn of_line(line: &str, number: usize) -> Option<Exchange> {
 }
 
 fn of_sentence(line: &str, number: usize) -> Option<Exchange> {
-    let sentence = SENTENCES.iter().find(|one| contains(line, one.parts))?;
+    let mut sentences = SENTENCES.iter().chain(api_sentences::SENTENCES);
+    let sentence = sentences.find(|one| contains(line, one.parts))?;
     let mut exchange = inferred(sentence.status, number);
     if let Some(response) = &mut exchange.response {
         match sentence.body {
