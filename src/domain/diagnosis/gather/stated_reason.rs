@@ -3,12 +3,16 @@
 
 use crate::domain::diagnosis::fact::Facts;
 
-/// Texts of bodies, each with the value of the fact `stated_reason`. Docker Hub, GitHub, Google,
+/// Texts of bodies, each with the value of the fact `stated_reason`; the first one counts. Docker Hub, GitHub, Google,
 /// OpenAI, Anthropic, Let's Encrypt, Shopify and Azure API Management state limits; Tyk, Apache
 /// APISIX, Azure API Management and OAuth 2.0 (RFC 6750) missing credentials; APISIX and Gravitee a
 /// missing route; Go's server (`net/http/server.go`) the wrong scheme; Azure Functions an app that is
 /// offline; and Akamai a denied request.
-const TEXTS: [(&str, &str); 24] = [
+const TEXTS: [(&str, &str); 25] = [
+    (
+        "Client sent an HTTP request to an HTTPS server.",
+        "plain-http",
+    ),
     ("API rate limit exceeded", "rate-limit"),
     ("secondary rate limit", "rate-limit"),
     ("toomanyrequests: ", "rate-limit"),
@@ -38,9 +42,6 @@ const TEXTS: [(&str, &str); 24] = [
     ("//errors.edgesuite.net/", "blocked"),
 ];
 
-/// The body of Go's server for a request in plain HTTP on a port with TLS.
-const GO_PLAIN_HTTP: &str = "Client sent an HTTP request to an HTTPS server.";
-
 impl Facts {
     /// Adds the reason that the body states. The fact `body.text` must already be set.
     pub(super) fn add_stated_reason(&mut self) {
@@ -48,12 +49,7 @@ impl Facts {
             return;
         };
         let known = TEXTS.iter().find(|(part, _)| text.contains(part));
-        let reason = if text.contains(GO_PLAIN_HTTP) {
-            Some("plain-http")
-        } else {
-            known.map(|(_, reason)| *reason)
-        };
-        if let Some(reason) = reason {
+        if let Some((_, reason)) = known {
             self.set_text("stated_reason", reason);
         }
     }

@@ -69,12 +69,12 @@ impl Wrapped {
     ) -> Option<Self> {
         if heroku::is_start(line) {
             return Some(Self {
-                lines: vec![(line.to_owned(), number, stamp)],
-                length: line.len(),
                 open: 1,
-                awaited: None,
-                join: Join::RouterFields,
+                ..Self::of_line(line, number, stamp, Join::RouterFields)
             });
+        }
+        if is_cut(line) {
+            return Some(Self::of_line(line, number, stamp, Join::Letters));
         }
         let ends_open = line.ends_with(['(', '{', '[']);
         let may_be = WRAPPED_LENGTHS.contains(&line.len())
@@ -82,15 +82,6 @@ impl Wrapped {
             || ends_open && line.len() < *WRAPPED_LENGTHS.end();
         let open = balance(line);
         let awaited = cut_at(line).filter(|_| open <= 0);
-        if is_cut(line) {
-            return Some(Self {
-                lines: vec![(line.to_owned(), number, stamp)],
-                length: line.len(),
-                open: 0,
-                awaited: None,
-                join: Join::Letters,
-            });
-        }
         let awaits_reason = line.ends_with("\":") && line.contains("://");
         let is_open = may_be && (open > 0 || awaits_reason);
         if (!is_open && awaited.is_none()) || line.starts_with([' ', '\t', '{', '[']) {
@@ -98,12 +89,21 @@ impl Wrapped {
         }
         let message = message::read(line)?;
         message.status.is_none().then(|| Self {
-            lines: vec![(line.to_owned(), number, stamp)],
-            length: line.len(),
             open,
             awaited,
-            join: Join::Words,
+            ..Self::of_line(line, number, stamp, Join::Words)
         })
+    }
+
+    /// Returns a message of one line whose brackets are closed.
+    fn of_line(line: &str, number: usize, stamp: Option<f64>, join: Join) -> Self {
+        Self {
+            lines: vec![(line.to_owned(), number, stamp)],
+            length: line.len(),
+            open: 0,
+            awaited: None,
+            join,
+        }
     }
 
     /// Adds a line if it may belong to the message and the message is not too long. Returns whether
