@@ -544,7 +544,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     (
         "auth",
         "basic = \"probe:hunter2\"",
-        "auth = { basic = { username",
+        "basic = { username",
     ),
 ];
 

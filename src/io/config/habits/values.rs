@@ -96,7 +96,10 @@ pub(in crate::io::config) fn as_table(section: &str, value: &Json) -> Option<Str
             Some(format!("body = {{ contains = {} }}", quoted(text)))
         }
         ("body", _) if is_expected => Some("body = { contains = \"TEXT\" }".to_owned()),
-        ("auth" | "basic", _) => Some(
+        ("basic", _) => {
+            Some("basic = { username = \"USER\", password = { env = \"NAME\" } }".to_owned())
+        }
+        ("auth", _) => Some(
             "auth = { basic = { username = \"USER\", password = { env = \"NAME\" } } } or \
              auth = { bearer = { env = \"NAME\" } }"
                 .to_owned(),
