@@ -24,8 +24,8 @@ const SIGNATURES: &[(&str, FrontDoor)] = &[
     ),
 ];
 
-/// The status of each HAProxy error page, and the beginning of its sentence (HAProxy's
-/// `src/http.c`).
+/// The status of each HAProxy error page, and the text with which the sentence on this page begins
+/// (HAProxy's `src/http.c`).
 const HAPROXY: &[(u16, &str)] = &[
     (400, "Your browser sent an invalid request."),
     (
@@ -102,7 +102,8 @@ const PARTS: &[(&str, FrontDoor)] = &[
         "<title>Attention Required! | Cloudflare</title>",
         FrontDoor::Cloudflare,
     ),
-    // A sentence on httpd's page, in case the document type is missing.
+    // A sentence on a page of httpd, which identifies the page even if the document type is
+    // missing.
     (
         "The proxy server could not handle the request",
         FrontDoor::Apache,
@@ -116,10 +117,12 @@ const PARTS: &[(&str, FrontDoor)] = &[
     ("<body id=\"ERR_", FrontDoor::Squid),
 ];
 
-/// Parts of the page of Google's front end for load balancers and services of Google Cloud.
+/// Parts of the error page that Google's front end writes for load balancers and services of Google
+/// Cloud. The page contains both parts.
 const GOOGLE_CLOUD: [&str; 2] = ["<body text=#000000 bgcolor=#ffffff>", "<h1>Error: "];
 
-/// The end of the title of the page of Google's front end for services of Google itself.
+/// Part of the error page that Google's front end writes for services of Google itself: the end of
+/// the title, with the closing tag.
 const GOOGLE_TITLE: &str = ")!!1</title>";
 
 /// The beginnings of httpd's error pages: first that of most releases, then that of recent releases

@@ -21,7 +21,7 @@ use crate::model::target::Target;
 /// A request to the front door for the cause of a failed probe.
 #[derive(Clone, Debug)]
 pub struct CauseRequest {
-    /// When the failed probe started.
+    /// The time at which the failed probe started.
     pub began: Timestamp,
     /// The status code that the failed probe received.
     status: u16,
@@ -29,8 +29,8 @@ pub struct CauseRequest {
     pub kind: FailureKind,
     /// The verdict of the failed probe.
     pub verdict: Arc<Verdict>,
-    /// The request is needed until every clone of this value is dropped. [`Validity`] holds a weak
-    /// reference to it.
+    /// A value that all clones of this cause request share. The follow-up request is needed until
+    /// every clone is dropped, which [`Validity`] detects through a weak reference.
     needed: Arc<()>,
 }
 

@@ -53,12 +53,12 @@ pub enum FollowUpKind {
     Control,
     /// Requests the cause from the front door.
     Ask {
-        /// When the failed probe started.
+        /// The time at which the failed probe started.
         began: Timestamp,
     },
     /// Tests whether the target responds through one of its layers.
     Layer {
-        /// When the failed probe started.
+        /// The time at which the failed probe started.
         began: Timestamp,
         /// The index of the round, starting at zero.
         round: u8,
@@ -68,7 +68,8 @@ pub enum FollowUpKind {
     },
 }
 
-/// A probe during an open incident. Only a failed probe leads to requests.
+/// A probe during an open incident. [`FollowUps::wanted`] returns requests only if the probe
+/// failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure<'a> {
     /// The probed target.

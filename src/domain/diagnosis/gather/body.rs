@@ -14,7 +14,8 @@ use crate::domain::diagnosis::body_text::text;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::model::observation::Response;
 
-/// Maximum number of JSON members or XML elements that become facts.
+/// Maximum number of JSON members or XML elements that become facts. Of one JSON array, at most
+/// this many items are read.
 const MAX_MEMBERS: usize = 128;
 
 /// Maximum number of JSON values that are visited to find members.
@@ -29,8 +30,8 @@ const MAX_DEPTH: usize = 8;
 const MAX_PATH: usize = 128;
 
 impl Facts {
-    /// Adds the facts about the body: its text, and its content as JSON, GraphQL errors, HTML or
-    /// XML.
+    /// Adds the facts about the body: whether it was seen, its text, its JSON members or XML
+    /// elements, its GraphQL errors, and its HTML title.
     pub(super) fn add_body(&mut self, response: &Response) {
         let body: Option<Value> = serde_json::from_slice(&response.body).ok();
         let word = match &body {

@@ -3,11 +3,16 @@
 
 use crate::domain::diagnosis::fact::Facts;
 
-/// Texts of bodies, each with the value of the fact `stated_reason`; the first one counts. Docker Hub, GitHub, Google,
-/// OpenAI, Anthropic, Let's Encrypt, Shopify and Azure API Management state limits; Tyk, Apache
-/// APISIX, Azure API Management and OAuth 2.0 (RFC 6750) missing credentials; APISIX and Gravitee a
-/// missing route; Go's server (`net/http/server.go`) the wrong scheme; Azure Functions an app that is
-/// offline; and Akamai a denied request.
+/// Parts of bodies, each with the value of the fact `stated_reason`. If a body contains several of
+/// these parts, the first entry counts. The values come from these programs and services:
+///
+/// - `rate-limit`: Docker Hub, GitHub, Google, OpenAI, Anthropic, Let's Encrypt, Shopify and Azure
+///   API Management
+/// - `credentials-missing`: Tyk, Apache APISIX, Azure API Management and OAuth 2.0 (RFC 6750)
+/// - `no-route`: Apache APISIX and Gravitee
+/// - `plain-http`: Go's HTTP server (`net/http/server.go`)
+/// - `offline`: Azure Functions
+/// - `blocked`: Akamai
 const TEXTS: [(&str, &str); 25] = [
     (
         "Client sent an HTTP request to an HTTPS server.",

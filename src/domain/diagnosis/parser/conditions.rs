@@ -47,7 +47,7 @@ impl Parser<'_> {
         let Some(table) = value.get_ref().as_table() else {
             self.problem(
                 value.span().start,
-                format!("`{what}` must be a table of facts, such as {{ status = 503 }}"),
+                format!("`{what}` must be a table of facts, such as `{{ status = 503 }}`"),
             );
             return Vec::new();
         };
@@ -181,7 +181,7 @@ impl Parser<'_> {
                 if number.is_none() {
                     self.problem(
                         at,
-                        format!("`{name}` must be text in quotes, a number, true, or false"),
+                        format!("`{name}` must be text in quotes, a number, `true`, or `false`"),
                     );
                 }
                 number.map(FactValue::Number)

@@ -1,7 +1,7 @@
 //! Lists text bodies and error codes that proxies and platforms use for one status only.
 
-/// Complete bodies, each with its status. Envoy, Traefik, ingress-nginx, API Gateway, Azure
-/// Functions and Vercel write these bodies.
+/// Complete bodies, each with the status of the response. Envoy, Traefik, ingress-nginx, API
+/// Gateway, Azure Functions and Vercel write these bodies.
 const TEXTS: &[(&str, u16)] = &[
     ("no healthy upstream", 503),
     ("upstream request timeout", 504),
@@ -18,8 +18,8 @@ const TEXTS: &[(&str, u16)] = &[
     ("The deployment could not be found on Vercel.", 404),
 ];
 
-/// The starts of bodies that have only one line, each with its status. Envoy and GKE Ingress write
-/// these bodies.
+/// Prefixes of bodies that have only one line, each with the status of the response. Envoy and GKE
+/// Ingress write these bodies.
 const BEGINNINGS: &[(&str, u16)] = &[
     (
         "upstream connect error or disconnect/reset before headers",
@@ -43,7 +43,8 @@ const CLOUDFLARE: &[(u16, u16)] = &[
     (1033, 530),
 ];
 
-/// Returns the status of the text body that consists of this line; `None` for other lines.
+/// Returns the status of a response whose body consists of this line; `None` if the line is not a
+/// known body.
 pub(in crate::domain::transcript) fn of_line(line: &str) -> Option<u16> {
     let line = line.trim();
     let line = line.strip_suffix('%').unwrap_or(line);

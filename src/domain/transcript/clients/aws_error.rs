@@ -1,9 +1,9 @@
-//! Reads the error code of an AWS service in the messages of AWS's SDKs and command line tools, and
-//! in the tools of other vendors for S3.
+//! Reads the error code of an AWS service from the messages of AWS's SDKs and command-line tools,
+//! and of other vendors' tools for S3.
 //!
 //! The forms are those of the SDKs for Java, Python (botocore), Go, Ruby, PHP, JavaScript and .NET,
-//! of the AWS CLI and of s3cmd. The codes and the sentences are from AWS's lists "Common errors" and
-//! "S3 error responses".
+//! of the AWS CLI and of s3cmd. The codes and the sentences are from AWS's lists "Common errors"
+//! and "S3 error responses".
 
 use std::sync::LazyLock;
 
@@ -28,7 +28,8 @@ pub(in crate::domain::transcript) struct AwsError {
 struct Form {
     /// A text that every message in this form contains.
     sign: &'static str,
-    /// Captures the service, the status and the code under these names. Only the code is mandatory.
+    /// The regular expression of the form. It has the group `code` and may have the groups
+    /// `service` and `status`.
     expression: &'static str,
 }
 
@@ -69,7 +70,8 @@ const FORMS: [Form; 9] = [
         sign: "S3 error: ",
         expression: r"\b(?<service>S3) error: (?<status>[45]\d\d) \((?<code>[A-Z]\w{2,78})\)",
     },
-    // The document with which a service of the query protocol responds without a signature.
+    // The XML document with which a service of the query protocol rejects a request because of its
+    // credentials or signature.
     Form {
         sign: "Exception>",
         expression: r"^\W*<(?<code>(?:MissingAuthenticationToken|UnrecognizedClient|InvalidSignature|AccessDenied|ExpiredToken|IncompleteSignature)Exception)>",
@@ -139,7 +141,8 @@ const SENTENCES: [(&str, &str, bool); 13] = [
     ("Please reduce your request rate.", "SlowDown", true),
 ];
 
-/// Codes of services other than S3 whose responses have another status than 400.
+/// Error codes of services other than S3 whose responses have a status other than 400, each with
+/// this status.
 const STATUSES: [(&str, u16); 8] = [
     ("MissingAuthenticationToken", 403),
     ("MissingAuthenticationTokenException", 403),
@@ -170,7 +173,8 @@ fn of_form(line: &str) -> Option<AwsError> {
     Some(of_code(code, status, is_of_s3(service, line)))
 }
 
-/// Returns whether the service or an operation in the line is that of S3.
+/// Returns whether an error is from S3: `service` is S3, or the line names an operation of S3 or
+/// the Java package of its exceptions.
 fn is_of_s3(service: &str, line: &str) -> bool {
     const PARTS: [&str; 6] = [
         "s3.model.",
@@ -183,11 +187,13 @@ fn is_of_s3(service: &str, line: &str) -> bool {
     matches!(service, "Amazon S3" | "S3") || PARTS.iter().any(|part| line.contains(part))
 }
 
-/// Returns the error with this code. `is_s3` is whether the message names S3. Codes that only S3
-/// uses imply it.
+/// Returns the error with this code. `stated` is the status that the message states, if any.
+/// `is_s3` is whether the message names S3. If it does not, a code that only S3 uses, such as
+/// `NoSuchKey`, still shows that the error is from S3.
 fn of_code(code: &str, stated: Option<u16>, is_s3: bool) -> AwsError {
-    // The SDKs for Java name the exception after the code. The AWS CLI and Java show the status
-    // instead of the code of a response to HEAD, which has no body.
+    // In the SDKs for Java, the name of an exception is the code with the suffix `Exception`. A
+    // response to `HEAD` has no body and thus no code, so the AWS CLI and the SDKs for Java show
+    // its status in place of the code.
     let bare = code.strip_suffix("Exception").unwrap_or(code);
     let number = code.get(..3).and_then(|digits| digits.parse().ok());
     let stated = stated.or(number);
@@ -206,7 +212,8 @@ fn of_code(code: &str, stated: Option<u16>, is_s3: bool) -> AwsError {
 
 fn of_sentence(line: &str) -> Option<AwsError> {
     let (text, code, is_s3) = SENTENCES.iter().find(|(text, _, _)| line.contains(text))?;
-    // The words about a signature that has expired occur in other texts, too.
+    // Other texts also contain ` is now earlier than ` or ` is not authorized to perform: `. A
+    // message of AWS contains `Signature expired: ` with the former, and an ARN with the latter.
     if text.starts_with(" is now") && !line.contains("Signature expired: ") {
         return None;
     }

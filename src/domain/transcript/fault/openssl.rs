@@ -7,11 +7,12 @@ use regex::Regex;
 use crate::domain::transcript::pattern::pattern;
 use crate::model::observation::{FaultKind, Phase};
 
-/// Captures the library and the number of an error of a system call, in a message in lower case.
+/// Captures the number of the library (`80` or `02`) and the error number of a failed system call,
+/// in a message in lower case.
 static SYSTEM: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\berror:(80|02)00([0-9a-f]{4}):system library:"));
 
-/// Captures the name of the function that looks up an address, in a message in lower case.
+/// Matches an error of the functions that look up an address, in a message in lower case.
 static LOOKUP: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\berror:[0-9a-f]{8}:bio routines:bio_(?:lookup|get_host_ip)\w*:"));
 
@@ -45,7 +46,7 @@ const fn unpacked(packed: u32) -> u32 {
     if low < 0x700 { low } else { low + 0x2000 }
 }
 
-/// Returns the fault for an error number of Linux, macOS (and BSD) or Windows.
+/// Returns the fault for an error number of Linux, macOS, BSD or Windows; `None` for other numbers.
 fn of_number(number: u32) -> Option<(Phase, FaultKind)> {
     Some(match number {
         110 | 60 | 10060 => (Phase::Connect, FaultKind::Timeout),

@@ -108,7 +108,7 @@ static NUMBER: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 static PHRASE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)<(?:title|h1)[^>]{0,200}>\s*([a-z][a-z -]{4,40}?)\s*</"));
 
-/// Matches the error code in an XML document.
+/// Captures the error code in an XML document.
 static XML_CODE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"<(?:Error|ErrorResponse)\b[\s\S]{0,600}?<Code>\s*([A-Za-z]{4,60})\s*</")
 });
@@ -173,7 +173,8 @@ pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16
     known_text::of_line(body)
 }
 
-/// A body of API Gateway, possibly reformatted, must be shorter than this number of bytes.
+/// Length in bytes below which a body may be one of API Gateway. It allows for whitespace that a
+/// program added.
 const MAX_API_BODY: usize = 200;
 
 /// Returns 502 for the body that REST APIs send with 502 and, less often, with 500; `None` for
@@ -186,7 +187,7 @@ fn of_api(body: &str, host: Host) -> Option<u16> {
     is_internal.then_some(502)
 }
 
-/// Returns the status for an error code of S3; `None` for other codes.
+/// Returns the status for an error code in [`XML_CODES`]; `None` for other codes.
 pub(in crate::domain::transcript) fn status_of_code(code: &str) -> Option<u16> {
     let known = XML_CODES.iter().find(|(known, _)| *known == code)?;
     Some(known.1)

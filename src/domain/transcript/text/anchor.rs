@@ -18,7 +18,7 @@ const METHODS: &[&str] = &[
     "GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "PATCH ", "OPTIONS ", "CONNECT ",
 ];
 
-/// The starts of curl's information lines, after the mark `* `.
+/// The words with which curl's information lines start, after the mark `* `.
 const INFORMATION: &[&str] = &[
     "Trying",
     "Connected to",

@@ -9,9 +9,11 @@ use crate::domain::transcript::exchange::Section;
 use crate::domain::transcript::exchange::response::ends_page;
 use crate::domain::transcript::pattern::pattern;
 
-/// Splits a line that lacks a line end: in a body, before a shell prompt or a message of curl; in a
-/// message of curl, after the words `left intact`. Returns the two parts; for other lines, `None`
-/// and the line. Outside of a body, discards text before an error message of curl.
+/// Splits a line in which a line end is missing, and returns the two parts. A body is split before
+/// a shell prompt or a message of curl. A message of curl is split after the words `left intact`.
+///
+/// Any other line is returned as the second part, and the first part is `None`. Outside of a body,
+/// the text before an error message of curl is discarded.
 pub(in crate::domain::transcript) fn split_glued(
     line: &str,
     section: Section,

@@ -42,7 +42,7 @@ const PHRASES: &[(&str, u16)] = &[
     ("gateway time-out", 504),
 ];
 
-/// JSON pointers to the members of a body that may name the kind of an error.
+/// JSON pointers to the members of a body that may contain the name of an error (see [`CODES`]).
 const CODE: [&str; 2] = ["/Code", "/error/code"];
 
 /// The names of errors in the bodies of Chalice and of Azure's services, each with its status.
@@ -76,8 +76,8 @@ const GATEWAY_PHRASES: &[(&str, u16)] = &[
     ("unauthorizedexception", 401),
 ];
 
-/// The starts of messages, converted to lower case, that only gateways write, each with its status.
-/// Envoy's text is in a JSON body if the configuration of Envoy or ESPv2 demands JSON.
+/// Prefixes of messages that only gateways write, in lower case, each with the status of the
+/// response. Envoy's text is in a JSON body if the configuration of Envoy or ESPv2 demands JSON.
 const GATEWAY_BEGINNINGS: &[(&str, u16)] = &[
     ("forbidden. for troubleshooting function url", 403),
     ("user is not authorized to access this resource", 403),
@@ -124,8 +124,8 @@ fn of_code(value: &Value) -> Option<u16> {
     found.next().map(|(_, status)| *status)
 }
 
-/// Members that describe an error. The members `status` and `title` are not listed, because other
-/// documents, such as orders and tickets, have them too.
+/// Names of members that describe an error. The names `status` and `title` are not listed, because
+/// objects such as orders and tickets have them too.
 const ERROR: [&str; 12] = [
     "type",
     "error",

@@ -1,5 +1,6 @@
-//! Lists the sentences that API gateways, registries, APIs and Fly.io's proxy write, and what each of
-//! them states. The rules of `gateway-messages.toml` test the texts of the bodies.
+//! Lists the sentences that API gateways, registries, APIs and some servers write. Each sentence is
+//! listed with the status and the facts that follow from it. `vendor_sentences` lists those of
+//! proxies and platforms.
 
 use super::vendor_sentences::{APACHE, NO_ENDPOINTS, Sentence, UNREACHABLE, of_log, of_page};
 
@@ -10,12 +11,12 @@ const NO_NAME: &[(&str, &str)] = &[("proxy_log.error", "name-not-found")];
 const NO_ROUTE: &[(&str, &str)] = &[("proxy_log.error", "no-route")];
 const LIMITED: &[(&str, &str)] = &[("proxy_log.error", "rate-limited")];
 
-/// Returns a sentence about a limit of the number of requests.
+/// Returns a sentence about an exceeded limit, such as a rate limit or a quota.
 const fn of_limit(parts: &'static [&'static str], status: u16) -> Sentence {
     of_page(parts, status, &[])
 }
 
-/// All sentences of this module that are recognized.
+/// The sentences that this module lists.
 pub(super) const SENTENCES: &[Sentence] = &[
     // Tyk, `gateway/reverse_proxy.go`, `gateway/mw_auth_key.go` and others.
     of_log(
@@ -131,6 +132,6 @@ pub(super) const SENTENCES: &[Sentence] = &[
         502,
         RESET,
     ),
-    // Kong, without its JSON.
+    // Kong's message without the JSON object around it.
     of_log(&["no Route matched with those values"], 404, NO_ROUTE),
 ];

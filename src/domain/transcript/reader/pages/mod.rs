@@ -1,7 +1,7 @@
 //! Collects the pages in HTML or XML that a text shows without the headers above them.
 //!
-//! A page may be the body of the response that the line above names, or the whole output of a
-//! command. If it is neither, its lines are read one by one.
+//! A page may be the body of a response whose status is stated above the page, or the whole output
+//! of a command. If it is neither, its lines are read one by one.
 
 mod api_sentences;
 mod cloudfront_text;

@@ -1,7 +1,8 @@
-//! Lists the sentences that only one proxy or platform writes, and what each of them states.
-//! `api_sentences` lists those of API gateways and registries.
+//! Lists the sentences that only one proxy or platform writes. Each sentence is listed with the
+//! status, the facts and the body that follow from it. `api_sentences` lists those of API gateways,
+//! registries and APIs.
 
-/// A sentence and what it states. `api_sentences` lists further ones.
+/// A sentence, with the status, the facts and the body of the response that it implies.
 pub(super) struct Sentence {
     /// The texts that a line with the sentence contains, in this order.
     pub(super) parts: &'static [&'static str],
@@ -20,7 +21,7 @@ pub(super) enum Body {
     Message(&'static str),
     /// A page with this title.
     Title(&'static str),
-    /// This text, which the page contains where a browser does not show it.
+    /// This text, which the markup of the page contains but a browser does not display.
     Text(&'static str),
     /// The body is unknown.
     None,
@@ -108,7 +109,7 @@ pub(super) const fn of_log(
     }
 }
 
-/// All sentences that are recognized.
+/// The sentences that this module lists.
 pub(super) const SENTENCES: &[Sentence] = &[
     of_cloudfront(&["CloudFront wasn't able to connect to the origin"], 502),
     of_cloudfront(
@@ -147,7 +148,7 @@ pub(super) const SENTENCES: &[Sentence] = &[
         facts: &[],
         body: Body::Line,
     },
-    // Kubernetes: the API server or its proxy calls a service without ready pods.
+    // Kubernetes: the API server calls a service that has no ready pods or does not exist.
     of_log(&["no endpoints available for service"], 503, NO_ENDPOINTS),
     of_log(
         &["://", ".svc:", "\": service \"", "\" not found"],

@@ -1,8 +1,8 @@
 //! Recognizes sentences that only one proxy or platform writes, without a status line above them.
 //!
 //! A response from such a sentence is kept only if the text has no other response or failure, or if
-//! the line names the request. The status of the response is inferred, so no verdict exceeds
-//! `possible`.
+//! the line names the request or states a status other than the inferred one. While the status is
+//! inferred, the certainty of a verdict is at most `possible`.
 
 use super::api_sentences;
 use super::platform_text::{inferred, text_fact};
@@ -86,7 +86,8 @@ impl Reader {
     }
 }
 
-/// Replaces the inferred status of the exchange with the status that the line states, if they differ.
+/// Replaces the inferred status of the exchange with the status that the line states, if the stated
+/// status is at least 400 and differs. Does nothing for an exchange whose status is unknown.
 fn use_stated_status(exchange: &mut Exchange, line: &str) {
     let stated = message::read(line).and_then(|message| message.status);
     let Some(stated) = stated.filter(|status| *status >= 400) else {
