@@ -541,11 +541,7 @@ const VALUES: &[(&str, &str, &str)] = &[
         "bearer = { env = \"${TOKEN}\" }",
         "write `env = \"TOKEN\"`",
     ),
-    (
-        "auth",
-        "basic = \"probe:hunter2\"",
-        "basic = { username",
-    ),
+    ("auth", "basic = \"probe:hunter2\"", "basic = { username"),
 ];
 
 /// Wrong files, and a part of the messages.
