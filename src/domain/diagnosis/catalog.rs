@@ -167,9 +167,9 @@ pub const CATALOG: &[FactInfo] = facts! {
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was generated for an earlier request, so the durations of this request do not show how long the service took";
     "header.*": Text => "first value of a response header, by its lowercase name";
-    "phase.resolve": Number => "seconds of name resolution";
-    "phase.connect": Number => "seconds of the TCP connection attempt";
-    "phase.tls": Number => "seconds of the TLS handshake";
+    "phase.resolve": Number => "duration of the name resolution, in seconds";
+    "phase.connect": Number => "duration of the TCP connection attempt, in seconds";
+    "phase.tls": Number => "duration of the TLS handshake, in seconds";
     "phase.processing": Number => "seconds from sending the request to the first byte of the response";
     "phase.transfer": Number => "seconds from the first byte of the response to the last";
     "duration": Number => "seconds from the start of the probe to the last byte of the response or to the fault";
@@ -220,7 +220,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "window.state": Word(&["open", "settled"]) =>
         "state of the metric window around the request: in an `open` window, datapoints may still arrive; in a `settled` window, a missing datapoint means zero";
     "window.ours": Word(YES_NO) =>
-        "whether the metrics count only the prober's own requests: `yes` if the API counted exactly as many requests on the route as the prober sent, and Lambda counted at most as many invocations and throttles; `no` if one of the two counted more, or if `window.shared` is `yes`";
+        "whether the metrics count only the prober's own requests: `no` if `window.shared` is `yes`, or if the API's requests, or the sum of Lambda's invocations and throttles, exceed the number of requests that the prober sent; otherwise `yes` if the window is settled and the API counted exactly that number on the route; otherwise absent";
     "window.shared": Word(YES_NO) => "whether the configuration declares that other callers use the function too";
     "window.requests": Number => "number of the prober's own requests that began in the window";
     "window.every": Word(OUTCOMES_OF_EVERY_FAILURE) =>

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Failure, Validity};
+use super::{IncidentProbe, Validity};
 use crate::domain::diagnosis::condition::is_plain;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::{Evidence, Verdict};
@@ -122,7 +122,7 @@ pub fn headers(target: &Target) -> Vec<(&'static str, &'static str)> {
 impl CauseRequest {
     /// Returns the request for the cause of a failed probe; `None` if the request is not permitted
     /// or would not help.
-    pub(super) fn of(failure: &Failure<'_>) -> Option<Self> {
+    pub(super) fn of(failure: &IncidentProbe<'_>) -> Option<Self> {
         let target = failure.target;
         let response = failure.observation.response.as_ref()?;
         let verdict = failure.diagnosis.verdict.as_ref()?;

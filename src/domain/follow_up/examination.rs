@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Failure, FollowUp, FollowUpKind, Validity};
+use super::{FollowUp, FollowUpKind, IncidentProbe, Validity};
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::incident::FailureKind;
 use crate::domain::layers::{LayerFindings, LayerResponse, LayerResult, LayerState, combine};
@@ -79,7 +79,7 @@ const ROUNDS: u8 = 2;
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 impl Examination {
-    pub(super) fn new(failure: &Failure<'_>) -> Self {
+    pub(super) fn new(failure: &IncidentProbe<'_>) -> Self {
         Self {
             began: failure.observation.started,
             kind: FailureKind::from(failure.observation),

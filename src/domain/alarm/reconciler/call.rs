@@ -96,7 +96,7 @@ pub struct Write {
     pub operations: Vec<WriteOperation>,
 }
 
-/// One operation of the write of an alarm.
+/// One of the operations that write an alarm.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteOperation {
     /// Creates the alarm with its tags, or overwrites the definition and description of an existing

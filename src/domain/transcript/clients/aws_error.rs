@@ -35,12 +35,12 @@ struct Form {
 
 /// The forms of messages that contain the code of the error.
 const FORMS: [Form; 9] = [
-    // Java, version 1.
+    // AWS SDK for Java, version 1.
     Form {
         sign: "Error Code: ",
         expression: r"\(Service: (?<service>[^;]{1,60}); Status Code: (?<status>[45]\d\d); Error Code: (?<code>[A-Za-z0-9][\w. ]{0,78});",
     },
-    // Java, version 2.
+    // AWS SDK for Java, version 2.
     Form {
         sign: "Status Code: ",
         expression: r"\b(?<code>[A-Z]\w{2,78}Exception): .*\(Service: (?<service>[^,]{1,60}), Status Code: (?<status>[45]\d\d), Request ID:",

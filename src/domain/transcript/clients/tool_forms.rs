@@ -37,7 +37,7 @@ const EXPRESSIONS: [&str; 23] = [
     r"^\W*Too many redirects\W*$",
     // PHP's functions that open a URL.
     r"\b(?:file_get_contents|fopen|fsockopen|stream_socket_client|copy|readfile|file|simplexml_load_file|get_headers|getimagesize|SoapClient::\w+)\([^)]{0,300}\): ",
-    // Chrome's error page, on a line of its own.
+    // The error code of Chrome's error page, alone on a line.
     r"^\W*ERR_(?:ADDRESS|CERT|CONNECTION|CONTENT|EMPTY|HTTP2|INCOMPLETE|INTERNET|INVALID|NAME|NETWORK|PROXY|QUIC|RESPONSE|SOCKET|SSL|TIMED|TOO_MANY|TUNNEL)_[A-Z0-9_]{2,50}\W*$",
     // aiohttp, without the name of the exception.
     r"\bCannot connect to host \S+:\d{1,5} ssl:",

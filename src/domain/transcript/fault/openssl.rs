@@ -39,8 +39,9 @@ pub(super) fn of(lower: &str) -> Option<(Phase, FaultKind)> {
     is_lookup.then_some((Phase::Resolve, FaultKind::ResolverFailure))
 }
 
-/// Returns the number of the system's error from its 12 lowest bits. The numbers of Windows start
-/// at 10000 (0x2710); those of other systems are below 0x100.
+/// Returns the error code of the operating system whose 12 lowest bits are `packed`: an errno value
+/// or a Winsock error code. Winsock error codes start at 10000 (0x2710), so that 0x2000, the value
+/// of their missing bits, must be added. Errno values are below 0x100.
 const fn unpacked(packed: u32) -> u32 {
     let low = packed & 0xFFF;
     if low < 0x700 { low } else { low + 0x2000 }

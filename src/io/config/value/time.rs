@@ -69,7 +69,12 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
             let suggested = suggested.map_or_else(|| "10s".to_owned(), habits::shown);
             return Err(format!("a duration needs a unit; write \"{suggested}\""));
         }
-        _ => return Err("a duration is text with a unit; write text such as \"10s\"".to_owned()),
+        _ => {
+            return Err(
+                "a duration must be text in quotes with a unit; write text such as \"10s\""
+                    .to_owned(),
+            );
+        }
     };
     let suggested = habits::duration(text, 1.0);
     let duration = humantime::parse_duration(text).map_err(|_| match suggested {

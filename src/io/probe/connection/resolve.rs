@@ -343,7 +343,8 @@ fn build(
     options.cache_size = 0;
     options.ip_strategy = strategy;
     options.timeout = settings.timeout;
-    options.attempts = settings.attempts;
+    // The library does not count the first attempt.
+    options.attempts = settings.attempts.saturating_sub(1);
     let servers = config.name_servers().iter().map(|server| {
         let port = server
             .connections

@@ -56,8 +56,8 @@ pub(in crate::domain::transcript) struct Entry {
     /// the same value may be about the same request (see [`Entry::continues`]). `None` in formats
     /// with one line per request, and in lines of Apache that do not name the process.
     pub(in crate::domain::transcript) process: Option<String>,
-    /// The date of the line, and its time of day in seconds since midnight; `None` if the line has
-    /// no time or the time is not read in this format.
+    /// The date of the line, and its time of day in seconds since midnight. `None` if the line has
+    /// no time, or if the reader of its log format does not read the time.
     pub(in crate::domain::transcript) time_of_line: Option<(String, f64)>,
     /// The address of the client or, in a line that `reverse_proxy` reads, the destination; `None`
     /// if neither was read from the line.
