@@ -1,5 +1,7 @@
 //! Lists text bodies and error codes that proxies and platforms use for one status only.
 
+use serde_json::Value;
+
 /// Complete bodies, each with its status. Envoy, Traefik, ingress-nginx, API Gateway, Azure
 /// Functions and Vercel write these bodies.
 const TEXTS: &[(&str, u16)] = &[
@@ -56,11 +58,44 @@ pub(in crate::domain::transcript) fn of_line(line: &str) -> Option<u16> {
     })
 }
 
+/// Members of the JSON bodies that Envoy is configured to write. A body with other members is from
+/// an application, which may quote Envoy's text.
+const MEMBERS: [&str; 12] = [
+    "code",
+    "detail",
+    "details",
+    "error",
+    "message",
+    "path",
+    "reason",
+    "requestId",
+    "request_id",
+    "status",
+    "statusCode",
+    "timestamp",
+];
+
+/// Returns whether a JSON value has only members of [`MEMBERS`].
+fn has_known_members(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .all(|(name, value)| MEMBERS.contains(&name.as_str()) && has_known_members(value)),
+        Value::Array(list) => list.iter().all(has_known_members),
+        _ => true,
+    }
+}
+
 /// Returns the string that starts with a text of [`BEGINNINGS`] and is part of a JSON body; `None`
-/// if the body is no JSON object or contains no such complete string. Envoy writes this string as
-/// the whole body, unless Envoy's configuration demands JSON.
+/// if the body is no JSON object, has members that Envoy does not write, or contains no such
+/// complete string. Envoy writes this string as the whole body, unless Envoy's configuration
+/// demands JSON.
 pub(in crate::domain::transcript) fn envoy_text(body: &str) -> Option<String> {
     if !body.starts_with('{') {
+        return None;
+    }
+    let value: Option<Value> = serde_json::from_str(body).ok();
+    if value.is_some_and(|value| !has_known_members(&value)) {
         return None;
     }
     let start = BEGINNINGS.iter().find_map(|(start, _)| {
@@ -86,6 +121,15 @@ pub(in crate::domain::transcript) fn of_cloudflare(code: u16) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_with_members_of_an_application_quotes_envoy() {
+        let text = "upstream connect error or disconnect/reset before headers";
+        let own = format!("{{\"code\":503,\"message\":\"{text}\"}}");
+        assert_eq!(envoy_text(&own).as_deref(), Some(text));
+        let quoted = format!("{{\"error\":\"no payment\",\"partner\":\"{text}\"}}");
+        assert_eq!(envoy_text(&quoted), None);
+    }
 
     #[test]
     fn texts_of_proxies_have_one_status() {

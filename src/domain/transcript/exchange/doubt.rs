@@ -8,6 +8,7 @@ impl Exchange {
     /// Records whether a line shows that a request was made, and whether it is from a server's log.
     pub(in crate::domain::transcript) fn note_sign(&mut self, line: &str) {
         self.shows_request = self.shows_request || signs::shows_request(line);
+        self.protocols.note(line);
         self.is_of_server = self.is_of_server || signs::is_of_server(line);
     }
 

@@ -108,8 +108,9 @@ pub(super) struct Reader {
     /// Whether the lines of a page that was not recognized, or the text before a page on its line,
     /// are being read. While this is true, no page starts.
     is_replayed: bool,
-    /// Bodies without a command, each with the number of its first line.
-    bodies: Vec<(String, usize)>,
+    /// Bodies without a command, each with the number of its first line, and whether the text above
+    /// it names another protocol than HTTP.
+    bodies: Vec<(String, usize, bool)>,
     /// The URL of the last command.
     last_url: Option<Url>,
     /// The number of the line with the last message that states a status.
