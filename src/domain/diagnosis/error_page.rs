@@ -158,8 +158,9 @@ pub(super) fn author(response: &Response) -> Option<FrontDoor> {
     let whole = text.strip_suffix(NO_LINE_END).unwrap_or(&text);
     let by_text = TEXTS.iter().find(|(known, _)| *known == whole);
     let by_beginning = || BEGINNINGS.iter().find(|(start, _)| text.starts_with(start));
-    let is_possible =
-        |door: &FrontDoor| *door == FrontDoor::AppService || !application_header::is_present(response);
+    let is_possible = |door: &FrontDoor| {
+        *door == FrontDoor::AppService || !application_header::is_present(response)
+    };
     let door = by_text.or_else(by_beginning).map(|(_, door)| *door);
     door.filter(is_possible)
 }

@@ -166,7 +166,10 @@ fn has_own_members(response: &Response, body: Option<&Value>) -> bool {
     let members = body.and_then(Value::as_object);
     let is_own = |name: &String| !GATEWAY_MEMBERS.contains(&name.as_str());
     members.is_some_and(|members| members.keys().any(is_own))
-        && !response.headers.iter().any(|(name, _)| name.starts_with("x-amz"))
+        && !response
+            .headers
+            .iter()
+            .any(|(name, _)| name.starts_with("x-amz"))
 }
 
 /// Returns the fact value for a JSON scalar; `true`, `false` and `null` become text.

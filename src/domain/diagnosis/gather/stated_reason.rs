@@ -76,7 +76,7 @@ const TEXTS: [(&[&str], Place, &str); 28] = [
     ),
     (&["toomanyrequests: "], Place::Value, LIMIT),
     (
-        &["You have reached your ", " pull rate limit"],
+        &["You have reached your ", "pull rate limit"],
         Place::Value,
         LIMIT,
     ),
@@ -107,11 +107,7 @@ const TEXTS: [(&[&str], Place, &str); 28] = [
         Place::Value,
         CREDENTIALS,
     ),
-    (
-        &["Authorization field missing"],
-        Place::Value,
-        CREDENTIALS,
-    ),
+    (&["Authorization field missing"], Place::Value, CREDENTIALS),
     (&["Missing API key"], Place::Value, CREDENTIALS),
     (&["Missing JWT token in request"], Place::Value, CREDENTIALS),
     (

@@ -59,9 +59,8 @@ impl Exchange {
             return;
         };
         let is_message = self.source == Source::Message && self.command.is_none();
-        let is_other = is_message
-            && (other_protocol::is_named(&fault.message)
-                || self.protocols.is_other());
+        let is_other =
+            is_message && (other_protocol::is_named(&fault.message) || self.protocols.is_other());
         if !is_other && !self.protocols.is_other_command {
             return;
         }

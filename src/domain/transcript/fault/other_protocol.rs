@@ -11,7 +11,7 @@ use crate::domain::transcript::pattern::{MAX_LINE, pattern, pattern_set};
 
 /// Expressions that match names of other protocols, and of their servers and clients.
 const NAMES: [&str; 7] = [
-    r"redis|valkey|mongo(?:d|db|s|\w*error|\w*exception|\w*client)?\b|postgres|psycopg|\bpsql\b|\bpgx\b|pgconn|\bpq: |pgbouncer|libpq|asyncpg|mysql|mariadb|jdbc|hikari|\bsqlx\b|sqlalchemy|sqlstate|\(hy000\)|\bora-\d{5}|sqlserver|mssql|tedious|sequelize|typeorm|activerecord|\bdatabase\b|cassandra|scylla|neo4j|memcache|\bdalli\b",
+    r"redis|valkey|mongo(?:d|db|s|\w*error|\w*exception|\w*client)?\b|postgres|psycopg|\bpsql\b|\bpgx\b|pgconn|\bpq: |pgbouncer|libpq|asyncpg|mysql|mariadb|jdbc|hikari|\bsqlx\b|sqlalchemy|sqlstate|\(hy000\)|\bora-\d{5}|sqlserver|mssql|tedious|sequelize|typeorm|activerecord|\bdatabase\b|cassandra|datastax|scylla|neo4j|memcache|\bdalli\b",
     r"kafka|amqp|rabbitmq|\bpika\b|\bcelery\b|\bkombu\b|mqtt|mosquitto|\bnats\b|\bstomp\b|activemq|\bjms\b|pulsar|zookeeper|\betcd|clientv3",
     r"\bsmtp|smtps?\b|\besmtp|sendmail|postfix|dovecot|\bexim\b|\bimaps?\b|imaplib|\bpop3s?\b|poplib|nodemailer|\bmailer\b|\.mail\.|mailconnect|\bldap|jldap|ldaps?\b",
     r"\bs?ftp|ftps?\b|\bssh\b|\bsshd\b|paramiko|\bjsch\b|\brsync\b|\btelnet\b|\bgrpc|grpc\b|\brpc error:|openvpn|tls error: tls key negotiation|wireguard|strongswan|\bradius\b|syslog|\bsnmp\b|\bntp\b|\brtsp\b|\brtmp\b|\bxmpp\b|\bstatsd\b",
@@ -37,7 +37,9 @@ static HTTP: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Matches a host and a port. Captures both.
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r#"(?i)(?:\b([\w.-]+|\[[\da-f:]+\]):|\bport["':= ]{1,3}|, )(\d{2,5})(?:[^\d:.]|[.:]\D|[.:]?$)"#)
+    pattern(
+        r#"(?i)(?:\b([\w.-]+):|\[[\da-f:]+\]:|\bport["':= ]{1,3}|, )(\d{2,5})(?:[^\d:.]|[.:]\D|[.:]?$)"#,
+    )
 });
 
 /// Matches the scheme of a URL of another protocol, and options of openssl for other protocols.
@@ -127,7 +129,10 @@ mod tests {
             ("curl ftp://a.example/b", true),
             ("curl smtp://a.example:25 --mail-from a@a.example", true),
             ("openssl s_client -connect a.example:993", true),
-            ("openssl s_client -starttls smtp -connect a.example:2525", true),
+            (
+                "openssl s_client -starttls smtp -connect a.example:2525",
+                true,
+            ),
             ("openssl s_client -connect a.example:443", false),
             ("curl https://ftp.example:2019/", false),
         ] {

@@ -235,7 +235,8 @@ fn has_other_title(body: &str) -> bool {
     found.is_some_and(|found| {
         let title = found[1].to_lowercase();
         // A page that lists errors is documentation.
-        let is_of_error = words.iter().any(|word| title.contains(word)) && !title.contains("errors");
+        let is_of_error =
+            words.iter().any(|word| title.contains(word)) && !title.contains("errors");
         !title.trim().is_empty() && !is_of_error
     })
 }

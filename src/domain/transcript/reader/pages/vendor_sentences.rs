@@ -272,5 +272,8 @@ pub(super) const SENTENCES: &[Sentence] = &[
     of_page(&["Request unsuccessful. Incapsula incident ID"], 403, &[]),
     // Cloudflare.
     of_challenge(&["Enable JavaScript and cookies to continue"]),
-    of_challenge(&["window._cf_chl_opt"]),
+    Sentence {
+        is_common: false,
+        ..of_challenge(&["_cf_chl_opt", "{"])
+    },
 ];

@@ -142,7 +142,10 @@ fn find(line: &str, sentence: &Sentence) -> Option<usize> {
     let (before, after) = (&line[..at], &line[end..]);
     // A single word may be the name of a setting or a counter.
     let is_word = sentence.parts.iter().all(|part| !part.contains(' '));
-    let is_name = is_word && after.trim_start_matches(['"', '\'']).starts_with([':', '=']);
+    let is_name = is_word
+        && after
+            .trim_start_matches(['"', '\''])
+            .starts_with([':', '=']);
     let is_alone = || !shows_letters(before) && !shows_letters(after);
     let is_stated = || before.contains(&sentence.status.to_string());
     (!is_name && (!sentence.is_common || is_alone() || is_stated())).then_some(at)
