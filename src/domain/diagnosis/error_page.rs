@@ -5,6 +5,7 @@
 //! endings and surrounding whitespace are ignored. Short texts that other programs also write, such
 //! as `Bad Gateway`, are left to the rules.
 
+use crate::domain::diagnosis::application_header;
 use crate::domain::diagnosis::body_text;
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::model::observation::Response;
@@ -138,7 +139,8 @@ const APACHE: [&str; 2] = [
 const NO_LINE_END: char = '%';
 
 /// Returns the front door that wrote the error page or text in the body; `None` if the page or text
-/// is not recognized, or if the status is below 400.
+/// is not recognized, or if the status is below 400. A text does not count if a header shows that an
+/// application sent it, except for that of App Service, which runs in an application server.
 #[must_use]
 pub(super) fn author(response: &Response) -> Option<FrontDoor> {
     if response.status < 400 || response.body.is_empty() {
@@ -159,7 +161,11 @@ pub(super) fn author(response: &Response) -> Option<FrontDoor> {
     let whole = text.strip_suffix(NO_LINE_END).unwrap_or(&text);
     let by_text = TEXTS.iter().find(|(known, _)| *known == whole);
     let by_beginning = || BEGINNINGS.iter().find(|(start, _)| text.starts_with(start));
-    by_text.or_else(by_beginning).map(|(_, door)| *door)
+    let is_possible = |door: &FrontDoor| {
+        *door == FrontDoor::AppService || !application_header::is_present(response)
+    };
+    let door = by_text.or_else(by_beginning).map(|(_, door)| *door);
+    door.filter(is_possible)
 }
 
 /// Returns whether the text is an error page of CloudFront. The page is not necessarily from the

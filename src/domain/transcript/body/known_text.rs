@@ -57,11 +57,41 @@ pub(in crate::domain::transcript) fn of_line(line: &str) -> Option<u16> {
     })
 }
 
+/// Members of the JSON bodies that Envoy is configured to write. A body with other members is from
+/// an application, which may quote Envoy's text.
+const MEMBERS: [&str; 12] = [
+    "code",
+    "detail",
+    "details",
+    "error",
+    "message",
+    "path",
+    "reason",
+    "requestId",
+    "request_id",
+    "status",
+    "statusCode",
+    "timestamp",
+];
+
+/// Returns whether the JSON text of an object has only members of [`MEMBERS`].
+fn has_known_members(body: &str) -> bool {
+    let mut names = body.match_indices("\":").map(|(at, _)| {
+        let name = body[..at].rsplit('"').next();
+        name.unwrap_or_default()
+    });
+    names.all(|name| MEMBERS.contains(&name))
+}
+
 /// Returns the string that starts with a text of [`BEGINNINGS`] and is part of a JSON body; `None`
-/// if the body is no JSON object or contains no such complete string. Envoy writes this string as
-/// the whole body, unless Envoy's configuration demands JSON.
+/// if the body is no JSON object, has members that Envoy does not write, or contains no such
+/// complete string. Envoy writes this string as the whole body, unless Envoy's configuration
+/// demands JSON.
 pub(in crate::domain::transcript) fn envoy_text(body: &str) -> Option<String> {
     if !body.starts_with('{') {
+        return None;
+    }
+    if !has_known_members(body) {
         return None;
     }
     let start = BEGINNINGS.iter().find_map(|(start, _)| {
@@ -87,6 +117,15 @@ pub(in crate::domain::transcript) fn of_cloudflare(code: u16) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_with_members_of_an_application_quotes_envoy() {
+        let text = "upstream connect error or disconnect/reset before headers";
+        let own = format!("{{\"code\":503,\"message\":\"{text}\"}}");
+        assert_eq!(envoy_text(&own).as_deref(), Some(text));
+        let quoted = format!("{{\"error\":\"no payment\",\"partner\":\"{text}\"}}");
+        assert_eq!(envoy_text(&quoted), None);
+    }
 
     #[test]
     fn texts_of_proxies_have_one_status() {

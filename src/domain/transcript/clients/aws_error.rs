@@ -20,6 +20,9 @@ pub(in crate::domain::transcript) struct AwsError {
     pub(in crate::domain::transcript) status: u16,
     /// Whether the message states the status. Otherwise it is inferred from the code.
     pub(in crate::domain::transcript) is_status_stated: bool,
+    /// Whether the status follows from the code or the message. Otherwise it is 400, the status of most
+    /// errors.
+    pub(in crate::domain::transcript) is_status_known: bool,
     /// Whether the service is S3 or a store with the same API.
     pub(in crate::domain::transcript) is_s3: bool,
 }
@@ -154,6 +157,38 @@ const STATUSES: [(&str, u16); 8] = [
     ("AccessDeniedException", 403),
 ];
 
+/// Codes that only one service or all services use, each with the status of the response.
+const UNIQUE: [(&str, u16); 23] = [
+    ("PermanentRedirect", 301),
+    ("TemporaryRedirect", 307),
+    ("BucketAlreadyExists", 409),
+    ("BucketAlreadyOwnedByYou", 409),
+    ("BucketNotEmpty", 409),
+    ("OperationAborted", 409),
+    ("InvalidBucketState", 409),
+    ("InvalidObjectState", 403),
+    ("InvalidRange", 416),
+    ("EntityTooLarge", 400),
+    ("NotImplemented", 501),
+    ("NoSuchEntity", 404),
+    ("EntityAlreadyExists", 409),
+    ("DeleteConflict", 409),
+    ("ResourceConflictException", 409),
+    ("TooManyRequestsException", 429),
+    ("InternalFailure", 500),
+    ("InternalServerError", 500),
+    ("ServiceException", 500),
+    ("ServiceUnavailable", 503),
+    ("ThrottlingException", 400),
+    ("ValidationException", 400),
+    ("ProvisionedThroughputExceededException", 400),
+];
+
+fn of_any_service(code: &str) -> Option<u16> {
+    let known = UNIQUE.iter().find(|(known, _)| *known == code)?;
+    Some(known.1)
+}
+
 /// Returns the error that a line states; `None` for other lines and for lines longer than
 /// `MAX_LINE`.
 pub(in crate::domain::transcript) fn read(line: &str) -> Option<AwsError> {
@@ -202,10 +237,12 @@ fn of_code(code: &str, stated: Option<u16>, is_s3: bool) -> AwsError {
     let known = STATUSES.iter().find(|(known, _)| *known == code);
     let known = known.map(|(_, status)| *status);
     let inferred = if is_s3 { of_store } else { known };
+    let inferred = inferred.or_else(|| of_any_service(code));
     AwsError {
         code: if is_s3 { bare } else { code }.to_owned(),
         status: stated.or(inferred).unwrap_or(400),
         is_status_stated: stated.is_some(),
+        is_status_known: stated.or(inferred).is_some(),
         is_s3,
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 use super::message_forms::{self, Stated};
 use super::{assertion, source_code, tool_forms, unrelated};
 use crate::domain::transcript::command;
-use crate::domain::transcript::fault::phrase;
+use crate::domain::transcript::fault::{other_protocol, phrase};
 use crate::domain::transcript::pattern::{MAX_LINE, pattern};
 use crate::domain::transcript::status;
 
@@ -90,6 +90,7 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
     // The status of the endpoint's response is neither the number after `ContentLengthError: ` in
     // aiohttp's `ClientPayloadError`, nor the status with which a proxy refused to open a tunnel.
     let found = found.filter(|_| !line.contains("PayloadError") && !is_of_tunnel(line));
+    let found = found.filter(|_| !other_protocol::is_named(line));
     let found = found.filter(|found| {
         !quotes_error(found.rest) && !tool_forms::is_invented(found.status, found.rest)
     });

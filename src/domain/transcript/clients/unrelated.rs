@@ -32,7 +32,7 @@ const NEVER: [&str; 5] = [
     r"is not a (?:function|constructor)\b|\bis not defined\b|has no attribute|cannot read propert|undefined is not",
     r"cannot find (?:module|package|symbol)|no module named|cannot import name|use of undeclared|placeholder '",
     r"unrecogni[sz]ed (?:argument|option)|unknown (?:option|flag|argument|shorthand)|no such option|unexpected argument",
-    r"eof when reading a line|host key\b|expkeysig|gpg error|no_pubkey",
+    r"eof when reading a line|end-of-stream marker|compressed file ended|unexpected end of (?:zlib|zip|gzip|archive|data stream)|host key\b|expkeysig|gpg error|no_pubkey",
     r"untrusted signature|bad signature|code[- ]?sign|signing certificate|signatures? (?:were|was|is|are) invalid|could(?: not|n.t) resolve (?:dependenc|placeholder|merge|conflict|all |type|symbol|module|import|reference|artifact)",
 ];
 

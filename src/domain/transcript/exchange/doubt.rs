@@ -9,6 +9,7 @@ impl Exchange {
     /// handshake of a client in the line.
     pub(in crate::domain::transcript) fn note_sign(&mut self, line: &str) {
         self.shows_request = self.shows_request || signs::shows_request(line);
+        self.protocols.note(line);
         self.is_of_server = self.is_of_server || signs::is_of_server(line);
     }
 

@@ -9,6 +9,7 @@ mod attempt;
 mod doubt;
 pub(super) mod entry;
 mod loose;
+mod protocols;
 pub(super) mod response;
 pub(super) mod settle;
 mod via_proxy;
@@ -23,6 +24,7 @@ use super::time::clocks::{Clock, Times};
 use crate::domain::diagnosis::aws::LogFinding;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::transcript::exchange::entry::Entry;
+use crate::domain::transcript::exchange::protocols::Protocols;
 use crate::domain::transcript::exchange::response::RawResponse;
 use crate::model::observation::{FaultKind, Phase, Phases};
 
@@ -76,6 +78,8 @@ pub(super) struct Exchange {
     pub(super) is_doubtful: bool,
     /// Whether a line shows that an HTTP request was made.
     pub(super) shows_request: bool,
+    /// The protocols that the lines of the exchange name.
+    pub(super) protocols: Protocols,
     /// Whether a server reports the failed TLS handshake of a client.
     pub(super) is_of_server: bool,
     /// Whether a later line of the text contains another shell command, so that an exit code may
@@ -168,6 +172,7 @@ impl Exchange {
     /// Sets the command that made the request.
     pub(super) fn set_command(&mut self, text: &str) {
         let command = command::parse(text);
+        self.protocols.note_command(text);
         self.progress.is_windows |= command.is_windows;
         let is_https = |url: &Url| url.scheme() == "https";
         self.progress.uses_tls |= command.url.as_ref().is_some_and(is_https);

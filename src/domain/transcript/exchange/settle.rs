@@ -25,6 +25,8 @@ impl Exchange {
         self.doubt_address();
         self.doubt_proxy();
         self.doubt_request();
+        self.doubt_protocol();
+        self.note_grpc_status();
         let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());

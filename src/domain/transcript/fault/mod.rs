@@ -1,12 +1,14 @@
 //! Determines the fault of a request from error messages, exit codes and durations. `curl`
 //! interprets curl's errors, and `phrase` finds known phrases in the messages of any program.
 //! `named` finds faults that are named by an error number, an Erlang atom or a localized message of
-//! Windows, and `signs` finds out whether a line is about a request.
+//! Windows, `signs` finds out whether a line is about a request, and `other_protocol` whether it is
+//! about another protocol than HTTP.
 
 pub(super) mod curl;
 mod host_only;
 mod named;
 mod openssl;
+pub(super) mod other_protocol;
 pub(super) mod phrase;
 mod sentences;
 pub(super) mod signs;

@@ -214,6 +214,12 @@ fn of_markup(body: &str) -> Option<u16> {
         .or_else(code)
 }
 
+/// Returns whether a page is not an error page: its title is not about an error, or its headings name
+/// several statuses.
+pub(in crate::domain::transcript) fn is_of_other_topic(page: &str) -> bool {
+    has_other_title(page) || lists_statuses(page)
+}
+
 /// Returns whether a page has a title that is not about an error. A heading with a status may then
 /// be the heading of a section about this status.
 fn has_other_title(body: &str) -> bool {
@@ -229,7 +235,10 @@ fn has_other_title(body: &str) -> bool {
     ];
     found.is_some_and(|found| {
         let title = found[1].to_lowercase();
-        !title.trim().is_empty() && !words.iter().any(|word| title.contains(word))
+        // A page that lists errors is documentation.
+        let is_of_error =
+            words.iter().any(|word| title.contains(word)) && !title.contains("errors");
+        !title.trim().is_empty() && !is_of_error
     })
 }
 

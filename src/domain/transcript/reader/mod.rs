@@ -110,8 +110,9 @@ pub(super) struct Reader {
     /// Whether the reader processes the lines of an unrecognized page again, or the text before a
     /// page on the same line. While this is true, no page starts.
     is_replayed: bool,
-    /// Bodies that belong to no command, each with the number of its first line.
-    bodies: Vec<(String, usize)>,
+    /// Bodies that belong to no command, each with the number of its first line, and whether the
+    /// text above the body names another protocol than HTTP.
+    bodies: Vec<(String, usize, bool)>,
     /// The URL of the last command.
     last_url: Option<Url>,
     /// The number of the line with the last message that states a status; 0 if there is none.

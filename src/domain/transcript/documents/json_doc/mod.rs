@@ -12,7 +12,9 @@ use serde_json::Value;
 
 pub(in crate::domain::transcript) use self::gateway::{is_access_line, without_time};
 pub(in crate::domain::transcript) use self::proxy::of_console;
-pub(in crate::domain::transcript) use self::status::{status_of_body, status_of_gateway};
+pub(in crate::domain::transcript) use self::status::{
+    is_without_error, status_of_body, status_of_gateway,
+};
 use crate::domain::transcript::body::json_text::Depth;
 use crate::domain::transcript::exchange::Exchange;
 

@@ -118,6 +118,38 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
         })
 }
 
+/// Returns whether a text is JSON that reports no error: a list, an object that states success, or an
+/// object without a member that describes an error.
+pub(in crate::domain::transcript) fn is_without_error(text: &str) -> bool {
+    const STATED: [&str; 12] = [
+        "error",
+        "errors",
+        "error_msg",
+        "errorMessage",
+        "errorType",
+        "fault",
+        "message",
+        "Message",
+        "detail",
+        "__type",
+        "code",
+        "Code",
+    ];
+    let Some(value) = parse_json(text) else {
+        return false;
+    };
+    let Some(members) = value.as_object() else {
+        return value.is_array();
+    };
+    let is_true = |name: &str| members.get(name) == Some(&Value::Bool(true));
+    let is_success = members
+        .get("status")
+        .and_then(Value::as_str)
+        .is_some_and(|status| matches!(status, "success" | "ok" | "OK"));
+    let is_stated = |name: &&str| members.get(*name).is_some_and(|value| !value.is_null());
+    is_true("ok") || is_true("success") || is_success || !STATED.iter().any(is_stated)
+}
+
 fn of_code(value: &Value) -> Option<u16> {
     let names = CODE.iter().filter_map(|path| value.pointer(path)?.as_str());
     let mut found = names.filter_map(|name| CODES.iter().find(|(code, _)| *code == name));

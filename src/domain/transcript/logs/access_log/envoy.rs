@@ -12,6 +12,7 @@ use super::fields::value;
 use super::{Entry, Logged};
 use crate::domain::transcript::command;
 use crate::domain::transcript::exchange::settle::millis;
+use crate::domain::transcript::fault::other_protocol;
 use crate::domain::transcript::pattern::pattern;
 
 /// Matches a line in the default format or in Istio's format. Captures the method, the path, the
@@ -147,6 +148,10 @@ fn default_format(line: &str) -> Option<Logged> {
     } else {
         return None;
     };
+    // A line about a TCP connection has a dash instead of each part of the request.
+    if &found[1] == "-" && other_protocol::is_named(line) {
+        return Some(Logged::Passed);
+    }
     let rest = found.get(5)?.as_str();
     let parts = REST.as_ref()?.captures(rest)?;
     let host = parts.get(3).map(|host| host.as_str());
@@ -154,7 +159,6 @@ fn default_format(line: &str) -> Option<Logged> {
         status: found[3].parse().ok()?,
         flags: found.get(4)?.as_str(),
         details: parts.get(1)?.as_str(),
-        // A line about a TCP connection has a dash instead of each part of the request.
         method: found
             .get(1)
             .map(|method| method.as_str())

@@ -38,6 +38,7 @@ impl Reader {
         self.vendor_facts.push(key);
         let mut exchange = Exchange {
             is_weak: !error.is_status_stated,
+            is_status_unknown: !error.is_status_known,
             ..Exchange::stated(error.status, number)
         };
         exchange.request.url = message::url(line);
@@ -79,6 +80,7 @@ impl Reader {
         };
         response.status = status;
         response.is_inferred = false;
+        self.current.is_status_unknown = false;
         self.current.is_weak = false;
         true
     }

@@ -42,17 +42,31 @@ pub(super) const SENTENCES: &[Sentence] = &[
     of_page(&["No context-path matches the request URI"], 404, &[]),
     // WSO2 API Manager: its error codes, in XML and in JSON.
     of_log(&["<am:code>101503</am:code>"], 500, UNREACHABLE),
-    of_log(&["\"code\":101503,"], 500, UNREACHABLE),
+    of_log(&["\"code\":101503,", "Runtime Error"], 500, UNREACHABLE),
     of_log(&["<am:code>101504</am:code>"], 504, TIMEOUT),
-    of_log(&["\"code\":101504,"], 504, TIMEOUT),
+    of_log(&["\"code\":101504,", "Runtime Error"], 504, TIMEOUT),
     of_log(&["<amt:code>900800</amt:code>"], 429, LIMITED),
-    of_log(&["\"code\":900800,"], 429, LIMITED),
+    of_log(&["\"code\":900800,", "hrottled"], 429, LIMITED),
     // Azure API Management.
     of_page(&["Access denied due to missing subscription key"], 401, &[]),
     of_page(&["Access denied due to invalid subscription key"], 401, &[]),
     of_limit(&["Rate limit is exceeded. Try again in "], 429),
     // Spring Cloud Gateway and Netflix Zuul.
-    of_log(&["Unable to find instance for "], 503, NO_ENDPOINTS),
+    of_log(
+        &["503 SERVICE_UNAVAILABLE", "Unable to find instance for "],
+        503,
+        NO_ENDPOINTS,
+    ),
+    of_log(
+        &["NotFoundException", "Unable to find instance for "],
+        503,
+        NO_ENDPOINTS,
+    ),
+    of_log(
+        &["\"message\":\"", "Unable to find instance for "],
+        503,
+        NO_ENDPOINTS,
+    ),
     of_log(
         &["Load balancer does not have available server for client"],
         503,
@@ -105,15 +119,18 @@ pub(super) const SENTENCES: &[Sentence] = &[
     of_limit(&["Exceeded ", " calls per second for api client"], 429),
     // Fly.io's proxy. The codes are listed in its documentation, "Error codes and troubleshooting".
     of_log(&["instance refused connection"], 502, REFUSED),
-    of_log(&["[PC01]"], 502, REFUSED),
-    of_log(&["[PC02]"], 502, REFUSED),
+    of_log(&["[PC01]", "instance"], 502, REFUSED),
+    of_log(&["[PC02]", "instance"], 502, REFUSED),
     of_log(
         &["timed out while connecting to your instance"],
         502,
         TIMEOUT,
     ),
     of_log(
-        &["could not find a good candidate within "],
+        &[
+            "could not find a good candidate within ",
+            " attempts at load balancing",
+        ],
         503,
         NO_ENDPOINTS,
     ),

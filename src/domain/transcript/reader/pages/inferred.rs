@@ -132,9 +132,10 @@ impl Reader {
     /// The body becomes a response only at the end of the text, and only if the text has no other
     /// response or failure.
     pub(in crate::domain::transcript::reader) fn keep_body(&mut self, body: String, number: usize) {
-        let is_repeated = self.bodies.iter().any(|(known, _)| *known == body);
+        let is_repeated = self.bodies.iter().any(|(known, ..)| *known == body);
         if self.bodies.len() < MAX_BODIES && !is_repeated {
-            self.bodies.push((body, number));
+            let is_other = self.current.protocols.is_other();
+            self.bodies.push((body, number, is_other));
         } else {
             self.unused.add_line(number);
         }
@@ -144,7 +145,7 @@ impl Reader {
     /// or failure. The URL of these responses is that of the last command in the text.
     pub(in crate::domain::transcript::reader) fn add_kept_bodies(&mut self) {
         let is_only = self.found.is_empty();
-        for (body, number) in std::mem::take(&mut self.bodies) {
+        for (body, number, is_other) in std::mem::take(&mut self.bodies) {
             if !is_only {
                 self.unused.add_line(number);
                 continue;
@@ -157,6 +158,8 @@ impl Reader {
             current.begin(number);
             current.source = Source::Message;
             current.response = Some(inferred(status, &body));
+            // A gRPC call has no HTTP status of its own.
+            current.is_status_unknown = is_other;
             self.next(Exchange::default());
         }
     }
