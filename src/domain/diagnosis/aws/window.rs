@@ -22,7 +22,7 @@ const SKEW: SignedDuration = SignedDuration::from_secs(5);
 /// both whole minutes. Lambda stamps its datapoints with the start of the invocation, which is
 /// between `began` and `ended` even if the function runs longer than the request. The API may stamp
 /// its datapoints with the time of the response, which is not after `ended`. The window also allows
-/// for clocks that differ by up to [`SKEW`].
+/// for clocks that differ by up to 5 s.
 #[must_use]
 pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) {
     let first = minute_of(began.checked_sub(SKEW).unwrap_or(began));

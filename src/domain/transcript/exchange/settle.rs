@@ -22,10 +22,7 @@ impl Exchange {
             self.read_loose_output();
         }
         self.judge_proxy();
-        self.doubt_address();
-        self.doubt_proxy();
-        self.doubt_request();
-        self.doubt_protocol();
+        self.doubt();
         self.note_grpc_status();
         let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
@@ -80,6 +77,14 @@ impl Exchange {
             log: self.log.take(),
             status_known: !self.is_status_unknown,
         })
+    }
+
+    /// Marks the exchange as doubtful if its address, proxy, request or protocol gives a reason.
+    fn doubt(&mut self) {
+        self.doubt_address();
+        self.doubt_proxy();
+        self.doubt_request();
+        self.doubt_protocol();
     }
 
     /// Returns the method of the request; `GET` if the text does not show it.
