@@ -23,6 +23,7 @@ fn every_text_has_the_expected_causes() {
         "proxy-logs.txt",
         "pages.txt",
         "tools.txt",
+        "quotations.txt",
     ] {
         let all = std::fs::read_to_string(folder("causes").join(file)).unwrap();
         for case in all.split(CASE).skip(1) {
