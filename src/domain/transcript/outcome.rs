@@ -223,7 +223,10 @@ mod tests {
         for (below, expected) in [
             ("Already up to date.", Outcome::Over),
             ("Successfully installed a-1.0", Outcome::Over),
-            ("Successfully built a\nERROR: could not connect", Outcome::Open),
+            (
+                "Successfully built a\nERROR: could not connect",
+                Outcome::Open,
+            ),
             ("INFO 200 OK https://x.example/a.json", Outcome::Over),
             ("INFO 200 OK https://x.example/b.json", Outcome::Open),
             ("GET /a.json 200 12ms", Outcome::Over),

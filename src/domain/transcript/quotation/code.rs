@@ -37,8 +37,9 @@ static OPENS: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?:[{(\[:=,>]|\bdo|^\s*rescue\b.*|^\s*def\b.*)\s*$"));
 
 /// Matches a line that ends a block, or starts its next part.
-static CLOSES: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"^\s*(?:[})\]]+[\w(){}\]., ;:]*|end|else|finally|ensure)\b?[;,:{]?\s*$"));
+static CLOSES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"^\s*(?:[})\]]+[\w(){}\]., ;:]*|end|else|finally|ensure)\b?[;,:{]?\s*$")
+});
 
 /// Matches a command that prints a document or source code. The output of a command that prints a
 /// log is not quoted.
@@ -52,8 +53,9 @@ static PRINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Matches the start of a diff or of one of its parts.
-static DIFF: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"^(?:diff --git |@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@|--- a/|\+\+\+ b/)"));
+static DIFF: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"^(?:diff --git |@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@|--- a/|\+\+\+ b/)")
+});
 
 /// Matches the start of a commit in a log of Git.
 static COMMIT: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"^commit [0-9a-f]{7,40}\b"));
@@ -72,8 +74,9 @@ static SETTING: LazyLock<RegexSet> = LazyLock::new(|| {
 });
 
 /// Matches the key of the responses in a description of an API.
-static RESPONSES: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"^\s*(?:responses|examples?|local_reply_config|direct_response):\s*$"));
+static RESPONSES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"^\s*(?:responses|examples?|local_reply_config|direct_response):\s*$")
+});
 
 /// Matches a comment with the name of a file of which the text is below.
 static NAMED_FILE: LazyLock<Option<Regex>> =
@@ -81,7 +84,9 @@ static NAMED_FILE: LazyLock<Option<Regex>> =
 
 /// Matches a translated text: its key has a namespace.
 static TRANSLATION: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r#"(?i)^\s*["']?(?:\w+\.)*(?:errors?|messages?|i18n|labels?|strings?|texts?)\.[\w.]+["']?\s*[:=]\s*["']?\S"#)
+    pattern(
+        r#"(?i)^\s*["']?(?:\w+\.)*(?:errors?|messages?|i18n|labels?|strings?|texts?)\.[\w.]+["']?\s*[:=]\s*["']?\S"#,
+    )
 });
 
 /// Minimum number of translated texts in a file of translations.

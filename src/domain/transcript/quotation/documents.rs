@@ -26,7 +26,9 @@ static ERROR_HEADING: LazyLock<Option<Regex>> =
 
 /// Matches a sentence that explains an error in general.
 static EXPLAINS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:indicates?|means?) that\b|\b(?:occurs|happens|appears|is returned|is shown) (?:when|if)\b")
+    pattern(
+        r"(?i)\b(?:indicates?|means?) that\b|\b(?:occurs|happens|appears|is returned|is shown) (?:when|if)\b",
+    )
 });
 
 /// Matches the heading of a section with changes.
@@ -38,7 +40,9 @@ static FIXES: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Matches the subject of a commit in the conventional form.
 static SUBJECT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"^\s*(?:fix|feat|chore|docs|refactor|perf|revert|test|build|ci)(?:\([^)]{0,40}\))?!?:\s\w")
+    pattern(
+        r"^\s*(?:fix|feat|chore|docs|refactor|perf|revert|test|build|ci)(?:\([^)]{0,40}\))?!?:\s\w",
+    )
 });
 
 /// Matches a question about messages in general.
@@ -68,20 +72,27 @@ static PASSED: LazyLock<RegexSet> = LazyLock::new(|| {
 
 /// Matches the result of a test or a step that failed.
 static FAILED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"\b[1-9]\d* (?:failed|failing|failures?|errors?)\b|^--- FAIL|^FAIL|\bFAILED\b|(?:Failures|Errors): [1-9]")
+    pattern(
+        r"\b[1-9]\d* (?:failed|failing|failures?|errors?)\b|^--- FAIL|^FAIL|\bFAILED\b|(?:Failures|Errors): [1-9]",
+    )
 });
 
 /// Matches the head of an entry in a list of messages, which contains the name of an error.
 static ENTRY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"(?:[Ee]rror|ERR_|Exception|\bE[A-Z]{5,}|\b[45]\d\d\b|refused|timed out|reset|certificate|curl: \()")
+    pattern(
+        r"(?:[Ee]rror|ERR_|Exception|\bE[A-Z]{5,}|\b[45]\d\d\b|refused|timed out|reset|certificate|curl: \()",
+    )
 });
 
 /// Matches the line that separates the head of a table in Markdown from its rows.
-static RULER: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"^\s*\|(?:\s?:?-{2,}:?\s?\|)+\s*$"));
+static RULER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"^\s*\|(?:\s?:?-{2,}:?\s?\|)+\s*$"));
 
 /// Matches the head of a table that explains messages.
 static TABLE_HEAD: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"(?i)^\s*\|.*\b(?:meaning|causes?|explanation|solution|fix|resolution|what to do|remedy|description)\b.*\|")
+    pattern(
+        r"(?i)^\s*\|.*\b(?:meaning|causes?|explanation|solution|fix|resolution|what to do|remedy|description)\b.*\|",
+    )
 });
 
 /// Marks the texts and sections that are documentation.
@@ -95,7 +106,9 @@ pub(super) fn mark(lines: &mut Lines<'_>) {
         if matches(&FIXES, line) {
             lines.mark(index);
             lines.mark_while(index + 1, |line| {
-                line.trim_start().starts_with(['-', '*', '+', '\u{2022}', '=']) || indent(line) > 0
+                line.trim_start()
+                    .starts_with(['-', '*', '+', '\u{2022}', '='])
+                    || indent(line) > 0
             });
         } else if matches(&RULER, line) && index > 0 && matches(&TABLE_HEAD, lines.lines[index - 1])
         {
@@ -109,7 +122,8 @@ pub(super) fn mark(lines: &mut Lines<'_>) {
 /// reports what happened.
 fn is_document(lines: &Lines<'_>) -> bool {
     let all = &lines.lines;
-    let any = |expression: &LazyLock<Option<Regex>>| all.iter().any(|line| matches(expression, line));
+    let any =
+        |expression: &LazyLock<Option<Regex>>| all.iter().any(|line| matches(expression, line));
     let has_passed = all.iter().any(|line| PASSED.is_match(line));
     if has_passed && !any(&FAILED) && !any(&PROMPT) {
         return true;
@@ -127,7 +141,8 @@ fn is_document(lines: &Lines<'_>) -> bool {
     let is_headed = texts().take(MAX_ABOVE).any(|line| matches(&HEADING, line));
     let headings = texts().filter(|line| matches(&ERROR_HEADING, line)).count();
     let is_reference = headings > 0 && any(&EXPLAINS);
-    let is_commit = texts().next().is_some_and(|line| matches(&SUBJECT, line)) && texts().count() > 1;
+    let is_commit =
+        texts().next().is_some_and(|line| matches(&SUBJECT, line)) && texts().count() > 1;
     is_headed || is_reference || is_commit
 }
 

@@ -19,8 +19,9 @@ use crate::domain::transcript::pattern::{MAX_LINE, pattern};
 const MAX_TEXT: usize = 256 * 1024;
 
 /// Matches a shell prompt and its command.
-static PROMPT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"^\s{0,4}(?:[$%\x{276f}\x{279c}]|[\w.-]+@[\w.-]+[: ][^ ]* ?[$#%]) +\w"));
+static PROMPT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"^\s{0,4}(?:[$%\x{276f}\x{279c}]|[\w.-]+@[\w.-]+[: ][^ ]* ?[$#%]) +\w")
+});
 
 /// Matches a time of day or a date, as in the line of a log.
 static TIME: LazyLock<Option<Regex>> =
@@ -96,7 +97,10 @@ mod tests {
         let found = quoted_lines(&bare.join("\n"));
         for ((line, bare), found) in text.lines().zip(&bare).zip(found) {
             let is_empty = bare.trim().is_empty();
-            assert!(is_empty || found == line.starts_with('!'), "{line}\nin {text}");
+            assert!(
+                is_empty || found == line.starts_with('!'),
+                "{line}\nin {text}"
+            );
         }
     }
 

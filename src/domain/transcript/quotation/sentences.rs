@@ -51,12 +51,16 @@ static LIST: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Matches an introduction that shows a message to readers in general.
 static READER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:if|when|whenever|once|as soon as)\s(?:you|the|a)\b.{1,200}\byou(?:'ll| will| may| might| can)? (?:see|get|receive|find)\b[^:]{0,60}:\s*$")
+    pattern(
+        r"(?i)\b(?:if|when|whenever|once|as soon as)\s(?:you|the|a)\b.{1,200}\byou(?:'ll| will| may| might| can)? (?:see|get|receive|find)\b[^:]{0,60}:\s*$",
+    )
 });
 
 /// Matches advice to readers in general.
 static ADVICE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"(?i)^\W*(?:to (?:avoid|fix|solve|resolve|prevent|work around) (?:this|it|that)\b|(?:in this case|then),? (?:run|set|use|increase|check|make sure)\b)")
+    pattern(
+        r"(?i)^\W*(?:to (?:avoid|fix|solve|resolve|prevent|work around) (?:this|it|that)\b|(?:in this case|then),? (?:run|set|use|increase|check|make sure)\b)",
+    )
 });
 
 /// Matches the announcement of a status page that an incident is over, or a description of an API.
