@@ -15,7 +15,7 @@ const MAX_ABOVE: usize = 2;
 static HEADING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?ix)^\W*(?:troubleshooting(?:\sguide)?|(?:common|frequent|known|typical)\s(?:[\w/]+\s){0,2}(?:errors?|problems|issues|messages)(?:\sand\s\w+)?
-        |faqs?|frequently\sasked\squestions|error\s(?:codes?|messages?|reference|catalog(?:ue)?)(?:\sreference)?|list\sof\serrors?
+        |faqs?|frequently\sasked\squestions|error\s(?:codes|messages|reference|catalog(?:ue)?)(?:\sreference)?|list\sof\serrors?
         |change\s?log|release\snotes|what'?s\s(?:new|changed)|history|news|runbook|glossary)\W*$",
     )
 });
