@@ -72,7 +72,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// The result of a check: its messages, and the numbers for the summary.
+/// The result of a check: the messages to print, and the values that the summary contains.
 #[derive(Default)]
 struct CheckReport {
     problems: Vec<Problem>,

@@ -23,8 +23,8 @@ const MAX_BYTES: u64 = 32 << 20;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Files that contain output of an HTTP client (curl, wget, HTTPie or `PowerShell`), error
-    /// messages, HAR, or logs (of API Gateway, a load balancer or a proxy), also inside Markdown.
-    /// Use `-` for standard input.
+    /// messages, HAR, or logs (of API Gateway, a load balancer or a proxy). This text may be
+    /// embedded in Markdown. Use `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Print each result as a line of JSON.

@@ -82,7 +82,7 @@ fn parse_url(text: &str) -> Result<Url, String> {
         Ok(url)
     } else {
         Err(
-            "the URL must have the scheme http or https and a host, as in http://127.0.0.1:9853"
+            "the URL must have the scheme http or https and a host, as in `http://127.0.0.1:9853`"
                 .to_owned(),
         )
     }

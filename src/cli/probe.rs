@@ -32,7 +32,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The advice in error messages about an invalid URL.
 const URL_FORM: &str =
-    "use a URL with the scheme http or https and a host, such as https://example.com/path";
+    "use a URL with the scheme http or https and a host, such as `https://example.com/path`";
 
 /// Arguments of `probe`.
 #[derive(Debug, clap::Args)]
@@ -65,8 +65,8 @@ pub struct Args {
     /// Print the result as one line of JSON.
     #[arg(long)]
     json: bool,
-    /// Compare two responses. Specify this option twice: with two URLs, or with two addresses
-    /// through which the URL or the target is requested.
+    /// Compare two responses. Specify this option twice, each time with a URL or with an address
+    /// through which the specified URL or target is requested.
     #[arg(long, value_name = "URL|HOST:PORT")]
     compare: Vec<String>,
 }
@@ -111,7 +111,7 @@ async fn compare_answers(args: &Args, terminal: Terminal) -> Result<Exit, String
     let [a, b] = args.compare.as_slice() else {
         let count = args.compare.len();
         return Err(format!(
-            "`--compare` needs two values, found {count}; use --compare A --compare B"
+            "`--compare` needs two values, found {count}; use `--compare A --compare B`"
         ));
     };
     let ((a, settings), (b, _)) = (compared_target(a, args)?, compared_target(b, args)?);
@@ -155,8 +155,9 @@ fn compared_target(text: &str, args: &Args) -> Result<(Target, Settings), String
     }
     if args.url.is_none() && args.config.is_none() {
         return Err(format!(
-            "`{text}` is not a URL; use a URL with http:// or https://, or add the URL to request \
-             through HOST:PORT: probecause probe URL --compare HOST:PORT --compare HOST:PORT"
+            "`{text}` is not a URL; use an http or https URL or, to compare two addresses, also \
+             specify the URL to request: `probecause probe URL --compare HOST:PORT --compare \
+             HOST:PORT`"
         ));
     }
     let to = HostPort::parse(text)?;
@@ -185,12 +186,13 @@ fn select_target(args: &Args) -> Result<(Target, Settings), String> {
     }
 }
 
-/// Creates the target for a URL, and default settings with the rules of `--rules`.
+/// Creates the target for a URL, and settings that contain the custom rules of `--rules` and
+/// otherwise the defaults.
 fn url_target(url: &str, args: &Args) -> Result<(Target, Settings), String> {
     let url =
         Url::parse(url).map_err(|error| format!("`{url}`: invalid URL: {error}; {URL_FORM}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(format!("`{url}`: not the URL of an endpoint; {URL_FORM}"));
+        return Err(format!("`{url}`: not an http or https URL; {URL_FORM}"));
     }
     // The output shows the URL as the target's name, so credentials are removed from the name.
     let mut name = url.clone();
@@ -220,7 +222,7 @@ fn configured_target(args: &Args) -> Result<(Target, Settings), String> {
     let Some(found) = settings.targets.iter().find(has_name) else {
         let names = settings.targets.iter().map(|target| target.name.as_str());
         return Err(format!(
-            "{}: no target `{name}`; use one of: {}",
+            "{}: the configuration has no target `{name}`; use one of: {}",
             path.display(),
             names.collect::<Vec<_>>().join(", ")
         ));

@@ -1,7 +1,7 @@
 //! The options `--rules` and `--config`, which add custom rules to the built-in rules.
 //!
-//! The commands `diagnose` and `explain` share these options. Both ignore warnings about rules,
-//! which `probecause check` reports.
+//! The commands `diagnose` and `explain` share these options. These commands print no warnings
+//! about rules; `probecause check` reports such warnings.
 
 use std::path::PathBuf;
 

@@ -62,7 +62,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     if state.is_none() {
         tracing::warn!(
             "no state directory found, open incidents will be lost at a restart; \
-             set one with --state"
+             set one with `--state`"
         );
     }
     if args.watch {
@@ -86,7 +86,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     tracing::info!(
         version,
         targets,
-        "daemon started; page at {scheme}://{}/",
+        "daemon started; status page at {scheme}://{}/",
         app.address()
     );
     let exit = signals.handle(&mut app).await;

@@ -97,7 +97,8 @@ impl EvidenceRequests {
 
     /// Returns the facts of the probe that an update is about, and the updated evidence. The probes
     /// in the metric window are counted again, because more probes may have started since the
-    /// request. Returns `None` if the request is no longer pending.
+    /// request. After the last update, the request is no longer pending. Returns `None` if the
+    /// request is not pending.
     pub fn apply(&mut self, update: &EvidenceUpdate) -> Option<(Facts, AwsEvidence)> {
         let mut pending = self.pending.iter();
         let index = pending.position(|pending| pending.began == update.began)?;

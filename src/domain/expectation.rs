@@ -22,8 +22,9 @@ use crate::model::text_enum::text_enum;
 pub struct Unmet {
     /// The kind of the unmet expectation.
     pub kind: UnmetKind,
-    /// A description of how the response differs from the expectation. It contains no text of the
-    /// body except configured text and the JSON value at a configured path, shortened.
+    /// A description of how the response differs from the expectation. Of the body, it contains
+    /// only text that is also in the configuration, and the shortened JSON value at a configured
+    /// path.
     pub detail: String,
 }
 
@@ -77,7 +78,7 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
         unmet.push(Unmet {
             kind: UnmetKind::TooSlow,
             detail: format!(
-                "took {:.3} s, more than `slower_than` ({:.3} s)",
+                "the probe took {:.3} s, more than `slower_than` ({:.3} s)",
                 observation.duration.as_secs_f64(),
                 limit.as_secs_f64()
             ),
@@ -338,7 +339,7 @@ mod tests {
             &expect,
             &observation,
             &[
-                "took 2.500 s, more than `slower_than` (2.000 s)",
+                "the probe took 2.500 s, more than `slower_than` (2.000 s)",
                 "the certificate chain of `x` expires in 3 days, less than 14 days",
             ],
         );

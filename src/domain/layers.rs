@@ -245,7 +245,11 @@ impl LayerFindings {
             Some(BrokenLayer { name, .. }) => format!("the fault is at {name}"),
             None => "the layers do not show where the fault is".to_owned(),
         };
-        let times = if self.repeated { ", each twice" } else { "" };
+        let times = if self.repeated {
+            ", each requested twice"
+        } else {
+            ""
+        };
         format!("{conclusion}: {}{times}", each.join(", "))
     }
 }

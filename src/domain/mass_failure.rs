@@ -21,8 +21,8 @@ pub struct MassFailure {
     /// The targets with an unresolved incident that opened within the last minute, with the
     /// opening time, oldest first. Empty while a group is open.
     newest: VecDeque<(Timestamp, TargetName)>,
-    /// When the open group formed, and the targets whose incidents belong to it; `None` if no group
-    /// is open.
+    /// The time at which the open group formed, and the targets whose incidents belong to it;
+    /// `None` if no group is open.
     group: Option<(Timestamp, HashSet<TargetName>)>,
 }
 
@@ -40,7 +40,7 @@ pub enum GroupTransition {
 pub struct GroupSummary {
     /// Number of open incidents in the group.
     pub failing: usize,
-    /// When the group formed.
+    /// The time at which the group formed.
     pub since: Timestamp,
     /// The verdict with the lowest certainty among the verdicts that have the most frequent cause.
     pub leading: Arc<Verdict>,
@@ -48,8 +48,9 @@ pub struct GroupSummary {
     pub causes: Vec<(CauseId, usize)>,
 }
 
-/// Minimum number of incidents that form a group. At three alarm writes a second (CloudWatch's
-/// limit), updating 100 alarms takes more than half a minute, and 100 pages are too many to read.
+/// Minimum number of targets whose incidents form a group. At three alarm writes a second
+/// (CloudWatch's limit), updating 100 alarms takes more than half a minute, and 100 pages are too
+/// many to read.
 const MIN_OPENED: usize = 100;
 
 /// The period within which [`MIN_OPENED`] incidents must open to form a group. The period equals
@@ -91,7 +92,7 @@ impl MassFailure {
         self.group.iter().flat_map(|(_, members)| members)
     }
 
-    /// Returns when the open group formed; `None` if no group is open.
+    /// Returns the time at which the open group formed; `None` if no group is open.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         self.group.as_ref().map(|(since, _)| *since)

@@ -39,10 +39,11 @@ pub enum ProberTransition {
     Ended(ProbeCounts),
 }
 
-/// The numbers of targets that a change of the prober's health is based on.
+/// The basis of a change of the prober's health: the phase in which probes failed, and the numbers
+/// of targets and sites.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeCounts {
-    /// The phase in which the probes failed.
+    /// The phase in which probes failed.
     pub phase: Phase,
     /// Number of targets whose newest probe failed in this phase.
     pub failing: usize,
@@ -65,17 +66,18 @@ struct TargetResult {
 /// can be attributed to the prober.
 const PHASES: [Phase; 3] = [Phase::Resolve, Phase::Connect, Phase::Tls];
 
-/// Minimum number of failing targets for a problem of the prober. Fewer failures may be a
-/// coincidence.
+/// Minimum number of targets that must fail before failures are attributed to the prober. Fewer
+/// failures may be a coincidence.
 const MIN_FAILING: usize = 5;
 
-/// Minimum number of unrelated sites for a problem of the prober. Fewer sites may share a network
-/// or a provider.
+/// Minimum number of unrelated sites on which targets must fail before failures are attributed to
+/// the prober. Fewer sites may share a network or a provider.
 const MIN_SITES: usize = 3;
 
-/// Minimum and maximum number of results that are considered. The number is a tenth of the number
-/// of targets, so that a problem is detected within a tenth of the interval, before the first
-/// failure is confirmed. The minimum excludes coincidences; the maximum bounds the work per result.
+/// Minimum and maximum number of results that are considered. Between these bounds, a tenth of the
+/// targets are considered, so that a problem is detected within about a tenth of the probe
+/// interval, before the first failure is confirmed. The minimum excludes coincidences; the maximum
+/// bounds the work per result.
 const WINDOW: (usize, usize) = (20, 200);
 
 impl ProberHealth {
@@ -193,6 +195,7 @@ impl std::fmt::Display for ProbeCounts {
 /// Returns the site of a URL; hosts of one site may fail together. The site is the registered
 /// domain, approximated by the last two labels, or three below a short second-level domain such as
 /// `co.uk`. All hosts of one AWS service and region are one site. Each IP address is its own site.
+/// The site of a URL without a host is empty.
 fn site(url: &Url) -> String {
     let host = match url.host() {
         Some(Host::Domain(domain)) => domain.to_ascii_lowercase(),

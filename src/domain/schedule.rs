@@ -28,7 +28,8 @@ pub struct Schedule {
 pub enum Action {
     /// Start a probe of the target for the slot that was due at the given time.
     Start(Arc<Target>, Duration),
-    /// Record the slot that was due at the given time as missed: no probe started in it.
+    /// Record the slot that was due at the given time as missed: no probe started in it, for the
+    /// given reason.
     Missed(Arc<Target>, Duration, MissedReason),
 }
 
@@ -107,7 +108,7 @@ impl Schedule {
             .retain(|name| entries.get(name).is_some_and(|entry| entry.waiting));
     }
 
-    /// Returns when [`Schedule::due`] must be called next; `None` without targets.
+    /// Returns the time at which [`Schedule::due`] must be called next; `None` without targets.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         self.due.first().map(|(due, _)| *due)
@@ -231,8 +232,8 @@ pub fn offset(name: &TargetName, interval: Duration) -> Duration {
     Duration::from_nanos(hash.checked_rem(nanos).unwrap_or(0))
 }
 
-/// Returns when a target is probed first: less than `within` after `now`, or in its next slot if
-/// `within` is `None`.
+/// Returns the time of a target's first probe: less than `within` after `now`, or the target's next
+/// slot if `within` is `None`.
 fn first_due(target: &Target, now: Duration, within: Option<Duration>) -> Duration {
     if let Some(limit) = within {
         now + offset(&target.name, target.interval.min(limit))

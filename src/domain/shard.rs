@@ -65,7 +65,7 @@ pub fn index(
     let mut names = POD_NAME_VARIABLES.iter();
     let Some((name, value)) = names.find_map(|name| Some((name, variable(name)?))) else {
         return Err(IndexError(
-            "`shard.index` is \"auto\", but neither POD_NAME nor HOSTNAME is set; set \
+            "`shard.index` is \"auto\", but neither `POD_NAME` nor `HOSTNAME` is set; set \
              `shard.index` to the index of this daemon"
                 .to_owned(),
         ));
@@ -74,13 +74,13 @@ pub fn index(
     match ordinal {
         Some(ordinal) if ordinal < shards.total => Ok(ordinal),
         Some(_) => Err(IndexError(format!(
-            "{name} is {value:?}, but there are only shards 0 to {}; raise `shard.total` or run \
+            "`{name}` is {value:?}, but there are only shards 0 to {}; raise `shard.total` or run \
              at most {} daemons",
             shards.total.saturating_sub(1),
             shards.total
         ))),
         None => Err(IndexError(format!(
-            "`shard.index` is \"auto\", but {name} is {value:?}, which does not end in a hyphen \
+            "`shard.index` is \"auto\", but `{name}` is {value:?}, which does not end in a hyphen \
              and a number (example: \"probecause-0\"); run the daemon in a StatefulSet or set \
              `shard.index`"
         ))),
@@ -257,12 +257,12 @@ mod tests {
         check(
             ShardIndex::Auto,
             &[("HOSTNAME", "laptop")],
-            Err("HOSTNAME is \"laptop\""),
+            Err("`HOSTNAME` is \"laptop\""),
         );
         check(
             ShardIndex::Auto,
             &[],
-            Err("neither POD_NAME nor HOSTNAME is set"),
+            Err("neither `POD_NAME` nor `HOSTNAME` is set"),
         );
     }
 }

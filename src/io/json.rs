@@ -241,8 +241,8 @@ pub fn incident(incident: &Incident) -> Value {
     })
 }
 
-/// Returns the states of the layers, outermost first. Returns an empty list if the incident has no
-/// results of requests through layers.
+/// Returns a JSON object with the name, state and detail of each layer, outermost first. Returns an
+/// empty list if the incident has no results of requests through layers.
 fn layers(incident: &Incident) -> Vec<Value> {
     let results = incident.layers.iter().flat_map(|found| &found.results);
     results

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The connection to the service manager. The default value has no connection and sends nothing. A
-/// clone is cheap.
+/// The connection to the service manager, with the watchdog timeout, if any. The default value has
+/// no connection and sends nothing. A clone is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct SdNotify {
     socket: Option<Arc<UnixDatagram>>,
@@ -26,8 +26,8 @@ pub struct SdNotify {
 /// The error for a notification socket that cannot be reached.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot reach the service manager at {socket} (NOTIFY_SOCKET): {source}; \
-     unset NOTIFY_SOCKET to start without a service manager"
+    "cannot reach the service manager at {socket} (`NOTIFY_SOCKET`): {source}; \
+     unset `NOTIFY_SOCKET` to start without a service manager"
 )]
 pub struct SdNotifyError {
     socket: String,
@@ -247,9 +247,9 @@ mod tests {
     #[test]
     fn an_unreachable_service_manager_is_an_error() {
         let error = connect_to(OsStr::new("/nowhere/notify"), &[]).unwrap_err();
-        let expected = "cannot reach the service manager at /nowhere/notify (NOTIFY_SOCKET): \
+        let expected = "cannot reach the service manager at /nowhere/notify (`NOTIFY_SOCKET`): \
                         No such file or directory (os error 2); \
-                        unset NOTIFY_SOCKET to start without a service manager";
+                        unset `NOTIFY_SOCKET` to start without a service manager";
         assert_eq!(error.to_string(), expected);
     }
 

@@ -54,7 +54,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// How certain a diagnosis is, in ascending order.
+    /// The certainty of a diagnosis. The variants are in ascending order.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Certainty {
         /// The evidence is also consistent with other causes.

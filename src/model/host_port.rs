@@ -47,8 +47,8 @@ impl HostPort {
         let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("has no port"))?;
         if let Some(destination) = destination_of_curl(text) {
             return Err(format!(
-                "{text:?} has the form of curl's --connect-to; write only the destination, \
-                 {destination:?}: the source is always the host and port of the URL"
+                "{text:?} has the format of curl's `--connect-to`; write only the destination \
+                 {destination:?}, because the source is always the host and port of the URL"
             ));
         }
         if host.contains(':') && !host.starts_with('[') {
@@ -66,7 +66,7 @@ impl HostPort {
     }
 }
 
-/// Returns the destination, `HOST2:PORT2`, if `text` has the form `HOST1:PORT1:HOST2:PORT2` of
+/// Returns the destination, `HOST2:PORT2`, if `text` has the format `HOST1:PORT1:HOST2:PORT2` of
 /// curl's option `--connect-to`. `HOST1` and `PORT1` may be empty. Returns `None` for any other
 /// string, such as an IPv6 address.
 fn destination_of_curl(text: &str) -> Option<&str> {

@@ -297,9 +297,9 @@ impl Observation {
         }
     }
 
-    /// Records that this process was delayed by `lag` during the request. If the request
-    /// timed out and the lag is at least a quarter of the deadline, the timeout becomes a local
-    /// fault.
+    /// Records that this process was delayed by `lag` during the request. If the request timed out
+    /// and `lag` is at least a quarter of `deadline`, the time limit of the probe, the timeout
+    /// becomes a local fault.
     pub fn record_lag(&mut self, lag: Duration, deadline: Duration) {
         self.own_lag = lag;
         if let Some(fault) = &mut self.fault
@@ -322,8 +322,8 @@ impl Observation {
         self.duration.saturating_sub(self.own_lag)
     }
 
-    /// Returns the id with which the gateway or CDN logged the request. The id comes from a header
-    /// of the response; `None` if no such header contains a possible id.
+    /// Returns the id with which the gateway or CDN logged the request, from a header of the
+    /// response; `None` without a response, or if no header contains a valid id.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let response = self.response.as_ref()?;
@@ -334,7 +334,7 @@ impl Observation {
             .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
     }
 
-    /// Returns the earliest expiry of the certificates in `tls`; `None` if there are none.
+    /// Returns the earliest expiry among the certificates of the last hop; `None` if none is known.
     #[must_use]
     pub fn earliest_expiry(&self) -> Option<Timestamp> {
         let chain = &self.tls.as_ref()?.chain;
@@ -342,7 +342,7 @@ impl Observation {
     }
 }
 
-/// If this process was delayed by at least the deadline of the probe divided by this number, a
+/// If this process was delayed by at least the time limit of the probe divided by this number, a
 /// timeout counts as a local fault, because the delay may have caused the timeout.
 const LOCAL_LAG_DIVISOR: u32 = 4;
 
@@ -350,7 +350,7 @@ const LOCAL_LAG_DIVISOR: u32 = 4;
 /// longest in AWS.
 const MAX_REQUEST_ID: usize = 128;
 
-/// Returns whether a string may be an AWS request id: a UUID, or standard or URL-safe base64.
+/// Returns whether a string may be an AWS request id: 1 to 128 letters, digits or `-_=+/`.
 #[must_use]
 pub fn is_request_id(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/');

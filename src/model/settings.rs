@@ -43,7 +43,8 @@ pub struct Settings {
     /// The targets of this daemon's shard, in the order of the configuration files. Until the
     /// shard's index is resolved, the list contains all targets of the location.
     pub targets: Vec<Arc<Target>>,
-    /// Targets of this location that only other shards probe.
+    /// Targets of this location that only other shards probe. Until the shard's index is resolved,
+    /// the list is empty.
     pub elsewhere: Vec<Arc<Target>>,
     /// Maintenance windows, in which probes continue but no incident opens and no notification is
     /// sent.
@@ -78,7 +79,8 @@ pub struct ShardSettings {
 pub enum ShardIndex {
     /// A fixed index; at least 0 and less than the number of shards.
     At(u32),
-    /// The number at the end of the environment variable `POD_NAME` or `HOSTNAME`.
+    /// The number at the end of the value of the environment variable `POD_NAME` or, if `POD_NAME`
+    /// is not set, of `HOSTNAME`.
     Auto,
 }
 
@@ -108,7 +110,7 @@ impl ServerSettings {
 pub struct SchedulerSettings {
     /// Maximum number of concurrent probes; at least 1.
     pub max_in_flight: usize,
-    /// Time limit for running probes to finish after SIGTERM or SIGINT.
+    /// Maximum time that a shutdown (after SIGTERM or SIGINT) waits for unfinished probes.
     pub shutdown_grace: Duration,
 }
 
@@ -164,7 +166,7 @@ pub struct CloudWatchSettings {
     /// Period of the metrics: 60 s, or 10 s for high-resolution metrics and alarms, which cost
     /// more.
     pub resolution: Duration,
-    /// How long datapoints that could not be sent are kept for another attempt: 1 hour to 13 days.
+    /// Time for which unsent datapoints are kept for another attempt; 1 hour to 13 days.
     pub backlog: Duration,
     /// How the daemon handles an alarm that was changed or deleted by hand.
     pub drift: DriftPolicy,
@@ -215,8 +217,9 @@ pub struct EvidenceSettings {
     pub enabled: bool,
     /// Time from the end of a failed request until metrics are first read.
     pub first_look: Duration,
-    /// Time within which all datapoints of the metrics are expected to arrive. It is counted from
-    /// the end of the failed request plus the timeout of the target's Lambda function.
+    /// Time within which all datapoints of the metrics are expected to arrive. It starts at the end
+    /// of the failed request plus the timeout of the target's Lambda function, because the
+    /// function may run until then.
     pub settle: Duration,
     /// Maximum estimated cost of metric queries per day (UTC), in US dollars. Zero disables metric
     /// queries.
@@ -232,14 +235,14 @@ pub struct EvidenceSettings {
 pub struct MaintenanceWindow {
     /// Name of the window, which identifies the window in error messages.
     pub name: String,
-    /// Globs for target names (`*` matches any characters). If empty, the window applies to all
-    /// targets.
+    /// Globs for target names (`*` matches any number of characters). If empty, the window applies
+    /// to all targets.
     pub targets: Vec<String>,
-    /// When the window is open.
+    /// The times at which the window is open.
     pub when: MaintenanceTime,
 }
 
-/// When a maintenance window is open: once, or every week.
+/// The times at which a maintenance window is open: once, or every week.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MaintenanceTime {
     /// The window opens once.

@@ -40,7 +40,8 @@ pub struct Target {
     pub interval: Duration,
     /// Time limit of a probe, including all phases and redirect hops.
     pub timeout: Duration,
-    /// Delay of the confirming probe after a first failure; zero disables confirming probes.
+    /// Delay of the confirming probe after the first failed or degraded result in a row; zero
+    /// disables confirming probes.
     pub confirm_after: Duration,
     /// The request to send.
     pub request: RequestSettings,
@@ -98,10 +99,11 @@ pub struct RequestSettings {
     /// Maximum size of the decompressed body that is kept, in bytes. The rest of the body is read
     /// and counted, up to the prober's read limit.
     pub body_limit: usize,
-    /// Link-local and metadata addresses that this target is allowed to connect to.
+    /// Link-local addresses and addresses of metadata services that probes of this target may
+    /// connect to.
     pub allow_addresses: Vec<IpAddr>,
     /// Host and port to connect to instead of the host and port of the URL. Redirects to another
-    /// host or port are not affected.
+    /// host or port are not affected. `None` means the host and port of the URL.
     pub connect_to: Option<HostPort>,
 }
 
@@ -154,7 +156,8 @@ pub struct TlsSettings {
     pub ca: Option<Arc<[u8]>>,
     /// Client certificate for mutual TLS.
     pub identity: Option<TlsIdentity>,
-    /// Whether any certificate is accepted, which makes the endpoint's identity unknown.
+    /// Whether any server certificate is accepted. If so, the identity of the endpoint is not
+    /// verified.
     pub accept_any_certificate: bool,
 }
 
@@ -173,7 +176,8 @@ pub struct HealthSettings {
     /// Number of consecutive failed results after which the target is `down`, and of consecutive
     /// failed or degraded results after which it is `degraded`; at least 1.
     pub consecutive_failures: u32,
-    /// Number of consecutive successful results after which the target is `up` again; at least 1.
+    /// Number of consecutive passed results after which the target is `up` again, and of
+    /// consecutive degraded results after which a `down` target is `degraded`; at least 1.
     pub consecutive_successes: u32,
 }
 
@@ -237,7 +241,7 @@ impl HeaderText {
 
 impl Target {
     /// Creates a target with the defaults of the configuration reference. The command line uses
-    /// such a target to probe a bare URL.
+    /// such a target to probe a URL that is not in a configuration.
     #[must_use]
     pub fn with_defaults(name: &str, url: Url) -> Self {
         Self {

@@ -8,7 +8,7 @@ pub struct Expectations {
     /// Inclusive ranges of status codes; the status must be in one of them. If empty, the range is
     /// 200 to 299.
     pub status: Vec<(u16, u16)>,
-    /// Conditions on headers, with lowercase header names.
+    /// Conditions on headers. Each consists of the lowercase name of a header and a condition.
     pub headers: Vec<(String, TextMatch)>,
     /// Conditions on the body.
     pub body: Vec<BodyMatch>,
@@ -19,7 +19,7 @@ pub struct Expectations {
     pub certificate_days: Option<u32>,
 }
 
-/// A condition on the values of a header.
+/// A condition on the values of a header, or on its presence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TextMatch {
     /// At least one value of the header is equal to this text.
@@ -98,7 +98,7 @@ pub enum Comparison {
 #[derive(Clone, Debug)]
 pub struct Pattern(pub regex::Regex);
 
-/// A compiled JSON path.
+/// A JSON path: the text in the configuration and its compiled form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonPath {
     /// The path as written in the configuration, with or without the leading `$.`.

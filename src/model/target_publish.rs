@@ -53,7 +53,8 @@ pub enum MissingData {
     Missing,
 }
 
-/// The CloudWatch metrics that are published for a target.
+/// The CloudWatch metrics that are published for a target, and the destination of its metrics and
+/// alarms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetCloudWatch {
     /// Whether metrics are published for this target.
@@ -68,8 +69,9 @@ text_enum! {
     /// The CloudWatch metrics of a target.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum CloudWatchMetric {
-        /// 1 if the target's health is `down`, 0 if it is `up` or `degraded`. Unlike `Failed`, this
-        /// metric changes only after a configured number of consecutive results.
+        /// 1 if the target's health is `down`, 0 if it is `up` or `degraded`. This metric is not
+        /// published while the health is unknown, and is never 1 during maintenance. Unlike
+        /// `Failed`, it changes only after a configured number of consecutive results.
         Down = "Down",
         /// 1 for each failed probe, 0 for each other probe.
         Failed = "Failed",

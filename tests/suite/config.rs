@@ -148,14 +148,14 @@ fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
     check(
         Some("probecause-3"),
         &format!(
-            "{note}POD_NAME is \"probecause-3\", but there are only shards 0 to 2; \
+            "{note}`POD_NAME` is \"probecause-3\", but there are only shards 0 to 2; \
              raise `shard.total` or run at most 3 daemons\n{shares}"
         ),
     );
     check(
         None,
         &format!(
-            "{note}`shard.index` is \"auto\", but neither POD_NAME nor HOSTNAME is set; \
+            "{note}`shard.index` is \"auto\", but neither `POD_NAME` nor `HOSTNAME` is set; \
              set `shard.index` to the index of this daemon\n{shares}"
         ),
     );
@@ -189,7 +189,7 @@ fn a_credential_is_read_from_the_directory_of_the_service_manager() {
         None,
         2,
         "DIR/c.toml:4: target[a].auth.bearer: DIR contains no credential with this name; \
-         add LoadCredential=NAME:PATH to the service\n1 problem\n",
+         add `LoadCredential=NAME:PATH` to the systemd service\n1 problem\n",
     );
 }
 
@@ -201,8 +201,8 @@ fn check_prints_warnings_beside_problems() {
     std::fs::write(directory.path().join("c.toml"), text).expect("a file");
     let expected = "DIR/c.toml:6: target[a].request.methd: unknown key `methd`; write `method`\n\
                     warning: DIR/c.toml:5: target[a].expect.slower_than: 5s is not shorter than \
-                    the timeout (5s), so a slow probe fails before it is degraded; write a shorter \
-                    duration or raise the timeout\n\
+                    the timeout (5s), so a slow probe times out before it counts as degraded; write \
+                    a shorter duration or raise `timeout`\n\
                     1 problem, 1 warning\n";
     let messages = check_in(directory.path(), |_| ());
     assert_eq!(messages, (Some(2), expected.to_owned()));
@@ -263,8 +263,7 @@ fn a_missing_file_and_a_directory_have_different_messages() {
     };
     assert_eq!(
         messages("tests/fixtures/config/none.toml"),
-        "tests/fixtures/config/none.toml: file not found; give the path of the configuration, such as \
-         probecause.toml"
+        "tests/fixtures/config/none.toml: file not found; give the path of an existing TOML file"
     );
     assert_eq!(
         messages(BAD),
@@ -336,11 +335,11 @@ fn an_alarm_of_a_cause_has_the_actions_of_the_cause_or_else_of_its_owner() {
         warnings,
         [
             "tests/fixtures/config/good/causes.toml:8: defaults.alarm.cause_actions.dns-failure: no \
-             per-cause alarm uses this entry; add its cause, or a cause of its owner, to `causes`, \
+             per-cause alarm uses this entry; add its cause (or a cause of its owner) to `causes`, \
              or remove the entry",
             "tests/fixtures/config/good/causes.toml:12: defaults.alarm.owner_actions.network: no \
-             per-cause alarm uses this entry; add its cause, or a cause of its owner, to `causes`, \
-             or remove the entry (a cause with its own actions does not use those of its owner)",
+             per-cause alarm uses this entry; add its cause (or a cause of its owner) to `causes`, \
+             or remove the entry (a cause in `cause_actions` does not use the actions of its owner)",
         ]
     );
 }

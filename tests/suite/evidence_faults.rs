@@ -191,7 +191,7 @@ async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
     let warnings = log.lines_with("evidence: ");
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(
-        warnings[0].contains("grant `sts:AssumeRole`"),
+        warnings[0].contains("`sts:AssumeRole` on the role"),
         "{warnings:?}"
     );
     assert!(!warnings[0].contains("hunter2"), "{warnings:?}");

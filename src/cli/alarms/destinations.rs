@@ -31,7 +31,7 @@ pub(super) struct AccountPlan {
     pub(super) api: Api,
     /// The difference between the desired alarms and the alarms in the account.
     pub(super) plan: Plan,
-    /// The ARNs of all alarms in the account whose names have the prefix of the location.
+    /// The ARNs of all alarms in the account, limited to names with the prefix of the location.
     arns: BTreeSet<String>,
 }
 
@@ -76,9 +76,9 @@ pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), Str
     Ok(())
 }
 
-/// Returns the names of the alarms that are desired in destinations that could not be read. Such
-/// a destination may have the same account and region as a destination that was read, and these
-/// alarms must not count as orphans of the latter.
+/// Returns the names of the alarms that are desired in the destinations that could not be read.
+/// These alarms must not be pruned as orphans of a destination that was read, because both
+/// destinations may have the same account and region.
 pub(super) fn desired_elsewhere(states: &[DestinationState]) -> BTreeSet<String> {
     let unknown = states.iter().filter(|state| state.found.is_err());
     unknown

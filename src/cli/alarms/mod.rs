@@ -1,8 +1,8 @@
 //! `probecause alarms`: plans, applies and prunes the CloudWatch alarms of a configuration.
 //!
-//! The daemon writes causes into alarms, and `apply` keeps these causes. Each destination
-//! is handled separately (`destinations`), so that an unreachable destination does not hide the
-//! results of the other destinations. `show` prints the output.
+//! The daemon writes causes into alarms, and `apply` does not overwrite these causes. Each
+//! destination is handled separately (`destinations`), so that an unreachable destination does not
+//! hide the results of the other destinations. `show` prints the output.
 
 mod destinations;
 mod show;
@@ -50,7 +50,7 @@ pub enum Action {
         #[arg(long)]
         detailed_exitcode: bool,
     },
-    /// Create and update the alarms of the configuration.
+    /// Create missing alarms, and update alarms that differ from the configuration.
     Apply {
         /// Options that all actions of `alarms` share.
         #[command(flatten)]
@@ -224,8 +224,8 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
     }
     for spec in plan.conflicts() {
         eprintln!(
-            "error: an alarm named `{}` exists that is composite or has no tag {MANAGED_TAG}, and \
-             was left unchanged; delete that alarm or, if it is a metric alarm, add the tag",
+            "error: an alarm named `{}` exists that is composite or has no tag `{MANAGED_TAG}`, \
+             and was left unchanged; delete that alarm or, if it is a metric alarm, add the tag",
             spec.name
         );
     }
@@ -257,7 +257,7 @@ async fn prune(
     printer.text(&match (names.len(), yes) {
         (0, _) => "no alarms to delete\n".to_owned(),
         (count, true) => format!("alarms deleted: {count}\n"),
-        (count, false) => format!("alarms to delete: {count}; use --yes to delete them\n"),
+        (count, false) => format!("alarms to delete: {count}; use `--yes` to delete them\n"),
     })?;
     Ok(Exit::Fine)
 }

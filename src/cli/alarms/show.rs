@@ -61,7 +61,8 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Prints a plan and the estimated monthly cost of the destination.
+    /// Prints a plan and an estimate for the destination. If there are several destinations, the
+    /// text contains only the cost of the alarms, because [`total`] prints the other estimates.
     pub(super) fn plan(&mut self, plan: &Plan) -> Result<(), String> {
         let estimate = Estimate::new(&self.state.view, self.evidence);
         if self.several {
@@ -75,8 +76,8 @@ impl<'a> Printer<'a> {
         self.line(costs(Some(plan.changes().count()), &estimate))
     }
 
-    /// Prints the cost of a destination whose account could not be read. The cost is known even so,
-    /// because it depends only on the configuration.
+    /// Prints the number of alarms and the estimate for a destination whose account could not be
+    /// read. Both are known, because they depend only on the configuration.
     pub(super) fn cost(&mut self) -> Result<(), String> {
         let estimate = Estimate::new(&self.state.view, self.evidence);
         let alarms = alarm::alarms_of(&self.state.view).len();
@@ -135,8 +136,8 @@ pub(super) fn total(
     print(out, &format!("{value}\n"))
 }
 
-/// Formats an estimate as JSON. `changes` is the number of alarms to create or update; `None` if
-/// this number is unknown.
+/// Formats an estimate as JSON. `changes` is the number of alarms to create or update, which the
+/// JSON also contains; `None` if this number is unknown.
 fn costs(changes: Option<usize>, estimate: &Estimate) -> Value {
     let pages = estimate.time_to_page.0.iter();
     let pages: Vec<_> = pages

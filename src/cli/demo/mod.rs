@@ -2,7 +2,7 @@
 //!
 //! The simulator and the daemon run in this process on loopback and need no AWS account or
 //! network. `plan` defines the routes and the correct causes, `daemon` runs the daemon,
-//! `reporter` prints changes, and `view` formats the changes.
+//! `reporter` prints the changes and the results, and `view` formats this output.
 
 mod daemon;
 mod plan;
@@ -49,7 +49,8 @@ struct Row {
     /// Whether a probe of the target has completed.
     probed: bool,
     health: HealthState,
-    /// When the target's health last changed, or when the demo started if no probe has completed.
+    /// The time of the last change of the target's health, or of the start of the demo if no probe
+    /// has completed.
     since: Timestamp,
     /// The probable cause; `None` if no cause is named.
     cause: Option<CauseId>,

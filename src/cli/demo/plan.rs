@@ -19,7 +19,7 @@ use crate::model::target::{AwsDeclarations, Target};
 pub(super) struct Route {
     /// The name of the route's target.
     pub(super) name: &'static str,
-    /// The fault of the route, as shown to the user.
+    /// A description of the route's fault for the user; `nothing` if the route is healthy.
     pub(super) wrong: &'static str,
     /// The causes that count as correct, starting with the true cause. If the certainty is
     /// `proven`, only the true cause is correct. Empty if the route is healthy.
@@ -60,8 +60,8 @@ pub(super) const SLOW_ROUTE: &str = "timeout";
 /// HTTP API.
 pub(super) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Running time of the demo after which the cause of the slow route is named: the integration
-/// timeout of 30 s, up to 4 s until the first probe starts, and a margin of two seconds.
+/// Running time after which the demo has named the cause of the slow route: the integration timeout
+/// of 30 s, up to 4 s until the first probe starts, and a margin of 2 s.
 const SLOW_ROUTE_NAMED_AFTER: Duration = Duration::from_secs(36);
 
 /// Time from the end of a failed request until its logs and metrics are first read, and the time
@@ -203,7 +203,7 @@ fn problem(route: &Route, row: Option<&Row>, elapsed: Duration) -> Option<String
             expected.join("` or `")
         )),
         (None, _) if route.name == SLOW_ROUTE && elapsed < SLOW_ROUTE_NAMED_AFTER => Some(format!(
-            "the gateway responds after 30 s, but the demo ran for {} s; use `--for {}s`",
+            "the demo ended after {} s, before the cause could be named; use `--for {}s`",
             elapsed.as_secs(),
             SLOW_ROUTE_NAMED_AFTER.as_secs() + 4
         )),
@@ -285,8 +285,7 @@ mod tests {
     #[test]
     fn a_missing_cause_is_reported_with_its_reason() {
         check(row("refused", ""), 20, Some("no cause was named"));
-        let slow = "the gateway responds after 30 s, but the demo ran for 20 s; \
-                    use `--for 40s`";
+        let slow = "the demo ended after 20 s, before the cause could be named; use `--for 40s`";
         check(row(SLOW_ROUTE, ""), 20, Some(slow));
         check(row(SLOW_ROUTE, ""), 60, Some("no cause was named"));
         let mut unprobed = row("orders", "");

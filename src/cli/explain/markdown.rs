@@ -23,11 +23,11 @@ Probecause names the probable cause of a failing endpoint. This page lists every
 it is recognized, and what to do about it. It also explains how to
 [write your own rules](#write-your-own-rules).
 
-A *rule* lists *facts* about the failed request, all of which must hold. If several rules
-with the same cause match, the one with the largest weight counts. The share of a cause is
-this weight divided by the sum of the weights of all causes. The cause with the largest share is
-the probable cause. If no rule matches, rules marked as a fallback are tried. If none of them
-matches either, the cause is `unexplained`.
+A *rule* lists conditions on *facts* about the failed request. The rule matches if all conditions
+hold. If several rules with the same cause match, the one with the largest weight counts. The
+share of a cause is this weight divided by the sum of the weights of all causes. The cause with
+the largest share is the probable cause. If no rule matches, rules marked as a fallback are tried.
+If none of them matches either, the cause is `unexplained`.
 
 The certainty states how reliable a verdict is. Each rule states the highest certainty that it
 can reach. A probable cause with a share of less than 90 % is always `possible`.

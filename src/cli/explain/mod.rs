@@ -1,8 +1,8 @@
 //! `probecause explain`: prints what a cause means, how it is recognized, and what to do, or lists
 //! all causes or facts.
 //!
-//! The output is text, JSON, or Markdown. The text contains only the titles of the rules of a
-//! cause, unless `--verbose` is given, because some causes have dozens of rules.
+//! The output is text, JSON, or Markdown. Without `--verbose`, the text describes each rule of a
+//! cause only by its title, because some causes have dozens of rules.
 
 mod guide;
 mod json;

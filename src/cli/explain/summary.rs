@@ -33,7 +33,7 @@ pub(super) fn summaries(rulebook: &Rulebook) -> Vec<CauseSummary<'_>> {
     known.chain([unexplained_summary()]).collect()
 }
 
-/// Returns the description of an owner: the people who have to act.
+/// Returns a description of the people who have to act if a cause has this owner.
 pub(super) const fn describe_owner(owner: Owner) -> &'static str {
     match owner {
         Owner::Service => "the owners of the service behind the endpoint",
@@ -45,7 +45,7 @@ pub(super) const fn describe_owner(owner: Owner) -> &'static str {
     }
 }
 
-/// Returns the description of a hop: a part of the path of a request.
+/// Returns a description of the part of a request's path that this hop stands for.
 pub(super) const fn describe_hop(hop: Hop) -> &'static str {
     match hop {
         Hop::Client => "the request, its credentials, or the client's own network",

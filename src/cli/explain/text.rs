@@ -8,7 +8,8 @@ use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
 use crate::model::cause::{Hop, Owner};
 
-/// Total length of a fact's name and value, in bytes, below which both are kept on the same line.
+/// Total length of a fact's name and value, in bytes, at which a line may be broken between the
+/// name and the value. A shorter name and value are kept on the same line.
 const MAX_UNBROKEN: usize = 60;
 
 /// Lists every cause with its title, grouped by owner.
@@ -107,7 +108,8 @@ fn meaning(summary: &CauseSummary<'_>) -> String {
     text
 }
 
-/// Lists the distinct titles of the rules, each with the id of the first rule with this title.
+/// Lists the distinct titles of the rules. Each line contains the id of the first rule with the
+/// title and, if several rules have the title, their number.
 fn titles(rules: &[&Rule]) -> String {
     let mut groups: Vec<(&Rule, usize)> = Vec::new();
     for &rule in rules {

@@ -1,7 +1,7 @@
 //! Formats two results side by side for `probecause probe --compare A --compare B`.
 //!
-//! A and B are two URLs, or two addresses (HOST:PORT) through which the same target was requested.
-//! The caller sends the requests.
+//! A and B are URLs, or addresses (HOST:PORT) through which the specified URL or target was
+//! requested. The caller sends the requests.
 
 use std::time::Duration;
 

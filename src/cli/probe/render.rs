@@ -68,8 +68,8 @@ fn headline(
     format!("{word}  {}  {status}  {time}", clean(target.name.as_str()))
 }
 
-/// Returns a line with the address of the last connection and the versions of TLS and HTTP, and a
-/// line with the final URL if the probe followed a redirect.
+/// Returns a line with the address of the last connection and the versions of TLS and HTTP, as far
+/// as they are known. If the probe followed a redirect, a line with the final URL follows.
 fn connection(observation: &Observation) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(observation.remote.map(|address| address.to_string()));

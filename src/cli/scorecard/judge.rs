@@ -1,8 +1,9 @@
 //! Creates a card for each target and marks the card. A card contains the true cause, the named
 //! cause and the history of the diagnosis.
 //!
-//! A diagnosis must name the true cause. A diagnosis with the certainty `possible` also passes if
-//! the share of the true cause is at least half the share of the named cause.
+//! The card of a failing target passes if the diagnosis names the true cause, or if the certainty
+//! is `possible` and the share of the true cause is at least half the share of the named cause. The
+//! card of a healthy target passes if no cause is named.
 
 use jiff::Timestamp;
 
@@ -12,7 +13,8 @@ use crate::domain::report::Report;
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::target::TargetName;
 
-/// The card of one target: the true cause, and the cause that the diagnosis named.
+/// The card of one target: the true cause, and the cause that the diagnosis named. `named` is
+/// `None` if no cause was named.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Card {
     pub(super) target: TargetName,

@@ -43,14 +43,14 @@ pub struct Args {
     /// Score the diagnoses of simulated faults; needs no AWS account or network access.
     #[arg(long, conflicts_with_all = ["config", "expect"])]
     simulated: bool,
-    /// The true cause of a target's failures, or `none` for a healthy target. Overrides the target's
-    /// label `injected`. May be repeated.
+    /// The true cause of a target's failures, or `none` for a healthy target. Overrides the label
+    /// `injected` of the target. May be repeated.
     #[arg(long, value_name = "TARGET=CAUSE", value_parser = truth::expectation)]
     expect: Vec<truth::Expectation>,
-    /// Probe for this long. In AWS, log lines are complete after about a minute, and metrics after
-    /// ten minutes or more.
+    /// The time for which the targets are probed. In AWS, log lines are complete after about a
+    /// minute, and metrics after ten minutes or more.
     /// Use 15m to let a diagnosis reach its highest certainty.
-    /// [default: 2m; simulated: 1m]
+    /// [default: 2m, or 1m with --simulated]
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
     /// Print a line of JSON per target, and a line with totals.
@@ -117,8 +117,9 @@ async fn simulated(duration: Duration) -> Result<Vec<Card>, String> {
     cards
 }
 
-/// Runs the daemon on the targets with a known cause, until the duration has passed or the
-/// user presses Ctrl-C, and returns a card per target.
+/// Runs the daemon on the targets in `truths`, until the duration has passed or the user presses
+/// Ctrl-C, and returns a card per target. `aws` is the SDK configuration of the simulator; `None`
+/// for targets in AWS.
 async fn score(
     mut settings: Settings,
     truths: &Truths,

@@ -29,7 +29,7 @@ pub(super) const NONE: &str = "none";
 pub(super) fn expectation(text: &str) -> Result<Expectation, String> {
     let (name, cause) = text
         .rsplit_once('=')
-        .ok_or("expected TARGET=CAUSE, such as orders=lambda-throttled")?;
+        .ok_or("expected TARGET=CAUSE, such as `orders=lambda-throttled`")?;
     Ok((name.to_owned(), truth(cause)?))
 }
 
@@ -54,7 +54,7 @@ impl Truths {
             if !settings.targets.iter().any(|target| target.name == name) {
                 return Err(format!(
                     "--expect {name}: the target is not configured; \
-                     use a name from the configuration"
+                     use the name of a configured target"
                 ));
             }
             truths.insert(name, truth.clone());
@@ -62,8 +62,8 @@ impl Truths {
         if truths.is_empty() {
             return Err(format!(
                 "no target has a known cause; add the label `{LABEL}` with the true cause (or \
-                 `none`) to a target, for example labels = {{ {LABEL} = \"lambda-throttled\" }}, \
-                 or use --expect"
+                 `none`) to a target, for example `labels = {{ {LABEL} = \"lambda-throttled\" }}`, \
+                 or use `--expect TARGET=CAUSE`"
             ));
         }
         Ok(Self(truths))
@@ -135,15 +135,15 @@ mod tests {
         check(
             "",
             &["c=too-slow"],
-            Err("--expect c: the target is not configured; use a name from the configuration"),
+            Err("--expect c: the target is not configured; use the name of a configured target"),
         );
         check(
             "",
             &[],
             Err(
                 "no target has a known cause; add the label `injected` with the true cause (or \
-                 `none`) to a target, for example labels = { injected = \"lambda-throttled\" }, or \
-                 use --expect",
+                 `none`) to a target, for example `labels = { injected = \"lambda-throttled\" }`, \
+                 or use `--expect TARGET=CAUSE`",
             ),
         );
         check(

@@ -173,8 +173,8 @@ pub fn tag_value(text: &str) -> String {
         .collect()
 }
 
-/// Returns the description of a heartbeat alarm that names no cause. `shard` is `None` if a single
-/// daemon probes all targets.
+/// Returns the description of the heartbeat alarm of a shard while no incident of a group or of the
+/// prober is open. `shard` is `None` if a single daemon probes all targets.
 fn no_heartbeat(shard: Option<u32>) -> String {
     let (who, watched) = match shard {
         None => (

@@ -58,8 +58,8 @@ impl Definition {
         }
     }
 
-    /// Returns CloudWatch's name and the value as text of each field except tag propagation, in a
-    /// fixed order.
+    /// Returns all fields except tag propagation, in a fixed order. Each field is a pair: the name
+    /// that CloudWatch uses, and the value as text.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let (namespace, name, dimensions) = self.metric.as_ref().map_or_else(
             || ("", "", Vec::new()),

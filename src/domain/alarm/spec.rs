@@ -72,7 +72,8 @@ pub struct MetricId {
 /// The condition under which the maximum of a period breaches the threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// The maximum is at least 1: the target is down.
+    /// The maximum is at least 1: the target is down, or, for a per-cause alarm, it is down because
+    /// of this cause.
     AtLeastOne,
     /// The maximum is less than 1: the heartbeat stopped. Heartbeats are always 1, so only missing
     /// datapoints, which are treated as breaching, fire the alarm.

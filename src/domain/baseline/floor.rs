@@ -149,10 +149,10 @@ impl ControlSamples {
             .then_some(Duration::ZERO)
     }
 
-    /// Returns the shortest and longest response time of the fastest two thirds of the samples (at
-    /// least three), and the number of these samples; `None` if there are too few samples or if
-    /// these response times differ too much. Slower samples are ignored, so that one lost packet
-    /// does not prevent a floor.
+    /// Considers the fastest two thirds of the samples of the last [`MAX_AGE`], but at least
+    /// [`MIN_SAMPLES`]. Returns their shortest and longest response time, and their number; `None`
+    /// if there are too few samples or if these response times differ too much. Slower samples are
+    /// ignored, so that one lost packet does not prevent a floor.
     fn interval(&self, now: Timestamp) -> Option<(Duration, Duration, usize)> {
         let is_fresh = |attempt: &&Attempt| now.duration_since(attempt.at) <= MAX_AGE;
         let fresh = self.attempts.iter().filter(is_fresh);

@@ -34,7 +34,7 @@ pub struct GoodResponses {
 /// The first failed probe after a good response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FirstFailure {
-    /// When the probe started.
+    /// The time at which the probe started.
     pub began: Timestamp,
     /// The properties of the failed probe; empty if they are unknown.
     pub values: Vec<PropertyValue>,
@@ -291,8 +291,8 @@ fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<Prope
     }
     if let Some(response) = &observation.response {
         let server = response.header("server").unwrap_or("(none)");
-        // A server may repeat data of the request, such as a token, in its `server` header, so only
-        // plain text is kept.
+        // A server may repeat data of the request, such as a token, in its `server` header. A value
+        // that does not look like a name and version is therefore replaced.
         let is_public = server == "(none)" || is_plain_text(server);
         add(
             Property::Server,

@@ -1,8 +1,8 @@
-//! Records the response times of a target while it is healthy.
+//! Records the response times and connect times of a target's healthy responses.
 //!
-//! Only responses from behind the front door, such as an API gateway, count. The gateway's own
-//! responses, cached responses and responses after redirects do not count. Only the durations are
-//! stored, not the contents.
+//! Only responses from behind the gateway count. Responses that the gateway itself generated,
+//! cached responses and responses after redirects do not count. Only the durations are stored, not
+//! the contents.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::domain::diagnosis::gateway_made::GatewayMade;
 use crate::model::observation::{Observation, Response};
 
-/// The most recent response times of a target while it is healthy.
+/// The response times and connect times of a target's most recent healthy responses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     /// The response times and connect times, the oldest first.
@@ -88,8 +88,9 @@ impl History {
         self.newest = Some(now);
     }
 
-    /// Returns the shortest response time and the median connect time. `None` if there are too few
-    /// samples, or if the newest sample is too old.
+    /// Returns the shortest response time and the median connect time (`None` if all connections
+    /// were reused). Returns `None` if there are too few samples, or if the newest sample is too
+    /// old.
     pub(super) fn times(&self, now: Timestamp) -> Option<HealthyTimes> {
         if self.samples.len() < MIN_SAMPLES || self.is_outdated(now) {
             return None;
@@ -122,8 +123,8 @@ fn bypasses_function(response: &Response, observation: &Observation) -> bool {
     is_cached(response) || GatewayMade::judge(door, response) == GatewayMade::Yes
 }
 
-/// Returns whether a cache responded, judged by the headers that caches set: `age` (RFC 9111) and
-/// CloudFront's `x-cache: Hit from cloudfront` or `RefreshHit`.
+/// Returns whether a cache responded: the response has the header `age` (RFC 9111), or its header
+/// `x-cache` contains `hit`, as in `Hit from cloudfront` and `RefreshHit from cloudfront`.
 pub(super) fn is_cached(response: &Response) -> bool {
     let hit = |word: &str| word.to_ascii_lowercase().contains("hit");
     response.header("age").is_some() || response.header("x-cache").is_some_and(hit)

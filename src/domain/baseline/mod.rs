@@ -49,7 +49,8 @@ pub struct BaselineSnapshot {
     /// The time when the newest healthy response was received; `None` if there is none.
     pub newest: Option<Timestamp>,
     /// For each control request, the oldest first: the time when its result was recorded, and its
-    /// response time if the response counts for the floor (the response time without the function).
+    /// response time; `None` if the response does not count for the floor (the response time
+    /// without the function).
     pub controls: Vec<(Timestamp, Option<Duration>)>,
     /// The time of the last control request with a response that the gateway did not generate;
     /// `None` if there was no such response.

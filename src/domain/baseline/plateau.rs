@@ -28,8 +28,9 @@ const MIN_COUNT: u32 = 4;
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl FailingTimes {
-    /// Adds a failure. A response whose status or response time differs from the run starts a new
-    /// run. A failure without a response or after redirects ends the run.
+    /// Adds a failure. A response with another status than the run, or with a response time that is
+    /// not similar to those of the run, starts a new run. A failure without a response or after
+    /// redirects ends the run.
     pub(super) fn add(&mut self, observation: &Observation) {
         let (Some(response), Some(time), 0) = (
             &observation.response,

@@ -19,10 +19,10 @@ text_enum! {
     /// The texts are the values of the fact `answered_by`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum AnsweredBy {
-        /// The application generated the response. The response has a header of a framework or
-        /// application server; or it came through an AWS API that did not generate it, according
-        /// to `gateway_made`; or no proxy is known to write its body, and it has no header of a
-        /// proxy.
+        /// The application generated the response. One of these conditions holds: The response has
+        /// a header of a framework or application server. Or an AWS API relayed the response,
+        /// according to `gateway_made`. Or the response has no sign of a gateway or proxy, and no
+        /// proxy is known to write such a body.
         Application = "application",
         /// A gateway or proxy generated the response.
         Proxy = "proxy",

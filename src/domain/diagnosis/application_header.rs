@@ -1,7 +1,7 @@
 //! Recognizes the headers of application frameworks and application servers.
 //!
-//! Gateways, proxies and CDNs never add such a header, so the application generated or relayed the
-//! response. Without such a header, the application may still have generated the response.
+//! Gateways, proxies and CDNs never add such a header, so the application generated or relayed a
+//! response with such a header. A response without such a header may still be from the application.
 
 use crate::model::observation::Response;
 

@@ -106,7 +106,7 @@ const TEMPLATES: &[&str] = &[
 pub const CATALOG: &[FactInfo] = facts! {
     // Facts that are observed from outside or declared in the configuration.
     "phase": Word(&["resolve", "connect", "tls", "processing", "transfer", "expect", "degraded"]) =>
-        "the phase that failed: the phase of the fault; `expect` if a complete response did not meet the target's expectations; `degraded` if a complete response was only too slow or a certificate expires soon; absent if the probe passed";
+        "phase in which the fault occurred; without a fault, `expect` if a complete response did not meet the target's expectations, or `degraded` if it was only too slow or a certificate expires soon; absent if the probe passed";
     "fault": Word(FAULTS) => "the fault that occurred before the response was complete";
     "stream.frame": Word(&["RST_STREAM", "GOAWAY", "RESET_STREAM"]) =>
         "frame with which the server aborted the exchange: `RST_STREAM` (HTTP/2) or `RESET_STREAM` (HTTP/3) for the stream of the request, `GOAWAY` for the whole connection; absent if the client may have detected the error itself";
@@ -120,7 +120,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "front_door": Word(FRONT_DOORS), default "unknown" =>
         "outermost gateway, proxy, or platform that the response came through, recognized by the headers, the host, or the error page";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
-        "whether the front door itself generated the response: `yes` if the body is a known error body of this front door and, for an AWS API, all headers are known headers of gateways or CDNs; `no` if the front door is unknown, if a header shows that the integration of an AWS API responded, or if an AWS API returned an unknown header, except with a known error body of an HTTP API; `unclear` in all other cases";
+        "whether the front door itself generated the response: `yes` if the body is a known error body of this front door and, for an AWS API, all headers are known headers of gateways or CDNs; `no` if (1) the front door is unknown, (2) a header shows that the integration of an AWS API responded, or (3) an AWS API returned an unknown header and the body is not a known error body of an HTTP API; `unclear` in all other cases";
     "error_page": Word(ERROR_PAGES) =>
         "proxy that wrote the error page or text in the body; this proxy is not always the front door, because a CDN relays the page of a proxy behind it";
     "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
@@ -129,11 +129,11 @@ pub const CATALOG: &[FactInfo] = facts! {
     "body.Message": Text => "string `Message` of a JSON body";
     "body.Reason": Text => "string `Reason` of a JSON body";
     "body.errorMessage": Text =>
-        "string `errorMessage` of a JSON body, in which Lambda reports a function error";
+        "string `errorMessage` of a JSON body; Lambda reports a function error in this member";
     "body.errors": Number =>
-        "number of objects with a string `message` in the top-level `errors` of a JSON body, in which GraphQL reports errors although the status is 200; absent if there are none";
+        "number of objects with a string `message` in the top-level list `errors` of a JSON body; GraphQL reports errors in this list, even with status 200; absent if there are none";
     "body.errors.type": Text =>
-        "first `errorType` in the top-level `errors` of a JSON body, in which AppSync reports the kind of failure";
+        "first `errorType` in the top-level list `errors` of a JSON body; AppSync reports the kind of failure in this member";
     "body.json": Word(&["object", "other", "no"]) =>
         "whether the body is a JSON object, another JSON value, or not valid JSON";
     "body.json.*": Scalar =>
@@ -163,13 +163,13 @@ pub const CATALOG: &[FactInfo] = facts! {
     "proxy_status.details": Text => "details that a proxy adds to `proxy_status.error`";
     "proxy_status.proxy": Text => "name of the proxy that reports `proxy_status.error`";
     "proxy_log.error": Word(PROXY_LOG_ERRORS) =>
-        "failure of the upstream according to a line of the log of a proxy, load balancer or platform; absent unless `diagnose` reads such a line";
+        "failure that a log line of a proxy, load balancer or platform states; absent unless `diagnose` reads such a line";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; absent if 0; a cached response was generated for an earlier request, so the durations of this request do not show how long the service took";
     "header.*": Text => "first value of a response header, by its lowercase name";
-    "phase.resolve": Number => "seconds of name resolution";
-    "phase.connect": Number => "seconds of the TCP connection attempt";
-    "phase.tls": Number => "seconds of the TLS handshake";
+    "phase.resolve": Number => "duration of the name resolution, in seconds";
+    "phase.connect": Number => "duration of the TCP connection attempt, in seconds";
+    "phase.tls": Number => "duration of the TLS handshake, in seconds";
     "phase.processing": Number => "seconds from sending the request to the first byte of the response";
     "phase.transfer": Number => "seconds from the first byte of the response to the last";
     "duration": Number => "seconds from the start of the probe to the last byte of the response or to the fault";
@@ -186,11 +186,11 @@ pub const CATALOG: &[FactInfo] = facts! {
     "floor_from": Text => "source of the floor: control requests, another response, or an estimate";
     "excess": Number => "`answer_time` minus `floor.high`, in seconds; may be negative";
     "healthy_minimum": Number =>
-        "seconds of the fastest healthy response from behind the front door, reduced if the round trip is shorter now";
+        "seconds of the fastest healthy response from behind the front door; if the round trip was longer at that time than it is now, the difference is subtracted";
     "invoked": Word(&["yes", "no", "unclear"]), default "unclear" =>
         "whether the time above the floor and the history of healthy responses suggest that the function ran: a hint for ranking, never proof; `unclear` behind a declared authorizer";
     "plateau": Word(PLATEAUS), default "none" =>
-        "time limit that `answer_time` matches: a declared or documented one, the prober's own timeout (`client`), or an undeclared one that repeated failures match (`learned`, which only affects the ranking)";
+        "time limit that `answer_time` matches: the declared or documented limit of the API integration (`integration`), of the function (`function`) or of CloudFront (`cloudfront`), the prober's own timeout (`client`), or an undeclared limit that repeated failures match (`learned`, which only affects the ranking)";
     "certificate_days": Number =>
         "days until the earliest expiry among the certificate paths of all redirect hops; for a hop without a verified path, the earliest expiry of its presented certificates counts";
     "dead_addresses": Text =>
@@ -204,11 +204,11 @@ pub const CATALOG: &[FactInfo] = facts! {
     "vantage": Word(&["sound", "suspect"]), default "sound" =>
         "health of the prober itself: `suspect` while nearly all targets, on several unrelated sites, fail in the same phase as this one";
     "redirects": Number => "number of followed redirects";
-    "http_version": Text => "`0.9`, `1.0`, `1.1`, `2` or `3`";
+    "http_version": Text => "HTTP version of the response: `0.9`, `1.0`, `1.1`, `2` or `3`";
     "host": Text => "host of the last request, after redirects";
     // Facts from the logs and metrics of AWS; they are absent until AWS returns the evidence.
     "log.template": Word(TEMPLATES) =>
-        "meaning of the request's own log line; absent if no line was found, which proves nothing";
+        "meaning of the request's own log line; absent if no log line was found, which does not show whether the request reached the API";
     "log.source": Word(&["access-log", "execution-log"]) => "log that contains the request's log line";
     "log.status": Number => "response status that the API logged";
     "log.integration_status": Number =>
@@ -220,7 +220,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "window.state": Word(&["open", "settled"]) =>
         "state of the metric window around the request: in an `open` window, datapoints may still arrive; in a `settled` window, a missing datapoint means zero";
     "window.ours": Word(YES_NO) =>
-        "whether the metrics count only the prober's own requests: `yes` if the API counted exactly as many requests on the route as the prober sent, and Lambda counted at most as many invocations; `no` if one of them counted more, or if `window.shared` is `yes`";
+        "whether the metrics count only the prober's own requests: `no` if `window.shared` is `yes`, or if the API's requests, or the sum of Lambda's invocations and throttles, exceed the number of requests that the prober sent; otherwise `yes` if the window is settled and the API counted exactly that number on the route; otherwise absent";
     "window.shared": Word(YES_NO) => "whether the configuration declares that other callers use the function too";
     "window.requests": Number => "number of the prober's own requests that began in the window";
     "window.every": Word(OUTCOMES_OF_EVERY_FAILURE) =>
@@ -255,11 +255,11 @@ pub const CATALOG: &[FactInfo] = facts! {
     "changed.body_size": Word(YES_NO) =>
         "whether the body is less than half as long as the shortest body of the last good responses, or more than twice as long as the longest; absent if the status differs from that of the last good response";
     "changed.address.seconds_before": Number =>
-        "seconds from the change of the address to the first failure; absent if the address changed after the first failure";
-    "changed.certificate.seconds_before": Number => "seconds from the change of the certificate to the first failure; absent if the certificate changed after the first failure";
-    "changed.server.seconds_before": Number => "seconds from the change of the `server` header to the first failure; absent if the header changed after the first failure";
-    "changed.protocol.seconds_before": Number => "seconds from the change of the HTTP version to the first failure; absent if the version changed after the first failure";
-    "changed.redirects.seconds_before": Number => "seconds from the change of the redirects to the first failure; absent if the redirects changed after the first failure";
+        "seconds from the change of the address to the first failure; absent if the address changed after the first failure or at an unknown time";
+    "changed.certificate.seconds_before": Number => "seconds from the change of the certificate to the first failure; absent if the certificate changed after the first failure or at an unknown time";
+    "changed.server.seconds_before": Number => "seconds from the change of the `server` header to the first failure; absent if the header changed after the first failure or at an unknown time";
+    "changed.protocol.seconds_before": Number => "seconds from the change of the HTTP version to the first failure; absent if the version changed after the first failure or at an unknown time";
+    "changed.redirects.seconds_before": Number => "seconds from the change of the redirects to the first failure; absent if the redirects changed after the first failure or at an unknown time";
     "changed.what": Text =>
         "text that describes what changed, such as `address 192.0.2.1 → 192.0.2.2 2 min before the first failure`";
     // Facts from the follow-up requests after a confirmed failure.

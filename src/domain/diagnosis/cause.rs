@@ -139,7 +139,7 @@ mod tests {
             let is_described = book.definition(cause).is_some();
             assert!(
                 is_described || !is_shared,
-                "{cause}: its rules have different titles; add a [[cause]] to causes.toml"
+                "{cause}: its rules have different titles; add a `[[cause]]` table to `causes.toml`"
             );
         }
     }

@@ -21,7 +21,7 @@ pub struct Condition {
 pub enum Test {
     /// The value is one of the listed values.
     OneOf(Vec<FactValue>),
-    /// The value is text that matches this pattern; `*` matches any run of characters.
+    /// The value is text that matches this pattern; `*` matches any number of characters.
     Glob(String),
     /// The value is a number in `at_least..below`; a bound that is `None` is not checked.
     Range {
@@ -126,8 +126,8 @@ pub(in crate::domain) fn is_plain_text(text: &str) -> bool {
     text.len() <= MAX_PLAIN && text.chars().all(is_of_name)
 }
 
-/// Returns whether a pattern matches the whole text; `*` matches any run of characters. The time is
-/// proportional to the length of the text, so patterns may be tested on large bodies.
+/// Returns whether a pattern matches the whole text; `*` matches any number of characters. The time
+/// is proportional to the length of the text, so patterns may be tested on large bodies.
 fn glob_matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

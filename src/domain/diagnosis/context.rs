@@ -47,8 +47,8 @@ pub struct Floor {
 /// The shortest response time and the median connect time of a target's healthy responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthyTimes {
-    /// The response time of the fastest response from behind the front door, from the sent request
-    /// to the first byte of the response.
+    /// The shortest time between the end of a request and the first byte of its response, among the
+    /// healthy responses from behind the front door.
     pub fastest: Duration,
     /// The median connect time of the healthy responses; `None` if all connections were reused.
     pub connect: Option<Duration>,

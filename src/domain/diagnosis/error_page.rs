@@ -5,6 +5,7 @@
 //! endings and surrounding whitespace are ignored. Short texts that other programs also write, such
 //! as `Bad Gateway`, are left to the rules.
 
+use crate::domain::diagnosis::application_header;
 use crate::domain::diagnosis::body_text;
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::model::observation::Response;
@@ -24,8 +25,8 @@ const SIGNATURES: &[(&str, FrontDoor)] = &[
     ),
 ];
 
-/// The status of each HAProxy error page, and the beginning of its sentence (HAProxy's
-/// `src/http.c`).
+/// The status of each HAProxy error page, and the text with which the sentence on this page begins
+/// (HAProxy's `src/http.c`).
 const HAPROXY: &[(u16, &str)] = &[
     (400, "Your browser sent an invalid request."),
     (
@@ -102,7 +103,8 @@ const PARTS: &[(&str, FrontDoor)] = &[
         "<title>Attention Required! | Cloudflare</title>",
         FrontDoor::Cloudflare,
     ),
-    // A sentence on httpd's page, in case the document type is missing.
+    // A sentence on a page of httpd, which identifies the page even if the document type is
+    // missing.
     (
         "The proxy server could not handle the request",
         FrontDoor::Apache,
@@ -116,10 +118,12 @@ const PARTS: &[(&str, FrontDoor)] = &[
     ("<body id=\"ERR_", FrontDoor::Squid),
 ];
 
-/// Parts of the page of Google's front end for load balancers and services of Google Cloud.
+/// Parts of the error page that Google's front end writes for load balancers and services of Google
+/// Cloud. The page contains both parts.
 const GOOGLE_CLOUD: [&str; 2] = ["<body text=#000000 bgcolor=#ffffff>", "<h1>Error: "];
 
-/// The end of the title of the page of Google's front end for services of Google itself.
+/// Part of the error page that Google's front end writes for services of Google itself: the end of
+/// the title, with the closing tag.
 const GOOGLE_TITLE: &str = ")!!1</title>";
 
 /// The beginnings of httpd's error pages: first that of most releases, then that of recent releases
@@ -135,7 +139,8 @@ const APACHE: [&str; 2] = [
 const NO_LINE_END: char = '%';
 
 /// Returns the front door that wrote the error page or text in the body; `None` if the page or text
-/// is not recognized, or if the status is below 400.
+/// is not recognized, or if the status is below 400. A text does not count if a header shows that an
+/// application sent it, except for that of App Service, which runs in an application server.
 #[must_use]
 pub(super) fn author(response: &Response) -> Option<FrontDoor> {
     if response.status < 400 || response.body.is_empty() {
@@ -156,7 +161,11 @@ pub(super) fn author(response: &Response) -> Option<FrontDoor> {
     let whole = text.strip_suffix(NO_LINE_END).unwrap_or(&text);
     let by_text = TEXTS.iter().find(|(known, _)| *known == whole);
     let by_beginning = || BEGINNINGS.iter().find(|(start, _)| text.starts_with(start));
-    by_text.or_else(by_beginning).map(|(_, door)| *door)
+    let is_possible = |door: &FrontDoor| {
+        *door == FrontDoor::AppService || !application_header::is_present(response)
+    };
+    let door = by_text.or_else(by_beginning).map(|(_, door)| *door);
+    door.filter(is_possible)
 }
 
 /// Returns whether the text is an error page of CloudFront. The page is not necessarily from the

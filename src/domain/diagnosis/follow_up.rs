@@ -7,8 +7,8 @@ use crate::domain::diagnosis::fact::Facts;
 use crate::domain::layers::LayerFindings;
 
 impl Facts {
-    /// Adds the state of each layer, whether the requests were repeated, and which layer is broken,
-    /// if any.
+    /// Adds the state of each layer and whether the requests were repeated. If a layer is broken,
+    /// also adds the name of this layer and whether a layer behind it responds.
     pub fn add_layers(&mut self, findings: &LayerFindings) {
         for result in &findings.results {
             self.set_text(&format!("layer.{}", result.name), result.state.as_str());

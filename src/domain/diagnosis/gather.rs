@@ -208,7 +208,7 @@ fn error_of(unmet: &[Unmet]) -> String {
     let shown = unmet.iter().take(MAX_UNMET);
     let mut parts: Vec<&str> = shown.map(|unmet| unmet.detail.as_str()).collect();
     let more = unmet.len().saturating_sub(MAX_UNMET);
-    let rest = format!("{more} more unmet");
+    let rest = format!("further unmet expectations: {more}");
     if more > 0 {
         parts.push(&rest);
     }
@@ -330,7 +330,7 @@ mod tests {
             facts.error.as_deref(),
             Some(
                 "status 500 instead of 200-299; body does not contain `part 1`; body does not \
-                 contain `part 2`; body does not contain `part 3`; 2 more unmet"
+                 contain `part 2`; body does not contain `part 3`; further unmet expectations: 2"
             )
         );
     }

@@ -81,7 +81,7 @@ fn check_shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
         )
     };
     let message = format!(
-        "rule `{}` can never determine the cause: `{}` ({}) matches the same facts and outranks it; {correction}",
+        "rule `{}` can never determine the cause: whenever it matches, `{}` ({}) also matches and outranks it; {correction}",
         rule.id, other.id, other.origin
     );
     Some(finding(Level::Warning, rule, rule.origin.line, message))
@@ -185,7 +185,7 @@ fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<Stri
     }
     let by_rule = deciding_rule(book, example);
     Some(format!(
-        "this example is diagnosed as `{}`{by_rule}, and `{}` has only {:.0} % of the weight of all candidates; raise `weight` or correct `given`",
+        "this example is diagnosed as `{}`{by_rule}, and `{}` has only {:.0} % of the weight of all candidates; change the `weight` or `when` of the rule, or correct `given`",
         verdict.cause,
         rule.cause,
         own * 100.0
@@ -193,7 +193,7 @@ fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<Stri
 }
 
 /// The message about an example without the fact `phase`.
-const NO_PHASE: &str = "this example has no `phase`, so nothing failed; add one, such as phase = \"expect\", or set it once at the top of the file";
+const NO_PHASE: &str = "this example has no fact `phase`, without which a probe counts as passed; add `phase` to `given`, such as `phase = \"expect\"`, or set it at the top of the file";
 
 /// Returns an error for each counterexample that is diagnosed as the rule's cause.
 fn check_counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
@@ -216,8 +216,8 @@ fn check_counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
         .collect()
 }
 
-/// Returns the end of a message, which names the rule that determines the cause for the facts;
-/// empty if no rule matches.
+/// Returns a part of a message that names the rule that determines the cause for the facts; empty
+/// if no rule matches.
 fn deciding_rule(book: &Rulebook, facts: &Facts) -> String {
     let heaviest = book.heaviest_match(facts);
     heaviest.map_or_else(String::new, |rule| {
@@ -280,7 +280,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
         check(
             &[broad.clone(), rule("narrow", when, "cause = \"broad\"")],
             &[
-                "Warning t.toml:11: rule `narrow` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; raise the `weight` of `narrow` above 1, change its conditions, or remove the rule",
+                "Warning t.toml:11: rule `narrow` can never determine the cause: whenever it matches, `broad` (t.toml:1) also matches and outranks it; raise the `weight` of `narrow` above 1, change its conditions, or remove the rule",
             ],
         );
         // The narrower rule may determine the cause if it ties with a rule of another cause, comes
@@ -305,8 +305,8 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
                 rule("last", "status = 503", "fallback = true\nweight = 9"),
             ],
             &[
-                "Warning t.toml:11: rule `last` can never determine the cause: `broad` (t.toml:1) matches the same facts and outranks it; a fallback is used only if no ordinary rule matches; change the fallback's conditions, or remove the fallback",
-                "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and `last` has only 0 % of the weight of all candidates; raise `weight` or correct `given`",
+                "Warning t.toml:11: rule `last` can never determine the cause: whenever it matches, `broad` (t.toml:1) also matches and outranks it; a fallback is used only if no ordinary rule matches; change the fallback's conditions, or remove the fallback",
+                "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and `last` has only 0 % of the weight of all candidates; change the `weight` or `when` of the rule, or correct `given`",
             ],
         );
     }
@@ -329,7 +329,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
                 rule("light", "status = { at_least = 500 }", ""),
             ],
             &[
-                "Error t.toml:19: this example is diagnosed as `heavy` by rule `heavy` (t.toml:1), and `light` has only 10 % of the weight of all candidates; raise `weight` or correct `given`",
+                "Error t.toml:19: this example is diagnosed as `heavy` by rule `heavy` (t.toml:1), and `light` has only 10 % of the weight of all candidates; change the `weight` or `when` of the rule, or correct `given`",
             ],
         );
         check(

@@ -4,7 +4,8 @@
 /// close enough.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // If more than a third of the letters differ, the word is another word, not a typo.
+    // A typo changes at most a third of the letters, but at least one letter. A word that differs
+    // in more letters is another word.
     let most = (word.chars().count() / 3).max(1);
     known
         .map(|candidate| (distance(candidate, word), candidate))

@@ -105,7 +105,8 @@ impl<'a> Parser<'a> {
         if rules.is_none() && causes.is_none() {
             self.problem(
                 0,
-                "the file has no [[rule]] and no [[cause]]; add one of them".to_owned(),
+                "the file has no `[[rule]]` and no `[[cause]]` table; add at least one table"
+                    .to_owned(),
             );
         }
         let mut parsed = ParsedFile::default();

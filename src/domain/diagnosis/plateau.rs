@@ -80,7 +80,8 @@ const SPREAD: Duration = Duration::from_millis(50);
 const SPREAD_DIVISOR: u32 = 200;
 
 impl Plateau {
-    /// Finds the limit that a response time matches.
+    /// Finds the limit that a response time matches; [`Plateau::Client`] if the prober's own
+    /// timeout ended the request.
     ///
     /// If several limits match, the status decides first: an API that times out returns another
     /// status than an API that relays a function timeout. Among the remaining limits, the highest
@@ -127,9 +128,10 @@ pub fn max_spread(limit: Duration) -> Duration {
     SPREAD + limit / SPREAD_DIVISOR
 }
 
-/// Returns the API's integration timeout. `None` if the timeout is unknown, or cannot have caused
-/// the response: HTTP APIs time out with 503 and REST APIs with 504 (both captured), so a 500 or
-/// 502 is not a timeout of the API.
+/// Returns the API's integration timeout. `None` if the timeout is unknown, or if it cannot have
+/// caused the response. HTTP APIs time out with 503 and REST APIs with 504 (both captured), so a
+/// 500 or 502 is not a timeout of the API. Error pages of CloudFront and responses of function URLs
+/// are not from an API.
 fn integration_limit(
     door: FrontDoor,
     declared: &AwsDeclarations,

@@ -139,7 +139,8 @@ fn find_in_list(
         .map(|(_, door)| *door)
 }
 
-/// Returns whether a header such as `x-served-by: cache-fra-…` shows that Fastly is on the path.
+/// Returns whether the `x-served-by` header names a cache of Fastly, such as `cache-fra-…`. If so,
+/// Fastly is on the path.
 fn is_fastly(response: &Response) -> bool {
     response
         .header("x-served-by")

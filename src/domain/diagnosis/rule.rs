@@ -123,7 +123,7 @@ impl Rule {
                 .all(|condition| tests_header(condition) || holds_anyway(condition))
     }
 
-    /// Returns the verdict that names this rule's cause.
+    /// Returns the verdict that names this rule's cause, with the given certainty and candidates.
     pub(super) fn verdict(
         &self,
         facts: &Facts,

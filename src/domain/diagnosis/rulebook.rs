@@ -38,7 +38,7 @@ const UNEXPLAINED_TITLE: &str = "No rule explains this failure";
 /// The next steps of the verdict `unexplained`.
 const UNEXPLAINED_NEXT: &[&str] = &[
     "Read the evidence: it lists what was seen from outside, such as the status and the response time.",
-    "Search the logs of the service and of its gateway for the request id and the time.",
+    "Search the logs of the service and of its gateway for the id or the time of the failed request.",
     "If you find the cause, write a rule for it: `probecause explain --facts` lists the facts that the rule may test.",
 ];
 
@@ -66,8 +66,8 @@ impl Rulebook {
     }
 
     /// Loads the custom rules, followed by the built-in ones, so that custom rules win ties. A
-    /// custom rule replaces a built-in rule with the same id, and a custom `[[cause]]` replaces a
-    /// built-in one.
+    /// custom rule replaces a built-in rule with the same id, and a custom `[[cause]]` replaces the
+    /// built-in one for the same cause.
     ///
     /// # Errors
     /// Returns every problem of the files with custom rules. A `[[cause]]` whose cause no rule
@@ -135,8 +135,8 @@ impl Rulebook {
         self.rules.iter()
     }
 
-    /// Returns the rule with the highest weight among the rules that match the facts; a fallback
-    /// rule only if no other rule matches, and `None` if no rule matches.
+    /// Returns the rule with the highest weight among the rules that match the facts. Fallback
+    /// rules are considered only if no ordinary rule matches. `None` if no rule matches.
     #[must_use]
     pub fn heaviest_match(&self, facts: &Facts) -> Option<&Rule> {
         rank(&self.rules, facts)

@@ -72,7 +72,8 @@ impl Facts {
     }
 
     /// Adds the floor (the response time without the function), the excess of `time` over the
-    /// floor, and whether the function probably ran.
+    /// floor, the response time of the fastest healthy response, and whether the function probably
+    /// ran.
     fn add_floor(
         &mut self,
         target: &Target,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Failure, Validity};
+use super::{IncidentProbe, Validity};
 use crate::domain::diagnosis::condition::is_plain;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::{Evidence, Verdict};
@@ -21,7 +21,7 @@ use crate::model::target::Target;
 /// A request to the front door for the cause of a failed probe.
 #[derive(Clone, Debug)]
 pub struct CauseRequest {
-    /// When the failed probe started.
+    /// The time at which the failed probe started.
     pub began: Timestamp,
     /// The status code that the failed probe received.
     status: u16,
@@ -29,8 +29,8 @@ pub struct CauseRequest {
     pub kind: FailureKind,
     /// The verdict of the failed probe.
     pub verdict: Arc<Verdict>,
-    /// The request is needed until every clone of this value is dropped. [`Validity`] holds a weak
-    /// reference to it.
+    /// A value that all clones of this cause request share. The follow-up request is needed until
+    /// every clone is dropped, which [`Validity`] detects through a weak reference.
     needed: Arc<()>,
 }
 
@@ -122,7 +122,7 @@ pub fn headers(target: &Target) -> Vec<(&'static str, &'static str)> {
 impl CauseRequest {
     /// Returns the request for the cause of a failed probe; `None` if the request is not permitted
     /// or would not help.
-    pub(super) fn of(failure: &Failure<'_>) -> Option<Self> {
+    pub(super) fn of(failure: &IncidentProbe<'_>) -> Option<Self> {
         let target = failure.target;
         let response = failure.observation.response.as_ref()?;
         let verdict = failure.diagnosis.verdict.as_ref()?;

@@ -1,5 +1,5 @@
-//! Examines a target's layers in two rounds. Each round consists of one request through every layer
-//! and one request to the target's own URL.
+//! Examines a target's layers in two rounds. Each round consists of one request per layer, which is
+//! sent through this layer, and one request to the target's own URL.
 //!
 //! All requests of a round are sent at once. If the target's own URL responds as expected, the
 //! failure is over or intermittent, and the examination ends without further findings. The second
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Failure, FollowUp, FollowUpKind, Validity};
+use super::{FollowUp, FollowUpKind, IncidentProbe, Validity};
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::incident::FailureKind;
 use crate::domain::layers::{LayerFindings, LayerResponse, LayerResult, LayerState, combine};
@@ -21,7 +21,7 @@ use crate::model::target::Target;
 /// An examination of a target's layers that is in progress.
 #[derive(Clone, Debug)]
 pub(super) struct Examination {
-    /// When the failed probe started.
+    /// The time at which the failed probe started.
     began: Timestamp,
     kind: FailureKind,
     facts: Facts,
@@ -31,8 +31,8 @@ pub(super) struct Examination {
     responses: Vec<Option<Response>>,
     /// The results of the first round; `None` until the first round ends.
     first: Option<Vec<LayerResult>>,
-    /// The requests are needed until every clone of this value is dropped. [`Validity`] holds a
-    /// weak reference to it.
+    /// A value that all clones of this examination share. The requests are needed until every clone
+    /// is dropped, which [`Validity`] detects through a weak reference.
     needed: Arc<()>,
 }
 
@@ -61,7 +61,7 @@ pub struct Step {
 /// The findings about a target's layers after a failed probe.
 #[derive(Clone, Debug)]
 pub struct Examined {
-    /// When the failed probe started.
+    /// The time at which the failed probe started.
     pub began: Timestamp,
     /// The kind of the failure.
     pub kind: FailureKind,
@@ -79,7 +79,7 @@ const ROUNDS: u8 = 2;
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 impl Examination {
-    pub(super) fn new(failure: &Failure<'_>) -> Self {
+    pub(super) fn new(failure: &IncidentProbe<'_>) -> Self {
         Self {
             began: failure.observation.started,
             kind: FailureKind::from(failure.observation),

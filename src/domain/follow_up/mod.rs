@@ -53,12 +53,12 @@ pub enum FollowUpKind {
     Control,
     /// Requests the cause from the front door.
     Ask {
-        /// When the failed probe started.
+        /// The time at which the failed probe started.
         began: Timestamp,
     },
     /// Tests whether the target responds through one of its layers.
     Layer {
-        /// When the failed probe started.
+        /// The time at which the failed probe started.
         began: Timestamp,
         /// The index of the round, starting at zero.
         round: u8,
@@ -68,9 +68,10 @@ pub enum FollowUpKind {
     },
 }
 
-/// A probe during an open incident. Only a failed probe leads to requests.
+/// A probe during an open incident. [`FollowUps::wanted`] returns requests only if the probe
+/// failed.
 #[derive(Clone, Copy, Debug)]
-pub struct Failure<'a> {
+pub struct IncidentProbe<'a> {
     /// The probed target.
     pub target: &'a Arc<Target>,
     /// The observation of the probe.
@@ -141,16 +142,16 @@ impl FollowUps {
     /// not fail. Requests that exceed the budget are returned after a later failure instead.
     pub fn wanted(
         &mut self,
-        failure: &Failure<'_>,
+        probe: &IncidentProbe<'_>,
         budget: &mut FollowUpBudget,
         now: Timestamp,
     ) -> Vec<FollowUp> {
-        if failure.diagnosis.outcome != Outcome::Failed {
+        if probe.diagnosis.outcome != Outcome::Failed {
             return Vec::new();
         }
         let mut wanted = Vec::new();
-        wanted.extend(self.ask(failure, budget, now));
-        wanted.extend(self.examine(failure, budget, now));
+        wanted.extend(self.ask(probe, budget, now));
+        wanted.extend(self.examine(probe, budget, now));
         wanted
     }
 
@@ -218,7 +219,7 @@ impl FollowUps {
 
     fn ask(
         &mut self,
-        failure: &Failure<'_>,
+        failure: &IncidentProbe<'_>,
         budget: &mut FollowUpBudget,
         now: Timestamp,
     ) -> Option<FollowUp> {
@@ -244,7 +245,7 @@ impl FollowUps {
 
     fn examine(
         &mut self,
-        failure: &Failure<'_>,
+        failure: &IncidentProbe<'_>,
         budget: &mut FollowUpBudget,
         now: Timestamp,
     ) -> Vec<FollowUp> {

@@ -82,7 +82,7 @@ impl Following {
             self.ups.forget();
             return Vec::new();
         };
-        let failure = Failure {
+        let failure = IncidentProbe {
             target: &self.target,
             observation,
             facts: &facts,

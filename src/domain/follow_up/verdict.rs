@@ -18,8 +18,8 @@ const ADDED: [&str; 2] = ["layer.", "asked."];
 /// The layers show where a failure is, and the rules show why. A layer cause (a cause that names
 /// only a layer) is therefore replaced by the cause from the probe's facts alone if two conditions
 /// are met: a rule other than a fallback matches these facts, and either the cause from them is at
-/// least likely or the layer cause is `innermost-layer-failing`. The findings are always part of
-/// the evidence.
+/// least likely or the layer cause is `innermost-layer-failing`. If the layer cause is kept, the
+/// verdict's title names the layer. The findings are always part of the evidence.
 #[must_use]
 pub fn with_layers(rulebook: &Rulebook, examined: &Examined) -> LayerDiagnosis {
     let Examined {

@@ -35,9 +35,9 @@ pub(super) struct Attribution {
 #[derive(Clone, Debug, PartialEq)]
 struct Before {
     verdict: Arc<Verdict>,
-    /// The cause before a follow-up request provided the verdict; `None` if no follow-up request
-    /// provided it, or if there was no other cause before. The signature of a fitting failure
-    /// contains this cause or the verdict's cause.
+    /// The cause that the incident had before a follow-up request provided `verdict`; `None` if
+    /// `verdict` is not from a follow-up request, or if the incident had no other cause before. The
+    /// signature of a fitting failure contains this cause or the cause of `verdict`.
     earlier: Option<CauseId>,
     /// The status of a fitting failure; if `None`, the status is not known, and a failure with any
     /// status fits.
@@ -91,8 +91,9 @@ impl Attribution {
     pub(super) fn resumed(incident: &Incident) -> Self {
         let verdict = &incident.verdict;
         let by_request = is_layer_cause(&verdict.cause) || incident.is_named_by_front_door();
-        // The cause that a follow-up request found is possibly not a candidate of a new failure,
-        // for which no request was made yet. The cause before the request is a candidate.
+        // No follow-up request has been made for a new failure yet, so the cause that an earlier
+        // request found may be missing from the candidates of this failure. The incident's cause
+        // before that request is usually one of them.
         let causes = incident.history.iter().rev();
         let mut causes = causes.map(|revision| &revision.cause);
         let earlier = causes.find(|cause| **cause != verdict.cause && !is_layer_cause(cause));
@@ -107,7 +108,8 @@ impl Attribution {
         }
     }
 
-    /// Adds a failed probe that began at `began`, with its kind and verdict.
+    /// Adds a failed probe that began at `began`, with its kind and verdict. If the verdict from
+    /// before a restart fits this failure, it is applied to all failures with the same signature.
     pub(super) fn add(&mut self, began: Timestamp, kind: FailureKind, verdict: &Arc<Verdict>) {
         self.failures.truncate(MAX_FAILURES - 1);
         let signature = signature(kind, verdict);

@@ -2,8 +2,8 @@
 //!
 //! A target's incident opens when the target's health is `down` or `degraded`, and resolves when
 //! the target is up again. The incident's cause is the cause that explains the recent failures best
-//! (`attribution`), so a single deviating probe does not change it. The prober itself and a group
-//! have no health, so the caller opens and closes their incidents.
+//! (`attribution`), so a single deviating probe does not change it. A group and the prober itself
+//! have no [`HealthState`], so the caller opens and closes their incidents.
 
 use std::sync::Arc;
 
@@ -155,12 +155,15 @@ impl Incidents {
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
-    /// Applies the response to a follow-up request about the failed probe that started at `began`
-    /// and had the kind `kind` and the verdict `previous`. The verdict of `diagnosis` revises the
-    /// incident and applies to all failures with the same signature (kind, hop and candidate
-    /// causes) if it is more certain than `previous`, and neither the same as the incident's
-    /// verdict nor too uncertain to replace that verdict. Otherwise `evidence`, the facts in the
-    /// response, is added to the incident. Returns the change of the incident, if any.
+    /// Applies the response to a follow-up request about a failed probe, which started at `began`
+    /// and had the kind `kind` and the verdict `previous`. `diagnosis` is the diagnosis with the
+    /// response, and `evidence` contains the facts in the response.
+    ///
+    /// The verdict of `diagnosis` replaces the incident's verdict if it is more certain than
+    /// `previous`, differs from the incident's verdict, and is certain enough to replace the
+    /// incident's verdict. In this case, it also applies to all failures with the same signature
+    /// (kind, hop and candidate causes). In all other cases, `evidence` is added to the incident.
+    /// Returns the change of the incident, if any.
     pub fn revise_with_response(
         &mut self,
         (began, kind, previous): (Timestamp, FailureKind, &Verdict),
@@ -293,8 +296,9 @@ impl Incidents {
         self.attribution.verdict_of(cause).cloned().or_else(named)
     }
 
-    /// Revises the open incident if the newest failure requires it. Returns whether the
-    /// cause or its certainty changed.
+    /// Revises the open incident if another cause has explained the failures better for
+    /// [`OUTCOMES_TO_CHANGE`] consecutive failures, or if the incident's cause has become more
+    /// certain. Returns whether the cause or its certainty changed.
     fn reconsider(
         &mut self,
         incident: &mut Arc<Incident>,

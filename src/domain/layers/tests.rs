@@ -171,7 +171,7 @@ fn the_summary_names_the_broken_layer_and_every_result() {
     assert_eq!(
         findings(&[Failing, Failing, Ok]).summary(),
         "the fault is at balancer: front failing (status 1), balancer failing (status 1), \
-         application ok (status 1), each twice"
+         application ok (status 1), each requested twice"
     );
     let mut once = findings(&[Failing, NotTestable]);
     once.repeated = false;

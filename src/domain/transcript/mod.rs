@@ -44,7 +44,8 @@ pub struct Transcript {
     /// The observation. The durations of its phases are known only from HAR files and this
     /// program's own output.
     pub observation: Observation,
-    /// Whether `observation.started` is known, from the `date` header or an error message.
+    /// Whether `observation.started` is known, from the `date` header or an error message. It is
+    /// the Unix epoch otherwise.
     pub dated: bool,
     /// Whether `observation.duration` is known; it is zero otherwise.
     pub timed: bool,
@@ -63,8 +64,9 @@ pub struct Transcript {
     /// Whether the text states the status; `true` if there is no response. `false` if the status
     /// was inferred, for example from the body.
     pub status_stated: bool,
-    /// Whether the failure is inferred from an incomplete line of a log, from a message that does
-    /// not show that an HTTP request was made, or from a message about TLS with an `http` URL.
+    /// Whether it is doubtful that a request failed, because the text is an incomplete line of a
+    /// log, a message that does not show that an HTTP request was made, a message about TLS with an
+    /// `http` URL, or a server's message about the TLS handshake of a client.
     pub is_doubtful: bool,
     /// Facts that the text states: the evidence in this program's own output, the failure in the
     /// log of a proxy, or the code on an error page. Empty for other texts.
@@ -77,7 +79,8 @@ pub struct Transcript {
     pub status_known: bool,
 }
 
-/// The transcripts that were found in a text.
+/// The result of reading a text: the transcripts, and counts of the lines and transcripts that were
+/// left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// The responses and failed requests, in the order of the text.

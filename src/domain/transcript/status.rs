@@ -51,7 +51,7 @@ pub(super) fn version_of(number: &str) -> Option<HttpVersion> {
 }
 
 /// Returns the status code at the start of a text: a number from 100 to 999, not followed by a
-/// letter, digit or underscore. Returns `None` if the text starts otherwise.
+/// letter, digit or underscore. Returns `None` if the text does not start with such a number.
 pub(super) fn code(text: &str) -> Option<u16> {
     let digits = text.get(..3)?;
     let ends = !text[3..].starts_with(|next: char| next.is_alphanumeric() || next == '_');

@@ -78,7 +78,8 @@ pub enum StartError {
     /// The daemon's HTTP server could not bind its address.
     #[error(
         "cannot listen on {address} ([server] listen): {source}; \
-         set `listen` to a free address of this host, or stop the process that uses {address}"
+         set `listen` to another address or port of this host, or stop the process that uses \
+         {address}"
     )]
     Listen {
         /// The configured address of the HTTP server.

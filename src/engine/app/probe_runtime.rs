@@ -33,7 +33,8 @@ fn thread_count(settings: &Settings) -> usize {
     ((rate / PROBES_PER_THREAD).ceil() as usize).clamp(1, cpus)
 }
 
-/// Runs a future, and the tasks that it spawns, on a separate runtime until the future ends.
+/// Starts a separate runtime that runs a future, and the tasks that it spawns, until the future
+/// ends. Returns the handle of the future's task.
 ///
 /// # Errors
 /// Returns an error if the operating system cannot create what the runtime needs, such as a thread.

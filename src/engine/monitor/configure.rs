@@ -108,9 +108,9 @@ impl Monitor {
         if self.targets.contains_key(target) {
             "the target's URL changed"
         } else if self.elsewhere.contains(target) {
-            "target moved to another shard"
+            "the target moved to another shard"
         } else {
-            "target removed"
+            "the target was removed"
         }
     }
 
@@ -148,8 +148,9 @@ impl Monitor {
         self.publish_initial_annotation();
     }
 
-    /// Resumes an open incident of a target. Closes the incident instead if it is of another
-    /// location, or if the target is not configured here or already has an open incident.
+    /// Resumes an open incident of a target. Closes the incident instead if it was opened at
+    /// another location, if this daemon does not probe the target, or if the target already has an
+    /// open incident.
     fn restore_incident(&mut self, name: &TargetName, kept: &StoredIncident, now: Timestamp) {
         let state = self.targets.get_mut(name);
         match state.filter(|_| kept.location == self.location) {
@@ -167,7 +168,7 @@ impl Monitor {
     }
 
     /// Restores the baselines of the previous run. Deletes a baseline from the store if its target
-    /// was removed or if it was learned with other settings.
+    /// was removed or if the baseline was learned with other settings.
     fn restore_baselines(&mut self, baselines: &[StoredBaseline], now: Timestamp) {
         let mut stale = Vec::new();
         for kept in baselines {

@@ -47,7 +47,7 @@ pub(super) fn incident(event: &IncidentEvent, report: Option<&Report>) {
     let opened = matches!(event, IncidentEvent::Opened(_));
     let note = incident.history.last();
     let note = note.map(|revision| revision.note.as_str());
-    // The first note of a target's incident only repeats the message.
+    // The first note of a target's incident is `opened`, which the message already says.
     let note = note.filter(|note| *note != "opened");
     let opening = report.filter(|_| opened);
     let url = opening.map(|report| shown_url(&report.target.url));

@@ -15,7 +15,7 @@ use super::{Monitor, Outbox};
 use crate::domain::diagnosis::Diagnosis;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::follow_up::{
-    Examined, Failure, FollowUp, FollowUpBudget, FollowUpKind, verdict,
+    Examined, FollowUp, FollowUpBudget, FollowUpKind, IncidentProbe, verdict,
 };
 use crate::domain::incident::IncidentEvent;
 use crate::domain::report::Report;
@@ -39,14 +39,14 @@ impl TargetState {
         let Some(incident) = self.incidents.open().filter(|_| !report.maintenance) else {
             return;
         };
-        let failure = Failure {
+        let probe = IncidentProbe {
             target: &report.target,
             observation: &report.observation,
             facts,
             diagnosis: &report.diagnosis,
             incident,
         };
-        let wanted = self.follow_ups.wanted(&failure, budget, report.at);
+        let wanted = self.follow_ups.wanted(&probe, budget, report.at);
         self.send_follow_ups(wanted, outbox, report.at);
     }
 

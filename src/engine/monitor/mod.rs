@@ -195,8 +195,9 @@ impl Monitor {
             .save_due_baselines(self.targets.values_mut(), now);
     }
 
-    /// Sends the keep-alive to the service manager, and the status if it has changed. The
-    /// keep-alive is sent only from the event loop, so a stalled loop trips the watchdog.
+    /// Sends the keep-alive to the service manager, and the status if it differs from `sent`, the
+    /// status that was sent last. The keep-alive is sent only from the event loop, so a stalled
+    /// loop trips the watchdog.
     fn send_keep_alive(&self, sent: &mut String) {
         self.outbox.sd_notify.alive();
         let status = self.outbox.sinks.board.summary();

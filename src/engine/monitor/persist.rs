@@ -59,7 +59,8 @@ impl Persistence {
         }
     }
 
-    /// Saves the baselines that are due to be saved, at most [`BASELINES_PER_TICK`].
+    /// Saves at most [`BASELINES_PER_TICK`] of the baselines that are due to be saved. Does nothing
+    /// while the store fails.
     pub(super) fn save_due_baselines<'a>(
         &self,
         targets: impl Iterator<Item = &'a mut TargetState>,

@@ -24,7 +24,8 @@ use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
 impl TargetState {
-    /// Requests a confirming probe before the next slot, after a first failed or degraded result.
+    /// Requests a confirming probe after a first failed or degraded result that does not change the
+    /// target's health. Does nothing if confirming probes are disabled.
     pub(super) fn confirm(&self, outbox: &Outbox) {
         let (name, after) = (&self.target.name, self.target.confirm_after);
         if self.health.wants_confirmation() && after > Duration::ZERO {

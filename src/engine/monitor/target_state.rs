@@ -16,7 +16,7 @@ use crate::io::store::{StoredBaseline, StoredIncident};
 use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
-/// A target with its health, baseline and incidents.
+/// A target with its health, its baseline, its incidents and its pending requests.
 #[derive(Debug)]
 pub(super) struct TargetState {
     pub(super) target: Arc<Target>,
@@ -29,7 +29,7 @@ pub(super) struct TargetState {
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
     pub(super) follow_ups: FollowUps,
-    /// The verdict whose cause the sinks show, if any.
+    /// The verdict with the cause that the sinks publish; `None` if no cause is published.
     pub(super) showing: Option<Arc<Verdict>>,
 }
 
@@ -122,10 +122,10 @@ impl TargetState {
         (transition, self.incidents.apply(outcome, rulebook, now))
     }
 
-    /// Updates the published cause. After a failed or degraded probe, the cause of the open
-    /// incident is published, so that a single deviating probe does not change the published cause.
-    /// Without an open incident, the cause of that probe is published. Once the target is up again,
-    /// no cause is published.
+    /// Updates the published cause after a probe. While an incident is open, a failed or degraded
+    /// probe publishes the cause of the incident, so that a single deviating probe does not change
+    /// the published cause. Without an open incident, the probe publishes the cause in its own
+    /// diagnosis. Once the target is up again, no cause is published.
     pub(super) fn show(&mut self, diagnosis: &Diagnosis) {
         let incident = self.incidents.open().map(|incident| &incident.verdict);
         match diagnosis.outcome {
@@ -139,7 +139,7 @@ impl TargetState {
 }
 
 impl SaveState {
-    /// Returns the state of a baseline that was saved at `now`.
+    /// Returns the save state of a baseline that was saved at `now` and has not changed since.
     pub(super) const fn saved(now: Timestamp) -> Self {
         Self {
             changed: false,

@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep_until};
 /// cases, because only the part of the stall after the end of a sleep is measured.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Minimum delay that counts as a stall. Shorter delays are the normal inaccuracy of timers,
-/// which have a resolution of a millisecond.
+/// Minimum delay that counts as a stall. This is well above the resolution of the timers, which is
+/// one millisecond.
 const MIN_STALL: Duration = Duration::from_millis(10);
 
 /// Time for which a stall is kept: much longer than a probe with a usual timeout.

@@ -76,8 +76,8 @@ pub(super) async fn ready(State(state): State<ServerState>) -> Response {
 
 pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap) -> Response {
     if is_cross_site(&headers) {
-        let text = "reload rejected: a page of another site sent the request; \
-                    send it with a program such as curl\n";
+        let text = "reload rejected: a web page of another site sent the request; \
+                    to reload, send the request with a program such as curl\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
     if !state.access().may_reload {

@@ -22,7 +22,8 @@ use super::ServerState;
 use crate::io::web_access::{Passwords, TlsError, TokenBucket, server_config};
 use crate::model::settings::ServerSettings;
 
-/// The checks that a request must pass before it reaches a route.
+/// The TLS settings, the checks that a request must pass, and the headers that are added to every
+/// response.
 pub(super) struct AccessControl {
     /// The acceptor of TLS connections. `None` if the server uses plain HTTP.
     pub(super) tls: Option<TlsAcceptor>,
@@ -42,7 +43,7 @@ const PUBLIC_PATHS: [&str; 2] = ["/-/healthy", "/-/ready"];
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl AccessControl {
-    /// Builds the checks from the settings of the server.
+    /// Builds the access control from the settings of the server.
     ///
     /// # Errors
     /// Returns an error if the TLS settings are invalid. Such an error is normally reported when
@@ -82,7 +83,7 @@ impl std::fmt::Debug for AccessControl {
 }
 
 /// Middleware that forwards a request to the routes if access is allowed and rejects the request
-/// otherwise.
+/// otherwise. Adds the headers of the web configuration to the response.
 pub(super) async fn check_access(
     State(state): State<ServerState>,
     request: Request,

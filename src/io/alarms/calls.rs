@@ -236,7 +236,7 @@ fn classify(error: &CallError) -> CallFailure {
     CallFailure {
         operation: error.operation,
         kind: match error.kind {
-            // A failed connection does not concern a single alarm, so the call is retried.
+            // A connection failure is not specific to one alarm, so the call is retried.
             _ if error.operation == "connect" => CallFailureKind::Transient,
             FailureKind::Denied => CallFailureKind::Denied,
             FailureKind::Rejected => CallFailureKind::Rejected,

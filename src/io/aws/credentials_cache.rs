@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::io::aws::CALL_TIMEOUT;
 
-/// A provider of credentials with a cache. Concurrent calls share one request to the provider.
+/// A cache for the credentials of a provider. Concurrent calls share one request to the provider.
 #[derive(Debug)]
 pub(crate) struct CredentialsCache {
     provider: SharedCredentialsProvider,
@@ -30,7 +30,7 @@ struct Fetched {
     refresh_at: SystemTime,
 }
 
-/// How long before their expiry credentials are fetched again.
+/// Time before the expiry of credentials at which new credentials are fetched.
 const REFRESH_BEFORE: Duration = Duration::from_secs(300);
 
 /// Time after which credentials without an expiry are fetched again, as in the SDK.
@@ -39,9 +39,9 @@ const REFRESH_AFTER: Duration = Duration::from_secs(900);
 /// Time between two attempts to fetch credentials while the old ones are still valid.
 const RETRY_WHILE_VALID: Duration = Duration::from_secs(60);
 
-/// Time between two attempts to fetch credentials while none are valid. Callers in between receive
-/// the error of the last attempt, since thousands of requests that each ask an unreachable provider
-/// would wait for each other.
+/// Time between two attempts to fetch credentials while no valid credentials are cached. During
+/// this time, callers receive the error of the last attempt. Otherwise, thousands of requests would
+/// call an unreachable provider one after the other.
 const RETRY_WITHOUT_CREDENTIALS: Duration = Duration::from_secs(5);
 
 impl CredentialsCache {
@@ -77,8 +77,8 @@ impl CredentialsCache {
 }
 
 impl Fetched {
-    /// Decides what to cache: new credentials; otherwise the `old` ones if they are still valid at
-    /// `now`; otherwise the error.
+    /// Chooses what to cache: the new credentials if `result` contains them, else the `old` ones if
+    /// they are still valid at `now`, else the error.
     fn new(
         result: Result<Credentials, CredentialsError>,
         old: Option<Credentials>,

@@ -131,8 +131,8 @@ fn denied(action: &str, code: &str, message: &str) -> String {
         )
     } else {
         format!(
-            "no valid AWS credentials: give the daemon a role or a profile, or set \
-             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY ({message})"
+            "no valid AWS credentials: give the daemon a role or a profile, or set the environment \
+             variables `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` ({message})"
         )
     }
 }

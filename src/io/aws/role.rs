@@ -68,14 +68,15 @@ fn explain(arn: &str, error: &str) -> String {
     }
     if let Some(denial) = Denial::parse(error) {
         return format!(
-            "cannot assume {arn}: {denial}; the role's trust policy must also allow that \
-             principal (and the external id)"
+            "cannot assume {arn}: {denial}; also allow this principal in the role's trust policy, \
+             with the external ID if one is configured"
         );
     }
     let reason = error.split(LOADING).last().unwrap_or_default();
     format!(
-        "cannot assume {arn} ({}): grant `sts:AssumeRole` on the role to the daemon's own \
-         credentials, and allow their principal (and the external id) in the role's trust policy",
+        "cannot assume {arn} ({}): grant the daemon's own IAM principal `sts:AssumeRole` on the \
+         role, and allow this principal in the role's trust policy, with the external ID if one is \
+         configured",
         summary(reason)
     )
 }
@@ -100,8 +101,8 @@ mod tests {
              arn:aws:iam::1:user/a is not authorized to perform: sts:AssumeRole on resource: \
              arn:aws:iam::2:role/b\" }",
             ": access denied: grant `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
-             arn:aws:iam::1:user/a; the role's trust policy must also allow that principal (and \
-             the external id)",
+             arn:aws:iam::1:user/a; also allow this principal in the role's trust policy, with the \
+             external ID if one is configured",
         );
     }
 
@@ -110,9 +111,9 @@ mod tests {
         check(
             "dispatch failure: other: an error occurred while loading credentials: no providers \
              in chain provided credentials (DispatchFailure(…",
-            " (no providers in chain provided credentials): grant `sts:AssumeRole` on the \
-             role to the daemon's own credentials, and allow their principal (and the external id) \
-             in the role's trust policy",
+            " (no providers in chain provided credentials): grant the daemon's own IAM principal \
+             `sts:AssumeRole` on the role, and allow this principal in the role's trust policy, with \
+             the external ID if one is configured",
         );
     }
 

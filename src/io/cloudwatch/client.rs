@@ -26,7 +26,7 @@ pub struct Api {
     role: Option<Role>,
     /// The destination's name; `None` for the main destination.
     name: Option<String>,
-    /// The counter of calls by operation and outcome.
+    /// The counter of calls by operation and outcome; `None` if calls are not counted.
     requests: Option<IntCounterVec>,
 }
 
@@ -52,7 +52,10 @@ impl Api {
             return Err(CallError {
                 operation: "connect",
                 kind: FailureKind::Denied,
-                text: format!("no AWS region is known; set `{}` or AWS_REGION", key(view)),
+                text: format!(
+                    "no AWS region is known; set `{}` or the environment variable `AWS_REGION`",
+                    key(view)
+                ),
             });
         }
         if let Some(url) = &settings.endpoint_url {
@@ -139,7 +142,8 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "connect: no AWS region is known; set `cloudwatch.region` or AWS_REGION"
+            "connect: no AWS region is known; set `cloudwatch.region` or the environment variable \
+             `AWS_REGION`"
         );
     }
 }

@@ -117,8 +117,8 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> KeyLocation<'a> {
-    /// Returns the location of the key `name` in the table at this location. Its line is the line
-    /// of the table until [`at`](Self::at) sets the line of the key.
+    /// Returns the location of the key `name` in the table at this location. The returned location
+    /// has the line of the table until [`at`](Self::at) sets the line of the key.
     pub(super) fn key(&self, name: &str) -> Self {
         let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let dot = if self.key.is_empty() { "" } else { "." };
@@ -131,7 +131,8 @@ impl<'a> KeyLocation<'a> {
     }
 
     /// Returns the location of an item in the list at this location. The key path contains the
-    /// item's `name`, or its number from 1 if it has no usable name.
+    /// item's `name`, or the item's number (from 1) if the name is missing, empty, too long, or
+    /// contains control characters.
     pub(super) fn item(&self, index: usize, item: &Spanned<DeValue<'_>>) -> Self {
         let table = item.get_ref().as_table();
         let name = table.and_then(|table| table.get("name")?.get_ref().as_str());
@@ -233,15 +234,15 @@ pub(super) fn read_text(file: &Path) -> Result<String, String> {
     let read = open.and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
     read.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            "file not found; give the path of the configuration, such as probecause.toml".to_owned()
+            "file not found; give the path of an existing TOML file".to_owned()
         }
         std::io::ErrorKind::PermissionDenied => {
             "permission denied; make the file readable for the user that runs probecause".to_owned()
         }
-        _ => format!("cannot be read ({error}); check the path and the file system"),
+        _ => format!("the file cannot be read ({error}); check the path and the file system"),
     })?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err("is larger than 64 MB; split it into several files".to_owned());
+        return Err("the file is larger than 64 MB; split it into several files".to_owned());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();

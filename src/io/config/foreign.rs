@@ -145,8 +145,8 @@ fn first_target(tree: &Json, depth: usize) -> Option<&Json> {
 struct Report<'a> {
     path: &'a Path,
     lines: Vec<&'a str>,
-    /// Where the search for the next key starts: the index of a line, and a byte position in this
-    /// line.
+    /// The position at which the search for the next key starts: the index of a line, and a byte
+    /// offset in this line.
     after: (usize, usize),
     found: Vec<Problem>,
 }

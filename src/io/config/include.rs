@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use wildmatch::WildMatch;
 
-/// Returns the files that match `glob`, sorted by path. A relative `glob` starts at `directory`.
-/// Directories that cannot be read are skipped.
+/// Returns the files that match `glob`, sorted by path. A relative `glob` is resolved against
+/// `directory`. Directories that cannot be read are skipped.
 pub(super) fn find_files(directory: &Path, glob: &str) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     if !Path::new(glob).has_root() {

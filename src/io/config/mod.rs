@@ -173,8 +173,8 @@ fn well_formed<T>(result: Result<T, Vec<Problem>>, problems: &Problems) -> Optio
 #[derive(Debug, Default)]
 struct Rules {
     files: Arc<[RuleFile]>,
-    /// The custom rules combined with the built-in rules. `None` if `rules_dir` is not set or
-    /// reading the rules failed.
+    /// The custom rules combined with the built-in rules. `None` if `rules_dir` is not set, or
+    /// if the custom rules cannot be read or contain an error.
     rulebook: Option<Rulebook>,
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
@@ -212,8 +212,8 @@ impl Rules {
         }
     }
 
-    /// Returns the causes that can have an alarm. Returns `None` if reading the custom rules
-    /// failed, because these rules could define an otherwise unknown cause.
+    /// Returns the causes that can have an alarm. Returns `None` if the custom rules cannot be read
+    /// or contain an error, because they could define causes that the built-in rules do not define.
     fn causes(&self) -> Option<KnownCauses> {
         let all = self.rulebook.as_ref().map(KnownCauses::of);
         let embedded = || Rulebook::embedded().ok().as_ref().map(KnownCauses::of);

@@ -13,7 +13,7 @@ use crate::domain::diagnosis::rule::RuleProblem;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::model::settings::RuleFile;
 
-/// The custom rules of a directory, all of which are valid.
+/// The valid custom rules of a directory, and the warnings and notes about them.
 #[derive(Clone, Debug)]
 pub struct LoadedRules {
     /// The rule files, sorted by path.

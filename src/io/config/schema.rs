@@ -191,8 +191,9 @@ pub(super) fn defaults() -> &'static [&'static str] {
     TARGET.get(3..).unwrap_or_default()
 }
 
-/// The tables of `[[target]]` and of `[defaults]`, with their keys. Omits `[[target.layer]]` and
-/// tables with arbitrary keys. An empty name means the target or `[defaults]` itself.
+/// The tables of `[[target]]`, by their path in the target, with their keys. An empty path means
+/// the target itself. `[defaults]` can contain the same tables, except the one with the empty path.
+/// Omits `[[target.layer]]` and tables with arbitrary keys.
 pub(super) const OF_TARGET: &[(&str, &[&str])] = &[
     ("", TARGET),
     ("request", REQUEST),
@@ -228,7 +229,7 @@ pub(super) fn keys(section: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-/// The tables that configure the daemon itself, with their keys.
+/// The top-level tables that configure the daemon instead of targets, with their keys.
 pub(super) const OF_DAEMON: &[(&str, &[&str])] = &[
     ("server", SERVER),
     ("scheduler", SCHEDULER),

@@ -2,15 +2,16 @@
 //! the operating system.
 //!
 //! Parsed files need several times the memory of the settings read from them. If one thread
-//! allocated both, most pages would contain parts of both, and the allocator could return hardly
-//! any page to the system. Therefore, the calling thread copies the settings, and the reading
-//! thread frees the original.
+//! allocated both, most memory pages would contain parts of both, and the allocator could return
+//! hardly any pages to the system. Therefore, the calling thread copies the settings, and the
+//! reading thread frees the original.
 
 use std::sync::mpsc::channel;
 use std::thread::{Builder, scope};
 
 /// Calls `read` on a separate thread. Returns a copy of the result, made by `copy`, or the error of
-/// `read`.
+/// `read`. If no thread can be spawned, calls `read` on the current thread and returns its result
+/// without copying it.
 pub(super) fn read<T: Send, E: Send>(
     read: impl Fn() -> Result<T, E> + Sync,
     copy: impl Fn(&T) -> T,

@@ -23,7 +23,8 @@ pub(super) struct SyntaxError {
     pub(super) message: String,
 }
 
-/// Converts parser errors to problems, at most one for each line.
+/// Converts parser errors to problems: at most one problem for each line, and at most [`MAX_LINES`]
+/// problems.
 pub(super) fn problems(path: &Path, text: &str, errors: &[SyntaxError]) -> Vec<Problem> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found: Vec<Problem> = Vec::new();
@@ -46,8 +47,8 @@ pub(super) fn problems(path: &Path, text: &str, errors: &[SyntaxError]) -> Vec<P
     found
 }
 
-/// Returns how to correct a line and, if known, what is wrong with it. Returns `None` if the
-/// mistake is not recognized.
+/// Returns an instruction to correct an invalid line, preceded by a description of the mistake, if
+/// known. `message` is the parser's error. Returns `None` if the mistake is not recognized.
 fn hint(line: &str, message: &str) -> Option<String> {
     if line.starts_with("//") || line.starts_with("/*") || line.starts_with(';') {
         return Some("a comment starts with `#`; begin the line with `#`".to_owned());
@@ -67,7 +68,7 @@ fn hint(line: &str, message: &str) -> Option<String> {
         };
         let key = key.trim().trim_matches(['"', '\'', '-', ' ']);
         return Some(format!(
-            "this line is YAML; {}",
+            "a key needs `=`, not `:`, before its value; {}",
             assignment(key, value.trim())
         ));
     };
@@ -129,19 +130,21 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
         ));
     }
     if bare.starts_with(['“', '”', '‘', '’', '«', '„', '`']) {
-        return Some("text needs straight quotes; replace the quotation marks with \"".to_owned());
+        return Some(
+            "text needs straight quotes; replace the quotation marks with `\"`".to_owned(),
+        );
     }
     if bare.ends_with(';') || bare.ends_with(',') && !message.contains("comma") {
         let kept = bare.trim_end_matches([';', ',']);
         return Some(format!(
-            "unexpected character after the value; {}",
+            "unexpected `;` or `,` after the value; {}",
             assignment(key, kept)
         ));
     }
     if message.contains("escape") {
         return Some(
-            "a backslash in double quotes starts an escape; write the text in single quotes, such \
-             as '\\d+'"
+            "a backslash in double quotes starts an escape sequence; write the text in single \
+             quotes, such as `'\\d+'`"
                 .to_owned(),
         );
     }
@@ -149,10 +152,10 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
         return Some(
             if bare.len() > 1 && bare.ends_with('"') || bare.matches('"').count() > 2 {
                 "a string in double quotes contains a double quote; write the text in single \
-             quotes, such as '{\"a\": 1}'"
+             quotes, such as `'{\"a\": 1}'`"
                     .to_owned()
             } else if bare.matches('"').count() == 1 {
-                "a string has no closing quote; add \" at its end".to_owned()
+                "a string has no closing quote; add `\"` at its end".to_owned()
             } else {
                 return None;
             },
@@ -161,7 +164,7 @@ fn value_hint(key: &str, value: &str, message: &str) -> Option<String> {
     if bare.starts_with('{') && bare.contains("\":") {
         return Some(
             "a table needs `=` between key and value; write `=` instead of `:`, as in \
-             { \"key\" = \"value\" }"
+             `{ \"key\" = \"value\" }`"
                 .to_owned(),
         );
     }

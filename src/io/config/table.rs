@@ -67,7 +67,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Returns a copy of this table. The copy has no fallback if the table itself contains one of
+    /// Returns a copy of this table. The copy has no fallback if the table itself contains any of
     /// `keys`.
     pub(super) fn without_defaults_if_own(&self, keys: &[&str]) -> Self {
         let mut table = self.clone();
@@ -77,8 +77,9 @@ impl<'a> Table<'a> {
         table
     }
 
-    /// Returns the table at `key`, or an empty table if the key is absent. Reports each key in that
-    /// table that is not in `keys`.
+    /// Returns the table at `key`, with its fallback. Returns an empty table if the key is absent
+    /// or its value is not a table. Reports a value that is not a table, and each key in the table
+    /// that is not in `keys`.
     pub(super) fn table(&self, key: &str, keys: &[&str]) -> Self {
         let part = |part: &Part<'a>| {
             let below = part.value(key).and_then(|value| value.part(keys));
@@ -110,7 +111,8 @@ impl<'a> Table<'a> {
         self.parts().any(|part| part.entry(key).is_some())
     }
 
-    /// Returns the value of a key in the table itself or, if it is absent there, in the fallback.
+    /// Returns the value of a key in the table itself or, if the key is absent there, in the
+    /// fallback. Returns `None` if both lack the key.
     pub(super) fn find(&self, key: &str) -> Option<Value<'a>> {
         self.find_all(key).pop()
     }
@@ -141,12 +143,13 @@ impl<'a> Table<'a> {
     pub(super) fn required<T: Checked>(&self, key: &str, example: &str) -> Option<T::Inner> {
         if !self.has(key) {
             let place = self.own.place.key(key);
-            place.error(format!("is missing; add it, for example {example}"));
+            place.error(format!("is missing; add it, for example `{example}`"));
         }
         self.get::<T>(key)
     }
 
-    /// Returns the items of the list at `key`. The result is empty if the key is absent.
+    /// Returns the items of the list at `key`. Returns no items if the key is absent. If the value
+    /// is not a list, reports an error and returns no items.
     pub(super) fn items(&self, key: &str) -> Vec<Value<'a>> {
         self.find(key).map_or_else(Vec::new, |value| value.items())
     }
@@ -206,7 +209,7 @@ impl<'a> Value<'a> {
     }
 
     /// Returns an error message if `text` contains a variable, such as `${HOST}`, because variables
-    /// are not replaced. Returns `None` for other texts and for keys whose text may contain
+    /// are not replaced. Returns `None` for any other text, and for keys whose text may contain
     /// anything, such as a body.
     fn placeholder(&self, text: &str) -> Option<String> {
         // Almost all texts contain none of these characters, so this check avoids the slower
@@ -285,7 +288,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns whether the value is a list that contains only tables, and at least one.
+    /// Returns whether the value is a non-empty list that contains only tables.
     fn is_list_of_tables(&self) -> bool {
         let items = self.value.get_ref().as_array();
         items.is_some_and(|items| {

@@ -219,8 +219,8 @@ impl Reader<'_> {
         ] {
             if is_set {
                 let key = format!("tls_server_config.{key}");
-                let message = "has no effect, because only safe versions, cipher suites and \
-                               curves are used; remove it";
+                let message = "has no effect, because the daemon uses only safe TLS versions, \
+                               cipher suites and curves; remove this key";
                 self.problems.warn(self.problem(&key, message));
             }
         }
@@ -287,9 +287,8 @@ impl Reader<'_> {
         ClientAuth::None
     }
 
-    /// Returns a required PEM text: `text` from the web configuration, or the content of `file`.
-    /// If both or neither are given, or the file cannot be read, reports an error and returns
-    /// `None`.
+    /// Returns a required PEM text: `text` from the web configuration, or the content of `file`. If
+    /// both or neither is given, or the file cannot be read, reports an error and returns `None`.
     fn pem(&mut self, key: &str, text: Option<&String>, file: Option<&String>) -> Option<Vec<u8>> {
         if text.is_none() && file.is_none() {
             let key = format!("tls_server_config.{key}_file");
@@ -341,5 +340,5 @@ impl Reader<'_> {
 
 /// The error message for a file that is not YAML or does not have the expected keys and types.
 const WRONG_FORM: &str = "not a web configuration of Prometheus exporters (YAML error, unknown \
-     key or wrong type); write only tls_server_config, http_server_config, basic_auth_users and \
-     rate_limit with their keys";
+     key or wrong type); write only `tls_server_config`, `http_server_config`, `basic_auth_users` \
+     and `rate_limit`, with their keys";

@@ -1,7 +1,7 @@
 //! Rewrites messages of the TOML deserializer for users who write configuration files.
 //!
 //! The deserializer's messages name Rust types. They also quote the value, which could be a secret
-//! in the wrong place.
+//! that was written in the wrong place.
 
 /// Rewrites a message about a wrong type or value so that it contains neither the value nor a Rust
 /// type. In any other message, replaces only the line breaks.
@@ -36,8 +36,8 @@ pub(super) fn wrong_type(found: &str, expected: &str) -> String {
         "f64" => "a number, such as 1.5",
         "a string" => "text in quotes, such as \"text\"",
         "a boolean" => "true or false",
-        "a sequence" => "a list, such as [\"one\", \"two\"]",
-        "a map" => "a table, such as { key = \"value\" }",
+        "a sequence" => "a list, such as `[\"one\", \"two\"]`",
+        "a map" => "a table, such as `{ key = \"value\" }`",
         other => other,
     };
     format!("a value of the wrong type ({found}); write {remedy}")

@@ -74,8 +74,8 @@ impl OperationBackoff {
     }
 
     /// Records a failure, and logs it unless a failure of this kind was logged since the last
-    /// success. Returns the time from which the operation may be called again. `jitter`, from 0 to
-    /// 1, scales the delay from half to full.
+    /// success. Returns the time from which the operation may be called again. The delay is
+    /// multiplied by a factor from 0.5 (`jitter` 0) to 1 (`jitter` 1).
     pub(super) fn record_failure(
         &mut self,
         key: &OperationKey,

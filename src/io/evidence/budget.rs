@@ -14,7 +14,8 @@ use tokio::time::Instant;
 /// UNVERIFIED: from third-party summaries of CloudWatch's prices (2026), not from AWS's page.
 const DOLLARS_PER_METRIC: f64 = 0.01 / 1000.0;
 
-/// The estimated cost of the metric reads of the current day (UTC).
+/// The estimated cost of the metric reads of the current day (UTC), and whether a read was refused
+/// on that day.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     day: Option<Date>,
@@ -62,7 +63,7 @@ pub(super) fn price(metrics: usize) -> f64 {
     f64::from(u32::try_from(metrics).unwrap_or(u32::MAX)) * DOLLARS_PER_METRIC
 }
 
-/// Ensures a minimum time between the starts of two AWS calls.
+/// Ensures a minimum time between the starts of consecutive AWS calls.
 #[derive(Debug)]
 pub(super) struct CallPacer {
     next: Instant,

@@ -29,7 +29,8 @@ pub(super) struct AwsCall {
     pub(super) lookups: Vec<LookupId>,
 }
 
-/// The data that an AWS call reads: metrics or a log.
+/// The data that an AWS call reads: metrics, or lines of a log. `Log` contains the type of the log
+/// and the search in it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Query {
     Metrics {
@@ -78,8 +79,8 @@ pub(super) struct MetricBatch {
 }
 
 impl MetricBatch {
-    /// Returns whether the batch stays within its limits with one more lookup. An empty batch has
-    /// room for any lookup.
+    /// Returns whether the batch stays within [`MAX_SERIES`] and [`MAX_RANGE`] with one more
+    /// lookup. An empty batch has room for any lookup.
     pub(super) fn has_room_for(&self, lookup: &Lookup) -> bool {
         let Some((from, to)) = self.range else {
             return true;

@@ -31,7 +31,7 @@ pub(super) enum Operation {
     FilterLogEvents,
 }
 
-/// The AWS clients of all scopes used so far.
+/// The AWS clients of all scopes used so far, and the configuration from which clients are built.
 #[derive(Debug)]
 pub(super) struct ClientCache {
     base: Option<SdkConfig>,
@@ -83,7 +83,8 @@ impl ClientCache {
         Self::new(settings, self.base.clone(), self.metrics.clone())
     }
 
-    /// Returns the clients of a scope. Builds the clients on first use.
+    /// Returns the clients of a scope. Builds the clients on first use. Returns an error if no
+    /// region is known.
     pub(super) async fn get(&self, scope: &AwsScope) -> Result<ScopeClients, CallError> {
         let mut clients = self.clients.lock().await;
         if let Some(cached) = clients.get(scope) {
@@ -105,7 +106,7 @@ impl ClientCache {
                 operation: "connect",
                 kind: FailureKind::Denied,
                 text: "no AWS region is known; set `aws.region` of the target, \
-                       `cloudwatch.region` or AWS_REGION"
+                       `cloudwatch.region` or the environment variable `AWS_REGION`"
                     .to_owned(),
             });
         }

@@ -29,7 +29,7 @@ pub(super) struct Lookup {
     /// The metric series to read. Empty if the target declares neither a function nor an API.
     pub(super) series: Vec<MetricSeries>,
     pub(super) metrics: FetchState,
-    /// The log groups to search, at most two.
+    /// The searches of log groups, at most two.
     pub(super) logs: Vec<LogSearch>,
     /// The time from the end of the probe to the first search of a log.
     first_log_search: Duration,

@@ -55,9 +55,9 @@ impl EvidenceCollector {
     /// Starts the task that collects evidence. Must be called inside a Tokio runtime.
     ///
     /// For every request passed to [`EvidenceCollector::request`], the task sends a last update
-    /// through `updates`, unless [`EvidenceCollector::forget`] or [`EvidenceCollector::configure`]
-    /// drops the request, or the task ends. If a request is made while `evidence.enabled` is false,
-    /// this update is empty.
+    /// (with `last` set) through `updates`, unless [`EvidenceCollector::forget`] or
+    /// [`EvidenceCollector::configure`] drops the request, or the task ends. If a request is made
+    /// while `evidence.enabled` is false, this update contains no evidence.
     ///
     /// `base` is an SDK configuration from the loader of `aws_config`, which includes the clock
     /// that is needed to assume a role. `None` means the SDK's default provider chain.
@@ -93,7 +93,7 @@ impl EvidenceCollector {
     }
 
     /// Requests evidence without blocking. If the queue is full or the task has ended, the request
-    /// is counted as dropped, and its only update is empty.
+    /// is counted as dropped, and its only update contains no evidence.
     pub fn request(&self, request: EvidenceRequest) {
         if let Err(refused) = self.requests.try_send(request) {
             let request = refused.into_inner();
@@ -112,7 +112,8 @@ impl EvidenceCollector {
     }
 
     /// Applies a new configuration. Drops requests about targets that were removed or whose URL or
-    /// `[target.aws]` changed.
+    /// `[target.aws]` changed. If `evidence.enabled` is now false, ends all other requests with a
+    /// last update.
     pub fn configure(&self, settings: &Settings) {
         self.settings.send_if_modified(|current| {
             let differs = **current != *settings;

@@ -181,8 +181,8 @@ impl PendingLookups {
     }
 
     /// Returns the updates to send after a call for these lookups, and removes lookups that are
-    /// done. If `found` (the call found evidence), there is an update for every lookup. Otherwise,
-    /// there are updates only for the lookups that are done.
+    /// done. If `found` is true, the call found evidence, and every lookup has an update.
+    /// Otherwise, only the lookups that are done have an update.
     fn updates(&mut self, ids: &[LookupId], found: bool) -> Vec<EvidenceUpdate> {
         let mut updates = Vec::new();
         for id in ids {

@@ -46,10 +46,11 @@ impl fmt::Display for AwsScope {
     }
 }
 
-/// Returns the region in the host name of an API, function URL or load balancer, or `None` for
-/// other host names. The forms are from AWS's endpoint pages:
+/// Returns the region in the host name of an API, function URL or load balancer, or `None` for any
+/// other host name. The formats are from AWS's endpoint pages:
 /// `ID.execute-api.REGION.amazonaws.com`, `ID.lambda-url.REGION.on.aws`,
-/// `NAME.REGION.elb.amazonaws.com` and `NAME.elb.REGION.amazonaws.com`.
+/// `NAME.REGION.elb.amazonaws.com` and `NAME.elb.REGION.amazonaws.com`, also with the suffixes
+/// `.amazonaws.com.cn` and `.api.aws`.
 fn region_in(host: &str) -> Option<String> {
     let name = [".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".api.aws"]
         .iter()

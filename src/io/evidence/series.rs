@@ -135,9 +135,9 @@ pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<MetricSeries> {
 
 type ApiDimensions = (Coverage, GatewayType, Vec<(&'static str, String)>);
 
-/// Returns the dimensions of the series of the stage and, if a stage and a route are declared, of
-/// the route. A route has datapoints only if detailed metrics are enabled, so the stage is always
-/// included. Returns an empty list if no API is declared.
+/// Returns the coverage, API type and dimensions of the series of the stage and, if a stage and a
+/// route are declared, of the series of the route. A route has datapoints only if detailed metrics
+/// are enabled, so the stage is always included. Returns an empty list if no API is declared.
 fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
     // A REST API also has an id, but the metrics of a REST API are identified by its name.
     let (api_type, id) = match (&aws.api_name, &aws.api_id) {
@@ -174,7 +174,7 @@ pub(super) struct WindowAggregator<'a> {
 }
 
 impl WindowAggregator<'_> {
-    /// Returns the metrics of the function, or `None` if one of its series was not read.
+    /// Returns the metrics of the function, or `None` if any of its series was not read.
     pub(super) fn lambda(&self, series: &[MetricSeries]) -> Option<LambdaMetrics> {
         let value = |metric| {
             let series = series.iter().find(|series| series.metric == metric)?;
@@ -190,8 +190,9 @@ impl WindowAggregator<'_> {
         })
     }
 
-    /// Returns the metrics of the route if it has datapoints in the window, otherwise of the stage.
-    /// Returns `None` if the stage is needed but one of its series was not read.
+    /// Returns the metrics of the route if the route has datapoints in the window, otherwise the
+    /// metrics of the stage. Returns `None` if the metrics of the stage are needed, but any of
+    /// their series was not read.
     pub(super) fn api(&self, series: &[MetricSeries]) -> Option<ApiMetrics> {
         self.api_part(series, Coverage::Route)
             .filter(|route| route.count.is_some())

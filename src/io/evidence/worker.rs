@@ -35,7 +35,7 @@ use crate::model::target::TargetName;
 /// A command from [`EvidenceCollector`](super::EvidenceCollector) to the evidence task.
 #[derive(Debug)]
 pub(super) enum WorkerCommand {
-    /// Drops the lookups of the target, without an update.
+    /// Drops the lookups of a target, without an update.
     Forget(TargetName),
     /// Ends the task.
     Stop,
@@ -185,8 +185,8 @@ impl Worker {
         }
     }
 
-    /// Returns whether backoff and budget permit a call at `now`. Postpones or abandons a call that
-    /// is not permitted.
+    /// Returns whether backoff and budget permit a call at `now`. Adds the price of a permitted
+    /// metric read to the cost of the day. Postpones or abandons a call that is not permitted.
     fn is_permitted(&mut self, call: &AwsCall, now: Timestamp) -> bool {
         if let Some(failing) = self.backoff.blocking_failure(&call.operation_key(), now) {
             let retry_at = is_transient(failing.kind).then_some(failing.retry_at);

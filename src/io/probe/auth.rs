@@ -72,8 +72,8 @@ impl Credentials {
                 let config = Box::pin(aws_config::load_defaults(BehaviorVersion::latest())).await;
                 let provider = config.credentials_provider();
                 provider.map(CredentialsCache::new).ok_or_else(|| {
-                    "no AWS credentials to sign with; set AWS_PROFILE, set AWS_ACCESS_KEY_ID and \
-                     AWS_SECRET_ACCESS_KEY, or attach an IAM role"
+                    "no AWS credentials to sign the request; set `AWS_PROFILE`, set `AWS_ACCESS_KEY_ID` \
+                     and `AWS_SECRET_ACCESS_KEY`, or attach an IAM role"
                         .to_owned()
                 })
             })
@@ -81,15 +81,16 @@ impl Credentials {
         cache.get(SystemTime::now()).await.map_err(|error| {
             let cause = std::error::Error::source(&*error).map(ToString::to_string);
             format!(
-                "no AWS credentials to sign with: {error}{}; set AWS_PROFILE, set \
-                 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach an IAM role",
+                "no AWS credentials to sign the request: {error}{}; set `AWS_PROFILE`, set \
+                 `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or attach an IAM role",
                 cause.map(|cause| format!(" ({cause})")).unwrap_or_default()
             )
         })
     }
 }
 
-/// Returns the header value for basic authentication.
+/// Returns the value of the `Authorization` or `Proxy-Authorization` header for basic
+/// authentication.
 pub(super) fn basic(user: &[u8], password: &[u8]) -> HeaderValue {
     let mut text = "Basic ".to_owned();
     STANDARD.encode_string([user, password].join(&b':'), &mut text);
@@ -99,8 +100,8 @@ pub(super) fn basic(user: &[u8], password: &[u8]) -> HeaderValue {
     value
 }
 
-/// Returns the header value for the user and password of a URL, or `None` if the URL contains
-/// neither.
+/// Returns the header value for basic authentication with the user and password in a URL. Returns
+/// `None` if the URL contains neither.
 pub(super) fn of_url(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;

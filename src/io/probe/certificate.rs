@@ -29,7 +29,8 @@ pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     }
 }
 
-/// Returns when a DER-encoded certificate expires, or `None` if the certificate cannot be parsed.
+/// Returns the expiry time of a DER-encoded certificate, or `None` if the certificate cannot be
+/// parsed.
 pub(super) fn expiry(der: &[u8]) -> Option<Timestamp> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()

@@ -16,11 +16,11 @@ use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 use super::stopwatch::Handshake;
 use crate::model::observation::{Fault, FaultKind, Phase};
 
-/// What a connection received since it was opened or taken from the pool, used to classify an
-/// error.
+/// The facts about received data that are used to classify an error of a connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Received {
-    /// The first bytes that were received, enough to recognize a protocol.
+    /// The first bytes received since the connection was opened or taken from the pool, enough to
+    /// recognize a protocol.
     pub(super) first: Vec<u8>,
     /// The TLS error that ended the connection, if any.
     pub(super) tls_error: Option<rustls::Error>,
@@ -219,7 +219,7 @@ fn tls_fault(error: &rustls::Error, requested: bool) -> FaultKind {
 }
 
 /// Returns the message of a TLS error. rustls prints `CertificateError::Other` in its debug format,
-/// so the message contains the cause instead.
+/// so this function returns the message of its cause instead.
 fn tls_message(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
@@ -290,8 +290,9 @@ fn io_fault(error: &io::Error, phase: Phase) -> Option<FaultKind> {
     }
 }
 
-/// Returns whether this host ran out of file descriptors, ports or memory. The raw error numbers
-/// are EMFILE, ENFILE, ENOMEM and ENOBUFS of Linux, most of which have no stable `ErrorKind`.
+/// Returns whether an error means that this host ran out of file descriptors, ports or memory. The
+/// raw error numbers are EMFILE, ENFILE, ENOMEM and ENOBUFS of Linux, most of which have no stable
+/// `ErrorKind`.
 pub(super) fn is_local(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23 | 12 | 105))
         || matches!(

@@ -22,7 +22,8 @@ pub(super) struct BodyDecoder {
     is_empty: bool,
 }
 
-/// The decoded bytes that have not been taken yet, and the limits for further bytes.
+/// The decoded bytes that have not been taken yet, the number of decoded bytes, and the limits for
+/// further bytes.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// The decoded bytes that were kept and have not been taken yet.
@@ -45,9 +46,9 @@ pub(super) struct DecodeError {
     cause: io::Error,
 }
 
-/// A decoder in a chain of decoders that ends with a [`Sink`].
+/// An element in a chain of decoders: a decoder or, as the last element, a [`Sink`].
 trait Stage: Write + Send {
-    /// Checks that the input of this decoder and of all later decoders was complete.
+    /// Checks that the input of this element and of all later elements was complete.
     fn finish(&mut self) -> io::Result<()>;
 }
 
@@ -112,7 +113,8 @@ impl BodyDecoder {
     /// Checks that the encoded body was complete.
     ///
     /// # Errors
-    /// Returns an error if the body ended before its encoded data was complete.
+    /// Returns an error if the body ended before its encoded data was complete, unless the limit of
+    /// decoded bytes was reached.
     pub(super) fn finish(&mut self) -> Result<(), DecodeError> {
         let finished = match &mut self.stages {
             // A response without a body, such as a response to HEAD, may have a `Content-Encoding`,

@@ -21,7 +21,7 @@ const USER_AGENT: &str = concat!("probecause-control/", env!("CARGO_PKG_VERSION"
 /// milliseconds, so a response time above this limit is useless as a minimum.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum number of bytes kept of the body of a response to a control request. The body is
+/// Maximum number of body bytes that are kept from a response to a control request. The body is
 /// compared with the bodies that a front door itself sends, which are at most 42 bytes long.
 const BODY_LIMIT: usize = 1024;
 

@@ -41,7 +41,8 @@ impl Jar {
         }
     }
 
-    /// Stores the cookies that a response from `url` sets.
+    /// Stores the cookies that a response from `url` sets, and deletes the cookies that it expires.
+    /// Does nothing if the jar is not enabled.
     pub(super) fn store(&mut self, url: &Url, headers: &HeaderMap, now: Timestamp) {
         if !self.enabled {
             return;
@@ -181,7 +182,8 @@ fn default_path(path: &str) -> &str {
     }
 }
 
-/// Parses an HTTP date. Also accepts the obsolete form with hyphens.
+/// Parses an HTTP date, also in the obsolete format with hyphens. Returns `None` for any other
+/// text.
 fn parse_date(text: &str) -> Option<Timestamp> {
     let date = jiff::fmt::rfc2822::DateTimeParser::new();
     date.parse_timestamp(text.replace('-', " ")).ok()

@@ -1,6 +1,6 @@
-//! Sends the requests that follow a confirmed failure: a control request, the target's request
-//! through one of its layers, or the target's request with headers that make a front door name the
-//! cause.
+//! Sends the requests that follow a confirmed failure. Such a follow-up request is a control
+//! request, the target's request through one of its layers, or the target's request with headers
+//! that make a front door name the cause.
 //!
 //! A follow-up request uses a new connection. Its user agent distinguishes it from a probe in
 //! access logs. `domain::follow_up` interprets the responses.

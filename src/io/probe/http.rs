@@ -83,7 +83,8 @@ pub(super) async fn run(
     }
 }
 
-/// Returns the request that follows a redirect, or `None` if the response is the last one.
+/// Returns the hop to which a redirect leads, or `None` if the response is the last one. Returns a
+/// fault if the redirect is invalid or exceeds `request.max_redirects`.
 fn next_hop(
     target: &Target,
     hop: &Hop,

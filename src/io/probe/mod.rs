@@ -149,7 +149,7 @@ impl Prober {
             None => detail.push_str(" before the request was sent"),
             Some((phase, time)) => {
                 let (name, time) = (phase.as_str(), time.as_secs_f64());
-                detail.push_str(&format!("; {name} had taken {time:.3} s so far"));
+                detail.push_str(&format!("; the {name} phase had taken {time:.3} s"));
             }
         }
         let phase = running.map_or(Phase::Resolve, |(phase, _)| phase);
@@ -196,8 +196,9 @@ impl Prober {
     }
 }
 
-/// Returns the addresses whose attempts failed, or were overtaken by a later attempt. Returns an
-/// empty list if no attempt succeeded, because the fault then covers all addresses.
+/// Returns the addresses whose attempts failed or were overtaken by a later attempt, with the
+/// reasons. Returns an empty list if no attempt succeeded, because the fault then covers all
+/// addresses.
 fn dead_addresses(attempts: Vec<Attempt>) -> Vec<DeadAddress> {
     let is_connected = |attempt: &Attempt| attempt.state == AttemptState::Connected;
     if !attempts.iter().any(is_connected) {

@@ -23,9 +23,9 @@ pub(super) struct Hop {
 /// The reason why a redirect cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RedirectError {
-    #[error("the redirect has no Location header, or an empty one; correct the endpoint")]
+    #[error("the redirect has no `Location` header, or an empty one; correct the endpoint")]
     Missing,
-    #[error("the Location header of the redirect is not a URL ({0}); correct the endpoint")]
+    #[error("the `Location` header of the redirect is not a URL ({0}); correct the endpoint")]
     Malformed(url::ParseError),
     #[error("the redirect leads to the scheme `{0}`, not http or https; correct the endpoint")]
     Scheme(String),
@@ -57,7 +57,8 @@ fn percent_encoded(byte: &u8) -> String {
     }
 }
 
-/// Returns the next hop for the status and the `Location` header of a redirect.
+/// Returns the next hop for the status and the `Location` header of a redirect, or an error if the
+/// redirect cannot be followed.
 pub(super) fn next_hop(
     hop: &Hop,
     status: StatusCode,

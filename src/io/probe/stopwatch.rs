@@ -25,8 +25,8 @@ pub(super) struct Handshake {
     pub(super) chain: Vec<Vec<u8>>,
     /// The TLS version; `None` until the server has sent its handshake signature.
     pub(super) version: Option<&'static str>,
-    /// When the verified certificate path expires, in seconds since the Unix epoch; `None` unless
-    /// verification succeeded.
+    /// The expiry time of the verified certificate path, in seconds since the Unix epoch; `None`
+    /// unless verification succeeded.
     pub(super) path_expiry: Option<i64>,
     /// Whether the server requested a client certificate.
     pub(super) client_certificate_requested: bool,
@@ -183,7 +183,8 @@ impl Stopwatch {
         });
     }
 
-    /// Discards the pending attempt to connect to an address, because this host made it fail.
+    /// Discards the pending attempt to connect to an address, because its failure was caused by
+    /// this host.
     pub(super) fn forget_attempt(&self, address: SocketAddr) {
         self.with(|state| {
             let is_it = |attempt: &Attempt| {
@@ -193,7 +194,7 @@ impl Stopwatch {
         });
     }
 
-    /// Returns the recorded attempts, of all requests of the probe.
+    /// Returns the recorded attempts to connect of all requests of the probe.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         self.with(|state| state.attempts.clone())
     }

@@ -36,7 +36,8 @@ pub(super) struct GatewayResponse {
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
-/// The result of routing a request, with the data for the response and the telemetry.
+/// The result of a request. `route` is the path of the route that the request reached, or
+/// [`DefaultRoute::KEY`]; `None` if the request reached no route.
 struct RoutedRequest<'a> {
     route: Option<&'a str>,
     outcome: Outcome,
@@ -48,7 +49,8 @@ struct RoutedRequest<'a> {
 
 #[derive(Debug)]
 struct State {
-    /// The routes by path, and under [`DefaultRoute::KEY`] the counters of the default route.
+    /// The routes by path. The entry [`DefaultRoute::KEY`] contains the counters of the default
+    /// route.
     routes: BTreeMap<String, Route>,
     default_route: Option<DefaultRoute>,
 }
@@ -61,8 +63,8 @@ struct Route {
 }
 
 /// The minimum time that the gateway itself needs, including its call to Lambda's front end, and
-/// the maximum jitter that is added. Real gateways need a little longer, but the tests are faster
-/// with this time.
+/// the maximum jitter that is added. Real gateways need a little longer; the shorter time makes the
+/// tests faster.
 const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(4));
 
 /// The minimum time from the integration timeout to the response, and the maximum jitter that is
@@ -151,7 +153,8 @@ impl Gateway {
 
     /// Returns the response headers of this API type. The first header contains the request id.
     /// `short_id` is the request id of an HTTP API or the extended request id of a REST API.
-    /// `error_type` is the value of `x-amzn-errortype`.
+    /// `error_type` is the value of `x-amzn-errortype`, a header of REST APIs only; `None` omits
+    /// the header.
     fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
         match self.api {
             ApiType::HttpApi => vec![("apigw-requestid", short_id)],
@@ -164,8 +167,8 @@ impl Gateway {
         }
     }
 
-    /// Runs a request on the route of its path, or on the default route. `arrived` is the arrival
-    /// time of the request.
+    /// Runs a request on the route with the path `path`. If there is no such route, runs the
+    /// request on the default route. `arrived` is the time at which the request arrived.
     async fn route_request<'a>(&self, path: &'a str, arrived: Instant) -> RoutedRequest<'a> {
         let called = Instant::now();
         let fault = self.lock().routes.get_mut(path).map(|route| {
@@ -176,8 +179,8 @@ impl Gateway {
             return self.run_default_route(called).await;
         };
         let outcome = self.invoke(path, fault).await;
-        // For a rejected call, the gateway waits only for Lambda's front end. The overhead since
-        // the arrival simulates this wait, so it counts as integration time.
+        // If Lambda rejects the call, the gateway waits only for Lambda's front end. `OVERHEAD`
+        // simulates this wait, so the integration time is measured from the arrival.
         let from = if outcome.has_invoked_function() {
             called
         } else {
@@ -190,8 +193,9 @@ impl Gateway {
         }
     }
 
-    /// Runs the function of the default route, if there is one. The function imitates the gateway's
-    /// own 404 response, but its response takes longer, because the function runs first.
+    /// Runs the function of the default route. The function returns a copy of the gateway's own 404
+    /// response, but later than the gateway, because a function has to run. Without a default
+    /// route, the outcome is [`Outcome::NoRoute`].
     async fn run_default_route(&self, called: Instant) -> RoutedRequest<'static> {
         let Some(default_route) = self.lock().default_route else {
             return RoutedRequest::unrouted(Outcome::NoRoute);

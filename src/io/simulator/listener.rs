@@ -1,7 +1,7 @@
 //! Serves a simulated gateway over TLS with HTTP/1.1 or HTTP/2, as ALPN negotiates.
 //!
-//! Every response has the captured headers in the captured order. The only other header is the one
-//! of `DefaultRoute::LookAlikeWithHeader`.
+//! Every response has the same headers in the same order as the captured responses of real
+//! gateways. Only `DefaultRoute::LookAlikeWithHeader` adds a header.
 
 use std::convert::Infallible;
 use std::io;
@@ -33,8 +33,8 @@ pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, gateway
     .await;
 }
 
-/// Serves one connection. Errors are ignored, because a client may reject the certificate or close
-/// the connection when a request times out.
+/// Serves one connection. Errors are ignored, because some clients are expected to reject the
+/// certificate, or to close the connection after the timeout of their request.
 async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway>) {
     let served = async {
         stream.set_nodelay(true)?;

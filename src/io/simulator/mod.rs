@@ -1,10 +1,9 @@
 //! Simulates API Gateway with Lambda functions on loopback, and the telemetry that AWS publishes.
 //!
 //! The demo, the scorecard and the tests use the simulator. The simulator runs an HTTP API and a
-//! REST API with the same routes, over TLS with HTTP/1.1 and HTTP/2, with the bodies and headers of
-//! real captures, and with similar response times. As in AWS, the fault of a request often appears
-//! only in the telemetry. Other features of API Gateway are not simulated. `gateway` handles the
-//! requests.
+//! REST API with the same routes, over TLS with HTTP/1.1 and HTTP/2. Responses have the bodies and
+//! headers of captured responses of real APIs, and similar response times. As in AWS, the fault of
+//! a request often appears only in the telemetry. `gateway` handles the requests.
 
 mod accept;
 mod api;
@@ -70,18 +69,19 @@ const REGION: &str = "eu-west-1";
 pub enum RouteFault {
     /// No fault. The response has status 200 and a healthy body.
     None,
-    /// The function runs longer than the integration timeout. An HTTP API responds with 503 after
-    /// the timeout.
+    /// The function runs longer than the integration timeout. After the timeout, an HTTP API
+    /// responds with 503 and a REST API with 504.
     Timeout,
-    /// Lambda throttles the call and the function does not run. An HTTP API responds with 503 at
-    /// once.
+    /// Lambda throttles the call and the function does not run. An HTTP API responds at once with
+    /// 503, and a REST API with 500.
     Throttled,
-    /// The function returns an invalid response. An HTTP API responds with 500.
+    /// The function returns a malformed response. An HTTP API responds with 500, and a REST API
+    /// with 502.
     Malformed,
-    /// The function's resource policy denies the call and the function does not run. An HTTP API
-    /// responds with 500 at once.
+    /// The function's resource policy denies the call and the function does not run. An API of
+    /// either type responds with 500 at once.
     Permission,
-    /// The function raises an error. An HTTP API responds with 500.
+    /// The function raises an error. An HTTP API responds with 500, and a REST API with 502.
     FunctionError,
     /// The response has status 200, but its body reports a degraded service.
     WrongBody,
@@ -94,8 +94,8 @@ pub enum DefaultRoute {
     /// The function returns a response with the status and body of the gateway's own 404, and no
     /// additional header.
     LookAlike,
-    /// The function returns the response of [`Self::LookAlike`] with an additional header of the
-    /// kind that most frameworks add.
+    /// The function returns the response of [`Self::LookAlike`] with the additional header
+    /// `x-powered-by`, which many frameworks add.
     LookAlikeWithHeader,
 }
 
@@ -143,8 +143,8 @@ impl Default for Options {
 }
 
 impl Simulator {
-    /// Starts a simulator on free ports of 127.0.0.1: both APIs, each with one route per
-    /// [`RouteFault`], and the telemetry service.
+    /// Starts both APIs and the telemetry service on free ports of 127.0.0.1. Each API has one
+    /// route per [`RouteFault`].
     ///
     /// # Errors
     /// Returns an error if a port cannot be bound or a certificate cannot be created.
@@ -223,7 +223,8 @@ impl Simulator {
             .await
     }
 
-    /// Returns the `[target.aws]` declarations of a target that probes this route.
+    /// Returns the `[target.aws]` declarations of a target that probes the route `route` of the API
+    /// `api`.
     #[must_use]
     pub fn declarations(&self, api: ApiType, route: &str) -> AwsDeclarations {
         let rest = api == ApiType::RestApi;
@@ -276,12 +277,13 @@ impl Simulator {
         self.gateway.set_fault(route, fault);
     }
 
-    /// Sets or removes the `$default` route of the HTTP API for all later requests.
+    /// Sets the `$default` route of the HTTP API for all later requests. `None` removes the route.
     pub fn set_default_route(&self, default_route: Option<DefaultRoute>) {
         self.gateway.set_default_route(default_route);
     }
 
-    /// Returns the number of requests that reached a route of the HTTP API at any of its addresses.
+    /// Returns the number of requests that reached a route of the HTTP API, through
+    /// [`Self::address`] and [`Self::expired_address`] together.
     #[must_use]
     pub fn requests(&self, route: &str) -> u64 {
         self.gateway.requests(route)

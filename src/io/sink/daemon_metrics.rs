@@ -63,7 +63,8 @@ daemon_metrics! {
         "Datapoints that CloudWatch may have received twice, because an earlier request received \
          no response."
     );
-    // This gauge covers whole hours, because CloudWatch bills metrics per hour.
+    // This gauge counts the metrics of two clock hours, because CloudWatch bills a metric for each
+    // hour in which datapoints are sent.
     cloudwatch_series: IntGauge = gauge(
         "probecause_cloudwatch_series",
         "Distinct metrics sent to CloudWatch in the current or the previous hour."

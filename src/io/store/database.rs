@@ -35,7 +35,8 @@ const PAGE_BYTES: u64 = 4096;
 /// the version.
 const SCHEMA_VERSION: i64 = 1;
 
-/// Maximum time to wait for a previous process that is shutting down to release the lock.
+/// Maximum time to wait for the lock of the database, which a previous process holds until it has
+/// shut down.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum size in bytes of a database file that is checked for damage when it is opened. The check
@@ -118,8 +119,9 @@ impl Database {
         Ok(database)
     }
 
-    /// Renames a corrupt database and returns its new path. Deletes the corrupt databases that
-    /// earlier calls renamed, because several copies could fill the disk.
+    /// Renames a corrupt database and deletes its write-ahead log. Returns the database's new path.
+    /// Also deletes the corrupt databases that earlier calls renamed, because several copies could
+    /// fill the disk.
     pub(super) fn move_aside(directory: &Path) -> Result<PathBuf, StoreError> {
         let prefix = format!("{DATABASE_FILE}.broken-");
         for entry in std::fs::read_dir(directory)?.flatten() {

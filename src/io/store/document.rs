@@ -20,7 +20,8 @@ use crate::io::store::row::StoredIncident;
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 use crate::model::scope::Scope;
 
-/// The JSON document of an incident.
+/// The JSON document of a [`StoredIncident`]: an incident, the location of the daemon that saved
+/// it, and the health of its target.
 #[derive(Serialize, Deserialize)]
 pub(super) struct IncidentDocument {
     id: String,
@@ -50,7 +51,8 @@ struct LayersDocument {
     repeated: bool,
 }
 
-/// The JSON document of a verdict.
+/// The JSON document of a verdict. Each candidate consists of a cause and its share of the
+/// probability, from 0 to 1.
 #[derive(Serialize, Deserialize)]
 struct VerdictDocument {
     cause: String,
@@ -86,10 +88,12 @@ enum ValueDocument {
 }
 
 /// The JSON document of a baseline. `healthy` contains the response times of up to 64 healthy
-/// responses, each with the connect time (`None` on a reused connection). `controls` contains, for
-/// each control request, the timestamp of the result and the response time (`None` if the response
-/// does not count for the floor, which is the response time without the target's Lambda function).
-/// Durations are integers in microseconds, which keeps the document short.
+/// responses, each with the connect time (`None` on a reused connection). `newest` is the time of
+/// the newest of these responses. `controls` contains, for each control request, the timestamp of
+/// the result and the response time (`None` if the response does not count for the floor, which is
+/// the response time without the target's Lambda function). `elsewhere` is the time of the last
+/// control request with a response that the gateway did not generate. Durations are integers in
+/// microseconds, which keeps the document short.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]
@@ -185,8 +189,8 @@ impl From<&Verdict> for VerdictDocument {
 }
 
 impl IncidentDocument {
-    /// Converts the document to an incident. Returns `None` if this release does not support one of
-    /// the values. An unsupported hop, or layers with an unsupported state, are omitted instead.
+    /// Converts the document to an incident. An unsupported hop, or layers with an unsupported
+    /// state, are omitted. Returns `None` if this release does not support any other value.
     pub(super) fn into_stored(self) -> Option<StoredIncident> {
         let also = self.also.iter().map(|cause| CauseId::new(cause).ok());
         let evidence = self.evidence.into_iter().map(|(fact, value)| Evidence {

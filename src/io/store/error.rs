@@ -74,7 +74,7 @@ impl fmt::Display for StoreError {
             }
             StoreErrorKind::ReadOnly => {
                 "cannot write to the state directory; make it writable for the daemon's user, or \
-                 choose another directory with --state"
+                 choose another directory with `--state`"
             }
             StoreErrorKind::Locked => {
                 "another process uses the database; give each daemon its own state directory"

@@ -105,7 +105,8 @@ impl Store {
     /// Opens or creates the database of a state directory, and restores the saved state.
     ///
     /// Never fails. If the directory cannot be used, the error is logged and opening the database
-    /// is retried regularly. A corrupt database is moved aside and replaced.
+    /// is retried regularly. A corrupt database is renamed and replaced. The returned state is
+    /// empty if the database cannot be used, or if opening it takes longer than three seconds.
     pub async fn open(directory: &Path, metrics: StoreMetrics) -> (Self, RestoredState) {
         Self::open_limited(directory, metrics, database::MAX_BYTES).await
     }
@@ -204,8 +205,8 @@ impl Store {
         }
     }
 
-    /// Saves datapoints. A row replaces the stored row with the same id. Returns whether all
-    /// datapoints are saved.
+    /// Saves datapoints. If a row with the same id is stored, its timestamp and values are
+    /// replaced. Returns whether all datapoints are saved.
     pub async fn save_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
         rows.is_empty() || self.run(|done| Job::SaveDatapoints(rows, done)).await == Some(true)
     }

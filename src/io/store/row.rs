@@ -23,7 +23,7 @@ pub struct StoredIncident {
     pub since: Timestamp,
 }
 
-/// The baseline of a target.
+/// The baseline of a target, with the settings for which it is valid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredBaseline {
     /// The target of the baseline.

@@ -21,8 +21,9 @@ use crate::io::store::spool;
 use crate::io::store::{RestoredState, StoreMetrics};
 use crate::model::target::TargetName;
 
-/// A job of the thread: a read or write of the database, with a channel for the result if the
-/// caller waits for it. If a job fails, the channel is closed without a result.
+/// A job of the store's thread: a read or write of the database, or the end of the thread. If the
+/// caller waits for the result, the job contains a channel for it. If a job fails, the channel is
+/// closed without a result.
 #[derive(Debug)]
 pub(super) enum Job {
     SaveIncidents(Vec<StoredIncident>, oneshot::Sender<bool>),
@@ -89,7 +90,8 @@ impl Writer {
         }
     }
 
-    /// Runs the thread until a [`Job::Close`] arrives or every handle is dropped.
+    /// Runs the thread: opens the database, sends the saved state to `restored`, and executes jobs
+    /// from `queue` until a [`Job::Close`] arrives or every handle is dropped.
     pub(super) fn run(mut self, queue: &Receiver<Job>, restored: oneshot::Sender<RestoredState>) {
         let state = self.open().unwrap_or_default();
         // Sending fails if opening took too long and the daemon started without this state.
@@ -147,7 +149,7 @@ impl Writer {
         Ok((database, state))
     }
 
-    /// Moves a corrupt database aside, and returns a new database with its empty state.
+    /// Renames a corrupt database, and returns a new database with its state, which is empty.
     fn replace(&self, error: &StoreError) -> Result<(Database, RestoredState), StoreError> {
         let moved_to = Database::move_aside(&self.directory)?;
         tracing::error!(
@@ -159,7 +161,8 @@ impl Writer {
         self.try_open()
     }
 
-    /// Executes a group of jobs in one transaction.
+    /// Executes a group of jobs: all writes in one transaction, then the reads. If the database
+    /// cannot be used, all jobs fail.
     fn execute(&mut self, jobs: Vec<Job>) {
         self.open();
         let Some(database) = &mut self.database else {
@@ -185,8 +188,9 @@ impl Writer {
             }
         };
         if let Err(error) = result {
-            // The database is closed, so that all jobs fail immediately until the next attempt to
-            // open it, even jobs that only read and would succeed on a full disk.
+            // The database is closed, so that every job fails immediately until the next attempt to
+            // open the database. This includes jobs that only read, which would succeed on a full
+            // disk.
             self.database = None;
             self.reopen_at = Instant::now();
             if error.kind != StoreErrorKind::Corrupt {

@@ -2,8 +2,8 @@
 //! rate limit.
 //!
 //! `engine::server` applies these checks: TLS and client certificates to each connection, the rate
-//! limit to each request, and passwords to each request except those for the public paths, which
-//! health checks use. `no_verification` is for a client of the endpoint: the command
+//! limit to each request, and passwords to each request that is not for a public path. Health
+//! checks use the public paths. `no_verification` is for a client of the endpoint: the command
 //! `probecause healthcheck`.
 
 mod no_verification;

@@ -17,8 +17,8 @@ use crate::model::secret::Secret;
 #[derive(Debug)]
 pub struct Passwords {
     users: BTreeMap<String, Secret>,
-    /// Permits for running and waiting checks. If no permit is available, a password is rejected
-    /// without a check.
+    /// Permits for running and waiting checks. If no permit is available, a password that is not in
+    /// the cache is rejected without a check.
     pending: Semaphore,
     /// Locked while a check runs, so that checks run one at a time.
     hashing: Mutex<()>,
@@ -60,9 +60,9 @@ impl Passwords {
         !self.users.is_empty()
     }
 
-    /// Returns whether the user exists and has this password. Returns false without a check if the
-    /// cache does not contain this user with this password and `MAX_PENDING` other checks are
-    /// running or waiting.
+    /// Returns whether the user exists and has this password. While `MAX_PENDING` checks are
+    /// running or waiting, returns false without a check, unless the cache contains this user with
+    /// this password.
     pub async fn verify(self: &Arc<Self>, user: &str, password: &str) -> bool {
         let hash = self
             .users

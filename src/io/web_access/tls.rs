@@ -25,7 +25,7 @@ pub enum TlsError {
     )]
     Identity(String),
     /// The CA certificates for client authentication are unusable.
-    #[error("the client CA certificates are unusable: {0}; use PEM certificates")]
+    #[error("the client CA certificates are unusable: {0}; use CA certificates in PEM format")]
     Clients(String),
     /// The TLS settings are unusable for another reason.
     #[error("the TLS settings are unusable: {0}; correct `tls_server_config`")]
@@ -70,7 +70,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match chain {
         Ok(chain) if chain.is_empty() => {
-            Err("the PEM text contains no BEGIN CERTIFICATE block".to_owned())
+            Err("the PEM text contains no `BEGIN CERTIFICATE` block".to_owned())
         }
         Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),

@@ -53,7 +53,8 @@ pub enum ClientAuth {
     Required(Arc<[u8]>, Vec<String>),
 }
 
-/// A rate limit: a token bucket that gains one token per `interval` and holds at most `burst`.
+/// A rate limit: each request takes a token from a bucket, which gains one token per `interval` and
+/// holds at most `burst` tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Time in which the bucket gains one token; greater than zero.

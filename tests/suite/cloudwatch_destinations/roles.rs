@@ -143,6 +143,7 @@ async fn an_error_about_a_role_that_cannot_be_assumed_names_the_missing_action()
         "DescribeAlarms: destination `payments`: cannot assume \
          arn:aws:iam::222222222222:role/probecause: access denied: grant `sts:AssumeRole` on \
          `arn:aws:iam::222222222222:role/probecause` to arn:aws:iam::111111111111:user/daemon; \
-         the role's trust policy must also allow that principal (and the external id)"
+         also allow this principal in the role's trust policy, with the external ID if one is \
+         configured"
     );
 }

@@ -163,7 +163,9 @@ async fn a_second_apply_writes_nothing_and_foreign_alarms_stay_unchanged() {
     let (_, text) = act(&prune(false), &one_target).await;
     assert_eq!(
         text,
-        format!("- probecause {location} orders\nalarms to delete: 1; use --yes to delete them\n")
+        format!(
+            "- probecause {location} orders\nalarms to delete: 1; use `--yes` to delete them\n"
+        )
     );
     assert_eq!(proxy.writes(), 2);
     act(&prune(true), &one_target).await;

@@ -29,8 +29,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl DaemonFiles {
     pub(crate) fn new(config: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("probecause.toml"), config).unwrap();
-        Self { directory }
+        let files = Self { directory };
+        files.configure(config);
+        files
+    }
+
+    /// Replaces the configuration file.
+    pub(crate) fn configure(&self, config: &str) {
+        std::fs::write(self.config(), config).unwrap();
     }
 
     pub(crate) fn config(&self) -> PathBuf {

@@ -18,6 +18,28 @@ struct Run {
     ended: Timestamp,
 }
 
+impl Run {
+    /// Number of probes that arrived during the run.
+    fn probes(&self, probed: &ProbedServer) -> usize {
+        target_names()
+            .map(|name| probed.probes_between(&name, self.began, self.ended))
+            .sum()
+    }
+
+    /// Number of values of the run that are in the datapoints.
+    fn values(&self, datapoints: &[(String, Timestamp, usize)]) -> usize {
+        let within = datapoints
+            .iter()
+            .filter(|(_, at, _)| (self.began..self.ended).contains(at));
+        within.map(|(.., count)| count).sum()
+    }
+
+    /// Number of probes of the run that have no value in the datapoints.
+    fn lost(&self, probed: &ProbedServer, datapoints: &[(String, Timestamp, usize)]) -> usize {
+        self.probes(probed).saturating_sub(self.values(datapoints))
+    }
+}
+
 /// A different number in 0..1 at each call, so that kills do not hit the same moment.
 fn random() -> f64 {
     f64::from(Timestamp::now().subsec_nanosecond() % 10_007) / 10_007.0
@@ -51,8 +73,11 @@ async fn kill_9_loses_no_incident_and_at_most_one_second_of_datapoints() {
     // The last run sends the backlog of the others and exits cleanly.
     let daemon = Daemon::start(&files).await;
     check_incidents_are_kept(&daemon, &listed).await;
+    // The metric of the spool is 0 until the daemon has counted the backlog.
     wait_until("the backlog is sent", async || {
-        daemon.metric("probecause_spool_datapoints ").await < 1.0
+        runs.iter()
+            .all(|run| run.lost(&probed, &proxy.datapoints("Failed")) <= TARGETS)
+            && daemon.metric("probecause_spool_datapoints ").await < 1.0
     })
     .await;
     println!("{} incidents listed, none lost", listed.len());
@@ -119,14 +144,8 @@ async fn check_incidents_are_kept(daemon: &Daemon, listed: &HashMap<String, Stri
 fn check_losses(runs: &[Run], probed: &ProbedServer, proxy: &RecordingProxy) {
     let datapoints = proxy.datapoints("Failed");
     for (number, run) in runs.iter().enumerate() {
-        let probes: usize = target_names()
-            .map(|name| probed.probes_between(&name, run.began, run.ended))
-            .sum();
-        let within = datapoints
-            .iter()
-            .filter(|(_, at, _)| (run.began..run.ended).contains(at));
-        let values: usize = within.map(|(.., count)| count).sum();
-        let lost = probes.saturating_sub(values);
+        let (probes, values) = (run.probes(probed), run.values(&datapoints));
+        let lost = run.lost(probed, &datapoints);
         let seconds = (run.ended - run.began).total(jiff::Unit::Second).unwrap();
         println!(
             "kill {}: after {seconds:.1} s and {probes} probes: {lost} lost, {} duplicated",

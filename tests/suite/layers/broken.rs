@@ -46,7 +46,9 @@ async fn incident_until(daemon: &Daemon, condition: impl Fn(&Value) -> bool) -> 
 }
 
 fn is_examined_twice(incident: &Value) -> bool {
-    incident["history"].to_string().contains(", each twice")
+    incident["history"]
+        .to_string()
+        .contains(", each requested twice")
 }
 
 /// Waits until `hop` has received `count` probes.

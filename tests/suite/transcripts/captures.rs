@@ -92,7 +92,7 @@ fn the_floor_is_taken_from_a_response_that_did_not_reach_the_function() {
         .unwrap();
     assert_eq!(
         from["value"],
-        "response 4 of the same host: lambda-throttled"
+        "response 4 (same host, cause lambda-throttled)"
     );
     assert_eq!(third["time"], "2025-05-20T04:47:06.000Z");
     assert_eq!(third["duration_seconds"], 0.168);

@@ -24,6 +24,8 @@ fn every_text_has_the_expected_causes() {
         "pages.txt",
         "tools.txt",
         "quotations.txt",
+        "quotes.txt",
+        "protocols.txt",
     ] {
         let all = std::fs::read_to_string(folder("causes").join(file)).unwrap();
         for case in all.split(CASE).skip(1) {

@@ -181,7 +181,7 @@ fn a_failing_target_names_the_layer_in_front_of_the_evidence() {
     assert!(
         annotation.description.contains(
             " Layers: the fault is at front: front failing (status 502), app ok (status 502), \
-             each twice. Evidence: status = 500, phase.processing = 0.386."
+             each requested twice. Evidence: status = 500, phase.processing = 0.386."
         ),
         "{}",
         annotation.description

@@ -18,7 +18,8 @@ use crate::model::target::{CloudWatchMetric, Target};
 pub use page::PageTimes;
 pub use traffic::Traffic;
 
-/// The estimated monthly cost of one destination, or of all destinations of a configuration.
+/// An estimate for one destination, or for all destinations of a configuration: the monthly costs,
+/// the numbers from which the costs are computed, and the times to page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
     /// Number of alarms with periods of a minute or more, including per-cause alarms.
@@ -63,7 +64,8 @@ const REQUEST: f64 = 0.01 / 1000.0;
 const SERIES_PER_REQUEST: usize = 1000;
 
 impl Estimate {
-    /// Estimates the cost of one destination. An inactive destination has no alarms and no series.
+    /// Creates the estimate for one destination. An inactive destination has no alarms and no
+    /// series.
     #[must_use]
     pub fn new(view: &DestinationView, evidence: &EvidenceSettings) -> Self {
         let alarms = alarm::alarms_of(view);
@@ -91,8 +93,8 @@ impl Estimate {
         }
     }
 
-    /// Estimates the cost of all destinations of a configuration. Evidence and probes are counted
-    /// once, because neither depends on the destinations.
+    /// Creates the estimate for all destinations of a configuration. Evidence and probes are
+    /// counted once, because neither depends on the destinations.
     #[must_use]
     pub fn total(settings: &Settings, views: &[DestinationView]) -> Self {
         let evidence = &settings.evidence;
@@ -219,7 +221,7 @@ fn format_count(number: usize) -> String {
     insert_commas(&number.to_string())
 }
 
-/// Inserts a comma before each group of three digits.
+/// Inserts commas between groups of three digits, counted from the end: `1,234,567`.
 fn insert_commas(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -35,7 +35,8 @@ const REST_API: f64 = 3.50 / 1_000_000.0;
 const LAMBDA: f64 = 0.20 / 1_000_000.0;
 
 impl Traffic {
-    /// Counts the monthly probes of a destination's targets.
+    /// Counts the monthly probes of a destination's targets, and the requests to API Gateway and
+    /// invocations of Lambda that these probes cause.
     #[must_use]
     pub fn new(view: &DestinationView) -> Self {
         let mut traffic = Self::default();

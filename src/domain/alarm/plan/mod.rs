@@ -42,7 +42,7 @@ pub struct Plan {
 pub enum Step {
     /// Creates an alarm that does not exist.
     Create(AlarmSpec),
-    /// Updates an alarm that differs from its desired definition.
+    /// Updates an alarm whose definition or fingerprint differs from the desired one.
     Update {
         /// The alarm as the configuration requires it.
         spec: AlarmSpec,

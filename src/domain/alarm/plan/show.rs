@@ -1,9 +1,9 @@
 //! Formats a plan as text.
 //!
-//! Each alarm that is not as desired has a line with a sign and its name, followed by lines with
-//! its fields or with advice. The last line counts the alarms. The signs are `+`: will be created,
-//! `~`: will be updated, `=`: changed by hand and left as is, `!`: conflict with an alarm that is
-//! not managed, `?`: no longer configured.
+//! For each alarm that is not as desired, a line contains a sign and the alarm's name, and the next
+//! lines contain the alarm's fields or advice. The last line counts the alarms. The signs are `+`
+//! (will be created), `~` (will be updated), `=` (changed by hand and left as is), `!` (conflict
+//! with an alarm that Probecause does not manage), and `?` (no longer configured).
 
 use std::fmt;
 
@@ -50,7 +50,7 @@ impl fmt::Display for Plan {
                 Step::Conflict(spec) => writeln!(
                     f,
                     "! {}\n    an alarm with this name exists that is composite or has no tag \
-                     {MANAGED_TAG}; delete the alarm or, if it is a metric alarm, add the tag to \
+                     `{MANAGED_TAG}`; delete the alarm or, if it is a metric alarm, add the tag to \
                      let Probecause manage it",
                     spec.name
                 )?,
@@ -178,7 +178,7 @@ mod tests {
     fn an_alarm_without_the_managed_tag_is_a_conflict_and_is_left() {
         assert_snapshot!(check(|actual| actual[1].tags.clear()), @r"
         ! probecause local orders
-            an alarm with this name exists that is composite or has no tag probecause:managed; delete the alarm or, if it is a metric alarm, add the tag to let Probecause manage it
+            an alarm with this name exists that is composite or has no tag `probecause:managed`; delete the alarm or, if it is a metric alarm, add the tag to let Probecause manage it
         nothing to do
         0 to create, 0 to update, 1 as desired, 1 in conflict, 0 no longer configured
         ");

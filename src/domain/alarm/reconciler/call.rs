@@ -96,7 +96,7 @@ pub struct Write {
     pub operations: Vec<WriteOperation>,
 }
 
-/// One operation of the write of an alarm.
+/// One of the operations that write an alarm.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteOperation {
     /// Creates the alarm with its tags, or overwrites the definition and description of an existing
@@ -214,9 +214,9 @@ pub enum UpdateResult {
 pub enum Notice {
     /// The account was read, and this number of writes is planned.
     Planned(usize),
-    /// An alarm was created: its name, and the cause that it names.
+    /// An alarm was created: its name, and the cause that it names (`none` without a failure).
     Created(String, String),
-    /// An alarm was updated: its name, and the cause that it names.
+    /// An alarm was updated: its name, and the cause that it names (`none` without a failure).
     Updated(String, String),
     /// An alarm was annotated: its name, and the new annotation.
     Annotated(String, Annotation),
@@ -225,7 +225,8 @@ pub enum Notice {
     /// The desired alarm with this name cannot be created, because an alarm that Probecause does
     /// not manage has the same name.
     Conflict(String),
-    /// An alarm was changed by hand: its name, the difference, and the drift policy that applies.
+    /// An alarm was changed by hand: its name, a description of the change, and the drift policy
+    /// that applies.
     ChangedByHand(String, String, DriftPolicy),
     /// The alarm with this name was changed by hand and is as configured again.
     AsConfigured(String),

@@ -36,7 +36,8 @@ pub(super) struct DisableActions {
     /// The read in progress of alarms in `unknown`: the id of the read, and the names of the
     /// alarms.
     lookup: Option<(ReadId, Vec<String>)>,
-    /// Alarms whose actions were disabled and that do not yet have the tag that says so.
+    /// Alarms whose actions were disabled, but that do not yet have the tag that marks them as
+    /// disabled by Probecause.
     unmarked: Vec<AlarmRef>,
     /// Maximum number of names in the next call. The maximum is 1 after CloudWatch rejected a call
     /// with several names, to find the rejected name.
@@ -97,7 +98,8 @@ impl DisableActions {
         }
     }
 
-    /// Returns whether no alarm is left to read, to disable, or to mark by a tag as disabled.
+    /// Returns whether no work is left: no alarm is to be read, to be disabled, or to be marked as
+    /// disabled by a tag.
     pub(super) fn is_done(&self) -> bool {
         self.enabled.is_empty()
             && self.unknown.is_empty()
@@ -105,9 +107,9 @@ impl DisableActions {
             && self.unmarked.is_empty()
     }
 
-    /// Returns whether alarms are being read, disabled alarms are still to be marked by a tag, or a
-    /// call for other alarms may be made now. A full read of the account begins only when none of
-    /// these is the case.
+    /// Returns true if alarms are being read, if a disabled alarm is still to be marked by a tag,
+    /// or if an alarm can be read or disabled at `now`. A full read of the account must wait until
+    /// this method returns false.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
         let waits = now < self.not_before;
         !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())

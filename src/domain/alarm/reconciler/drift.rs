@@ -1,4 +1,4 @@
-//! Reads the account, and detects alarms that differ from what was written.
+//! Reads the account, and detects alarms that were changed by hand.
 //!
 //! At start, after a reload and when the known state is wrong, the alarms are read with their tags
 //! and a new plan is made. In between, the alarms are reviewed without tags, because reading tags
@@ -40,15 +40,15 @@ enum ReadStage {
     Full,
     /// Reads the alarms without tags.
     Review,
-    /// Reads the tags of alarms of a review that are not known as managed. The field contains the
-    /// other alarms of the same review.
+    /// Reads the tags of the alarms that a review found and that are not known as managed. The
+    /// field contains all other alarms that the review found.
     Unknown(Vec<ActualAlarm>),
-    /// Reads the tags of alarms that seem to have changed. The field contains the other alarms of
-    /// the same review.
+    /// Reads the tags of the alarms that, according to a review, seem to have changed. The field
+    /// contains all other alarms that the review found.
     Changed(Vec<ActualAlarm>),
 }
 
-/// The text that is reported as the difference of an alarm that was deleted by hand.
+/// The description of the change if an alarm was deleted by hand.
 const DELETED: &str = "deleted";
 
 impl Reading {
@@ -76,8 +76,8 @@ impl Reading {
         self.is_stale && self.failures > 0
     }
 
-    /// Returns when the next read may begin; `None` if the next read must wait until the read in
-    /// progress ends. A full read may begin during a review.
+    /// Returns the time at which the next read may begin; `None` if the next read must wait until
+    /// the read in progress ends. A full read may begin during a review.
     pub(super) fn next(&self) -> Option<Duration> {
         let full = matches!(self.under_way, Some((_, ReadStage::Full)));
         match (self.is_stale, &self.under_way) {
@@ -265,8 +265,8 @@ impl Reconciler {
         self.set_drifted(drifted);
     }
 
-    /// Records the alarms that differ from what was written, by name, with the difference. Reports
-    /// each new difference once.
+    /// Records the alarms that were changed by hand: a description of the change, by alarm name.
+    /// Reports each new change once.
     pub(super) fn set_drifted(&mut self, drifted: BTreeMap<String, String>) {
         let policy = self.view.cloudwatch.drift;
         for (alarm, differs) in &drifted {

@@ -163,7 +163,8 @@ impl Reconciler {
 }
 
 impl Current<'_> {
-    /// Decides how to handle an update with this annotation; `None` if no failure is known.
+    /// Decides how to handle an update. `annotation` is the annotation to write; `None` if no
+    /// failure is known. `urgent` is whether the alarm is about to fire.
     fn decide(self, annotation: Option<&Annotation>, urgent: bool) -> Decision {
         let is_own_cause = self.handed.is_some() && self.handed == self.cause;
         match annotation {

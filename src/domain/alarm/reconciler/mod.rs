@@ -59,7 +59,8 @@ pub struct Reconciler {
     updates: PendingUpdates,
     /// The desired alarms that this daemon manages.
     managed: Specs,
-    /// The desired alarms of every target that this daemon probes.
+    /// The desired heartbeat alarm of this daemon, and the desired alarms of every target that this
+    /// daemon probes.
     probed: Specs,
     ownership: Ownership,
     /// Causes that this daemon wrote to alarms of other daemons and that these alarms still name,
@@ -67,7 +68,7 @@ pub struct Reconciler {
     handed: HashMap<TargetName, String>,
     known: KnownAlarms,
     reading: Reading,
-    /// The alarms that differ from what was written, by name, with the difference.
+    /// The alarms that were changed by hand: a description of the change, by alarm name.
     drifted: BTreeMap<String, String>,
     /// Steps of the plan that have not been carried out yet.
     planned: VecDeque<Step>,
@@ -104,8 +105,8 @@ pub enum Event {
         /// The ticket that receives the result of the update.
         ticket: Ticket,
     },
-    /// An incident of a group of targets or of the prober opened or changed, or closed (`None`).
-    /// The field is the annotation for the heartbeat alarm.
+    /// An incident of a group of targets or of the prober opened, changed or closed. The field is
+    /// the annotation for the heartbeat alarm; `None` if the incident closed.
     Group(Option<Annotation>),
     /// A call ended; the field is its outcome.
     Finished(Outcome),
@@ -181,7 +182,8 @@ impl Reconciler {
         std::mem::take(&mut self.outputs)
     }
 
-    /// Returns when [`Event::Timer`] is due; `None` if no work is due before another event.
+    /// Returns the time at which [`Event::Timer`] is due; `None` if no work is due before another
+    /// event.
     #[must_use]
     pub fn next_wakeup(&self, now: Duration) -> Option<Duration> {
         if self.is_done() {

@@ -31,8 +31,8 @@ impl Ownership {
         self.peers.manages(&view.shards, target)
     }
 
-    /// Returns when the heartbeat states are read next; `None` while they are being read, or if no
-    /// daemon takes precedence over this daemon.
+    /// Returns the time at which the heartbeat states are to be read next; `None` while they are
+    /// being read, or if no daemon takes precedence over this daemon.
     pub(super) fn next(&self) -> Option<Duration> {
         let waits = !self.preceding_shards.is_empty() && self.under_way.is_none();
         waits.then_some(self.read_at)

@@ -12,7 +12,8 @@ use crate::domain::alarm::reconciler::call::{Ticket, UpdateResult};
 use crate::domain::alarm::spec::AlarmKey;
 use crate::model::target::TargetName;
 
-/// The pending updates by alarm, and the conditions under which updates are suppressed.
+/// The pending updates by alarm, the conditions under which updates are suppressed, and the tickets
+/// that were settled but not yet returned.
 #[derive(Debug, Default)]
 pub(super) struct PendingUpdates {
     updates: HashMap<AlarmKey, AlarmUpdate>,
@@ -62,9 +63,10 @@ impl PendingUpdates {
         }
     }
 
-    /// Handles a group incident that opened or changed, or closed (`None`). The update of the
-    /// heartbeat alarm is written before all other updates. Updates of targets' alarms are kept,
-    /// but suppressed until the group incident is closed.
+    /// Handles a group incident that opened, changed or closed. `annotation` is the annotation for
+    /// the heartbeat alarm; `None` if the incident closed. The update of the heartbeat alarm is
+    /// written before all other updates. While the incident is open, updates of targets' alarms are
+    /// kept, but suppressed.
     pub(super) fn group(&mut self, annotation: Option<Annotation>, now: Duration) {
         self.group_open = annotation.is_some();
         self.settle_suppressed();
@@ -135,8 +137,8 @@ impl PendingUpdates {
         self.settle(&mut update, result);
     }
 
-    /// Settles the tickets of updates as failed if the alarm cannot be written at present, which
-    /// means that `cannot` returns true for the alarm. The updates are kept.
+    /// Settles as failed the tickets of the updates whose alarms cannot be written at present.
+    /// `cannot` returns true for such an alarm. The updates are kept.
     pub(super) fn fail_where(&mut self, cannot: impl Fn(&AlarmKey) -> bool) {
         for (key, update) in &mut self.updates {
             if !update.waiting.is_empty() && cannot(key) {

@@ -67,7 +67,8 @@ impl Quarantine {
         self.by_name.is_empty()
     }
 
-    /// Returns when the next alarm leaves quarantine; `None` if no alarm is in quarantine at `now`.
+    /// Returns the time at which the next alarm leaves quarantine; `None` if no alarm is in
+    /// quarantine at `now`.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let times = self.by_name.values().map(|entry| entry.until);
         times.filter(|until| *until > now).min()

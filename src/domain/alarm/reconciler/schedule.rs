@@ -102,8 +102,8 @@ impl Reconciler {
         taken
     }
 
-    /// Settles the tickets of an alarm as failed if the alarm is in quarantine, or if the alarm
-    /// must be read before it is written and reads of the account fail.
+    /// Settles as failed the tickets of alarms that cannot be written at present: alarms in
+    /// quarantine and, while reads of the account fail, alarms that must be read first.
     fn fail_impossible(&mut self, now: Duration) {
         if self.quarantine.is_empty() && !self.reading.is_failing() {
             return;
@@ -117,8 +117,8 @@ impl Reconciler {
     }
 
     /// Returns whether an alarm may be written now. The alarm must not be in quarantine. While a
-    /// full read of the account is due or in progress, an alarm of this daemon must also be known
-    /// as managed.
+    /// full read of the account is due or in progress, an alarm that this daemon manages must also
+    /// be known to exist and to have the managed tag.
     fn can_write(&self, key: &AlarmKey, now: Duration) -> bool {
         match self.managed.by_key.get(key) {
             Some(spec) => {

@@ -64,9 +64,9 @@ pub fn is_of_gateway(text: &str) -> bool {
     Fields::read(text).is_some_and(|fields| fields.logged(ONLY_GATEWAY).is_some())
 }
 
-/// Parses all lines of one request in the execution log of a REST API, in any order. `None` if no
-/// line begins with a request id in parentheses, states the status, or has a phrase about the
-/// integration.
+/// Parses all lines of one request in the execution log of a REST API, in any order. `None` if none
+/// of the lines begins with a request id in parentheses, states the status, or has a phrase about
+/// the integration.
 #[must_use]
 pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
     // An event begins with the request id in parentheses. A line without an id continues a split
@@ -234,10 +234,12 @@ fn refused_by_service(status: Option<u16>, service_status: Option<u16>) -> bool 
         && service_status != status
 }
 
-/// Returns whether the API rejected a response of Lambda without logging an error: Lambda returned
-/// 200, the API generated a 5xx response, the log format includes the integration error but the
-/// error is unset, the authorizer error is unset, and the function's code did not return the same
-/// status as the API.
+/// Returns whether the API rejected a response of Lambda without logging an error. This is the case
+/// if all of these conditions hold:
+/// - Lambda returned 200, and the API generated a 5xx response.
+/// - The log format includes the integration error, but the error is unset.
+/// - The authorizer error is unset.
+/// - The function's code did not return the same status as the API.
 fn refused_without_error(
     fields: &Fields,
     status: Option<u16>,
@@ -252,10 +254,10 @@ fn refused_without_error(
         && fields.status(CODE_STATUS) != status
 }
 
-/// Returns whether the integration was called, according to the template. If the template does not
-/// show this, `request` decides: whether the id of the integration request is set (`None` if the id
-/// is not logged). An unset id proves nothing after a timeout, a failed connection, an internal
-/// error, or a `latency` of at least [`CALLED_FROM`]. Returns `None` if the result is unknown.
+/// Returns whether the integration was called; `None` if unknown. If the template does not show
+/// this, the result is `request`: whether the id of the integration request is set; `None` if the
+/// id is not logged. An unset id proves nothing after a timeout, a failed connection, an internal
+/// error, or a `latency` of at least [`CALLED_FROM`]; the result is then `None`.
 fn invoked(
     template: LogTemplate,
     request: Option<bool>,

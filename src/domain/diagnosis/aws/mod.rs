@@ -88,8 +88,8 @@ pub enum LogSource {
 }
 
 text_enum! {
-    /// The meaning of a log line, recognized by one of AWS's stable phrases or by the logged
-    /// statuses.
+    /// The meaning of a log line, recognized by one of AWS's stable phrases, by the logged type of
+    /// gateway response, or by the logged statuses.
     ///
     /// The texts are the values of the fact `log.template`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]

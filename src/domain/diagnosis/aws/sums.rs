@@ -182,23 +182,24 @@ pub(super) fn single_error(api: &ApiMetrics, own_requests: u32) -> bool {
     same(sum(api.server_errors), 1.0) && requests > 1.0
 }
 
-/// Returns whether the API's maximum `IntegrationLatency` matches the integration timeout.
+/// Returns whether the API's maximum `IntegrationLatency` matches the integration timeout; `false`
+/// if one of the two is unknown.
 pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
     let at_limit = |limit| matches_limit(limit, api.integration_latency_max);
     limits.integration.is_some_and(at_limit)
 }
 
-/// Returns whether a duration that AWS measured matches a timeout: it is at most [`EARLY`] shorter
-/// or [`LATE`] longer. `false` without a duration.
+/// Returns whether `time`, a duration that AWS measured, matches the timeout `limit`: it is at most
+/// [`EARLY`] shorter or [`LATE`] longer. Returns `false` if `time` is `None`.
 pub(super) fn matches_limit(limit: Duration, time: Option<Duration>) -> bool {
     time.is_some_and(|time| {
         (limit.saturating_sub(EARLY)..=limit.saturating_add(LATE)).contains(&time)
     })
 }
 
-/// Returns whether the longest run lasted at least as long as the integration timeout, less
-/// [`EARLY`]. Returns `false` if the function's own timeout is shorter, because Lambda then ends
-/// every run earlier.
+/// Returns whether the longest run of the function lasted at least the integration timeout minus
+/// [`EARLY`]. Returns `false` if one of the two durations is unknown, or if the function's timeout
+/// is shorter than the integration timeout, because Lambda then ends every run earlier.
 fn outlasted(lambda: &LambdaMetrics, limits: &Limits) -> bool {
     limits.integration.is_some_and(|limit| {
         let possible = limits.function.is_none_or(|own| own >= limit);
@@ -217,8 +218,8 @@ fn sum(value: Option<f64>) -> f64 {
     value.unwrap_or(0.0)
 }
 
-/// Returns whether two sums are the same count. Sums are whole numbers, which an `f64` represents
-/// exactly.
+/// Returns whether two sums are the same count. Counts are whole numbers, so a difference of less
+/// than 0.5 can only be a rounding error.
 fn same(one: f64, other: f64) -> bool {
     (one - other).abs() < 0.5
 }

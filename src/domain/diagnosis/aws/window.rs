@@ -2,10 +2,10 @@
 //! settled.
 //!
 //! Lambda stamps a datapoint with the minute in which the invocation began, but emits it only after
-//! the invocation ended. The window is therefore computed from the time of the request, not of the
-//! query; AWS advises looking back further than the function's timeout. The window is settled when
-//! every datapoint has had enough time to arrive. Until then, a missing datapoint does not mean
-//! zero.
+//! the invocation ended. The window is therefore computed from the time at which the prober sent
+//! its request, not from the time at which the metrics are queried. AWS advises looking back
+//! further than the function's timeout. The window is settled when every datapoint has had enough
+//! time to arrive. Until then, a missing datapoint does not mean zero.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ const SKEW: SignedDuration = SignedDuration::from_secs(5);
 /// Returns the minutes that contain a request's datapoints: start (inclusive) and end (exclusive),
 /// both whole minutes. Lambda stamps its datapoints with the start of the invocation, which is
 /// between `began` and `ended` even if the function runs longer than the request. The API may stamp
-/// its datapoints with the time of the response, which is not after `ended`.
+/// its datapoints with the time of the response, which is not after `ended`. The window also allows
+/// for clocks that differ by up to [`SKEW`].
 #[must_use]
 pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) {
     let first = minute_of(began.checked_sub(SKEW).unwrap_or(began));

@@ -140,4 +140,6 @@ pub(super) const STATED_REASONS: &[&str] = &[
     "plain-http",
     "offline",
     "blocked",
+    "app-stopped",
+    "site-missing",
 ];

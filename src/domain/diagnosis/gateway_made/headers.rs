@@ -76,7 +76,8 @@ const PLATFORM_SERVERS: &[&str] = &["Server", "CloudFront", "cloudflare"];
 /// An error that API Gateway or a function URL generates itself has no such header.
 const REMAPPED_PREFIX: &str = "x-amzn-remapped-";
 
-/// The media type of all errors that API Gateway writes as JSON, without a parameter.
+/// The value of `content-type` in all errors that API Gateway writes as JSON. It has no parameter,
+/// such as `charset`.
 const MEDIA_TYPE: &str = "application/json";
 
 /// The source of a response's headers.

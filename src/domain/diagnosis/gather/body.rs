@@ -10,11 +10,14 @@ use serde_json::Value;
 
 use super::markup::{elements, title};
 use super::{MAX_TEXT, truncate};
+use crate::domain::diagnosis::application_header;
 use crate::domain::diagnosis::body_text::text;
+use crate::domain::diagnosis::error_page;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::model::observation::Response;
 
-/// Maximum number of JSON members or XML elements that become facts.
+/// Maximum number of JSON members or XML elements that become facts. Of one JSON array, at most
+/// this many items are read.
 const MAX_MEMBERS: usize = 128;
 
 /// Maximum number of JSON values that are visited to find members.
@@ -29,8 +32,9 @@ const MAX_DEPTH: usize = 8;
 const MAX_PATH: usize = 128;
 
 impl Facts {
-    /// Adds the facts about the body: its text, and its content as JSON, GraphQL errors, HTML or
-    /// XML.
+    /// Adds the facts about the body: whether it was seen, its text, its JSON members or XML
+    /// elements, its GraphQL errors, and its HTML title. The facts about texts of gateways are not
+    /// set if an application sent the text.
     pub(super) fn add_body(&mut self, response: &Response) {
         let body: Option<Value> = serde_json::from_slice(&response.body).ok();
         let word = match &body {
@@ -40,14 +44,18 @@ impl Facts {
         };
         self.set_text("body.json", word);
         self.set_text("body.seen", body_presence(response));
+        let text = text(&response.body);
+        let is_own = is_own_text(response, &text);
         for key in ["message", "Message", "Reason", "errorMessage"] {
+            if key == "message" && (is_own || has_own_members(response, body.as_ref())) {
+                continue;
+            }
             let text = body.as_ref().and_then(|body| body.get(key)?.as_str());
             if let Some(text) = text {
                 self.set_text(&format!("body.{key}"), &truncate(text));
             }
         }
         self.add_graphql_errors(body.as_ref());
-        let text = text(&response.body);
         if text.is_empty() {
             return;
         }
@@ -56,7 +64,9 @@ impl Facts {
         } else if text.starts_with('<') {
             self.add_markup(&text);
         }
-        self.set_text("body.text", &text);
+        if !is_own {
+            self.set_text("body.text", &text);
+        }
     }
 
     /// Adds the number of errors in a GraphQL response, and the first error type. The GraphQL
@@ -125,6 +135,43 @@ impl Facts {
             }
         }
     }
+}
+
+/// Returns whether a header shows that an application sent this text. The text then states nothing
+/// about a gateway, even if it consists of a gateway's sentence.
+fn is_own_text(response: &Response, text: &str) -> bool {
+    !text.starts_with('<')
+        && application_header::is_present(response)
+        && error_page::author(response).is_none()
+}
+
+/// Members of the JSON bodies of gateways beside `message`.
+const GATEWAY_MEMBERS: [&str; 13] = [
+    "message",
+    "Message",
+    "code",
+    "detail",
+    "error",
+    "path",
+    "reason",
+    "requestId",
+    "request_id",
+    "status",
+    "statusCode",
+    "timestamp",
+    "type",
+];
+
+/// Returns whether a JSON body has members that no gateway writes beside `message`. The message may
+/// then quote a gateway. AWS services name the error in a header, so their bodies are not examined.
+fn has_own_members(response: &Response, body: Option<&Value>) -> bool {
+    let members = body.and_then(Value::as_object);
+    let is_own = |name: &String| !GATEWAY_MEMBERS.contains(&name.as_str());
+    members.is_some_and(|members| members.keys().any(is_own))
+        && !response
+            .headers
+            .iter()
+            .any(|(name, _)| name.starts_with("x-amz"))
 }
 
 /// Returns the fact value for a JSON scalar; `true`, `false` and `null` become text.

@@ -1,7 +1,8 @@
 //! Reads the error of a Squid proxy: its code and the number of the system error.
 //!
-//! Squid states both in the header `X-Squid-Error` and on its error page, whose language depends on
-//! the request. The page is therefore recognized by its markup, which is the same in all languages.
+//! Squid states the code and the number in the header `X-Squid-Error`, and also on its error page.
+//! The language of the page depends on the request. The page is therefore recognized by its markup,
+//! which is the same in all languages.
 
 /// The prefix of Squid's error codes.
 const PREFIX: &str = "ERR_";

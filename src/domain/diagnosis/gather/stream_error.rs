@@ -1,13 +1,14 @@
 //! Reads from the message of a fault whether the server aborted an HTTP/2 or HTTP/3 exchange.
 //!
 //! Clients use similar words for a frame of the server, such as `RST_STREAM`, and for an error that
-//! the client itself found. Only the latter means that the response is not valid. The messages are
-//! those of the prober, curl, Go, Node.js, Python (h2), Java, .NET, gRPC, Chrome and Rust (h2).
+//! the client itself found. An error that the client found means that the response is invalid; a
+//! frame of the server does not. The messages are those of the prober, curl, Go, Node.js, Python
+//! (h2), Java, .NET, gRPC, Chrome and Rust (h2).
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::model::observation::{Fault, FaultKind};
 
-/// An error code of HTTP/2, and the sentences with which clients describe the code.
+/// An error code of HTTP/2, and how clients describe and use it.
 struct Code {
     /// The name in RFC 9113.
     name: &'static str,

@@ -1,7 +1,7 @@
 //! Parses `[[cause]]` tables, which describe causes that several rules share.
 //!
-//! This module sees only one file. `rulebook` checks that a rule names the cause and that no other
-//! file describes it.
+//! This module parses only one file. `rulebook` checks that at least one rule names the cause, and
+//! that no other table describes it.
 
 use toml::de::DeTable;
 
@@ -133,7 +133,7 @@ title = "The upstream closed the connection"
         check(
             "https://",
             "http://",
-            &["c.toml:5: `see` must be a URL that starts with https://"],
+            &["c.toml:5: `see` must be a URL that starts with `https://`"],
         );
     }
 
@@ -143,7 +143,9 @@ title = "The upstream closed the connection"
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
             problems,
-            ["c.toml:1: the file has no [[rule]] and no [[cause]]; add one of them"]
+            [
+                "c.toml:1: the file has no `[[rule]]` and no `[[cause]]` table; add at least one table"
+            ]
         );
     }
 }

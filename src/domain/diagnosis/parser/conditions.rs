@@ -47,7 +47,7 @@ impl Parser<'_> {
         let Some(table) = value.get_ref().as_table() else {
             self.problem(
                 value.span().start,
-                format!("`{what}` must be a table of facts, such as {{ status = 503 }}"),
+                format!("`{what}` must be a table of facts, such as `{{ status = 503 }}`"),
             );
             return Vec::new();
         };
@@ -98,20 +98,32 @@ impl Parser<'_> {
             DeValue::Array(items) => Test::OneOf(
                 items
                     .iter()
-                    .filter_map(|item| self.value(name, info.kind, item))
+                    .filter_map(|item| self.item(name, info.kind, item))
                     .collect(),
             ),
-            DeValue::String(glob)
-                if matches!(info.kind, FactType::Text | FactType::Scalar) && glob.contains('*') =>
-            {
-                Test::Glob(glob.to_string())
-            }
+            DeValue::String(glob) if is_glob(info.kind, glob) => Test::Glob(glob.to_string()),
             _ => Test::OneOf(vec![self.value(name, info.kind, value)?]),
         };
         Some(Condition {
             fact: name.to_owned(),
             test,
         })
+    }
+
+    /// Parses one value of a list. A list takes no glob patterns: they would be compared as text
+    /// and never match.
+    fn item(&mut self, name: &str, kind: FactType, item: &Value<'_>) -> Option<FactValue> {
+        if let DeValue::String(glob) = item.get_ref()
+            && is_glob(kind, glob)
+        {
+            let message = format!(
+                "`{glob}` is a glob pattern in the list of `{name}`, and a list takes exact values \
+                 only; write a rule for each pattern, as `{name} = \"{glob}\"`"
+            );
+            self.problem(item.span().start, message);
+            return None;
+        }
+        self.value(name, kind, item)
     }
 
     fn test(&mut self, at: usize, name: &str, kind: FactType, table: &DeTable<'_>) -> Option<Test> {
@@ -169,7 +181,7 @@ impl Parser<'_> {
                 if number.is_none() {
                     self.problem(
                         at,
-                        format!("`{name}` must be text in quotes, a number, true, or false"),
+                        format!("`{name}` must be text in quotes, a number, `true`, or `false`"),
                     );
                 }
                 number.map(FactValue::Number)
@@ -206,4 +218,9 @@ fn is_test(table: &DeTable<'_>) -> bool {
     table
         .keys()
         .any(|key| ["at_least", "below", "present"].contains(&key.get_ref().as_ref()))
+}
+
+/// Whether a text is a glob pattern for a fact of this type.
+fn is_glob(kind: FactType, text: &str) -> bool {
+    matches!(kind, FactType::Text | FactType::Scalar) && text.contains('*')
 }

@@ -29,7 +29,10 @@ impl Parser<'_> {
         let mut read = Examples::default();
         for key in ["example", "counterexample"] {
             let Some(list) = table.get(key) else {
-                self.problem(at, format!("the rule has no [[rule.{key}]]; add one"));
+                self.problem(
+                    at,
+                    format!("the rule has no `[[rule.{key}]]` table; add at least one"),
+                );
                 continue;
             };
             for (at, entry) in self.tables(list, key) {
@@ -71,7 +74,7 @@ impl Parser<'_> {
             }
             ("example", Some(_)) => self.problem(
                 at,
-                "an example must not have `because`; remove it, or use [[rule.counterexample]]"
+                "an example must not have `because`; remove `because`, or move the table to `[[rule.counterexample]]`"
                     .to_owned(),
             ),
             _ => self.problem(

@@ -1,4 +1,4 @@
-//! Parses single keys of rules: text, enumerated values, numbers, and lists.
+//! Parses single keys of rules and causes: text, enumerated values, numbers, booleans, and lists.
 //!
 //! Each function parses one key. If the value is invalid, the function reports a problem at the
 //! line of the value.
@@ -63,7 +63,7 @@ impl Parser<'_> {
             let at = position(table, "see", at);
             self.problem(
                 at,
-                "`see` must be a URL that starts with https://".to_owned(),
+                "`see` must be a URL that starts with `https://`".to_owned(),
             );
         }
         Some(see)
@@ -95,7 +95,10 @@ impl Parser<'_> {
         let value = table.get(key)?;
         let found = value.get_ref().as_bool();
         if found.is_none() {
-            self.problem(value.span().start, format!("`{key}` must be true or false"));
+            self.problem(
+                value.span().start,
+                format!("`{key}` must be `true` or `false`"),
+            );
         }
         found
     }
@@ -166,7 +169,7 @@ impl Parser<'_> {
         let tables = tables.unwrap_or_default();
         if tables.is_empty() {
             let message = format!(
-                "`{what}` must be an array of tables; write its header in double brackets, such as [[rule]] or [[rule.example]]"
+                "`{what}` must be an array of at least one table; write its header in double brackets, such as `[[rule]]` or `[[rule.example]]`"
             );
             self.problem(value.span().start, message);
         }

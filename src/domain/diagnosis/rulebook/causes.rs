@@ -101,7 +101,7 @@ pub(super) fn find_duplicate_cause(
 ) -> Option<RuleProblem> {
     let first = definitions.iter().find(|other| other.id == definition.id)?;
     let message = format!(
-        "duplicate [[cause]] `{}`, first defined at {}:{}; remove one of them",
+        "duplicate `[[cause]]` table for `{}`, first defined at {}:{}; remove one of the two tables",
         definition.id, first.file, first.line
     );
     Some(RuleProblem::new(&definition.file, definition.line, message))
@@ -189,7 +189,7 @@ mod tests {
         let files = [custom("a.toml", SHARED), custom("b.toml", SHARED)];
         assert_eq!(
             Rulebook::with(&files).unwrap_err().to_string(),
-            "b.toml:2: duplicate [[cause]] `upstream-timeout`, first defined at a.toml:2; remove one of them"
+            "b.toml:2: duplicate `[[cause]]` table for `upstream-timeout`, first defined at a.toml:2; remove one of the two tables"
         );
     }
 }

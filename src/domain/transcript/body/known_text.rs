@@ -1,7 +1,7 @@
 //! Lists text bodies and error codes that proxies and platforms use for one status only.
 
-/// Complete bodies, each with its status. Envoy, Traefik, ingress-nginx, API Gateway, Azure
-/// Functions and Vercel write these bodies.
+/// Complete bodies, each with the status of the response. Envoy, Traefik, ingress-nginx, API
+/// Gateway, Azure Functions and Vercel write these bodies.
 const TEXTS: &[(&str, u16)] = &[
     ("no healthy upstream", 503),
     ("upstream request timeout", 504),
@@ -18,8 +18,8 @@ const TEXTS: &[(&str, u16)] = &[
     ("The deployment could not be found on Vercel.", 404),
 ];
 
-/// The starts of bodies that have only one line, each with its status. Envoy and GKE Ingress write
-/// these bodies.
+/// Prefixes of bodies that have only one line, each with the status of the response. Envoy and GKE
+/// Ingress write these bodies.
 const BEGINNINGS: &[(&str, u16)] = &[
     (
         "upstream connect error or disconnect/reset before headers",
@@ -43,7 +43,8 @@ const CLOUDFLARE: &[(u16, u16)] = &[
     (1033, 530),
 ];
 
-/// Returns the status of the text body that consists of this line; `None` for other lines.
+/// Returns the status of a response whose body consists of this line; `None` if the line is not a
+/// known body.
 pub(in crate::domain::transcript) fn of_line(line: &str) -> Option<u16> {
     let line = line.trim();
     let line = line.strip_suffix('%').unwrap_or(line);
@@ -56,11 +57,41 @@ pub(in crate::domain::transcript) fn of_line(line: &str) -> Option<u16> {
     })
 }
 
+/// Members of the JSON bodies that Envoy is configured to write. A body with other members is from
+/// an application, which may quote Envoy's text.
+const MEMBERS: [&str; 12] = [
+    "code",
+    "detail",
+    "details",
+    "error",
+    "message",
+    "path",
+    "reason",
+    "requestId",
+    "request_id",
+    "status",
+    "statusCode",
+    "timestamp",
+];
+
+/// Returns whether the JSON text of an object has only members of [`MEMBERS`].
+fn has_known_members(body: &str) -> bool {
+    let mut names = body.match_indices("\":").map(|(at, _)| {
+        let name = body[..at].rsplit('"').next();
+        name.unwrap_or_default()
+    });
+    names.all(|name| MEMBERS.contains(&name))
+}
+
 /// Returns the string that starts with a text of [`BEGINNINGS`] and is part of a JSON body; `None`
-/// if the body is no JSON object or contains no such complete string. Envoy writes this string as
-/// the whole body, unless Envoy's configuration demands JSON.
+/// if the body is no JSON object, has members that Envoy does not write, or contains no such
+/// complete string. Envoy writes this string as the whole body, unless Envoy's configuration
+/// demands JSON.
 pub(in crate::domain::transcript) fn envoy_text(body: &str) -> Option<String> {
     if !body.starts_with('{') {
+        return None;
+    }
+    if !has_known_members(body) {
         return None;
     }
     let start = BEGINNINGS.iter().find_map(|(start, _)| {
@@ -86,6 +117,15 @@ pub(in crate::domain::transcript) fn of_cloudflare(code: u16) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_with_members_of_an_application_quotes_envoy() {
+        let text = "upstream connect error or disconnect/reset before headers";
+        let own = format!("{{\"code\":503,\"message\":\"{text}\"}}");
+        assert_eq!(envoy_text(&own).as_deref(), Some(text));
+        let quoted = format!("{{\"error\":\"no payment\",\"partner\":\"{text}\"}}");
+        assert_eq!(envoy_text(&quoted), None);
+    }
 
     #[test]
     fn texts_of_proxies_have_one_status() {

@@ -12,7 +12,7 @@ mod surroundings;
 use self::surroundings::{later_start, whole_text, with_plain_quotes};
 use super::time::trailer::{self, Trailer};
 
-/// What is known about a body besides its text.
+/// The properties of a body that are known before its text is read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Announced<'a> {
     /// The announced length in bytes; `None` if it is unknown or the body was compressed.
@@ -162,9 +162,9 @@ fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
     is_other.then(|| (raw[..length].to_owned(), rest))
 }
 
-/// Returns as many lines at the start of a text as have `length` bytes in total, with the line end
-/// `end`, and returns the rest of the text; `None` if no number of lines has this length. The last
-/// line end may be missing from the text, because it is often not copied.
+/// Returns the lines at the start of a text that have `length` bytes in total if each of them ends
+/// with `end`, and the rest of the text. Returns `None` if no number of lines has this length. The
+/// last line end may be missing from the text, because it is often not copied.
 fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a str)> {
     let (mut at, mut sent) = (0, 0);
     for line in raw.split('\n') {

@@ -8,11 +8,11 @@ use super::known_text;
 /// Number of bytes after the headers that are searched for the start of the body.
 const REACH: usize = 2_000;
 
-/// The starts of bodies, in lower case.
+/// Texts with which HTML, XML and JSON bodies begin, in lowercase.
 const STARTS: [&str; 5] = ["<!doctype", "<html", "<?xml", "{\"", "{\n"];
 
-/// Returns the byte offset of the first start of a body after other text; `None` if the first
-/// [`REACH`] bytes contain no start of a body, or begin with one.
+/// Returns the byte offset of a body that begins after other text, recognized by a text of
+/// [`STARTS`]. Returns `None` if the first [`REACH`] bytes contain no such text, or begin with one.
 pub(super) fn later_start(raw: &str) -> Option<usize> {
     let head = raw[..raw.floor_char_boundary(REACH)].to_ascii_lowercase();
     let starts = STARTS.iter().filter_map(|start| head.find(start));

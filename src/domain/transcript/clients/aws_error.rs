@@ -1,9 +1,9 @@
-//! Reads the error code of an AWS service in the messages of AWS's SDKs and command line tools, and
-//! in the tools of other vendors for S3.
+//! Reads the error code of an AWS service from the messages of AWS's SDKs and command-line tools,
+//! and of other vendors' tools for S3.
 //!
 //! The forms are those of the SDKs for Java, Python (botocore), Go, Ruby, PHP, JavaScript and .NET,
-//! of the AWS CLI and of s3cmd. The codes and the sentences are from AWS's lists "Common errors" and
-//! "S3 error responses".
+//! of the AWS CLI and of s3cmd. The codes and the sentences are from AWS's lists "Common errors"
+//! and "S3 error responses".
 
 use std::sync::LazyLock;
 
@@ -20,6 +20,9 @@ pub(in crate::domain::transcript) struct AwsError {
     pub(in crate::domain::transcript) status: u16,
     /// Whether the message states the status. Otherwise it is inferred from the code.
     pub(in crate::domain::transcript) is_status_stated: bool,
+    /// Whether the status follows from the code or the message. Otherwise it is 400, the status of most
+    /// errors.
+    pub(in crate::domain::transcript) is_status_known: bool,
     /// Whether the service is S3 or a store with the same API.
     pub(in crate::domain::transcript) is_s3: bool,
 }
@@ -28,18 +31,19 @@ pub(in crate::domain::transcript) struct AwsError {
 struct Form {
     /// A text that every message in this form contains.
     sign: &'static str,
-    /// Captures the service, the status and the code under these names. Only the code is mandatory.
+    /// The regular expression of the form. It has the group `code` and may have the groups
+    /// `service` and `status`.
     expression: &'static str,
 }
 
 /// The forms of messages that contain the code of the error.
 const FORMS: [Form; 9] = [
-    // Java, version 1.
+    // AWS SDK for Java, version 1.
     Form {
         sign: "Error Code: ",
         expression: r"\(Service: (?<service>[^;]{1,60}); Status Code: (?<status>[45]\d\d); Error Code: (?<code>[A-Za-z0-9][\w. ]{0,78});",
     },
-    // Java, version 2.
+    // AWS SDK for Java, version 2.
     Form {
         sign: "Status Code: ",
         expression: r"\b(?<code>[A-Z]\w{2,78}Exception): .*\(Service: (?<service>[^,]{1,60}), Status Code: (?<status>[45]\d\d), Request ID:",
@@ -69,7 +73,8 @@ const FORMS: [Form; 9] = [
         sign: "S3 error: ",
         expression: r"\b(?<service>S3) error: (?<status>[45]\d\d) \((?<code>[A-Z]\w{2,78})\)",
     },
-    // The document with which a service of the query protocol responds without a signature.
+    // The XML document with which a service of the query protocol rejects a request because of its
+    // credentials or signature.
     Form {
         sign: "Exception>",
         expression: r"^\W*<(?<code>(?:MissingAuthenticationToken|UnrecognizedClient|InvalidSignature|AccessDenied|ExpiredToken|IncompleteSignature)Exception)>",
@@ -139,7 +144,8 @@ const SENTENCES: [(&str, &str, bool); 13] = [
     ("Please reduce your request rate.", "SlowDown", true),
 ];
 
-/// Codes of services other than S3 whose responses have another status than 400.
+/// Error codes of services other than S3 whose responses have a status other than 400, each with
+/// this status.
 const STATUSES: [(&str, u16); 8] = [
     ("MissingAuthenticationToken", 403),
     ("MissingAuthenticationTokenException", 403),
@@ -150,6 +156,38 @@ const STATUSES: [(&str, u16); 8] = [
     ("AccessDenied", 403),
     ("AccessDeniedException", 403),
 ];
+
+/// Codes that only one service or all services use, each with the status of the response.
+const UNIQUE: [(&str, u16); 23] = [
+    ("PermanentRedirect", 301),
+    ("TemporaryRedirect", 307),
+    ("BucketAlreadyExists", 409),
+    ("BucketAlreadyOwnedByYou", 409),
+    ("BucketNotEmpty", 409),
+    ("OperationAborted", 409),
+    ("InvalidBucketState", 409),
+    ("InvalidObjectState", 403),
+    ("InvalidRange", 416),
+    ("EntityTooLarge", 400),
+    ("NotImplemented", 501),
+    ("NoSuchEntity", 404),
+    ("EntityAlreadyExists", 409),
+    ("DeleteConflict", 409),
+    ("ResourceConflictException", 409),
+    ("TooManyRequestsException", 429),
+    ("InternalFailure", 500),
+    ("InternalServerError", 500),
+    ("ServiceException", 500),
+    ("ServiceUnavailable", 503),
+    ("ThrottlingException", 400),
+    ("ValidationException", 400),
+    ("ProvisionedThroughputExceededException", 400),
+];
+
+fn of_any_service(code: &str) -> Option<u16> {
+    let known = UNIQUE.iter().find(|(known, _)| *known == code)?;
+    Some(known.1)
+}
 
 /// Returns the error that a line states; `None` for other lines and for lines longer than
 /// `MAX_LINE`.
@@ -170,7 +208,8 @@ fn of_form(line: &str) -> Option<AwsError> {
     Some(of_code(code, status, is_of_s3(service, line)))
 }
 
-/// Returns whether the service or an operation in the line is that of S3.
+/// Returns whether an error is from S3: `service` is S3, or the line names an operation of S3 or
+/// the Java package of its exceptions.
 fn is_of_s3(service: &str, line: &str) -> bool {
     const PARTS: [&str; 6] = [
         "s3.model.",
@@ -183,11 +222,13 @@ fn is_of_s3(service: &str, line: &str) -> bool {
     matches!(service, "Amazon S3" | "S3") || PARTS.iter().any(|part| line.contains(part))
 }
 
-/// Returns the error with this code. `is_s3` is whether the message names S3. Codes that only S3
-/// uses imply it.
+/// Returns the error with this code. `stated` is the status that the message states, if any.
+/// `is_s3` is whether the message names S3. If it does not, a code that only S3 uses, such as
+/// `NoSuchKey`, still shows that the error is from S3.
 fn of_code(code: &str, stated: Option<u16>, is_s3: bool) -> AwsError {
-    // The SDKs for Java name the exception after the code. The AWS CLI and Java show the status
-    // instead of the code of a response to HEAD, which has no body.
+    // In the SDKs for Java, the name of an exception is the code with the suffix `Exception`. A
+    // response to `HEAD` has no body and thus no code, so the AWS CLI and the SDKs for Java show
+    // its status in place of the code.
     let bare = code.strip_suffix("Exception").unwrap_or(code);
     let number = code.get(..3).and_then(|digits| digits.parse().ok());
     let stated = stated.or(number);
@@ -196,17 +237,20 @@ fn of_code(code: &str, stated: Option<u16>, is_s3: bool) -> AwsError {
     let known = STATUSES.iter().find(|(known, _)| *known == code);
     let known = known.map(|(_, status)| *status);
     let inferred = if is_s3 { of_store } else { known };
+    let inferred = inferred.or_else(|| of_any_service(code));
     AwsError {
         code: if is_s3 { bare } else { code }.to_owned(),
         status: stated.or(inferred).unwrap_or(400),
         is_status_stated: stated.is_some(),
+        is_status_known: stated.or(inferred).is_some(),
         is_s3,
     }
 }
 
 fn of_sentence(line: &str) -> Option<AwsError> {
     let (text, code, is_s3) = SENTENCES.iter().find(|(text, _, _)| line.contains(text))?;
-    // The words about a signature that has expired occur in other texts, too.
+    // Other texts also contain ` is now earlier than ` or ` is not authorized to perform: `. A
+    // message of AWS contains `Signature expired: ` with the former, and an ARN with the latter.
     if text.starts_with(" is now") && !line.contains("Signature expired: ") {
         return None;
     }

@@ -1,5 +1,5 @@
-//! Recognizes the messages with which a server logs that the client is the cause of a failure: the
-//! client closed the connection, or the server rejected the client's certificate.
+//! Recognizes the messages with which a server logs that the client caused a failure, for example
+//! because the client closed the connection or has no valid certificate.
 //!
 //! Such a message contains the words of a failed connection, but the service did not fail.
 
@@ -9,8 +9,8 @@ use regex::RegexSet;
 
 use crate::domain::transcript::pattern::pattern_set;
 
-/// Expressions that match messages about a failure caused by the client, grouped by the program
-/// that logs them.
+/// Expressions that match messages about a failure that the client caused. Each comment names the
+/// programs that log the messages of the expression below it.
 static MESSAGES: LazyLock<RegexSet> = LazyLock::new(|| {
     let expressions = [
         // Tomcat, Jetty, Spring, Undertow and Netty.
@@ -29,12 +29,12 @@ static MESSAGES: LazyLock<RegexSet> = LazyLock::new(|| {
     pattern_set(expressions, false)
 });
 
-/// Returns whether a line states that the client is the cause of a failure.
+/// Returns whether a line states that the client caused a failure.
 pub(in crate::domain::transcript) fn is_of_client(line: &str) -> bool {
     MESSAGES.is_match(line)
 }
 
-/// Returns whether a line has the form of a line inside a stack trace.
+/// Returns whether a line continues a stack trace, judged by the first characters of the line.
 pub(in crate::domain::transcript) fn continues_trace(line: &str) -> bool {
     let text = line.trim_start();
     let starts = [

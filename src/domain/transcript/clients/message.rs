@@ -8,7 +8,7 @@ use url::Url;
 use super::message_forms::{self, Stated};
 use super::{assertion, source_code, tool_forms, unrelated};
 use crate::domain::transcript::command;
-use crate::domain::transcript::fault::phrase;
+use crate::domain::transcript::fault::{other_protocol, phrase};
 use crate::domain::transcript::pattern::{MAX_LINE, pattern};
 use crate::domain::transcript::status;
 
@@ -34,7 +34,8 @@ static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Expressions that capture a status in an error message and the text after the status.
+/// Expressions that capture a status in an error message or in a line of an access log, and the
+/// text after the status.
 static STATUS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r#"(?i)(?:status\s?code|status|response code|http error|http response code|returned (?:an )?error|http status(?: code)?|responded with(?: a)?(?: status(?: code)?)?(?: of)?|resulted in a|server error|client error|indicate success|http|code)[\s:=(\['"`|]{1,4}([2-5]\d\d)\b([^\d].*)?$"#,
@@ -50,14 +51,14 @@ static STATUS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Matches an exit code that a shell or tool reports.
+/// Matches a line in which a shell or tool reports an exit code. Captures the exit code.
 static EXIT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?i)^\W*(?:\$?\?|exit(?:ed)?(?: with)?(?: code| status)?|.{0,60}(?:exit(?:ed)?(?: with)? (?:code|status)|returned a non-zero code|curl returned|errorlevel))\s*[:=]?\s*(\d{1,2})\W*$",
     )
 });
 
-/// The content of an error message.
+/// The parts of an error message. A part that the message does not state is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::domain::transcript) struct Message {
     pub(in crate::domain::transcript) status: Option<u16>,
@@ -77,7 +78,8 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
         return None;
     }
     let is_error = is_error(line);
-    // Most lines contain no number that may be a status, so they skip the slow expressions.
+    // Most lines contain no number that may be a status. The slow expressions are not tested on
+    // them.
     let stated = || {
         let asserted = is_error.then(|| assertion::status(line)).flatten();
         asserted.unwrap_or_else(|| {
@@ -85,9 +87,10 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
         })
     };
     let found = has_status(line).then(stated).flatten();
-    // The number in `ClientPayloadError: … <ContentLengthError: 400 …>` is not the response's
-    // status.
+    // The status of the endpoint's response is neither the number after `ContentLengthError: ` in
+    // aiohttp's `ClientPayloadError`, nor the status with which a proxy refused to open a tunnel.
     let found = found.filter(|_| !line.contains("PayloadError") && !is_of_tunnel(line));
+    let found = found.filter(|_| !other_protocol::is_named(line));
     let found = found.filter(|found| {
         !quotes_error(found.rest) && !tool_forms::is_invented(found.status, found.rest)
     });
@@ -117,7 +120,8 @@ pub(in crate::domain::transcript) fn read(line: &str) -> Option<Message> {
     Some(message)
 }
 
-/// Returns whether a status in a line is that of a proxy which did not open a tunnel (`CONNECT`).
+/// Returns whether a line states that a proxy did not open a tunnel. A status in such a line is
+/// that of the proxy's response to `CONNECT`.
 fn is_of_tunnel(line: &str) -> bool {
     const TUNNEL: [&str; 5] = [
         "tunneling socket could not be established",
@@ -129,9 +133,9 @@ fn is_of_tunnel(line: &str) -> bool {
     TUNNEL.iter().any(|words| line.contains(words))
 }
 
-/// Returns whether the text after a status contains a JSON body with an error of a Go program. Such
-/// a status is from a program that made the failed request, such as the Docker daemon, and not from
-/// the endpoint.
+/// Returns whether the text after a status contains a JSON body with an error of a Go program. The
+/// status is then from that program, such as the Docker daemon, which made the failed request, and
+/// not from the endpoint.
 fn quotes_error(rest: &str) -> bool {
     static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(
@@ -162,7 +166,7 @@ fn status(line: &str, is_error: bool) -> Option<Stated<'_>> {
             return None;
         }
         let found = expression.captures(line)?;
-        // In an access log, these statuses state no failure of the service.
+        // If this is a line of an access log, these statuses do not show a failure of the service.
         if !is_error && index == 3 && is_harmless(&found[1]) {
             return None;
         }
@@ -220,13 +224,14 @@ pub(in crate::domain::transcript) fn url(line: &str) -> Option<Url> {
     })
 }
 
-/// Matches the connection pool in error messages of Python's urllib3.
+/// Matches the connection pool and the path of the request in error messages of Python's urllib3.
+/// Captures the scheme in upper case, the host, the port and, if stated, the path.
 static POOL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"(HTTPS?)ConnectionPool\(host='([^']+)', port=(\d+)\)(?:.*with url: (/[^\s?]*))?")
 });
 
-/// Returns the URL of the connection pool in an error message of Python's urllib3; `None` if the
-/// message names no pool.
+/// Returns the URL of the request in an error message of Python's urllib3, without the query;
+/// `None` if the message names no connection pool. The path is `/` if the message states none.
 fn pool_url(line: &str) -> Option<Url> {
     let found = POOL.as_ref()?.captures(line)?;
     let path = found.get(4).map_or("/", |path| path.as_str());

@@ -13,8 +13,9 @@ use crate::domain::transcript::command;
 use crate::domain::transcript::fault::signs::is_file;
 use crate::domain::transcript::pattern::{HOST_NAME, pattern};
 
-/// Matches an error message in one of the forms of this module. .NET's messages about a status and
-/// about a failed connection contain words for "remote server" in the display language of Windows.
+/// Matches an error message in one of the forms of this module. The last alternatives match the
+/// words for "remote server" in several languages: .NET's messages about a status and about a
+/// failed connection are in the display language of Windows.
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?x)
@@ -146,7 +147,8 @@ static STATUS: LazyLock<Vec<(Option<Regex>, &Form)>> = LazyLock::new(|| {
 static LOGGED: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\W*\d[\d/.-]*[T ]?\d\d:\d\d|^\W*\d\d:\d\d"));
 
-/// The status in a message, and the text after the status.
+/// The status in a message, and the text after the status. `is_weak` is whether the line may be a
+/// heading, a sentence or a line of an access log instead of an error message.
 pub(super) struct Stated<'a> {
     pub(super) status: &'a str,
     pub(super) rest: &'a str,

@@ -22,7 +22,7 @@ const EXPRESSIONS: [&str; 10] = [
     r"curl: \(\d+\)\s*(?:=>?|->|\x{2192}|\x{2013}|\x{2014})\s",
     // A row of a table of errors.
     r"^\s*\|[^|]*(?:curl: \(\d|\bE(?:CONN|TIMEDOUT|NOTFOUND|PIPE|AI_)|\w(?:Error|Exception)\b)[^|]*\|[^|]+\|",
-    // A failure that is over.
+    // A statement that a failure was resolved.
     r"(?i)\b(?:error|issue|problem|failure|incident|bug)s?\b.{0,200}\b(?:is|are|was|were|has been|have been)\s(?:now |finally |all )?(?:gone|fixed|resolved|solved)\b",
 ];
 
@@ -30,12 +30,13 @@ const EXPRESSIONS: [&str; 10] = [
 static PROSE: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(EXPRESSIONS, false));
 
 /// Matches words that suggest that a line reports a failure: the failure persists ("still",
-/// "again"), or the author observed it ("I", "we get").
+/// "again"), the author observed it ("I", "we get"), or a statement is restricted ("but", "until",
+/// "unless").
 static REPORTS: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\b(?:still|again|but|until|unless|I|we get|we see)\b"));
 
-/// Returns whether a line quotes an error message without reporting a failure. A line with a URL,
-/// or with a word of `REPORTS`, counts as a report.
+/// Returns whether a line quotes an error message without reporting a failure. A line with a URL or
+/// with a word that `REPORTS` matches counts as a report, as does a line longer than `MAX_LINE`.
 pub(in crate::domain::transcript) fn is_prose(line: &str) -> bool {
     line.len() <= MAX_LINE
         && PROSE.is_match(line)

@@ -21,8 +21,8 @@ static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches a key with the word `timeout` that is alone on a line, before a group of settings, such
-/// as `httpReqTimeout:`. Captures the key.
+/// Matches a line such as `httpReqTimeout:`, which contains only a key with the word `timeout`. The
+/// settings in this group are on the next lines. Captures the key.
 static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"(?i)^\s*(?:-\s+)?["']?([a-z_][\w-]*timeout[\w-]*)["']?\s*[:=]\s*[{|>]?\s*$"#)
 });
@@ -69,7 +69,8 @@ static SOURCE: LazyLock<RegexSet> = LazyLock::new(|| {
     pattern_set(all, false)
 });
 
-/// Matches the text before a string literal that source code writes, sends or assigns.
+/// Matches the text before a string literal that source code sends, prints or assigns. The text
+/// ends with the opening quote.
 static WRITES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?x)(?:
@@ -88,9 +89,9 @@ static SENTENCE: LazyLock<Option<Regex>> =
 /// Matches the result of a system call in the output of strace.
 static SYSTEM_CALL: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\)\s+=\s-?\d"));
 
-/// Returns whether the string literal in a line is not a response that was received: source code
-/// writes it, or a sentence is about it. `before` is the text before the literal, with the opening
-/// quote of the literal.
+/// Returns whether the string literal in a line is not a response that was received. Such a literal
+/// is sent, printed or assigned by source code, or is the subject of a sentence. `before` is the
+/// text before the literal, with the opening quote of the literal.
 pub(in crate::domain::transcript) fn writes_literal(before: &str, line: &str) -> bool {
     let matches = |expression: &LazyLock<Option<Regex>>, text: &str| {
         expression.as_ref().is_some_and(|it| it.is_match(text))
@@ -104,7 +105,8 @@ pub(in crate::domain::transcript) fn is_source(line: &str) -> bool {
     SOURCE.is_match(line)
 }
 
-/// Returns a line without the settings of timeouts in it.
+/// Returns a line without the settings of timeouts in it; an empty text for a line that [`GROUP`]
+/// matches. A key that ends with `Error` or `Exception` is the name of an exception, not a setting.
 pub(super) fn without_settings(line: &str) -> Cow<'_, str> {
     let is_setting = |key: &str| !key.ends_with("Error") && !key.ends_with("Exception");
     let is_group = GROUP

@@ -33,11 +33,11 @@ const EXPRESSIONS: [&str; 23] = [
     // apt, on the line below the URL.
     r"^\W*(?:Could not connect to \S+:\d+ \(|Cannot initiate the connection to |Unable to connect to \S+:\w+:\s*$|Temporary failure resolving '|Could not resolve '|Something wicked happened resolving|Could not handshake: |Certificate verification failed: |Error reading from server|Clearsigned file isn't valid|Bad header line)",
     r"\[IP: [\da-fA-F.:]+ \d+\]\s*$",
-    // axel, and others that print only these words.
+    // axel and other programs that print only these words.
     r"^\W*Too many redirects\W*$",
     // PHP's functions that open a URL.
     r"\b(?:file_get_contents|fopen|fsockopen|stream_socket_client|copy|readfile|file|simplexml_load_file|get_headers|getimagesize|SoapClient::\w+)\([^)]{0,300}\): ",
-    // Chrome's error page, on a line of its own.
+    // The error code of Chrome's error page, alone on a line.
     r"^\W*ERR_(?:ADDRESS|CERT|CONNECTION|CONTENT|EMPTY|HTTP2|INCOMPLETE|INTERNET|INVALID|NAME|NETWORK|PROXY|QUIC|RESPONSE|SOCKET|SSL|TIMED|TOO_MANY|TUNNEL)_[A-Z0-9_]{2,50}\W*$",
     // aiohttp, without the name of the exception.
     r"\bCannot connect to host \S+:\d{1,5} ssl:",
@@ -45,7 +45,7 @@ const EXPRESSIONS: [&str; 23] = [
     r"\bgetaddrinfo: [A-Za-z]|\bFailed to open TCP connection to \S+:\d{1,5} \(",
     // Rust: hyper and reqwest.
     r"\b(?:tcp connect error|error trying to connect): |\bclient error \((?:Connect|SendRequest)\)",
-    // Go, if a URL was replaced or removed.
+    // Go, for a message whose `Get "URL":` was removed or changed.
     r"\bhttp: server gave HTTP response to HTTPS client\b",
     // Go's server, about the handshake of a client.
     r"\bhttp: TLS handshake error from \S+: ",

@@ -20,11 +20,13 @@ pub(in crate::domain::transcript) enum Kind {
 pub(in crate::domain::transcript) struct Dump {
     pub(in crate::domain::transcript) kind: Kind,
     text: Vec<u8>,
-    /// Whether the lines of the section have hexadecimal numbers; `None` before the first data.
+    /// Whether the lines of the section contain the data as hexadecimal numbers, too; `None` before
+    /// the first line with data.
     is_hex: Option<bool>,
 }
 
-/// Maximum length in bytes of the data kept for a section. Further lines are ignored.
+/// Maximum length in bytes of the data kept for a section. A line that would exceed this length is
+/// dropped.
 const MAX_SECTION: usize = 1 << 20;
 
 impl Dump {

@@ -8,7 +8,8 @@ use regex::{Regex, RegexSet};
 
 use crate::domain::transcript::pattern::{pattern, pattern_set};
 
-/// Names of exceptions for errors in a program itself, separated by spaces.
+/// Names of exceptions, separated by spaces, that report an error in the program itself instead of
+/// a failed request.
 const KINDS: &str = "TypeError KeyError NameError ImportError ModuleNotFoundError ReferenceError \
     SyntaxError AttributeError IndexError LookupError ValueError AssertionError IndentationError \
     UnboundLocalError NotImplementedError RangeError NoMethodError ArgumentError LoadError \
@@ -31,7 +32,7 @@ const NEVER: [&str; 5] = [
     r"is not a (?:function|constructor)\b|\bis not defined\b|has no attribute|cannot read propert|undefined is not",
     r"cannot find (?:module|package|symbol)|no module named|cannot import name|use of undeclared|placeholder '",
     r"unrecogni[sz]ed (?:argument|option)|unknown (?:option|flag|argument|shorthand)|no such option|unexpected argument",
-    r"eof when reading a line|host key\b|expkeysig|gpg error|no_pubkey",
+    r"eof when reading a line|end-of-stream marker|compressed file ended|unexpected end of (?:zlib|zip|gzip|archive|data stream)|host key\b|expkeysig|gpg error|no_pubkey",
     r"untrusted signature|bad signature|code[- ]?sign|signing certificate|signatures? (?:were|was|is|are) invalid|could(?: not|n.t) resolve (?:dependenc|placeholder|merge|conflict|all |type|symbol|module|import|reference|artifact)",
 ];
 
@@ -45,8 +46,8 @@ const RARELY: [&str; 6] = [
     r"^\W*(?:make|npm|cargo|gradle|maven|mvn|cc1|gcc|clang|rustc|javac|cmake|ninja|webpack|vite|tsc|eslint|dpkg|rpm|gpg|codesign|jarsigner)(?:\[\d+\])?: ",
 ];
 
-/// Matches signs of a request: a URL, a network error, or a nested error, which may be a network
-/// error.
+/// Matches signs of a request: a URL, the word `fetch`, a network error, or a nested error, which
+/// may be a network error.
 static SHOWN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"(?i)://|\be(?:conn|hostunreach|netunreach|notfound|ai_again|timedout|proto|pipe|socket)[a-z]*\b|net::err_|\bdial (?:tcp|udp)|fetch|: terminated|networkerror|connection (?:was )?(?:refused|reset)|nested exception|caused by",

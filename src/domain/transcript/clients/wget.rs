@@ -18,11 +18,12 @@ pub(in crate::domain::transcript) enum Event {
     /// The request ended: the time of day in seconds since midnight, and the status if wget reports
     /// an error.
     Ended(f64, Option<u16>),
-    /// The request failed, for example in the TLS handshake: the line with the message.
+    /// The request failed, for example in the TLS handshake. Contains the whole line.
     Failed(String),
-    /// A connection was established: the URL of the host, if the line names the host.
+    /// A connection was established. Contains the URL of the host with the path `/`; `None` if the
+    /// line does not name the host.
     Connected(Option<Url>),
-    /// A line that needs no handling.
+    /// A line that states nothing about the result, such as the address of a resolved host.
     Other,
 }
 
@@ -86,7 +87,8 @@ pub(in crate::domain::transcript) fn event(line: &str) -> Option<Event> {
     is_saved.then_some(Event::Ended(at, None))
 }
 
-/// Returns the URL of the host in a line such as `Connecting to x.example|192.0.2.1|:443...`.
+/// Returns the URL of the host in a line such as `Connecting to x.example|192.0.2.1|:443...`;
+/// `None` for a line without a host name and an address.
 fn host(line: &str) -> Option<Url> {
     let (name, rest) = line.strip_prefix("Connecting to ")?.split_once('|')?;
     let name = name.split(' ').next()?;

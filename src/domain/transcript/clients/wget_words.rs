@@ -10,7 +10,8 @@ use regex::Regex;
 use crate::domain::transcript::fault::phrase;
 use crate::domain::transcript::pattern::pattern;
 
-/// The words before the status: a request was sent, and wget waits for the response.
+/// The translations of wget's words `HTTP request sent, awaiting response`. The status follows the
+/// words.
 const WAITING: [&str; 24] = [
     "HTTP-Anforderung gesendet, auf Antwort wird gewartet",
     "HTTP-Anforderung gesendet, warte auf Antwort",
@@ -82,7 +83,7 @@ pub(super) enum LineReport<'a> {
 }
 
 /// Returns what a line of wget's output in a language other than English reports; `None` for other
-/// lines.
+/// lines and for lines longer than [`MAX_LINE`].
 pub(super) fn read_line(line: &str) -> Option<LineReport<'_>> {
     if line.is_ascii() || line.len() > MAX_LINE {
         return read_ascii_line(line);

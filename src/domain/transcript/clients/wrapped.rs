@@ -24,9 +24,10 @@ pub(in crate::domain::transcript) struct Wrapped {
     /// The total length of the lines in bytes.
     length: usize,
     /// The number of opening brackets minus the number of closing brackets in all lines. For a line
-    /// of Heroku's router: 1 until one of its last fields is read, then 0.
+    /// of Heroku's router, 1 until one of the router's last fields is read, then 0.
     open: i32,
-    /// The start of the next line, if the first line ends in the middle of a known message.
+    /// The text with which the second line must start, if the first line ends in the middle of a
+    /// known message; `None` for other messages, and once the second line was added.
     awaited: Option<&'static str>,
     /// How the lines are joined.
     join: Join,
@@ -35,33 +36,41 @@ pub(in crate::domain::transcript) struct Wrapped {
 /// How the lines of a message are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Join {
-    /// With a space, because the line was wrapped between words, or without a space if the message
-    /// then states a more specific fault, because a terminal cut a word.
+    /// Joins the lines with a space, as for lines that were wrapped between words. If joining
+    /// without a space yields a more specific fault, joins without a space, because a terminal
+    /// probably cut a word.
     Words,
-    /// Without a space: a console cut the line in the middle of a word, as the Windows console does
-    /// with aria2's messages.
+    /// Joins the lines without a space, because a console may have cut a line in the middle of a
+    /// word. The Windows console does so with aria2's messages.
     Letters,
-    /// With a space only before the name of a field, for Heroku's router (see `heroku::joined`).
+    /// Joins lines of Heroku's router, with a space only before the name of a field (see
+    /// `heroku::joined`).
     RouterFields,
 }
 
-/// Words of clients' messages, each with the start of the next line. A line may be wrapped after
-/// the host and the port that follow these words.
+/// Words of clients' messages, each with the text with which the next line must start. A line may
+/// be wrapped after the host and the port that follow the words.
 const CUT: [(&str, &str); 1] = [
     // aiohttp.
     ("Cannot connect to host ", "ssl:"),
 ];
 
-/// The length in bytes of a full line of a console with 80 columns.
+/// The range of the length in bytes of a line that fills a console with 80 columns.
 const FULL_LINE: std::ops::RangeInclusive<usize> = 79..=80;
 
 impl Wrapped {
-    /// Starts a message at a line that must continue on the next line; `None` for other lines. Such
-    /// a line is a line of Heroku's router without its last fields, an error of aria2 that fills a
-    /// console line, or an unindented error message without a status. The error message must end as
-    /// described at [`CUT`], contain an unclosed bracket, or contain a URL and end with `":`. In
-    /// the last two cases, its length must be in [`WRAPPED_LENGTHS`], or below this range if the
-    /// message ends with an opening bracket, or above it in a message of urllib3.
+    /// Starts a message at a line that must continue on the next line; `None` for other lines.
+    /// `stamp` is the time of day of the line in seconds since midnight. A message starts at one of
+    /// these lines:
+    /// - a line of Heroku's router without its last fields
+    /// - an error of aria2 or a line of HAProxy that fills a console line
+    /// - an error message that ends as described at [`CUT`]
+    /// - an error message that contains an unclosed bracket, or that contains a URL and ends with
+    ///   `":`. Its length must be in [`WRAPPED_LENGTHS`]. A message that ends with an opening
+    ///   bracket may be shorter, and a message of urllib3 may have any length up to
+    ///   [`MAX_TERMINAL`].
+    ///
+    /// An error message must be unindented and must not state a status.
     pub(in crate::domain::transcript) fn start(
         line: &str,
         number: usize,
@@ -184,7 +193,8 @@ impl Wrapped {
     }
 }
 
-/// Returns the start of the next line if a line ends in the middle of a known message.
+/// Returns the text with which the next line must start if a line ends as described at [`CUT`];
+/// `None` otherwise.
 fn cut_at(line: &str) -> Option<&'static str> {
     let (_, next) = CUT.iter().find(|(words, _)| {
         let rest = line.split_once(words).map(|(_, rest)| rest.trim_end());
@@ -204,8 +214,8 @@ fn is_cut(line: &str) -> bool {
     FULL_LINE.contains(&line.len()) && (is_of_aria2 || line.contains(" haproxy["))
 }
 
-/// Returns whether a line is the start of urllib3's message about a failed request. A terminal wraps
-/// this message at its width, which may be large.
+/// Returns whether a line is the start of urllib3's message about a failed request. A terminal
+/// wraps such a long message at the terminal's width, which may be large.
 fn is_of_pool(line: &str) -> bool {
     line.len() <= MAX_TERMINAL
         && line.contains("ConnectionPool(host=")
@@ -215,7 +225,8 @@ fn is_of_pool(line: &str) -> bool {
 /// Maximum length in bytes of a line that a wide terminal may have wrapped.
 const MAX_TERMINAL: usize = 400;
 
-/// Returns the text that states the most specific fault; the first text if both state the same.
+/// Returns the text that states the more specific fault; the first text if neither is more
+/// specific.
 fn most_specific(texts: [String; 2]) -> String {
     let rank = |text: &str| phrase::find_statement(text).map_or(usize::MAX, |found| found.rank);
     let [first, second] = texts;

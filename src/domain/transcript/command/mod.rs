@@ -21,21 +21,22 @@ pub(super) struct Command {
     /// The URL without credentials and query; `None` if the command has no URL, or if the host of
     /// the URL contains a variable or placeholder.
     pub(super) url: Option<Url>,
-    /// The URLs of the command's next transfers, in order.
+    /// The further URLs in the command, in order. The command requests them after `url`.
     pub(super) more: Vec<Url>,
     /// Whether the command prints its exit code.
     pub(super) prints_code: bool,
     /// The method; `None` if the command neither names nor implies one.
     pub(super) method: Option<String>,
-    /// The format of curl's option `-w`, in which escape sequences such as `\n` are not replaced.
+    /// The format in curl's option `-w`, with escape sequences such as `\n` as they were written;
+    /// `None` if the command does not have this option.
     pub(super) write_out: Option<String>,
-    /// Whether curl adds timestamps to its lines (`--trace-time`).
+    /// Whether curl adds timestamps to the lines that it prints (`--trace-time`).
     pub(super) stamps: bool,
     /// Whether the command probably runs on Windows: a `.exe` program or a `PowerShell` command.
     pub(super) is_windows: bool,
     /// Whether curl writes the body to a file instead of printing it.
     pub(super) hides_body: bool,
-    /// Whether the command line prints the file with the body after the request.
+    /// Whether the command line uses `cat` to print the file to which curl wrote the body.
     pub(super) prints_file: bool,
     /// Whether curl follows redirects.
     pub(super) follows: bool,
@@ -54,7 +55,8 @@ impl Command {
     }
 }
 
-/// The names of the recognized programs, each with the character that must follow the name.
+/// The names of the recognized programs in lower case, each with the character that must follow the
+/// name.
 const PROGRAMS: &[&str] = &[
     "curl ",
     "curl.exe ",
@@ -79,7 +81,8 @@ static NAMES: LazyLock<Option<Regex>> =
 /// Minimum length of a command in bytes.
 const MIN_COMMAND: usize = 7;
 
-/// Characters that show that the text before a program is a prompt or part of a command line.
+/// Characters that show that the text before the name of a program is a prompt or part of a command
+/// line.
 const PROMPT: &[char] = &[
     '$', '%', '#', '>', '`', '\u{276f}', '\u{279c}', '\u{3bb}', '\u{bb}', '\u{2717}', '\u{2714}',
     '+', '(', '{', '|', ';', '&', '=', '"', '\'',
@@ -147,8 +150,9 @@ pub(super) fn find(line: &str, strict: bool) -> Option<&str> {
         .map(|(_, command)| command)
 }
 
-/// Returns the byte offset at which a command with its prompt starts, after the marks of a quote or
-/// list and after tags such as `[INFO]`. Returns `None` if the line contains no command.
+/// Returns the byte offset of a command or, if a prompt precedes it, of the prompt. Marks of a
+/// quote or list and tags such as `[INFO]` do not count as part of a prompt. Returns `None` if the
+/// line contains no command.
 pub(super) fn start(line: &str) -> Option<usize> {
     find(line, true)?;
     let mut at = line.len() - line.trim_start().len();
@@ -212,7 +216,8 @@ pub(super) fn url_of(word: &str) -> Option<Url> {
 }
 
 /// Returns whether a host is an IPv4 address that has a part with a leading zero. A URL parser
-/// reads such a part as an octal number, so the URL would contain another address than the text.
+/// reads such a part as an octal number, so the parsed URL would contain a different address than
+/// the text.
 fn has_octal(host: &str) -> bool {
     let host = host.split(':').next().unwrap_or_default();
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

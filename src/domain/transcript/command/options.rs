@@ -4,9 +4,9 @@ use url::Url;
 
 use super::{Command, url_of};
 
-/// Short options of curl that have a value. The value must not be taken for the URL.
+/// The letters of curl's short options that have a value. The value must not be taken for the URL.
 const CURL_SHORT: &str = "AbcCdDeEFHKmoPQrtTuUwxXyYz";
-/// Long options of curl that have a value. The value must not be taken for the URL.
+/// The names of curl's long options that have a value.
 const CURL_LONG: &[&str] = &[
     "header",
     "data",
@@ -63,12 +63,12 @@ const CURL_LONG: &[&str] = &[
     "speed-time",
 ];
 
-/// Short options of wget that have a value.
+/// The letters of wget's short options that have a value.
 const WGET_SHORT: &str = "OoaTtUPewQ";
 
-/// Short options of `HTTPie` that have a value.
+/// The letters of `HTTPie`'s short options that have a value.
 const HTTPIE_SHORT: &str = "paAso";
-/// Long options of `HTTPie` that have a value.
+/// The names of `HTTPie`'s long options that have a value.
 const HTTPIE_LONG: &[&str] = &[
     "timeout",
     "auth",
@@ -158,8 +158,8 @@ pub(super) fn openssl(words: &[String]) -> Command {
 }
 
 impl Command {
-    /// Applies the short options without a value in a word of curl's command line. One word may
-    /// contain several short options, as in `-sSL`.
+    /// Applies the short options of curl that have no value, such as `-L`, in one word of the
+    /// command. A word may contain several short options, as in `-sSL`.
     fn apply_short_options(&mut self, word: &str) {
         let short = word.strip_prefix('-').unwrap_or_default();
         if short.starts_with('-') {

@@ -1,5 +1,5 @@
-//! Parses responses that a text shows as data: JSON documents, HAR files, and dumps of the objects
-//! of a program.
+//! Parses responses that a text contains as JSON documents (including HAR files) or as printed
+//! objects of a program.
 
 pub(super) mod json_doc;
 pub(super) mod object;

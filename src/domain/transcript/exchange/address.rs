@@ -13,7 +13,7 @@ use crate::domain::transcript::pattern::{HOST_NAME, pattern};
 /// Maximum number of bytes of a message that are searched for a URL or host.
 const MAX_MESSAGE: usize = 1_000;
 
-/// The starts of messages which state that curl uses a proxy.
+/// Prefixes of the messages in which curl states that it uses a proxy.
 const PROXY: [&str; 5] = [
     "Uses proxy",
     "Establish HTTP",
@@ -25,13 +25,13 @@ const PROXY: [&str; 5] = [
 /// Ports that proxies use. The host before such a port may be the proxy instead of the endpoint.
 const PROXY_PORTS: [&str; 3] = ["1080", "3128", "8888"];
 
-/// Matches the message in which old versions of curl state the URL after completing it, for example
-/// with the path `/`.
+/// Matches the message in which old versions of curl state the URL to which they added missing
+/// parts, such as the path `/`. Captures the URL.
 static REBUILT: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^Rebuilt URL to: (https?://\S+)"));
 
-/// Match the messages of curl and other clients that name a host. The groups are the host and, if
-/// the message states a port, the port.
+/// Expressions that match messages of curl and other clients which name a host. They capture the
+/// host and, if the message states a port, the port.
 static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r"\bHost (HOST):(\d+) was resolved",
@@ -49,7 +49,7 @@ static HOST: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Matches an error about the server's certificate. The group is the host of the request.
+/// Matches an error about the name in the server's certificate. Captures the host of the request.
 static CERTIFICATE_HOST: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\b(?:target|requested) host ?name '([^'\s]+)'"));
 
@@ -78,8 +78,8 @@ fn find_full_url(text: &str) -> Option<Url> {
 }
 
 /// Returns the URL of the host that a message names, with the path `/`; `None` if the message names
-/// no host or if the port is in [`PROXY_PORTS`]. `uses_tls` decides the scheme if the port does
-/// not.
+/// no host or if the port is in [`PROXY_PORTS`]. `uses_tls` determines the scheme, unless the port
+/// is 80 or 443 or the message is about a certificate.
 fn find_host_url(text: &str, uses_tls: bool) -> Option<Url> {
     let text = &text[..text.floor_char_boundary(MAX_MESSAGE)];
     let found = CERTIFICATE_HOST.as_ref()?.captures(text);

@@ -38,9 +38,11 @@ impl Exchange {
         next
     }
 
-    /// Removes the response and returns it as a separate attempt if the response contradicts the
-    /// timeout that precedes it in the text; otherwise returns `None`. `curl --retry` prints the
-    /// errors of failed attempts before the response of the last attempt.
+    /// Removes the response and returns it as a separate attempt if it cannot belong to the attempt
+    /// that timed out before it in the text; otherwise returns `None`. That is so if the response
+    /// is complete, or if it has a body or a known length although curl's error message states
+    /// `with 0 bytes received`. `curl --retry` prints the errors of failed attempts before the
+    /// response of the last attempt.
     pub(in crate::domain::transcript) fn split(&mut self) -> Option<Self> {
         let fault = self.fault.as_ref().filter(|_| self.is_fault_first)?;
         if fault.found.kind != FaultKind::Timeout {

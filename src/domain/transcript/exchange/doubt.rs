@@ -5,9 +5,11 @@ use crate::domain::transcript::fault::{self, signs};
 use crate::model::observation::FaultKind;
 
 impl Exchange {
-    /// Records whether a line shows that a request was made, and whether it is from a server's log.
+    /// Records whether a line shows that a request was made, and whether a server reports the TLS
+    /// handshake of a client in the line.
     pub(in crate::domain::transcript) fn note_sign(&mut self, line: &str) {
         self.shows_request = self.shows_request || signs::shows_request(line);
+        self.protocols.note(line);
         self.is_of_server = self.is_of_server || signs::is_of_server(line);
     }
 
@@ -27,9 +29,14 @@ impl Exchange {
     }
 
     /// Marks the exchange as doubtful if its fault is from an error message without a command, and
-    /// either nothing shows a request, or the fault is one of TLS although the URL has the scheme
-    /// `http` and the message contains no `https` URL. In the log of a server, an alert about a
-    /// certificate means that the client rejected the certificate, without a reason.
+    /// one of these conditions is met:
+    /// - A server reports the TLS handshake of a client.
+    /// - No line shows a request, and the URL is unknown.
+    /// - The fault is one of TLS, although the URL has the scheme `http` and the message contains
+    ///   no `https` URL.
+    ///
+    /// In the log of a server, also replaces the fault for an alert about a certificate: the client
+    /// rejected the server's certificate, and the log does not state why.
     pub(super) fn doubt_request(&mut self) {
         let Some(fault) = self.fault.as_mut() else {
             return;
@@ -38,7 +45,7 @@ impl Exchange {
             return;
         }
         if self.is_of_server && fault.found.kind == FaultKind::ClientCertificateRequired {
-            // The alert is from the client, which rejected the certificate of the server.
+            // The alert is from the client, which rejected the server's certificate.
             fault.found.kind = FaultKind::CertificateUntrusted;
             fault.found.is_stated = false;
         }

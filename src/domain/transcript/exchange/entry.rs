@@ -16,13 +16,14 @@ use crate::domain::transcript::time::time_of_day;
 pub(in crate::domain::transcript) struct Entry {
     /// The time of day at the start of the line, in seconds since midnight; `None` without a time.
     stamp: Option<f64>,
-    /// Whether the line has a log level, and its time is not one that a collector of logs added.
+    /// Whether the line has a log level. Always false if a collector of logs added the time.
     is_leveled: bool,
     /// Whether the line is an event of Kubernetes.
     is_event: bool,
     /// Whether the line states the cause of the error in the lines before it.
     is_cause: bool,
-    /// The URL or host of the request that the line names in a known form; `None` without these.
+    /// The URL or the host of the request that the line names in a form that [`REQUEST`] matches;
+    /// `None` if the line names no request in such a form.
     request: Option<String>,
 }
 
@@ -39,10 +40,11 @@ const MAX_APART: f64 = 1.0;
 /// times.
 const MIN_COLLECTED_DIGITS: usize = 7;
 
-/// Texts in the lines that state the cause of an error.
+/// Texts that mark a line as the cause of the error in the lines before it.
 const CAUSES: [&str; 3] = ["Caused by: ", "Suppressed: ", "[cause]: "];
 
-/// Matches the date and the time at the start of a line.
+/// Matches the date and the time at the start of a line. Captures the time and, if there is one,
+/// the fraction of a second.
 static STAMP: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?x)^(?:[\w.-]+\s+\|\s+)?[\s\[("]*(?:(?:time|ts|timestamp|t)="?)?
@@ -63,7 +65,7 @@ static EVENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^\s*(?:(?:Warning|Normal)\s+\w+\s+\d+[smhd]|\S+\s+(?:Warning|Normal)\s+\w+\s+\w+/)")
 });
 
-/// Matches the request that an error message names.
+/// Matches the request that an error message names. Captures the URL or the host.
 static REQUEST: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?x)(?:\b(?i:get|post|put|head|patch|delete|options)\s\\?["'`<]?
@@ -93,7 +95,7 @@ impl Entry {
         }
     }
 
-    /// Returns whether the line names a request in a known form.
+    /// Returns whether [`REQUEST`] matched the line.
     pub(in crate::domain::transcript) fn has_request(&self) -> bool {
         self.request.is_some()
     }
@@ -126,12 +128,12 @@ impl Entry {
     }
 }
 
-/// Returns whether a line names a request in a known form.
+/// Returns whether a line names a request in a form that [`REQUEST`] matches.
 pub(in crate::domain::transcript) fn names_request(line: &str) -> bool {
     line.len() <= MAX_LINE && REQUEST.as_ref().is_some_and(|found| found.is_match(line))
 }
 
-/// Returns the URL or the host of the request that a line names in a known form; `None` for other
+/// Returns the URL or the host of the request in a line that [`REQUEST`] matches; `None` for other
 /// lines.
 fn request_in(line: &str) -> Option<String> {
     let found = REQUEST.as_ref().filter(|_| line.len() <= MAX_LINE)?;

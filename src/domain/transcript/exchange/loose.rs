@@ -17,7 +17,7 @@ const MAX_LOOSE: usize = 4_096;
 /// may then contain a body.
 const MAX_OUTPUT: usize = 65_536;
 
-/// The parts of the output of a command, in order.
+/// The output of a command: the body, the values that curl's `-w` printed, and the text after them.
 #[derive(Debug, PartialEq)]
 struct Output<'a> {
     body: &'a str,
@@ -102,7 +102,8 @@ fn split<'a>(text: &'a str, format: Option<&str>) -> Output<'a> {
     }
 }
 
-/// Returns the values in those lines of a text that contain the name of a variable of `-w`.
+/// Returns the values in the lines that contain the name of a variable of `-w`, such as
+/// `time_total`.
 fn by_variables(text: &str) -> Trailer {
     let names = ["time_total", "http_code", "response_code"];
     let has_name = |line: &&str| names.iter().any(|name| line.contains(name));

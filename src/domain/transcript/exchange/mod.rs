@@ -9,6 +9,7 @@ mod attempt;
 mod doubt;
 pub(super) mod entry;
 mod loose;
+mod protocols;
 pub(super) mod response;
 pub(super) mod settle;
 mod via_proxy;
@@ -23,6 +24,7 @@ use super::time::clocks::{Clock, Times};
 use crate::domain::diagnosis::aws::LogFinding;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::transcript::exchange::entry::Entry;
+use crate::domain::transcript::exchange::protocols::Protocols;
 use crate::domain::transcript::exchange::response::RawResponse;
 use crate::model::observation::{FaultKind, Phase, Phases};
 
@@ -38,7 +40,8 @@ pub(super) struct Exchange {
     pub(super) response: Option<RawResponse>,
     pub(super) section: Section,
     pub(super) fault: Option<FoundFault>,
-    /// The information lines of curl that report failures, since the last established connection.
+    /// The information lines in which curl reported failures after it last established a
+    /// connection.
     pub(super) reasons: String,
     pub(super) times: Times,
     pub(super) redirects: u32,
@@ -52,7 +55,8 @@ pub(super) struct Exchange {
     /// Facts that the text states: the evidence in this program's own output, the failure in the
     /// log of a proxy, or the code on an error page.
     pub(super) facts: Vec<(String, FactValue)>,
-    /// Whether the status of the response is unknown; `response` then has a placeholder.
+    /// Whether the status of the response is unknown. The status in `response` is then a
+    /// placeholder.
     pub(super) is_status_unknown: bool,
     /// What a log of API Gateway states about the request; `None` for other texts.
     pub(super) log: Option<LogFinding>,
@@ -62,11 +66,11 @@ pub(super) struct Exchange {
     /// The time of day at which wget started the request, in seconds since midnight; `None` if
     /// unknown.
     pub(super) wget_started: Option<f64>,
-    /// Whether the remaining headers from a browser's developer tools belong to the request.
+    /// Whether the next headers in text from a browser's developer tools belong to the request.
     pub(super) is_closed: bool,
     /// The number of the line on which the current section of a trace starts.
     pub(super) traced_line: usize,
-    /// Whether curl repeats the headers of the response without marks (`-iv`).
+    /// Whether curl repeats the headers of the response without the mark `<`, as with `-iv`.
     pub(super) is_echo: bool,
     /// The properties of the log entry that the error message is part of.
     pub(super) entry: Entry,
@@ -74,9 +78,12 @@ pub(super) struct Exchange {
     pub(super) is_doubtful: bool,
     /// Whether a line shows that an HTTP request was made.
     pub(super) shows_request: bool,
+    /// The protocols that the lines of the exchange name.
+    pub(super) protocols: Protocols,
     /// Whether a server reports the failed TLS handshake of a client.
     pub(super) is_of_server: bool,
-    /// Whether another command follows the command of the exchange.
+    /// Whether a later line of the text contains another shell command, so that an exit code may
+    /// belong to that command.
     pub(super) is_left: bool,
     /// Whether the lines of the headers may be indented.
     pub(super) is_indented: bool,
@@ -134,7 +141,8 @@ pub(super) struct FoundFault {
 const MAX_REASONS: usize = 4_096;
 
 impl Exchange {
-    /// Creates the exchange for a response whose status is all that the text states.
+    /// Creates the exchange for a response of which the text states only the status. `line` is the
+    /// number of the line.
     pub(super) fn stated(status: u16, line: usize) -> Self {
         let mut response = RawResponse::of_status(status, None);
         response.is_cut = true;
@@ -164,6 +172,7 @@ impl Exchange {
     /// Sets the command that made the request.
     pub(super) fn set_command(&mut self, text: &str) {
         let command = command::parse(text);
+        self.protocols.note_command(text);
         self.progress.is_windows |= command.is_windows;
         let is_https = |url: &Url| url.scheme() == "https";
         self.progress.uses_tls |= command.url.as_ref().is_some_and(is_https);
@@ -192,7 +201,7 @@ impl Exchange {
         }
     }
 
-    /// Records the number of a line that may be the start of the response, such as the start of a
+    /// Records the number of a line at which a response may start, such as the first line of a
     /// trace section.
     pub(super) fn begin_if_unknown(&mut self, line: usize) {
         self.traced_line = line;
@@ -353,15 +362,16 @@ impl Exchange {
         }
     }
 
-    /// Records that `curl -v` printed a count of received or sent bytes. Without TLS, a count that
-    /// precedes all headers means that the response has none (HTTP/0.9).
+    /// Records that `curl -v` printed a count of received or sent bytes. Without TLS, a count after
+    /// the request and before any header means that the response has no headers (HTTP/0.9).
     pub(super) fn counted(&mut self) {
         let progress = &mut self.progress;
         progress.is_bare = progress.is_sent && !progress.uses_tls && self.response.is_none();
     }
 
     /// Records a fault from an error message of a program other than curl. Of several messages, the
-    /// most specific one counts.
+    /// most specific one counts. After a response, a message counts only if it states that the body
+    /// is truncated or cannot be decoded.
     pub(super) fn message(&mut self, message: &str, line: usize) {
         if let Some(time) = fault::time_in(message) {
             self.times.set(Clock::Message, time);

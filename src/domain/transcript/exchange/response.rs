@@ -30,7 +30,8 @@ pub(in crate::domain::transcript) struct RawResponse {
     lines: usize,
     /// Number of empty lines among the headers.
     spaces: usize,
-    /// Length of the last header line in bytes, to recognize lines that were wrapped.
+    /// Length of the last header line in bytes. If the line is long, the next line may be its
+    /// wrapped rest.
     last_line: usize,
     /// Number of headers that were discarded because of [`MAX_HEADERS`] or [`MAX_VALUE`].
     pub(in crate::domain::transcript) dropped: usize,
@@ -54,7 +55,8 @@ const MIN_WRAPPED: usize = 70;
 impl RawResponse {
     pub(in crate::domain::transcript) fn new(line: StatusLine) -> Self {
         let reason = line.reason.as_deref().unwrap_or_default();
-        // After a proxy's response to CONNECT, the response to the request follows.
+        // After a 1xx status, and after a proxy's response to `CONNECT`, the response to the
+        // request follows.
         let is_interim = line.status < 200 || reason.eq_ignore_ascii_case("connection established");
         Self {
             is_interim,
@@ -63,7 +65,8 @@ impl RawResponse {
         }
     }
 
-    /// Returns a response of which only the status and perhaps the reason phrase are known.
+    /// Returns a response of which only the status and, if it is not `None`, the reason phrase are
+    /// known.
     pub(in crate::domain::transcript) fn of_status(status: u16, reason: Option<String>) -> Self {
         Self {
             status,
@@ -87,7 +90,7 @@ impl RawResponse {
         (300..400).contains(&self.status) && self.value("location").is_some()
     }
 
-    /// Returns whether another response to the same command may follow.
+    /// Returns whether the same command may receive another response, for example after a redirect.
     pub(in crate::domain::transcript) fn may_precede_another(&self) -> bool {
         self.is_interim || self.is_redirect() || (self.is_connect && self.status < 300)
     }
@@ -212,7 +215,7 @@ impl RawResponse {
     }
 }
 
-/// Returns whether a text ends with the end of an HTML page.
+/// Returns whether a text ends with the end tag of an HTML page, in upper or lower case.
 pub(in crate::domain::transcript) fn ends_page(text: &str) -> bool {
     const END: &str = "</html>";
     let start = text.len().saturating_sub(END.len());

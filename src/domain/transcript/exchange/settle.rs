@@ -25,6 +25,8 @@ impl Exchange {
         self.doubt_address();
         self.doubt_proxy();
         self.doubt_request();
+        self.doubt_protocol();
+        self.note_grpc_status();
         let method = self.method().to_owned();
         let settled = self.response.take().map(|response| {
             let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());
@@ -90,8 +92,8 @@ impl Exchange {
     }
 
     /// Turns a proxy's error response to `CONNECT` into a fault, because the endpoint was not
-    /// reached. Keeps the response if it names a failure behind the proxy. Also removes an interim
-    /// response if there is a fault.
+    /// reached. If the response names a failure behind the proxy, keeps the response and removes a
+    /// fault of the proxy instead. Also removes an interim response if there is a fault.
     fn judge_proxy(&mut self) {
         let Some(response) = &self.response else {
             return;
@@ -207,9 +209,9 @@ impl FoundFault {
     }
 }
 
-/// The starts of errors of Squid (`X-Squid-Error`) about the connection to the endpoint. A rule
-/// tests for each of them. The numbers of system errors are those of a refused connection and of a
-/// timeout, on Linux and on BSD.
+/// Prefixes of the values of Squid's header `X-Squid-Error` that report a failed connection to the
+/// endpoint. A rule tests for each of them. The numbers are system errors: 111 (Linux) and 61 (BSD)
+/// for a refused connection, 110 (Linux) and 60 (BSD) for a timeout.
 const SQUID_UPSTREAM: [&str; 10] = [
     "ERR_CONNECT_FAIL 111",
     "ERR_CONNECT_FAIL 61",
@@ -223,8 +225,8 @@ const SQUID_UPSTREAM: [&str; 10] = [
     "ERR_SECURE_CONNECT_FAIL",
 ];
 
-/// The starts of the errors of `Proxy-Status` (RFC 9209) about the connection to the endpoint.
-/// Other errors concern the proxy itself or its configuration.
+/// Prefixes of the error types in the header `Proxy-Status` (RFC 9209) that report a failed
+/// connection to the endpoint. Other error types concern the proxy itself or its configuration.
 const STANDARD_UPSTREAM: [&str; 11] = [
     "connection_refused",
     "connection_terminated",
@@ -254,8 +256,8 @@ fn names_upstream(response: &RawResponse) -> bool {
     is_squid || is_standard
 }
 
-/// Returns a fault that counts as stated, with a message of this program, because the text has no
-/// error message. Always returns `Some`.
+/// Returns a fault for which the text has no error message. `message` is this program's own text;
+/// the fault counts as stated. Always returns `Some`.
 fn program_fault(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
     Some(FoundFault {
         found: Found {

@@ -7,7 +7,7 @@ use super::{Found, Progress, of_message, phrase};
 use crate::domain::transcript::status;
 use crate::model::observation::{FaultKind, Phase};
 
-/// An error message of curl.
+/// An error of curl: the exit code, and the message, which may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::domain::transcript) struct CurlError {
     pub(in crate::domain::transcript) code: u32,
@@ -101,7 +101,7 @@ impl CurlError {
         let waiting = progress.waiting();
         Some(match self.code {
             1 if kind == Some(FaultKind::Protocol) => within(waiting, FaultKind::Protocol),
-            // The command is wrong: its URL, its options or a file. Nothing was sent.
+            // The URL, an option or a file of the command is wrong, so curl sent nothing.
             1..=4 | 26 | 37 | 43 | 48 if !progress.is_answered => {
                 by_code(Phase::Connect, FaultKind::Local)
             }
@@ -231,7 +231,8 @@ fn certificate(stated: Option<Found>, by_code: Found) -> Found {
         })
 }
 
-/// Returns the fault of a request that failed while data was sent or received.
+/// Returns the fault of a request that failed while curl sent or received data (exit codes 55 and
+/// 56).
 fn transfer(stated: Option<Found>, progress: &Progress) -> Found {
     let Some(found) = stated else {
         return Found {
@@ -280,8 +281,8 @@ pub(in crate::domain::transcript) fn is_failure(text: &str) -> bool {
         && phrase::find_statement(text).is_some()
 }
 
-/// The starts of information lines that may report a failure. A line reports one only if it also
-/// contains a phrase of `phrases.txt`.
+/// Prefixes of the information lines that may report a failure. Such a line reports a failure only
+/// if `phrase::find_statement` finds a fault in it.
 const FAILURES: &[&str] = &[
     "Trying",
     "connect to",

@@ -14,8 +14,8 @@ use crate::model::observation::{FaultKind, Phase};
 /// The rank of the fault that [`find_fault`] returns. It is higher than every rank of a phrase.
 const RANK: usize = 9_000;
 
-/// Expressions that match the message of the exception and the host of the URL, each with the
-/// number of the group for the message and of the group for the host.
+/// Expressions that capture the message of the exception and the host of the URL, each with the
+/// number of the message's group and the number of the host's group.
 static FORMS: LazyLock<Vec<(Regex, usize, usize)>> = LazyLock::new(|| {
     [
         (

@@ -1,12 +1,14 @@
 //! Determines the fault of a request from error messages, exit codes and durations. `curl`
 //! interprets curl's errors, and `phrase` finds known phrases in the messages of any program.
 //! `named` finds faults that are named by an error number, an Erlang atom or a localized message of
-//! Windows, and `signs` finds out whether a line is about a request.
+//! Windows, `signs` finds out whether a line is about a request, and `other_protocol` whether it is
+//! about another protocol than HTTP.
 
 pub(super) mod curl;
 mod host_only;
 mod named;
 mod openssl;
+pub(super) mod other_protocol;
 pub(super) mod phrase;
 mod sentences;
 pub(super) mod signs;
@@ -20,7 +22,8 @@ use super::pattern::pattern;
 use super::time::with_unit;
 use crate::model::observation::{FaultKind, Phase};
 
-/// How far a request got before it failed.
+/// How far a request got before it failed, and what else the text shows about the connection and
+/// the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// Whether any step of the connection was reported.
@@ -51,7 +54,8 @@ pub(super) struct Found {
     /// Whether the message only states that the connection failed. The duration then determines the
     /// kind of fault.
     pub(super) is_vague: bool,
-    /// How general the message is. Of several messages, the one with the lowest rank counts.
+    /// How general the message is: the lower the rank, the more specific the message. Of several
+    /// messages, the one with the lowest rank counts.
     pub(super) rank: usize,
 }
 
@@ -178,15 +182,17 @@ pub(super) fn time_in(message: &str) -> Option<Duration> {
 /// Maximum number of durations that are examined in a message.
 const MAX_TIMES: usize = 8;
 
-/// Returns whether a text ends inside a URL, as before `timeout=10s` in `https://x/?timeout=10s`.
+/// Returns whether a text ends inside a URL. For example, the text before `timeout=10s` in
+/// `https://x/?timeout=10s` does.
 fn is_in_url(before: &str) -> bool {
     let separators = |letter: char| letter.is_whitespace() || "\"'`<>()".contains(letter);
     let word = before.rsplit(separators).next().unwrap_or_default();
     word.contains("://") || word.contains('?') || word.starts_with('/')
 }
 
-/// Returns whether a duration that starts with `after` is the pause before the next attempt, as in
-/// `retrying after 30s`. `before` is the text before the duration.
+/// Returns whether a duration is the pause before the next attempt, as in `retrying after 30s`.
+/// `duration` is the text from the duration on, which may start with `after`; `before` is the text
+/// before the duration.
 fn is_pause(duration: &str, before: &str) -> bool {
     static PAUSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
         pattern(

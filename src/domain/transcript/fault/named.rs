@@ -71,8 +71,8 @@ static SOCKET_ERRORS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Returns the fault for the most frequent failed call in the summary of wrk; `None` if no call
-/// failed.
+/// Returns the fault for the largest of the four counts in the summary of wrk; `None` if all are
+/// zero.
 fn of_load_test(found: &regex::Captures<'_>) -> Option<Named> {
     let count = |index: usize| found[index].parse::<u64>().unwrap_or(u64::MAX);
     let counts = [
@@ -176,7 +176,7 @@ fn of_atom(atom: &str, lower: &str) -> Option<Named> {
             named(Phase::Connect, FaultKind::Unreachable)
         }
         "etimedout" | "connect_timeout" => named(Phase::Connect, FaultKind::Timeout),
-        // These atoms stand for a connection attempt or a response that took too long.
+        // These atoms do not state whether the connection attempt or the response took too long.
         "timeout" | "req_timedout" => unclear(Phase::Processing, FaultKind::Timeout),
         "checkout_timeout" | "pool_timeout" => named(Phase::Connect, FaultKind::Local),
         "closed" | "socket closed" | "connection_closed" | "socket_closed_remotely" => {

@@ -7,11 +7,12 @@ use regex::Regex;
 use crate::domain::transcript::pattern::pattern;
 use crate::model::observation::{FaultKind, Phase};
 
-/// Captures the library and the number of an error of a system call, in a message in lower case.
+/// Captures the number of the library (`80` or `02`) and the error number of a failed system call,
+/// in a message in lower case.
 static SYSTEM: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\berror:(80|02)00([0-9a-f]{4}):system library:"));
 
-/// Captures the name of the function that looks up an address, in a message in lower case.
+/// Matches an error of the functions that look up an address, in a message in lower case.
 static LOOKUP: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\berror:[0-9a-f]{8}:bio routines:bio_(?:lookup|get_host_ip)\w*:"));
 
@@ -38,14 +39,15 @@ pub(super) fn of(lower: &str) -> Option<(Phase, FaultKind)> {
     is_lookup.then_some((Phase::Resolve, FaultKind::ResolverFailure))
 }
 
-/// Returns the number of the system's error from its 12 lowest bits. The numbers of Windows start
-/// at 10000 (0x2710); those of other systems are below 0x100.
+/// Returns the error code of the operating system whose 12 lowest bits are `packed`: an errno value
+/// or a Winsock error code. Winsock error codes start at 10000 (0x2710), so that 0x2000, the value
+/// of their missing bits, must be added. Errno values are below 0x100.
 const fn unpacked(packed: u32) -> u32 {
     let low = packed & 0xFFF;
     if low < 0x700 { low } else { low + 0x2000 }
 }
 
-/// Returns the fault for an error number of Linux, macOS (and BSD) or Windows.
+/// Returns the fault for an error number of Linux, macOS, BSD or Windows; `None` for other numbers.
 fn of_number(number: u32) -> Option<(Phase, FaultKind)> {
     Some(match number {
         110 | 60 | 10060 => (Phase::Connect, FaultKind::Timeout),

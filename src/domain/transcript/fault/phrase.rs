@@ -18,7 +18,8 @@ pub(in crate::domain::transcript) struct Statement {
     /// The phase; `None` if the progress of the request decides.
     pub(in crate::domain::transcript) phase: Option<Phase>,
     pub(in crate::domain::transcript) kind: FaultKind,
-    /// Whether the message only states that the connection failed, not why.
+    /// Whether the message only states that the connection failed, not why. `kind` is then
+    /// `ConnectionRefused`.
     pub(in crate::domain::transcript) is_vague: bool,
     /// Whether the message may also mean another kind of fault, for example because it does not
     /// state why a certificate is invalid.

@@ -1,7 +1,7 @@
 //! Checks a line for signs that an HTTP request was made, and that the request used TLS.
 //!
-//! Programs of every kind report timeouts, ends of files and names that do not match. Without such
-//! a sign, a message may be about something other than a request.
+//! Programs also report timeouts, unexpected ends of files and mismatched names without having made
+//! a request. A message without such a sign may therefore be about something other than a request.
 
 use std::sync::LazyLock;
 
@@ -43,7 +43,8 @@ static OF_TLS: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(TLS, true));
 /// The compiled expressions of [`REQUEST`].
 static OF_REQUEST: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(REQUEST, true));
 
-/// Matches a host name and a port, or the name of a file and the number of a line.
+/// Matches a host name and a port, such as `a.example:8080`, or a file name and a line number, such
+/// as `main.go:120`. Captures the name.
 static ADDRESS: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\b([\w-]+(?:\.[\w-]+)+):\d{2,5}\b"));
 
@@ -58,7 +59,8 @@ pub(in crate::domain::transcript) fn shows_tls(line: &str) -> bool {
     OF_TLS.is_match(line)
 }
 
-/// Returns whether a server reports the TLS handshake of a client in a line.
+/// Returns whether a line is a server's report about the TLS handshake of a client; `false` for a
+/// line longer than `MAX_LINE`.
 pub(in crate::domain::transcript) fn is_of_server(line: &str) -> bool {
     line.len() <= MAX_LINE && OF_SERVER.as_ref().is_some_and(|it| it.is_match(line))
 }
@@ -70,7 +72,8 @@ fn has_address(line: &str) -> bool {
         .is_some_and(|address| address.captures_iter(line).any(is_host))
 }
 
-/// Returns whether the name before a number is the name of a source file, as in `(_ssl.c:1006)`.
+/// Returns whether a name that precedes a colon and a number is the name of a source file, as in
+/// `(_ssl.c:1006)`.
 pub(in crate::domain::transcript) fn is_file(name: &str) -> bool {
     const EXTENSIONS: &str = "c cc cpp cs cjs ex go h html java js jsx kt lua mjs php pl py rb rs scala swift ts tsx vue";
     let extension = name.rsplit('.').next().unwrap_or_default();

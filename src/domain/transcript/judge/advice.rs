@@ -15,18 +15,19 @@ const CERTIFICATE: [&str; 3] = [
     "certificate-name-mismatch",
 ];
 
-/// The candidate share of each cause in [`CERTIFICATE`].
+/// The share of each candidate in [`CERTIFICATE`].
 const SHARE: f64 = 1.0 / 3.0;
 
-/// Causes that differ mainly in the response time.
+/// Causes that are distinguished mainly by the response time.
 const BY_TIME: [&str; 2] = ["integration-timeout", "lambda-throttled"];
 
-/// Minimum ratio of the second candidate's share to the first candidate's share in a tie.
+/// Minimum ratio of the second candidate's share to the first candidate's share for the two
+/// candidates to count as almost equally probable.
 const TIE: f64 = 0.8;
 
-/// Replaces the candidates with all of [`CERTIFICATE`] if the client rejected the certificate and
-/// the message states no reason. Some clients print the same message for an unknown issuer, an
-/// expired certificate and a wrong name.
+/// Replaces the candidates with all of [`CERTIFICATE`] if the client rejected the certificate, the
+/// message states no reason, and the verdict has at most one candidate. Some clients print the same
+/// message for an unknown issuer, an expired certificate and a wrong name.
 pub(super) fn add_certificate_candidates(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     let fault = transcript.observation.fault.as_ref();
     let is_certificate = fault.is_some_and(|it| it.kind == FaultKind::CertificateUntrusted);
@@ -56,8 +57,8 @@ pub(super) fn add_certificate_candidates(transcript: &Transcript, diagnosis: &mu
     ];
 }
 
-/// Puts a measurement of the response time before the other steps, if only this time distinguishes
-/// the two most probable causes and the text does not show it.
+/// Inserts a measurement of the response time as the first next step, if the two most probable
+/// causes differ mainly in this time and the text does not state it.
 pub(super) fn measure_time_first(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     let Some(verdict) = &mut diagnosis.verdict else {
         return;
@@ -73,12 +74,12 @@ pub(super) fn measure_time_first(transcript: &Transcript, diagnosis: &mut Diagno
     {
         return;
     }
-    let step = "Measure the total time with `curl -s -o /dev/null -w '%{time_total}\\n' URL`: about 30 s means a timeout, less than 1 s means throttling.";
+    let step = "Measure the total time with `curl -s -o /dev/null -w '%{time_total}\\n' URL`: about 30 s means that the integration timed out, less than 1 s means that the function was throttled.";
     Arc::make_mut(verdict).next.insert(0, step.to_owned());
 }
 
-/// Adds a next step that states that the status was inferred from the body, and how to get the
-/// actual status.
+/// If the status was inferred, inserts as the first next step a text that says so and names the
+/// command that shows the actual status.
 pub(super) fn state_missing_status(transcript: &Transcript, diagnosis: &mut Diagnosis) {
     let Some(verdict) = &mut diagnosis.verdict else {
         return;
@@ -91,7 +92,7 @@ pub(super) fn state_missing_status(transcript: &Transcript, diagnosis: &mut Diag
         return;
     }
     let step = format!(
-        "The text has no status line: the status {status} is inferred from the body. Repeat the request with `curl -i`."
+        "The text has no status line: the status {status} is inferred from the body. Repeat the request with `curl -i` to see the actual status."
     );
     Arc::make_mut(verdict).next.insert(0, step);
 }

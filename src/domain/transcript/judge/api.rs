@@ -54,7 +54,8 @@ pub(super) fn add_facts(facts: &mut Facts, transcript: &Transcript) {
     } else if REST_API.iter().any(is_written) {
         "rest-api"
     } else if BOTH.iter().any(is_written) {
-        // For these errors, the rules for an HTTP API name the same causes as those for a REST API.
+        // For these errors, the rules for an HTTP API and the rules for a REST API name the same
+        // causes.
         "http-api"
     } else {
         return;

@@ -28,7 +28,7 @@ use crate::model::cause::Certainty;
 use crate::model::observation::FaultKind;
 use crate::model::target::Target;
 
-/// The causes of responses that a gateway sends immediately, without invoking the function.
+/// The causes for which a gateway responds immediately, without invoking the function.
 const NOT_INVOKED: &[&str] = &["lambda-throttled", "route-not-found", "api-throttled"];
 
 /// Maximum duration of a response that serves as a floor. A slower response was not immediate.
@@ -146,9 +146,9 @@ fn is_name_unresolved(transcript: &Transcript) -> bool {
 }
 
 /// Finds the fastest response without an invocation of the function, among the other responses from
-/// the host of transcript `index`. Returns its response time and a description. Considers only
-/// response times of the same kind (`processing` or `total`) as that of transcript `index`. Returns
-/// `None` if there is no such response.
+/// the host of transcript `index`. Returns its response time, and a description of the response for
+/// the fact `floor_from`. Considers only response times of the same kind (`processing` or `total`)
+/// as that of transcript `index`. Returns `None` if there is no such response.
 fn floor_for(
     index: usize,
     transcripts: &[Transcript],
@@ -168,7 +168,7 @@ fn floor_for(
             (NOT_INVOKED.contains(&cause) && clock == own_clock && time < FLOOR_BELOW).then(|| {
                 (
                     time,
-                    format!("response {} of the same host: {cause}", other + 1),
+                    format!("response {} (same host, cause {cause})", other + 1),
                 )
             })
         })

@@ -42,7 +42,7 @@ static CONSOLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d UTC \d{4} : (.*)$")
 });
 
-/// The starts of the events that API Gateway writes.
+/// Prefixes of the messages that API Gateway writes to an execution log.
 const EVENTS: [&str; 12] = [
     "Execution failed due to ",
     "Method completed with status: ",
@@ -58,11 +58,11 @@ const EVENTS: [&str; 12] = [
     "Received response. ",
 ];
 
-/// Number of entries at the start of [`EVENTS`] that are recognized even in lines with neither a
-/// request id nor a time.
+/// Number of prefixes at the start of [`EVENTS`] that are specific enough to identify a line that
+/// has no request id and is not from the console.
 const ALONE: usize = 4;
 
-/// The event that states the status of the response.
+/// The prefix of the message that states the status of the response.
 const COMPLETED: &str = EVENTS[1];
 
 /// Returns the event in a line of an execution log, and the request id. An event with an id starts
@@ -95,8 +95,8 @@ fn table_cell(line: &str) -> Option<&str> {
     cells.find(|cell| execution_event(cell).is_some_and(|(id, _)| is_id(id)))
 }
 
-/// Returns whether a text may be a request id: a UUID or its start, or an extended request id, such
-/// as `PDS1PEC4oAMFpyA=`.
+/// Returns whether a text may be a request id: a UUID, which may be cut off after its first 8
+/// digits, or an extended request id, such as `PDS1PEC4oAMFpyA=`.
 fn is_id(text: &str) -> bool {
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     let is_uuid = text.len() <= 36

@@ -108,7 +108,7 @@ static NUMBER: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 static PHRASE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)<(?:title|h1)[^>]{0,200}>\s*([a-z][a-z -]{4,40}?)\s*</"));
 
-/// Matches the error code in an XML document.
+/// Captures the error code in an XML document.
 static XML_CODE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"<(?:Error|ErrorResponse)\b[\s\S]{0,600}?<Code>\s*([A-Za-z]{4,60})\s*</")
 });
@@ -173,7 +173,8 @@ pub(in crate::domain::transcript) fn status_of_gateway(body: &str) -> Option<u16
     known_text::of_line(body)
 }
 
-/// A body of API Gateway, possibly reformatted, must be shorter than this number of bytes.
+/// Length in bytes below which a body may be one of API Gateway. It allows for whitespace that a
+/// program added.
 const MAX_API_BODY: usize = 200;
 
 /// Returns 502 for the body that REST APIs send with 502 and, less often, with 500; `None` for
@@ -186,7 +187,7 @@ fn of_api(body: &str, host: Host) -> Option<u16> {
     is_internal.then_some(502)
 }
 
-/// Returns the status for an error code of S3; `None` for other codes.
+/// Returns the status for an error code in [`XML_CODES`]; `None` for other codes.
 pub(in crate::domain::transcript) fn status_of_code(code: &str) -> Option<u16> {
     let known = XML_CODES.iter().find(|(known, _)| *known == code)?;
     Some(known.1)
@@ -213,6 +214,12 @@ fn of_markup(body: &str) -> Option<u16> {
         .or_else(code)
 }
 
+/// Returns whether a page is not an error page: its title is not about an error, or its headings name
+/// several statuses.
+pub(in crate::domain::transcript) fn is_of_other_topic(page: &str) -> bool {
+    has_other_title(page) || lists_statuses(page)
+}
+
 /// Returns whether a page has a title that is not about an error. A heading with a status may then
 /// be the heading of a section about this status.
 fn has_other_title(body: &str) -> bool {
@@ -228,7 +235,10 @@ fn has_other_title(body: &str) -> bool {
     ];
     found.is_some_and(|found| {
         let title = found[1].to_lowercase();
-        !title.trim().is_empty() && !words.iter().any(|word| title.contains(word))
+        // A page that lists errors is documentation.
+        let is_of_error =
+            words.iter().any(|word| title.contains(word)) && !title.contains("errors");
+        !title.trim().is_empty() && !is_of_error
     })
 }
 

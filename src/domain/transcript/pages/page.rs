@@ -18,13 +18,14 @@ pub(in crate::domain::transcript) struct Page {
     pub(in crate::domain::transcript) is_closed: bool,
 }
 
-/// Length in bytes from which on no further line is added to a page.
+/// Length in bytes beyond which a page ends, even without an end tag.
 pub(in crate::domain::transcript) const MAX_PAGE: usize = 65_536;
 
 /// Number of bytes at the start of a line that are searched for the start of a page.
 const REACH: usize = 600;
 
-/// The starts of pages, in lower case. The first three may also follow other text on a line.
+/// Texts with which a page starts, in lower case. The first three may also follow other text on a
+/// line.
 const STARTS: [&str; 5] = [
     "<!doctype html",
     "<html",
@@ -33,11 +34,11 @@ const STARTS: [&str; 5] = [
     "<errorresponse",
 ];
 
-/// The starts of parts of pages, in lower case. A page may start with them only where a body is
-/// expected.
+/// Tags inside a page, in lower case. A page whose first lines are missing may start with such a
+/// tag, but only where a body is expected.
 const PARTS: [&str; 4] = ["<head>", "<title>", "<h1>", "<h2>"];
 
-/// The ends of pages, in lower case.
+/// End tags of pages, in lower case.
 const ENDS: [&str; 3] = ["</html>", "</error>", "</errorresponse>"];
 
 impl Page {

@@ -15,15 +15,16 @@ pub(super) struct Origin {
     pub(super) has_command: bool,
     /// Whether the transcript was read from an error message of a program.
     pub(super) is_message: bool,
-    /// Whether wget made the request. wget may try a failed request again, so the same fault may
-    /// occur twice.
+    /// Whether the transcript is an attempt of wget. wget may try a failed request again, so the
+    /// same fault may occur twice.
     pub(super) is_try: bool,
 }
 
 /// Minimum number of different errors in a list of errors.
 const MIN_LIST: usize = 3;
 
-/// The transcripts of one text, in order.
+/// The transcripts of one text, in order, and counts of the transcripts and log lines that were not
+/// kept.
 #[derive(Debug, Default)]
 pub(super) struct Collection {
     found: Vec<(Transcript, Origin)>,
@@ -61,10 +62,11 @@ impl Collection {
     }
 
     /// Returns the transcripts that are not repetitions. Weak transcripts are returned only if the
-    /// text has no others. The first line of each removed transcript counts as unused.
+    /// text has no others and they are not a list of errors. The first line of each removed
+    /// transcript counts as unused.
     ///
-    /// A message about a failure that `outcomes` shows to be over is removed as well, and one that
-    /// its author doubts becomes doubtful.
+    /// A message about a failure that `outcomes` shows to be over is removed as well, and a message
+    /// that its author doubts becomes doubtful.
     pub(super) fn finish(mut self, mut unused: Unused, outcomes: &Outcomes) -> Reading {
         let is_list = self.is_list();
         let has_certain = self.found.iter().any(|(_, origin)| !origin.is_weak);

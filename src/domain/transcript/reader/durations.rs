@@ -28,9 +28,8 @@ impl Reader {
         is_other
     }
 
-    /// Records a duration for the last transcript if it has no duration yet, and if neither a
-    /// command nor a message nor a response was read after it. Otherwise records the duration for
-    /// the current exchange.
+    /// Records a duration for the last transcript if it has no duration yet and no command, message
+    /// or response was read after it. Otherwise records the duration for the current exchange.
     pub(super) fn record(&mut self, clock: Clock, time: Duration) {
         let is_new = !self.current.is_answered()
             && self.current.reasons.is_empty()

@@ -44,8 +44,8 @@ use crate::domain::transcript::reader::collection::Collection;
 use crate::domain::transcript::reader::pages::code_list::CodeLine;
 use crate::domain::transcript::text::glued::{is_prompt, split_glued};
 
-/// A part of the result of a test in the console of API Gateway. Its label was read, and its value
-/// is on the next lines.
+/// A part of a test result that was copied from the console of API Gateway. The label of the part
+/// was read, and its value follows on the next lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
     Latency,
@@ -76,10 +76,10 @@ pub(super) struct Reader {
     early_headers: Vec<(String, String)>,
     /// The execution logs of REST APIs that are being read.
     execution: ExecutionLogs,
-    /// For each request of which nginx logged a failed attempt, the index of its transcript in
-    /// `found`.
+    /// The requests for which nginx logged failed attempts, by `Attempt::request`. The value is the
+    /// index of the request's transcript in `found`.
     attempts: BTreeMap<String, usize>,
-    /// The part of a console test whose value is on the next lines.
+    /// The part of a console test that the next lines contain; `None` if no part is expected.
     awaited: Option<Awaited>,
     /// The duration of a console test whose status has not been read yet.
     latency: Option<Duration>,
@@ -89,7 +89,8 @@ pub(super) struct Reader {
     last_entry: Option<(access_log::Entry, usize)>,
     /// Whether the previous line introduces the message of a proxy about its upstream.
     is_below_proxy: bool,
-    /// The last line that starts with a status code, as in a list of statuses.
+    /// The line that was last searched for a status code at its start; `None` if it has none. Used
+    /// to recognize lists of statuses.
     code_line: Option<CodeLine>,
     /// Whether the last line outside of headers and bodies belongs to a server's message about a
     /// failure that the client caused. The stack trace below such a message is skipped.
@@ -98,7 +99,8 @@ pub(super) struct Reader {
     in_headers: bool,
     /// Whether `PowerShell` announced a body that starts on the next line.
     awaits_body: bool,
-    /// The time of day in the prefix of the current line, in seconds since midnight.
+    /// The time of day in the prefix of the current line, in seconds since midnight; `None` if the
+    /// line has no timestamp.
     stamp: Option<f64>,
     /// An error message whose lines are being joined.
     wrapped: Option<Wrapped>,
@@ -106,16 +108,17 @@ pub(super) struct Reader {
     paragraph: Paragraph,
     /// A page that is being collected outside of a response.
     page: Option<Page>,
-    /// Whether the lines of a page that was not recognized, or the text before a page on its line,
-    /// are being read. While this is true, no page starts.
+    /// Whether the reader processes the lines of an unrecognized page again, or the text before a
+    /// page on the same line. While this is true, no page starts.
     is_replayed: bool,
-    /// Bodies without a command, each with the number of its first line.
-    bodies: Vec<(String, usize)>,
+    /// Bodies that belong to no command, each with the number of its first line, and whether the
+    /// text above the body names another protocol than HTTP.
+    bodies: Vec<(String, usize, bool)>,
     /// The URL of the last command.
     last_url: Option<Url>,
-    /// The number of the line with the last message that states a status.
+    /// The number of the line with the last message that states a status; 0 if there is none.
     message_line: usize,
-    /// The number of the line with the last message that states a fault.
+    /// The number of the line with the last message that states a fault; 0 if there is none.
     fault_line: usize,
     /// Whether the previous line ends with words that precede a URL. The current line may then
     /// start with the URL.
@@ -125,7 +128,8 @@ pub(super) struct Reader {
     vendor_facts: Vec<Vec<(String, FactValue)>>,
     found: Collection,
     unused: Unused,
-    /// Whether no transcript was found since the last command or the start of the text.
+    /// Whether no transcript was found since the last command or the start of the text. If so, a
+    /// duration does not belong to the last transcript.
     is_separated: bool,
 }
 
@@ -210,7 +214,8 @@ impl Reader {
         }
     }
 
-    /// Returns whether the next line belongs to no command, response, JSON document or page.
+    /// Returns whether nothing is being read to which the next line may belong, such as a command,
+    /// a response, a JSON document or a page.
     fn is_free(&self) -> bool {
         let is_outside = matches!(self.current.section, Section::Before | Section::After);
         let is_open = self.command.is_some()
@@ -342,8 +347,9 @@ impl Reader {
         }
     }
 
-    /// Returns whether a line ends the current body: the body is complete, and the line is an error
-    /// message about another request or comes from the log of another program.
+    /// Returns whether a line ends the current body. An error message about another request ends a
+    /// complete body. A line from the log of another program also ends a body of unknown length
+    /// that seems to be complete.
     fn ends_body(&self, line: &str) -> bool {
         let is_whole = self.current.has_whole_body();
         is_whole && entry::names_request(line)

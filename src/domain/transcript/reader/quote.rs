@@ -8,7 +8,7 @@ use crate::domain::transcript::exchange::Section;
 use crate::domain::transcript::exchange::response::header_of;
 use crate::domain::transcript::status;
 
-/// Headers that clients usually send.
+/// Names of headers that clients usually send, in lower case.
 const REQUEST_HEADERS: [&str; 22] = [
     "host",
     "user-agent",
@@ -52,7 +52,8 @@ impl Reader {
     }
 }
 
-/// Returns whether a text is a request line or a usual header of a request.
+/// Returns whether a text is a request line, a usual header of a request, or a header whose name
+/// starts with `x-`.
 fn is_sent(text: &str) -> bool {
     let is_header = |name: &str| name.starts_with("x-") || REQUEST_HEADERS.contains(&name);
     status::is_request_line(text.trim())

@@ -6,8 +6,7 @@ use crate::domain::transcript::Transcript;
 use crate::domain::transcript::exchange::{Exchange, Source};
 
 impl Reader {
-    /// Ends the current exchange and continues with `next`. Keeps the transcripts of the ended
-    /// exchange.
+    /// Ends the current exchange, keeps its transcripts, and makes `next` the current exchange.
     pub(super) fn next(&mut self, next: Exchange) {
         let mut last = std::mem::replace(&mut self.current, next);
         self.early_headers.clear();

@@ -1,6 +1,6 @@
-//! Decides whether an error message reports the same failure as the messages before it, if the
-//! requests and times in the messages do not show this. One request cannot fail in two ways, so
-//! messages with faults of different kinds may report two failures.
+//! Decides whether an error message reports another failure than the messages before it. Used if
+//! the requests and times in the messages do not decide this. One request cannot fail in two ways,
+//! so messages with faults of different kinds may report two failures.
 
 use std::sync::LazyLock;
 
@@ -32,8 +32,9 @@ static GO: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static CALL: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\b(connect|read|write|getaddrinfo) E[A-Z_]{4,}\b"));
 
-/// Returns whether two messages with faults of different kinds are about two requests: both are
-/// errors of Go with the same method and URL, or errors of Node.js in different system calls.
+/// Returns whether two messages, which state faults of different kinds, are about two requests.
+/// This is the case for two errors of Go with the same method and URL, as after a retry, and for
+/// two errors of Node.js in different system calls.
 fn is_other_request(message: &str, line: &str) -> bool {
     let captured = |expression: &LazyLock<Option<Regex>>, text: &str| {
         let found = expression.as_ref()?.captures(text)?;
@@ -79,8 +80,8 @@ impl Reader {
         let (Some(class), Some(last)) = (exception(line), exception(&fault.message)) else {
             return false;
         };
-        // An exception of another class that is not on the next line may be a consequence of the
-        // earlier exception. An exception of the same class is not a consequence.
+        // If other lines follow the earlier exception, an exception of another class may be its
+        // consequence. An exception of the same class is not a consequence.
         let is_next = number == self.fault_line + 1;
         if !is_next && class != last {
             return false;

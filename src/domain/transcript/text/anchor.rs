@@ -18,7 +18,7 @@ const METHODS: &[&str] = &[
     "GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "PATCH ", "OPTIONS ", "CONNECT ",
 ];
 
-/// The starts of curl's information lines, after the mark `* `.
+/// The words with which curl's information lines start, after the mark `* `.
 const INFORMATION: &[&str] = &[
     "Trying",
     "Connected to",
@@ -111,6 +111,17 @@ fn fixed(head: &str) -> Option<usize> {
     ["== Info: ", "=> Send ", "<= Recv ", "curl: ("]
         .iter()
         .find_map(|mark| head.find(mark))
+        .filter(|at| !is_data(&head[..*at]))
+}
+
+/// Returns whether a text ends with the name of a JSON member that is not the message of a log line.
+/// The value of the member is then data, such as the title of an issue.
+fn is_data(before: &str) -> bool {
+    const MESSAGES: [&str; 6] = ["log", "msg", "message", "line", "stderr", "output"];
+    let name = before.strip_suffix('"').map(str::trim_end);
+    let name = name.and_then(|name| name.strip_suffix(':')?.trim_end().strip_suffix('"'));
+    let name = name.and_then(|name| name.rsplit_once('"'));
+    name.is_some_and(|(_, name)| !MESSAGES.contains(&name))
 }
 
 fn information(head: &str) -> Option<usize> {
@@ -123,4 +134,16 @@ fn information(head: &str) -> Option<usize> {
 pub(in crate::domain::transcript) fn is_information(text: &str) -> bool {
     let text = text.trim_start();
     INFORMATION.iter().any(|start| text.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_of_a_log_line_has_an_anchor() {
+        assert_eq!(find("{\"log\":\"curl: (7) Failed\"}"), Some(8));
+        assert_eq!(find("{\"title\": \"curl: (7) Failed\"}"), None);
+        assert_eq!(find("it says \"curl: (7) Failed\""), Some(9));
+    }
 }

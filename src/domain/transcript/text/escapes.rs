@@ -8,7 +8,8 @@ use std::borrow::Cow;
 /// Maximum length of an escape sequence in characters. Only the start of a longer one is removed.
 const MAX_SEQUENCE: usize = 2_048;
 
-/// Returns the line without escape sequences and without control characters other than tabs.
+/// Returns the line without escape sequences, without control characters other than tabs, and
+/// without byte order marks.
 pub(super) fn removed(line: &str) -> Cow<'_, str> {
     let line = line.strip_suffix("^M").unwrap_or(line);
     let special = |c: char| (c.is_control() && c != '\t') || c == '\u{FEFF}';
@@ -62,8 +63,9 @@ fn skip_control_sequence(rest: &str) -> &str {
     }
 }
 
-/// Returns the text after a control string, such as an operating system command, which ends at BEL,
-/// ST or `ESC \`. Returns the whole text if the end is missing.
+/// Returns the text after a control string, such as an operating system command. The string ends at
+/// BEL, at ST (also written `ESC \`), or before any other escape sequence. Returns the whole text
+/// if the end is missing.
 fn skip_command(rest: &str) -> &str {
     let end = rest
         .char_indices()

@@ -9,9 +9,11 @@ use crate::domain::transcript::exchange::Section;
 use crate::domain::transcript::exchange::response::ends_page;
 use crate::domain::transcript::pattern::pattern;
 
-/// Splits a line that lacks a line end: in a body, before a shell prompt or a message of curl; in a
-/// message of curl, after the words `left intact`. Returns the two parts; for other lines, `None`
-/// and the line. Outside of a body, discards text before an error message of curl.
+/// Splits a line in which a line end is missing, and returns the two parts. A body is split before
+/// a shell prompt or a message of curl. A message of curl is split after the words `left intact`.
+///
+/// Any other line is returned as the second part, and the first part is `None`. Outside of a body,
+/// the text before an error message of curl is discarded.
 pub(in crate::domain::transcript) fn split_glued(
     line: &str,
     section: Section,
@@ -34,7 +36,7 @@ pub(in crate::domain::transcript) fn split_glued(
         let certain = certain_length(line);
         let marks = GLUED.iter().filter_map(|mark| {
             let mut places = line.match_indices(mark).map(|(at, _)| at);
-            places.find(|at| *at >= certain)
+            places.find(|at| *at >= certain && !starts_member(&line[..*at]))
         });
         let at = marks.chain(glued_prompt(line, certain)).min();
         return match at.filter(|at| *at > 0) {
@@ -44,6 +46,12 @@ pub(in crate::domain::transcript) fn split_glued(
     }
     let at = line.find("curl: (").unwrap_or_default();
     (None, &line[at..])
+}
+
+/// Returns whether a text ends where the string of a JSON member starts, so that what follows is data.
+fn starts_member(before: &str) -> bool {
+    let name = before.strip_suffix('"');
+    name.is_some_and(|name| name.trim_end().ends_with("\":"))
 }
 
 /// Returns the length in bytes of the part of a line that is certainly the body: a JSON value, or
@@ -107,6 +115,7 @@ mod tests {
         assert_eq!(split("<p>curl: (18) transfer closed"), Some("<p>"));
         assert_eq!(split("{\"a\":\"hcurl: (18) closed"), Some("{\"a\":\"h"));
         assert_eq!(split("{\"a\":1}curl: (18) closed"), Some("{\"a\":1}"));
+        assert_eq!(split("  \"title\": \"curl: (7) Failed\","), None);
         let line = "{\"error\":\"curl: (7) Failed\"}curl: (18) closed";
         assert_eq!(split_glued(line, Section::Body).1, "curl: (18) closed");
     }

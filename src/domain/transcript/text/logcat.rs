@@ -6,8 +6,8 @@ use regex::Regex;
 
 use crate::domain::transcript::pattern::pattern;
 
-/// Expressions that match the prefix in its forms: the columns of Android Studio, the older form of
-/// Android Studio, `threadtime`, and `brief`.
+/// Regular expressions for the formats of the prefix: the columns of Android Studio, the older
+/// format of Android Studio, and the formats `threadtime` and `brief` of logcat.
 static PREFIX: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +\d+-\d+ +\S{1,60} +\S{1,120} +[VDIWEFA](?:  |$)",

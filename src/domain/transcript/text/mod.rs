@@ -38,9 +38,11 @@ pub(super) struct Cleaner {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line<'a> {
     pub(super) text: Cow<'a, str>,
-    /// The time of day in the prefix or at the start of the line, in seconds since midnight.
+    /// The time of day in the prefix or at the start of the line, in seconds since midnight; `None`
+    /// if the line has no timestamp.
     pub(super) stamp: Option<f64>,
-    /// The duration of the request so far, from curl's progress meter at the start of the line.
+    /// The duration of the request so far, from curl's progress meter at the start of the line;
+    /// `None` if the line does not contain it.
     pub(super) spent: Option<Duration>,
     /// Whether the line starts or ends a code block in Markdown, Jira or a bulletin board, or ends
     /// one in HTML.
@@ -209,7 +211,7 @@ fn is_jira_fence(line: &str) -> bool {
         let parameters = rest.strip_suffix(['}', ']']);
         parameters.is_some_and(|it| {
             let value = it.strip_prefix([':', '=']);
-            // The name of a language starts with a letter. `{code:500}` is a printed object.
+            // The name of a language starts with a letter, so `{code:500}` is a printed object.
             it.is_empty()
                 || value.is_some_and(|it| {
                     it.starts_with(|first: char| first.is_alphabetic()) && !it.contains(' ')

@@ -1,14 +1,14 @@
 //! Removes the prefix that logs, mails and quotes add to each line of a transcript.
 //!
 //! The prefix is learned from a line with an anchor, a part that certainly belongs to a transcript,
-//! such as `< HTTP/1.1 503`. A prefix of the same shape is then removed from the lines after it.
-//! The digits and the log level of the prefix may differ from line to line. Examples of a prefix
-//! are `[fetch] `, `> > `, `12:01:02 INFO ` and `web_1  | `.
+//! such as `< HTTP/1.1 503`. The prefix is then removed from the following lines, even if its
+//! digits or its log level differ from line to line. Examples of a prefix are `[fetch] `, `> > `,
+//! `12:01:02 INFO ` and `web_1  | `.
 
 use super::anchor;
 use crate::domain::transcript::time;
 
-/// The shape of the prefix, as learned from the last line with an anchor.
+/// The parts and the length of the prefix, as learned from the last line with an anchor.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prefix {
     parts: Vec<Part>,
@@ -170,7 +170,7 @@ fn is_log_word(word: &str) -> bool {
             && word
                 .chars()
                 .all(|c| c.is_ascii_uppercase() || !c.is_alphanumeric()))
-        // Kubernetes marks full and partial lines with `F` and `P`.
+        // Kubernetes marks full and partial lines of a container log with `F` and `P`.
         || (word.len() == 1 && word.chars().all(|c| c.is_ascii_uppercase()))
         || LOG_WORDS.contains(&lower.as_str())
         || is_calendar_name(word)

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{number, seconds, sexagesimal, with_unit};
 
-/// Returns the duration of a command from a line that a shell or a `time` program printed. Returns
-/// `None` for other lines. [`is_other`] recognizes the other lines of this output.
+/// Returns the elapsed time of a command from a line that a shell or a program such as `time`
+/// printed. Returns `None` for any other line. [`is_other`] recognizes the lines of such output
+/// that do not contain the elapsed time.
 pub(in crate::domain::transcript) fn elapsed(line: &str) -> Option<Duration> {
     let words: Vec<&str> = line.split_whitespace().take(MAX_WORDS).collect();
     match words.as_slice() {
@@ -41,8 +42,8 @@ pub(in crate::domain::transcript) fn elapsed(line: &str) -> Option<Duration> {
     }
 }
 
-/// Returns whether a line is output of a shell or a `time` program but does not contain the elapsed
-/// time, such as `user 0m0.016s`.
+/// Returns whether a line, such as `user 0m0.016s`, is output of a shell or a `time` program but
+/// does not contain the elapsed time.
 pub(in crate::domain::transcript) fn is_other(line: &str) -> bool {
     let mut words = line.split_whitespace();
     let (first, second, third) = (words.next(), words.next(), words.next());

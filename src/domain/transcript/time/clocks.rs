@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The most exact known duration of one request, and the timestamps of the request and response.
+/// The most exact known duration of one request, and the timestamps of the request and the response
+/// in seconds since midnight.
 #[derive(Clone, Debug, Default)]
 pub(in crate::domain::transcript) struct Times {
     best: Option<(Clock, Duration)>,
@@ -28,7 +29,7 @@ pub(in crate::domain::transcript) enum Clock {
 /// Number of seconds per day.
 const DAY: f64 = 86_400.0;
 
-/// Minimum difference in seconds between two timestamps that curl did not make. A smaller
+/// Minimum difference in seconds between two timestamps that curl did not write. A smaller
 /// difference is not used as a duration, because a log often receives all lines of a program at
 /// once.
 const MIN_STAMPS: f64 = 0.01;
@@ -46,8 +47,10 @@ impl Times {
         self.best.map(|(_, time)| time)
     }
 
-    /// Records a time of day, in seconds since midnight: that of the request if `started` is true,
-    /// otherwise that of the response. `is_exact` is whether curl itself made the timestamps.
+    /// Records the time of day, in seconds since midnight, at which the request started if
+    /// `started` is true, or at which the response arrived otherwise. If both times are known and
+    /// their difference is plausible, records the difference as a duration. Does nothing if `at` is
+    /// `None`. `is_exact` is whether curl itself wrote the timestamps.
     pub(in crate::domain::transcript) fn stamp(
         &mut self,
         at: Option<f64>,

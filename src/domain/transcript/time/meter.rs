@@ -28,7 +28,7 @@ const COLUMNS: [Column; 12] = [
 const SPENT: usize = 9;
 
 #[derive(Clone, Copy)]
-/// The kind of a column.
+/// The kind of value that a column contains. `Size` includes percentages.
 enum Column {
     Size,
     Time,
@@ -36,8 +36,8 @@ enum Column {
     Speed,
 }
 
-/// Removes the progress meter from the start of a line. Returns the rest of the line, and the time
-/// spent according to the last row that shows it; `None` if no row does.
+/// Removes the progress meter, and curl's progress bar, from the start of a line. Returns the rest
+/// of the line, and the time spent according to the last row that shows it; `None` if no row does.
 pub(in crate::domain::transcript) fn removed(line: &str) -> (&str, Option<Duration>) {
     if is_head(line) {
         return ("", None);

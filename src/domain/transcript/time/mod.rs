@@ -59,8 +59,8 @@ const EPOCH_DIGITS: usize = 12;
 /// Maximum length of a timestamp in bytes.
 const MAX_TIMESTAMP: usize = 60;
 
-/// Parses a duration that starts a text, such as `30.163s`, `30163 ms` or `0.5 min`. A number
-/// without a unit is in seconds. Returns `None` for other text.
+/// Parses the duration at the start of a text, such as `30.163s`, `30163 ms` or `0.5 min`. A number
+/// without a unit is in seconds. Returns `None` if the text does not start with a duration.
 pub(super) fn with_unit(text: &str) -> Option<Duration> {
     let text = text.trim();
     let length = text

@@ -13,7 +13,7 @@ use super::{seconds, with_unit};
 use crate::domain::transcript::pattern::pattern;
 use crate::domain::transcript::status;
 
-/// The values in the text after a body.
+/// The total duration and the status in the text after a body; `None` for a missing value.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::domain::transcript) struct Trailer {
     pub(in crate::domain::transcript) time: Option<Duration>,
@@ -173,8 +173,8 @@ enum Part {
 }
 
 /// Matches a format of `-w` with the end of a text. Returns the byte offset at which the output of
-/// `-w` starts, and the values in this output. Returns `None` if the text does not match, or if the
-/// format has no variable.
+/// `-w` starts, and the values in this output. Returns `None` if the text does not match, if a
+/// value is not valid for its variable, or if the format has no variable.
 pub(in crate::domain::transcript) fn by_format(
     text: &str,
     format: &str,
@@ -259,7 +259,7 @@ fn value_length(name: &str, text: &str) -> usize {
     text.len() - text.trim_end_matches(fits).len()
 }
 
-/// Parses a format of `-w`: `%{name}`, `%%`, `\n`, `\t`, `\r`.
+/// Splits a format of `-w` into text and variables. Omits `\r`, `%{stderr}` and `%{stdout}`.
 fn parts(format: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut text = String::new();

@@ -171,8 +171,8 @@ pub async fn states(
     Ok(states.collect())
 }
 
-/// Reads the tags and the state of an alarm that another daemon may have written. Returns `None` if
-/// the alarm does not exist.
+/// Reads the tags and the state of a metric alarm that another daemon may have written. Returns
+/// `None` if no metric alarm has this name.
 ///
 /// # Errors
 /// Returns the error of the first call that failed.

@@ -24,11 +24,11 @@ pub(super) fn list(value: &Json, table: &str) -> String {
             Some(_) => {}
             None if item.contains("[CONNECTED]") => {
                 without_key +=
-                    "; [CONNECTED] needs no key, because every probe checks the connection";
+                    "; `[CONNECTED]` needs no key, because every probe checks the connection";
             }
             None => {
                 let name = item.split_whitespace().next().unwrap_or_default();
-                without_key += &format!("; no key corresponds to the condition on {name}");
+                without_key += &format!("; no key corresponds to the condition on `{name}`");
             }
         }
     }
@@ -330,7 +330,7 @@ mod tests {
         ];
         let message = list(&conditions.as_slice().into(), "[target.expect]");
         let expected = [
-            "write these lines in [target.expect]; [CONNECTED] needs no key, because every probe \
+            "write these lines in [target.expect]; `[CONNECTED]` needs no key, because every probe \
              checks the connection:",
             "status = [200]",
             "body.json.\"count\" = { \">\" = 0, \"<=\" = 9 }",
@@ -347,9 +347,9 @@ mod tests {
         let conditions = ["[CONNECTED] == true", "[DNS_RCODE] == NOERROR"];
         assert_eq!(
             list(&conditions.as_slice().into(), "[target.expect]"),
-            "write `status = [200]` in [target.expect], for example; [CONNECTED] needs no key, \
+            "write `status = [200]` in [target.expect], for example; `[CONNECTED]` needs no key, \
              because every probe checks the connection; no key corresponds to the condition on \
-             [DNS_RCODE]"
+             `[DNS_RCODE]`"
         );
     }
 }

@@ -74,7 +74,8 @@ pub(in crate::io::config) fn truth(value: &Json) -> Option<bool> {
 }
 
 /// Returns the value of `max_redirects` for a maximum number of redirects, or for a switch that
-/// enables redirects. The numbers 0 and 1 count as a switch.
+/// enables redirects. The numbers 0 and 1 count as a switch. Returns an example for any other
+/// value.
 pub(super) fn redirects(value: &Json) -> String {
     match (truth(value), value.as_u64()) {
         (Some(false), _) => "0".to_owned(),
@@ -84,7 +85,8 @@ pub(super) fn redirects(value: &Json) -> String {
 }
 
 /// Returns the value of `max_redirects` for a maximum number of redirects, or for a switch that
-/// enables redirects. The numbers 0 and 1 count as a maximum number.
+/// enables redirects. The numbers 0 and 1 count as a maximum number. Returns an example for any
+/// other value.
 pub(super) fn redirect_limit(value: &Json) -> String {
     match value.as_u64() {
         Some(count) => count.min(20).to_string(),
@@ -98,8 +100,8 @@ pub(super) fn no_redirects(value: &Json) -> String {
     if stops { "0" } else { "5" }.to_owned()
 }
 
-/// Returns the value of `ip` for a word or number that names an IP version; `None` for any other
-/// value.
+/// Returns the value of `ip` for a word or number that names one or both IP versions; `None` for
+/// any other value.
 pub(in crate::io::config) fn ip_version(value: &Json) -> Option<&'static str> {
     let text = match value {
         Json::String(text) => text.to_ascii_lowercase(),
@@ -114,7 +116,8 @@ pub(in crate::io::config) fn ip_version(value: &Json) -> Option<&'static str> {
     }
 }
 
-/// Returns the value of `ip`, or an example if the value names no IP version.
+/// Returns the value of `ip` for a word or number that names one or both IP versions. Returns an
+/// example for any other value.
 pub(super) fn ip(value: &Json) -> String {
     quoted(ip_version(value).unwrap_or("4"))
 }
@@ -200,8 +203,8 @@ pub(super) fn label(value: &Json) -> String {
     format!("{{ group = {} }}", text(value))
 }
 
-/// Formats a `labels` table from a table, a list, or a text such as `env=prod,team=shop`. A value
-/// without label names becomes the label `team`.
+/// Formats a `labels` table from a table, a list, or a text such as `env=prod,team=shop`. If the
+/// value contains no label names, it becomes the value of the label `team`.
 pub(in crate::io::config) fn labels(value: &Json) -> String {
     let pair = |item: &Json| -> Option<(String, String)> {
         match item {
@@ -305,18 +308,18 @@ pub(super) fn body(value: &Json) -> String {
     }
 }
 
-/// Formats a condition that the body matches a regular expression.
+/// Formats a condition that requires the body to match a regular expression.
 pub(super) fn body_regex(value: &Json) -> String {
     format!("{{ regex = {} }}", pattern(value))
 }
 
-/// Formats a condition that the body contains a text.
+/// Formats a condition that requires the body to contain a text.
 pub(super) fn body_contains(value: &Json) -> String {
     format!("{{ contains = {} }}", text(value))
 }
 
-/// Formats basic credentials with the user name. A reference to a file or an environment variable
-/// replaces the password.
+/// Formats the value of `basic` with the user name. The password is not repeated; it is replaced by
+/// a reference to the given password file, or else to an environment variable.
 pub(super) fn basic(value: &Json) -> String {
     let field = |keys: &[&str]| keys.iter().find_map(|key| value.get(*key)?.as_str());
     let name = field(&["username", "user", "login"]).filter(|name| name.len() <= MAX_SHOWN);

@@ -95,7 +95,8 @@ fn as_table(value: &Json, example: &str, show: impl Fn(&str, &Json) -> String) -
     }
 }
 
-/// Returns whether a table describes a single header: one of its entries is the header's name.
+/// Returns whether a table describes a single header: one of its entries, such as `name`, has the
+/// header's name as its value.
 fn is_pair(value: &Json) -> bool {
     ["name", "key", "header"]
         .iter()

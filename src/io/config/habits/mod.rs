@@ -100,7 +100,9 @@ impl Written<'_> {
         format!("write `{} = {value}` {table}", self.key)
     }
 
-    /// Formats an instruction to write `key`. Names the table unless it is the current table.
+    /// Formats an instruction to write `key = value` in a table of the target or of `[defaults]`.
+    /// An empty `table` means the target or `[defaults]` itself. Names the table unless the key was
+    /// written in this table.
     fn instruction(&self, table: &str, key: &str, value: &str) -> String {
         // `[defaults]` cannot contain a name or a URL.
         let owner = if ["name", "url", "urls"].contains(&key) && table.is_empty() {
@@ -200,7 +202,8 @@ pub(super) fn names_targets(key: &str) -> bool {
     first.is_some_and(|habit| has_name(habit, &normal(key)))
 }
 
-/// Returns the error message about an unknown key in a table with the keys `known`.
+/// Returns the error message about an unknown key. `known` are the valid keys of its table. The
+/// message contains the instruction of `remedy` if there is one.
 pub(super) fn unknown_key(written: Written<'_>, known: &[&str], remedy: Option<&Remedy>) -> String {
     let key = written.key;
     if let Some(remedy) = remedy {

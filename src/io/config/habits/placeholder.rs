@@ -1,8 +1,8 @@
 //! Finds variables and template expressions, which other tools replace but this program does not.
 
-/// The opening mark, the closing mark and the displayed form of each kind of expression. The
-/// displayed form contains only the marks, because the text between them may contain a secret, such
-/// as a default value.
+/// The opening mark and the closing mark of each kind of expression, and the text that is displayed
+/// for an expression other than a plain variable. This text contains only the marks, because the
+/// text between the marks may contain a secret, such as a default value.
 const MARKS: [(&str, &str, &str); 6] = [
     ("${", "}", "${…}"),
     ("$(", ")", "$(…)"),
@@ -15,7 +15,7 @@ const MARKS: [(&str, &str, &str); 6] = [
 /// A variable or expression in a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::io::config) struct Placeholder {
-    /// The expression as shown in messages, such as `${HOST}`.
+    /// The expression as shown in messages, such as `${HOST}` for `${HOST:-x}`.
     pub(in crate::io::config) shown: String,
     /// The name of the variable, or `NAME` if the expression is not a plain variable.
     pub(in crate::io::config) variable: String,
@@ -49,7 +49,8 @@ pub(in crate::io::config) fn placeholder_in_url(text: &str) -> Option<Placeholde
         .or_else(|| percent_signs(text))
 }
 
-/// Finds `%NAME%` in a URL, where two percent signs may also belong to percent-encoded bytes.
+/// Finds `%NAME%` in a URL. Ignores the text between two percent signs that both start
+/// percent-encoded bytes.
 fn percent_signs(text: &str) -> Option<Placeholder> {
     let is_escape = |at: usize| {
         let digits = text.as_bytes().get(at + 1..at + 3);
@@ -81,7 +82,8 @@ fn found(open: &str, close: &str, inner: &str, shown: &str) -> Placeholder {
     }
 }
 
-/// Finds a variable without braces and with a name in upper case, such as `$HOST`.
+/// Finds a variable without braces, such as `$HOST`. Its name must be in upper case and have at
+/// least two characters.
 fn bare(text: &str) -> Option<Placeholder> {
     text.match_indices('$').find_map(|(start, _)| {
         let before = text[..start].chars().next_back();

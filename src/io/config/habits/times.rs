@@ -37,7 +37,8 @@ fn duration_or(value: &Json, unit: f64, example: &str) -> String {
     )
 }
 
-/// Formats a duration in the syntax of this configuration.
+/// Formats a duration as a value of this configuration, such as `1m 30s` or `1500ms`, without
+/// quotes.
 pub(in crate::io::config) fn shown(duration: Duration) -> String {
     // The `humantime` library formats 1500 ms as "1s 500ms", which is harder to read than "1500ms".
     if duration < Duration::from_secs(10) && duration.subsec_millis() != 0 {
@@ -48,7 +49,7 @@ pub(in crate::io::config) fn shown(duration: Duration) -> String {
 
 /// Reads a duration in the syntax of other tools, such as ISO 8601, `HH:MM:SS`, `@every 30s`,
 /// `*/5 * * * *`, `<= 2s` or `30S`. A number without a unit is multiplied by `unit` seconds.
-/// Returns `None` for zero and for other texts. For a cron expression and for a number without a
+/// Returns `None` for zero and for any other text. For a cron expression and for a number without a
 /// unit, also returns `None` if the duration is shorter than 1 ms or longer than a year.
 pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration> {
     let text = text.trim().trim_start_matches(['<', '>', '=']).trim();
@@ -73,7 +74,8 @@ pub(in crate::io::config) fn duration(text: &str, unit: f64) -> Option<Duration>
     parsed.ok().filter(|duration| !duration.is_zero())
 }
 
-/// Reads a duration in the form `MM:SS` or `HH:MM:SS`. Returns `None` for zero and other texts.
+/// Reads a duration in the form `MM:SS` or `HH:MM:SS`. Returns `None` for zero and for any other
+/// text.
 fn clock(text: &str) -> Option<Duration> {
     let parts: Option<Vec<u64>> = text.split(':').map(|part| part.parse().ok()).collect();
     let seconds = match parts?.as_slice() {
@@ -93,8 +95,9 @@ fn from_seconds(seconds: f64) -> Option<Duration> {
     valid.then(|| Duration::from_millis((seconds * 1000.0).round() as u64))
 }
 
-/// Reads a number of days, written as a number or as a duration such as `14d` or `336h`, and rounds
-/// it down. Returns `None` for other values, including a text such as `0`.
+/// Reads a number of days, and rounds it down. The value is a number, or text such as `14`, `14d`
+/// or `336h`. A negative number becomes 0. Returns `None` for any other value, and for the text
+/// `0`.
 pub(in crate::io::config) fn days(value: &Json) -> Option<u64> {
     match value {
         Json::Number(number) => Some(number.as_f64()?.max(0.0).floor() as u64),

@@ -8,9 +8,10 @@ use super::form::{MAX_SHOWN, quoted};
 /// Maximum number of URLs that a message repeats from a list.
 const MAX_URLS: usize = 20;
 
-/// Formats a URL, or a host with an optional port and path, as a TOML string. Returns a placeholder
-/// if the value is not an HTTP URL, if it is longer than [`MAX_SHOWN`] bytes, or if it contains
-/// credentials or a query, which may be secrets.
+/// Formats a URL as a TOML string. If the value is a host with an optional port and path, adds
+/// `https://`, or `http://` for a local host and for port 80. Returns a placeholder if the URL is
+/// not an http or https URL, is longer than [`MAX_SHOWN`] bytes, or contains credentials or a
+/// query, which may be secrets.
 pub(in crate::io::config) fn url(value: &Json) -> String {
     let Some(text) = value.as_str() else {
         return "\"https://HOST/PATH\"".to_owned();
@@ -39,8 +40,8 @@ pub(in crate::io::config) fn url(value: &Json) -> String {
     )
 }
 
-/// Formats a list of URLs or hosts, or a single one, as a TOML list. An ellipsis replaces all items
-/// after the first [`MAX_URLS`].
+/// Formats a list of URLs or hosts, or a single URL or host, as a TOML list. An ellipsis replaces
+/// all items after the first [`MAX_URLS`].
 pub(in crate::io::config) fn urls(value: &Json) -> String {
     let items = match value {
         Json::Array(items) => items.as_slice(),

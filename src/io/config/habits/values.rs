@@ -13,8 +13,9 @@ use super::urls;
 /// these keys may contain anything, even an expression such as `${NAME}`.
 const FREE_TEXT: [&str; 1] = ["request.body"];
 
-/// Returns what to write for a value of the wrong type, or `None` if the value cannot be converted.
-/// `section` is the path of the key, and `expected` is the required type as named by serde.
+/// Returns the text to write instead of a value of the wrong type, such as `5` instead of `"5"`.
+/// Returns `None` if the value cannot be converted. `section` is the path of the key, and
+/// `expected` is the required type as named by serde.
 pub(in crate::io::config) fn retyped(
     section: &str,
     value: &Json,
@@ -32,7 +33,7 @@ pub(in crate::io::config) fn retyped(
             Some(number.to_string())
         }
         "a string" if value.is_array() && section.ends_with("url") => {
-            Some("urls = [\"https://…\", \"https://…\"]".to_owned())
+            Some("`urls = [\"https://…\", \"https://…\"]`".to_owned())
         }
         "f64" => {
             let number: f64 = value
@@ -47,15 +48,15 @@ pub(in crate::io::config) fn retyped(
     }
 }
 
-/// Returns what to write, such as `status = [200]`, for a value that is not a list although its key
-/// requires a list. If the value cannot be converted, returns an example for `status`, and `None`
-/// for any other key. `section` is the path of the key.
+/// Returns the text to write, such as `status = [200]`, instead of a value that is not a list
+/// although its key requires a list. If the value cannot be converted, returns an example for
+/// `status`, and `None` for any other key. `section` is the path of the key.
 pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<String> {
     let key = section.rsplit('.').next().unwrap_or_default();
     match (key, value) {
         ("status", value) => Some(statuses(value).map_or_else(
-            || "a list, such as status = [200, \"2xx\"]".to_owned(),
-            |list| format!("status = {list}"),
+            || "a list, such as `status = [200, \"2xx\"]`".to_owned(),
+            |list| format!("`status = {list}`"),
         )),
         ("layer", Json::String(address)) => Some(format!(
             "[[target.layer]] with `name = \"NAME\"` and `connect_to = {}`",
@@ -67,12 +68,12 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
                 .split([',', ';'])
                 .map(|item| urls::url(&item.trim().into()));
             let items: Vec<String> = items.collect();
-            Some(format!("{key} = [{}]", items.join(", ")))
+            Some(format!("`{key} = [{}]`", items.join(", ")))
         }
         (_, Json::String(text)) if text.len() <= 100 && !text.is_empty() => {
             let items = text.split([',', ';']).map(str::trim);
             let items: Vec<String> = items.map(quoted).collect();
-            Some(format!("{key} = [{}]", items.join(", ")))
+            Some(format!("`{key} = [{}]`", items.join(", ")))
         }
         ("target" | "maintenance", Json::Object(_)) => {
             Some(format!("[[{key}]], with double brackets"))
@@ -82,23 +83,26 @@ pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<Stri
     }
 }
 
-/// Returns what to write, such as `headers = { … }`, for a value that is not a table although its
-/// key requires a table. Returns `None` if the value cannot be converted. `section` is the path of
-/// the key.
+/// Returns the text to write, such as `headers = { … }`, instead of a value that is not a table
+/// although its key requires a table. Returns `None` if the value cannot be converted. `section` is
+/// the path of the key.
 pub(in crate::io::config) fn as_table(section: &str, value: &Json) -> Option<String> {
     let key = section.rsplit('.').next().unwrap_or_default();
     let is_expected = section.contains("expect");
     match (key, value) {
-        ("headers", _) if is_expected => Some(format!("headers = {}", header_tests(value))),
-        ("headers", _) => Some(format!("headers = {}", header_table(value))),
-        ("labels", _) => Some(format!("labels = {}", labels(value))),
+        ("headers", _) if is_expected => Some(format!("`headers = {}`", header_tests(value))),
+        ("headers", _) => Some(format!("`headers = {}`", header_table(value))),
+        ("labels", _) => Some(format!("`labels = {}`", labels(value))),
         ("body", Json::String(text)) if is_expected && text.len() <= 100 => {
-            Some(format!("body = {{ contains = {} }}", quoted(text)))
+            Some(format!("`body = {{ contains = {} }}`", quoted(text)))
         }
-        ("body", _) if is_expected => Some("body = { contains = \"TEXT\" }".to_owned()),
-        ("auth" | "basic", _) => Some(
-            "auth = { basic = { username = \"USER\", password = { env = \"NAME\" } } } or \
-             auth = { bearer = { env = \"NAME\" } }"
+        ("body", _) if is_expected => Some("`body = { contains = \"TEXT\" }`".to_owned()),
+        ("basic", _) => {
+            Some("`basic = { username = \"USER\", password = { env = \"NAME\" } }`".to_owned())
+        }
+        ("auth", _) => Some(
+            "`auth = { basic = { username = \"USER\", password = { env = \"NAME\" } } }` or \
+             `auth = { bearer = { env = \"NAME\" } }`"
                 .to_owned(),
         ),
         (_, Json::Array(items)) if items.iter().all(Json::is_object) => {
@@ -108,9 +112,9 @@ pub(in crate::io::config) fn as_table(section: &str, value: &Json) -> Option<Str
     }
 }
 
-/// Returns an error message if the text of a key contains a variable or an expression, which this
-/// program does not replace. Returns `None` for any other text, and for keys whose text may contain
-/// anything. `section` is the path of the key.
+/// Returns an error message if `text` contains a variable or an expression, because this program
+/// does not replace them. Returns `None` for any other text, and for keys whose text may contain
+/// anything. `section` is the path of the key to which `text` belongs.
 pub(in crate::io::config) fn replaced_nowhere(section: &str, text: &str) -> Option<String> {
     if section.contains("expect.") || FREE_TEXT.iter().any(|end| section.ends_with(end)) {
         return None;
@@ -125,7 +129,7 @@ pub(in crate::io::config) fn replaced_nowhere(section: &str, text: &str) -> Opti
     let name = &found.variable;
     let remedy = if ["url", "urls"].contains(&key) {
         format!(
-            "write the value itself, or url = {{ env = {name:?} }} with the whole URL in the \
+            "write the value itself, or `url = {{ env = {name:?} }}` with the whole URL in the \
              variable"
         )
     } else if section.ends_with("headers.authorization")
@@ -133,12 +137,12 @@ pub(in crate::io::config) fn replaced_nowhere(section: &str, text: &str) -> Opti
     {
         format!("write `bearer = {{ env = {name:?} }}` in the table `auth` instead of this header")
     } else if section.contains("request.headers.") {
-        format!("write {{ env = {name:?} }}, with the whole value in the variable")
+        format!("write `{{ env = {name:?} }}`, with the whole value in the variable")
     } else {
         "write the value itself, or generate this file, for example with envsubst".to_owned()
     };
     Some(format!(
-        "contains {}, which is not replaced; {remedy}",
+        "contains {}, but probecause does not expand it; {remedy}",
         found.shown
     ))
 }

@@ -52,8 +52,8 @@ pub(super) fn read(table: &Table<'_>, target: &mut Target, cloudwatch: &CloudWat
         && !target.cloudwatch.metrics.contains(&CloudWatchMetric::Down)
     {
         metrics.place.error(
-            "the alarm needs \"Down\", which is not in the list; add it or set alarm.enabled = \
-             false",
+            "the alarm uses the metric \"Down\", which this list omits; add \"Down\", or set \
+             `alarm.enabled = false`",
         );
     }
 }
@@ -101,8 +101,8 @@ fn check_span(table: &Table<'_>, target: &Target, cloudwatch: &CloudWatchSetting
     let span = period.saturating_mul(periods);
     if span > max {
         table.place_of("periods").error(format!(
-            "{periods} periods cover {}, but CloudWatch evaluates at most {shown}; write fewer \
-             periods or a shorter interval",
+            "{periods} periods cover {}, but CloudWatch evaluates at most {shown}; reduce \
+             `periods` or the `interval` of the target",
             humantime::format_duration(span),
         ));
     }

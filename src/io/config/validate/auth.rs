@@ -1,5 +1,5 @@
-//! Reads `[target.auth]`: the credentials, of exactly one kind, with which a probe authenticates to
-//! the endpoint.
+//! Reads `[target.auth]`: the credentials with which a probe authenticates to the endpoint. Exactly
+//! one type of credentials is allowed.
 
 use super::secret;
 use crate::io::config::schema;
@@ -26,7 +26,7 @@ pub(super) fn read(auth: &Value<'_>) -> Option<Auth> {
         (None, None) if has_unknown_key => None,
         _ => {
             auth.place
-                .error("needs exactly one of bearer, basic and sigv4; write one of them");
+                .error("must contain exactly one of the keys `bearer`, `basic` and `sigv4`");
             None
         }
     }
@@ -61,6 +61,5 @@ fn sigv4(value: &Value<'_>) -> Option<Auth> {
     })
 }
 
-/// The possible sources of a password, shown in the error about a missing password.
-const PASSWORD: &str =
-    "password = { file = \"PATH\" }, { env = \"NAME\" } or { credential = \"NAME\" }";
+/// The example in the error about a missing password.
+const PASSWORD: &str = "password = { file = \"PATH\" }";

@@ -51,7 +51,8 @@ struct ActionEntry<'a> {
 
 /// The text appended to the warning about an unused entry of `owner_actions`. It explains why the
 /// entry may be unused although `causes` contains a cause of the owner.
-const UNUSED_OWNER_HINT: &str = " (a cause with its own actions does not use those of its owner)";
+const UNUSED_OWNER_HINT: &str =
+    " (a cause in `cause_actions` does not use the actions of its owner)";
 
 impl KnownCauses {
     /// Collects the causes of a rulebook, including the cause of unexplained failures, which has no
@@ -118,8 +119,8 @@ impl<'a> Routes<'a> {
         }
     }
 
-    /// Returns the valid entries of the action table `key`. An entry of a target replaces the entry
-    /// of `[defaults]` with the same key.
+    /// Returns the valid entries of the action table `key`, and records them for the warnings about
+    /// unused entries. An entry of a target replaces the entry of `[defaults]` with the same key.
     fn entries(
         &mut self,
         table: &Table<'a>,
@@ -138,7 +139,7 @@ impl<'a> Routes<'a> {
                 continue;
             }
             let unused = list.place.problem(format!(
-                "no per-cause alarm uses this entry; add its cause, or a cause of its owner, to \
+                "no per-cause alarm uses this entry; add its cause (or a cause of its owner) to \
                  `causes`, or remove the entry{hint}"
             ));
             let route = (unused.file.clone(), unused.key.clone());
@@ -198,7 +199,7 @@ fn causes(table: &Table<'_>, known: &KnownCauses) -> Vec<(CauseId, Owner)> {
         match known.owner(&word) {
             Ok((cause, _)) if causes.iter().any(|(other, _)| *other == cause) => {
                 item.place.error(format!(
-                    "{word:?} names a cause that is already listed; remove one"
+                    "{word:?} names a cause that is already listed; remove this item"
                 ));
             }
             Ok(cause) => causes.push(cause),

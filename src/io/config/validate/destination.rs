@@ -21,8 +21,8 @@ const MAX_NAME: usize = 64;
 /// The reserved name of the destination that `[cloudwatch]` itself configures.
 const MAIN: &str = "main";
 
-/// Reads all destinations into `settings`, which must already contain the other settings of
-/// `[cloudwatch]`, because each destination inherits some of these settings.
+/// Reads all destinations into `settings`. `settings` must already contain the other settings of
+/// `[cloudwatch]`, because each destination inherits some of them.
 pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) {
     for (name, value) in destinations.entries() {
         value.place.check(check_name(name));
@@ -36,7 +36,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
         let is_valid = value.place.problems().error_count() == errors;
         if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
             value.place.error(format!(
-                "has the same account and region as {other}; add a different region or role_arn"
+                "has the same account and region as {other}; add a different `region` or `role_arn`"
             ));
         }
         settings.destinations.insert(name.to_owned(), destination);
@@ -92,7 +92,7 @@ fn role(table: &Table<'_>) -> Option<Role> {
     let external_id = table.get::<Identifier>("external_id");
     if external_id.is_some() && !table.has("role_arn") {
         let place = table.place_of("external_id");
-        place.error("has no effect without role_arn; add role_arn or remove external_id");
+        place.error("has no effect without `role_arn`; add `role_arn` or remove `external_id`");
     }
     Some(Role {
         arn: table.get::<RoleArn>("role_arn")?,
@@ -106,9 +106,9 @@ fn check_inherited(table: &Table<'_>, settings: &DestinationSettings) {
     let wrong = topics.find_map(|topic| other_region(topic, settings.region.as_deref()));
     if let Some((topic_region, alarm_region)) = wrong {
         table.place().error(format!(
-            "inherits alarm_actions with topics in {topic_region} from [cloudwatch], but an \
+            "inherits `alarm_actions` with topics in {topic_region} from [cloudwatch], but an \
              alarm in {alarm_region} can only notify topics in {alarm_region}; add \
-             alarm_actions with topics in {alarm_region}, or alarm_actions = [] to notify nobody"
+             `alarm_actions` with topics in {alarm_region}, or `alarm_actions = []` to notify nobody"
         ));
     }
 }

@@ -15,7 +15,7 @@ use crate::io::config::value::text::{TargetNameText, check_target_name};
 use crate::io::config::value::url::{HttpUrl, parse_url};
 use crate::model::settings::CloudWatchSettings;
 
-/// An endpoint, with the location of its name in the configuration.
+/// The name and URL of a target, with the location of the name in the configuration.
 pub(super) struct Endpoint<'a> {
     /// The name of the target, or `?` if the name is missing or invalid.
     pub(super) name: String,
@@ -39,7 +39,7 @@ pub(super) fn read<'a>(table: &Table<'a>, cloudwatch: &CloudWatchSettings) -> Ve
         (None, _) => {
             let name = table.required::<TargetNameText>("name", "name = \"orders\"");
             if !table.has("url") {
-                let example = "is missing; add it, for example url = \"https://example.com/\"";
+                let example = "is missing; add it, for example `url = \"https://example.com/\"`";
                 table.place_of("url").error(example);
             }
             let url = table.find("url").and_then(|value| url_of(&value));
@@ -73,9 +73,9 @@ pub(super) fn any_url() -> Option<Url> {
     Url::parse("http://localhost/").ok()
 }
 
-/// Reads a URL, written as text or as a table that refers to a file, variable or credential with
-/// the URL. If the URL is invalid, reports an error and returns `None`. If secrets are skipped,
-/// returns a placeholder for such a table.
+/// Reads a URL, written as text or as a table that names the file, variable or credential that
+/// contains the URL. If the URL is invalid, reports an error and returns `None`. If secrets are
+/// skipped, returns a placeholder for such a table.
 pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
     if !value.is_table() {
         return value.read::<HttpUrl>();
@@ -100,9 +100,8 @@ type Named<'a> = (Option<String>, Option<Url>, KeyLocation<'a>);
 fn several<'a>(table: &Table<'a>, urls: &Value<'a>) -> Vec<Named<'a>> {
     let prefix = table.get::<TargetNameText>("name");
     if urls.is_empty() {
-        urls.place.error(
-            "an empty list has no endpoint; add a URL, for example [\"https://example.com/\"]",
-        );
+        urls.place
+            .error("the list contains no URL; add one, for example `[\"https://example.com/\"]`");
     }
     let items = urls.items().into_iter();
     items
@@ -134,8 +133,8 @@ fn accepted(name: &str, place: &KeyLocation<'_>, cloudwatch: &CloudWatchSettings
     let is_accepted = !cloudwatch.enabled || name.is_ascii() && !name.starts_with(':');
     if !is_accepted {
         place.error(
-            "CloudWatch accepts only ASCII without a leading colon as a dimension value; rename \
-             the target",
+            "a target name is a CloudWatch dimension value, which must be ASCII and must not start \
+             with a colon; rename the target",
         );
     }
     is_accepted
@@ -155,7 +154,7 @@ pub(super) fn report_duplicates<'a, 'p>(
         };
         for (here, there) in [(*first, place), (place, *first)] {
             here.error(format!(
-                "{name:?} is also the name of the target at {}; give each target its own name",
+                "{name:?} is also the name of the target at {}; give each target a unique name",
                 there.file_and_line()
             ));
         }

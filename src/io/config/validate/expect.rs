@@ -19,7 +19,7 @@ pub(super) fn read(table: &Table<'_>, expect: &mut Expectations) {
         expect.status = list.read_items::<StatusRange>();
         if list.is_empty() {
             let message =
-                "an empty list accepts no response; write, for example, [\"2xx\"] or [200]";
+                "an empty list accepts no response; write, for example, `[\"2xx\"]` or `[200]`";
             list.place.error(message);
         }
     }
@@ -73,9 +73,9 @@ fn body(value: &Value<'_>) -> Option<Vec<BodyMatch>> {
     }
     let has_test = |key: &&str| table.find(key).is_some_and(|value| !value.is_empty());
     if !schema::BODY.iter().any(has_test) && !has_unknown_key {
-        value
-            .place
-            .error("has no condition; add contains, not_contains, regex, not_regex or json");
+        value.place.error(
+            "has no condition; add `contains`, `not_contains`, `regex`, `not_regex` or `json`",
+        );
     }
     Some(tests)
 }

@@ -27,7 +27,7 @@ pub(super) fn read(table: &Table<'_>, target: &mut Target) {
         if target.layers.iter().any(|other| other.name == layer.name) {
             let name = &layer.name;
             item.place.error(format!(
-                "{name:?} is also the name of another layer; give each layer its own name"
+                "{name:?} is also the name of another layer; give each layer a unique name"
             ));
             continue;
         }
@@ -35,7 +35,7 @@ pub(super) fn read(table: &Table<'_>, target: &mut Target) {
     }
     if !target.layers.is_empty() && target.request.proxy.is_some() {
         place.error(
-            "layers cannot be reached through `request.proxy`; remove the layers or the proxy",
+            "requests through layers cannot use a proxy; remove the layers or `request.proxy`",
         );
     }
 }

@@ -57,8 +57,8 @@ fn pattern(item: &Value<'_>, targets: &[&Target]) -> Option<String> {
 fn read_once(table: &Table<'_>) -> Option<MaintenanceTime> {
     if let Some(zone) = table.find("timezone") {
         zone.place.error(
-            "is only for `days`, `at` and `lasting`; remove it and write the offset into `from` \
-             and `until`",
+            "applies only to `days`, `at` and `lasting`; remove `timezone` and write the UTC offset \
+             in `from` and `until`",
         );
     }
     let from = table.required::<PointInTime>("from", "from = 2026-05-01T22:00:00Z");
@@ -81,7 +81,7 @@ fn read_weekly(table: &Table<'_>) -> Option<MaintenanceTime> {
         }
     }
     if list.is_none_or(|list| list.is_empty()) {
-        let message = "is missing or empty; write a list, such as days = [\"mon\", \"thu\"]";
+        let message = "is missing or empty; write a list, such as `days = [\"mon\", \"thu\"]`";
         table.place_of("days").error(message);
     }
     let at = table.required::<TimeOfDay>("at", "at = \"22:00\"");

@@ -66,7 +66,7 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     }
 }
 
-/// Reports a `connect_to` that has no effect on requests to the URL of the target.
+/// Reports a `connect_to` that has no effect, because the target has an http URL and an HTTP proxy.
 pub(super) fn check_connect_to(table: &Table<'_>, target: &Target) {
     if target.request.ignores_connect_to(target.url.scheme()) {
         let request = table.table("request", schema::REQUEST);
@@ -125,7 +125,7 @@ fn host(table: &Table<'_>, request: &mut RequestSettings) {
         return;
     };
     if request.headers.iter().any(is_host) {
-        let message = "is also in `headers`; remove the `Host` header from `headers`";
+        let message = "is also set by the header `Host` in `headers`; remove that header";
         table.place_of("host").error(message);
     }
     request
@@ -149,8 +149,9 @@ fn proxy(table: &Table<'_>, request: &mut RequestSettings) {
     if let (Some(username), Some(password)) = (username, password) {
         let longest = username.len().max(password.expose().len());
         if longest > MAX_SOCKS_TEXT {
-            auth.place
-                .error("user name or password is longer than 255 bytes; use shorter credentials");
+            auth.place.error(
+                "the user name or the password is longer than 255 bytes; use shorter credentials",
+            );
         }
         request.proxy_auth = Some(ProxyAuth { username, password });
     }

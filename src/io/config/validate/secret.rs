@@ -37,7 +37,8 @@ pub(super) fn read(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Sec
     Ok(Secret::new(text.to_owned()))
 }
 
-/// Checks the name of a secret's source without reading the secret.
+/// Checks the name of the variable or credential that contains a secret, without reading the
+/// secret. The path of a file is not checked.
 fn check_source(source: &SecretSource) -> Result<(), String> {
     match source {
         SecretSource::File(_) => Ok(()),
@@ -70,8 +71,8 @@ fn file_text(path: &Path) -> Result<(String, String), String> {
     Ok((text, shown))
 }
 
-/// Returns the path of a credential file. Errors do not contain `name`, because it could be the
-/// secret itself in the wrong place.
+/// Returns the path of a credential file. Errors do not contain `name`, because the configuration
+/// may contain the secret itself instead of the name.
 fn credential(name: &str) -> Result<PathBuf, String> {
     check_credential(name)?;
     match std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty()) {
@@ -81,12 +82,12 @@ fn credential(name: &str) -> Result<PathBuf, String> {
                 let directory = directory.display();
                 format!(
                     "{directory} contains no credential with this name; add \
-                     LoadCredential=NAME:PATH to the service"
+                     `LoadCredential=NAME:PATH` to the systemd service"
                 )
             }),
         None => Err(
-            "the variable CREDENTIALS_DIRECTORY is not set; add LoadCredential=NAME:PATH to the \
-             service, or set the variable to a directory that contains the file NAME"
+            "the variable CREDENTIALS_DIRECTORY is not set; add `LoadCredential=NAME:PATH` to the \
+             systemd service, or set the variable to a directory that contains the file NAME"
                 .to_owned(),
         ),
     }
@@ -97,7 +98,8 @@ fn check_credential(name: &str) -> Result<(), String> {
     let plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
     if !plain || name.contains('/') {
         return Err(
-            "not the name of a credential; write the NAME of LoadCredential=NAME:PATH".to_owned(),
+            "not the name of a credential; write the NAME from `LoadCredential=NAME:PATH`"
+                .to_owned(),
         );
     }
     Ok(())
@@ -110,11 +112,12 @@ fn check_variable(name: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     if name.starts_with('$') && bare.len() <= MAX_SHOWN_NAME && bare.chars().all(allowed) {
         return Err(format!(
-            "the name of a variable must not contain `$` or braces; write env = {bare:?}"
+            "the name of a variable must not contain `$`, braces or parentheses; write `env = \
+             {bare:?}`"
         ));
     }
     if name.is_empty() || name.contains(['=', '\0']) {
-        return Err("not the name of a variable; write env = \"NAME\"".to_owned());
+        return Err("not the name of a variable; write `env = \"NAME\"`".to_owned());
     }
     Ok(())
 }

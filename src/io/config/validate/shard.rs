@@ -21,8 +21,7 @@ pub(super) fn read(table: &Table<'_>, settings: &mut ShardSettings) {
     let replicas = settings.replicas_per_target;
     if replicas > total {
         table.place_of(key).error(format!(
-            "{replicas} daemons cannot probe each target, because `shard.total` is {total}; \
-             write at most {total}"
+            "{replicas} is larger than `shard.total` ({total}); write at most {total}"
         ));
     }
     if total > 1 && !table.has("index") {

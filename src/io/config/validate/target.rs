@@ -36,8 +36,8 @@ pub(super) fn read(
     target
 }
 
-/// Reports the problems of a target in a table with the wrong form or name, such as `[target]` or
-/// `[[targets]]`.
+/// Reports the problems of a target that is not written as `[[target]]` but, for example, as
+/// `[target]` or `[[targets]]`.
 pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
     let Some(table) = value.table(schema::TARGET) else {
         return;
@@ -117,8 +117,8 @@ fn compare_times(table: &Table<'_>, expect: &Table<'_>, target: &Target) {
         && target.timeout <= limit
     {
         table.place_of("timeout").error(format!(
-            "{timeout} is not longer than aws.integration_timeout ({}), so a probe ends before the \
-             gateway responds to an integration timeout; raise the timeout, for example to \"{}\"",
+            "{timeout} is not longer than `aws.integration_timeout` ({}), so a probe ends before \
+             the gateway responds to an integration timeout; raise `timeout`, for example to \"{}\"",
             humantime::format_duration(limit),
             humantime::format_duration(limit.saturating_add(MARGIN)),
         ));
@@ -127,8 +127,8 @@ fn compare_times(table: &Table<'_>, expect: &Table<'_>, target: &Target) {
         && limit >= target.timeout
     {
         expect.place_of("slower_than").warn(format!(
-            "{} is not shorter than the timeout ({timeout}), so a slow probe fails before it is \
-             degraded; write a shorter duration or raise the timeout",
+            "{} is not shorter than the timeout ({timeout}), so a slow probe times out before it \
+             counts as degraded; write a shorter duration or raise `timeout`",
             humantime::format_duration(limit),
         ));
     }

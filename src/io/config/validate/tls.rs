@@ -47,12 +47,12 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
         (Some(cert), None) => {
             pem(&cert, certificates);
             cert.place
-                .error("a certificate needs its key; add key_file");
+                .error("a certificate needs its key; add `key_file`");
         }
         (None, Some(key)) => {
             pem(&key, private_key);
             key.place
-                .error("a key needs its certificate; add cert_file");
+                .error("a key needs its certificate; add `cert_file`");
         }
         (None, None) => {}
     }
@@ -75,7 +75,9 @@ fn certificates(bytes: Vec<u8>) -> Result<Arc<[u8]>, &'static str> {
         Ok(certificates) if !certificates.is_empty() && certificates.iter().all(valid) => {
             Ok(bytes.into())
         }
-        _ => Err("no valid PEM certificate; set the path of a file with BEGIN CERTIFICATE"),
+        _ => Err(
+            "no PEM certificate, or an invalid one; set the path of a file with valid certificates",
+        ),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::io::config::wording::alternatives;
 use crate::model::target::{Comparison, JsonPath, JsonTest, Pattern, TextMatch};
 
 checked! {
-    /// An inclusive range of HTTP status codes.
+    /// An inclusive range of HTTP status codes: the first and the last code.
     StatusRange((u16, u16)) from Value, |value: Value| status_range(&value).ok_or_else(|| {
         let plain = serde_json::to_value(&value).unwrap_or_default();
         match habits::statuses(&plain) {
@@ -21,7 +21,8 @@ checked! {
                 list.trim_matches(['[', ']'])
             ),
             None => {
-                "not a status from 100 to 599; write, for example, 200, \"2xx\" or \"200-204\""
+                "not a status code or range from 100 to 599; write, for example, 200, \"2xx\" or \
+                 \"200-204\""
                     .to_owned()
             }
         }
@@ -41,9 +42,9 @@ checked! {
     JsonTests(Vec<JsonTest>) from Value, json_tests;
 }
 
-const TEXT_TEST: &str = "not a valid condition; write \"text\" for equality, \
-     { contains = \"part\" }, { regex = \"pattern\" }, { not_contains = \"part\" }, \
-     { not_regex = \"pattern\" }, { \"!=\" = \"text\" } or { exists = false }";
+const TEXT_TEST: &str = "not a valid condition; write `\"text\"` for equality, \
+     `{ contains = \"part\" }`, `{ regex = \"pattern\" }`, `{ not_contains = \"part\" }`, \
+     `{ not_regex = \"pattern\" }`, `{ \"!=\" = \"text\" }` or `{ exists = false }`";
 
 fn text_test(value: Value) -> Result<TextMatch, String> {
     if let Value::Table(table) = &value
@@ -129,7 +130,7 @@ fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
         .find_map(|key| intended_operator(key).map(|operator| (key, operator)));
     if let Some((key, operator)) = intended {
         return Err(format!(
-            "{key:?} is not an operator; write {operator:?}, or {{ \"==\" = {{ … }} }} for an \
+            "{key:?} is not an operator; write {operator:?}, or `{{ \"==\" = {{ … }} }}` for an \
              object with this key"
         ));
     }
@@ -138,8 +139,8 @@ fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
     }
     if let Some(key) = table.keys().find(|key| !is_operator(key)) {
         return Err(format!(
-            "{key:?} is not an operator; write only {}, or {{ \"==\" = {{ … }} }} for a whole \
-             object",
+            "{key:?} is not an operator; write only {}, or `{{ \"==\" = {{ … }} }}` for a \
+             whole object",
             alternatives(OPERATORS.iter().map(|operator| format!("{operator:?}")))
         ));
     }
@@ -197,12 +198,12 @@ fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
     number
         .map(|number| JsonTest::Compares(comparison, number))
         .ok_or_else(|| {
-            format!("{operator:?} compares numbers; write a number, as in {{ {operator:?} = 5 }}")
+            format!("{operator:?} compares numbers; write a number, as in `{{ {operator:?} = 5 }}`")
         })
 }
 
 /// Returns an error message for a text such as `> 0`, which would otherwise be compared for
-/// equality. Returns `None` for other texts.
+/// equality. Returns `None` for any other text.
 fn written_comparison(text: &str) -> Option<String> {
     let operator = OPERATORS[..6]
         .iter()
@@ -219,8 +220,8 @@ fn written_comparison(text: &str) -> Option<String> {
         habits::quoted(rest.trim_matches('"'))
     };
     Some(format!(
-        "{text} is a string, not a comparison; write {{ {operator:?} = {operand} }} to compare, or \
-         {{ \"==\" = {text} }} for this exact text",
+        "{text} is a string, not a comparison; write `{{ {operator:?} = {operand} }}` to compare, \
+         or `{{ \"==\" = {text} }}` for this exact text",
         text = habits::quoted(text)
     ))
 }
@@ -272,16 +273,16 @@ fn pattern(source: &str) -> Result<Pattern, String> {
         if source.starts_with('*') {
             let part = habits::quoted(source.trim_matches('*'));
             return format!(
-                "not a regular expression ({reason}); write {}, or contains = {part}",
+                "not a regular expression ({reason}); write {}, or `contains = {part}`",
                 habits::quoted(&source.replace('*', ".*"))
             );
         }
-        format!("not a regular expression ({reason}); correct it, or use contains for plain text")
+        format!("not a regular expression ({reason}); correct it, or use `contains` for plain text")
     })
 }
 
 /// Converts `/pattern/flags` to a quoted pattern in the syntax of the regex library. Returns `None`
-/// for other texts.
+/// for any other text.
 fn delimited(source: &str) -> Option<String> {
     let (pattern, flags) = source.strip_prefix('/')?.rsplit_once('/')?;
     let pattern = pattern.replace("\\/", "\0");

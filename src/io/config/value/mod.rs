@@ -1,9 +1,9 @@
 //! Defines types for single values, which are checked while they are deserialized.
 //!
-//! Each type contains its value in the form that the settings use: a [`time::PositiveDuration`]
-//! contains a [`Duration`](std::time::Duration), a [`text::Arn`] contains a `String`. An error says
-//! what is wrong with the value and what to write; the caller adds the location. Rules about
-//! several values are in `validate`.
+//! Each type wraps the type that the settings use: a [`time::PositiveDuration`] contains a
+//! [`Duration`](std::time::Duration), and a [`text::Arn`] contains a `String`. An error says what
+//! is wrong with the value and what to write. The caller adds the location. Rules about several
+//! values are in `validate`.
 
 pub(super) mod address;
 pub(super) mod expect;

@@ -50,8 +50,8 @@ checked! {
             return Ok(dollars);
         }
         Err(format!(
-            "{dollars} is not an amount of money; write a non-negative amount in USD per day, \
-             such as 1.0, or 0 for no metric queries"
+            "{dollars} is not a non-negative amount in USD; write an amount per day, such as 1.0, \
+             or 0 for no metric queries"
         ))
     };
 
@@ -65,7 +65,10 @@ checked! {
             _ => return Err("a size is text with a unit; write text such as \"64KB\"".to_owned()),
         };
         let bytes = size(&text).ok_or_else(|| {
-            format!("{text:?} is not a size; write a size such as \"64KB\", \"1MB\" or \"512B\"")
+            format!(
+                "{text:?} is not a whole number of B, KB or MB; write a size such as \"64KB\", \
+                 \"1MB\" or \"512B\""
+            )
         })?;
         if bytes > MAX_BODY_LIMIT {
             return Err(format!("{text:?} is too large; write \"16MB\" or less"));
@@ -81,8 +84,8 @@ checked! {
     };
 }
 
-/// Parses a size and returns the number of bytes, or `None` if the text is not a size. Decimal and
-/// binary units both mean powers of 1024, as is usual for memory.
+/// Parses a size and returns the number of bytes, or `None` if the text is not a size or the number
+/// is too large. Decimal and binary units both mean powers of 1024, as is usual for memory.
 fn size(text: &str) -> Option<usize> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit())?;

@@ -26,7 +26,7 @@ pub(in crate::io::config) enum HeaderValue {
 
 /// The error message for a value that is not the source of a secret, such as the secret itself.
 pub(in crate::io::config) const SECRET_FORM: &str = "secrets cannot be written here; use \
-     { file = \"PATH\" }, { env = \"NAME\" } or { credential = \"NAME\" }";
+     `{ file = \"PATH\" }`, `{ env = \"NAME\" }` or `{ credential = \"NAME\" }`";
 
 checked! {
     /// The source of a secret. The secret itself must not be written in the configuration.
@@ -37,8 +37,8 @@ checked! {
         Value::String(text) => Ok(HeaderValue::Plain(text)),
         table @ Value::Table(_) => secret_source(table).map(HeaderValue::Secret),
         _ => Err(
-            "a header value is text, { file = \"PATH\" }, { env = \"NAME\" } or \
-             { credential = \"NAME\" }; put text in quotes",
+            "a header value is text, `{ file = \"PATH\" }`, `{ env = \"NAME\" }` or \
+             `{ credential = \"NAME\" }`; put text in quotes",
         ),
     };
 }

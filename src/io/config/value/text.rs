@@ -89,8 +89,8 @@ checked! {
             "any" if value.is_str() => Ok(HttpChoice::Any),
             "1.1" if text == "1.1" && value.is_str() => Ok(HttpChoice::Http1),
             "2" if text == "2" && value.is_str() => Ok(HttpChoice::Http2),
-            "1" | "1.1" => Err("not a supported form of the HTTP version; write \"1.1\""),
-            "2" | "2.0" => Err("not a supported form of the HTTP version; write \"2\""),
+            "1" | "1.1" => Err("not a supported notation for the HTTP version; write \"1.1\""),
+            "2" | "2.0" => Err("not a supported notation for the HTTP version; write \"2\""),
             _ => Err("not a supported HTTP version; write \"any\", \"1.1\" or \"2\""),
         }
     };
@@ -133,7 +133,7 @@ checked! {
         )
     };
 
-    /// The absolute path on the target's host to which control requests are sent.
+    /// The absolute path that control requests use on the target's host.
     ControlPath(String) from String, |text: String| {
         // A URL parser treats a backslash as a slash, and two leading slashes as the start of a
         // host name.
@@ -169,7 +169,9 @@ checked! {
             ("6", IpVersion::V6),
         ])
         .map_err(|message| match habits::ip_version(&plain) {
-            Some(version) => format!("not a supported form of the IP version; write \"{version}\""),
+            Some(version) => {
+                format!("not a supported notation for the IP version; write \"{version}\"")
+            }
             None => message,
         })
     };
@@ -187,14 +189,14 @@ checked! {
         ("leave", DriftPolicy::Leave),
     ]);
 
-    /// The value of `aws.integration`: the kind of backend behind the API.
+    /// The value of `aws.integration`: the type of the backend behind the API.
     IntegrationWord(Integration) from String, |text: String| choice(&text, &[
         ("lambda", Integration::Lambda),
         ("http", Integration::Http),
         ("vpc-link", Integration::VpcLink),
     ]);
 
-    /// The value of `aws.authorizer`: the kind of authorizer of the route.
+    /// The value of `aws.authorizer`: the type of the authorizer of the route.
     AuthorizerWord(Authorizer) from String, |text: String| choice(&text, &[
         ("none", Authorizer::None),
         ("lambda", Authorizer::Lambda),
@@ -249,8 +251,8 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{label:?} is not a Prometheus label name; use letters, digits and underscores, and do \
-         not start with a digit, for example {}",
+        "{label:?} is not a Prometheus label name; write a name of letters, digits and \
+         underscores that does not start with a digit, such as {}",
         habits::label_name(label)
     ))
 }
@@ -292,7 +294,7 @@ fn valid_or(valid: bool, text: String, kind: &str, example: &str) -> Result<Stri
     Err(format!("{text:?} is not {kind}; write {example}"))
 }
 
-/// Returns whether the text has the form `arn:partition:service:region:account:resource`.
+/// Returns whether the text has the format `arn:partition:service:region:account:resource`.
 fn is_arn(text: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()

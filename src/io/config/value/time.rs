@@ -69,7 +69,12 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
             let suggested = suggested.map_or_else(|| "10s".to_owned(), habits::shown);
             return Err(format!("a duration needs a unit; write \"{suggested}\""));
         }
-        _ => return Err("a duration is text with a unit; write text such as \"10s\"".to_owned()),
+        _ => {
+            return Err(
+                "a duration must be text in quotes with a unit; write text such as \"10s\""
+                    .to_owned(),
+            );
+        }
     };
     let suggested = habits::duration(text, 1.0);
     let duration = humantime::parse_duration(text).map_err(|_| match suggested {
@@ -162,8 +167,8 @@ checked! {
         let local: Option<jiff::civil::DateTime> = text.parse().ok();
         let suggested = local.map_or_else(|| "2026-05-01T22:00:00".to_owned(), |it| it.to_string());
         format!(
-            "{text:?} is not a point in time; write it with its offset, such as {suggested}Z or \
-             {suggested}+02:00"
+            "{text:?} is not a point in time with a UTC offset; write, for example, {suggested}Z \
+             or {suggested}+02:00"
         )
     });
 
@@ -201,8 +206,8 @@ checked! {
     };
 }
 
-/// Converts a time of day such as `2:00`, `2am`, `10 PM`, `22h` or `22:00 UTC` to the form `HH:MM`.
-/// Returns `None` if the text does not begin with a valid time.
+/// Converts a time of day such as `2:00`, `2am`, `10 PM`, `22h` or `22:00 UTC` to the format
+/// `HH:MM`. Returns `None` if the text does not begin with a valid time.
 fn time_of_day(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let end = lower

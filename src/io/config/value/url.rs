@@ -18,7 +18,7 @@ checked! {
         host_or(valid, text, "a server name")
     };
 
-    /// The value of `request.host`: a host name with an optional port.
+    /// The value of `request.host`: a host name or an IP address, with an optional port.
     HostText(String) from String, |text: String| {
         let parsed = Url::parse(&format!("http://{text}/")).ok();
         let plain = !text.contains(['/', '?', '#', '@']) && http::HeaderValue::from_str(&text).is_ok();
@@ -48,15 +48,15 @@ fn proxy_url(text: &str) -> Result<Url, String> {
         ))
     };
     let Ok(url) = Url::parse(text) else {
-        return refused("not the URL of a proxy");
+        return refused("not a URL");
     };
     if !["http", "https", "socks5", "socks5h"].contains(&url.scheme()) || !url.has_host() {
-        return refused("not the URL of a supported proxy");
+        return refused("not an http, https, socks5 or socks5h URL with a host");
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
-            "contains credentials; write proxy_auth = { username = \"USER\", password = { env = \
-             \"NAME\" } }"
+            "contains credentials; write `proxy_auth = { username = \"USER\", password = { env = \
+             \"NAME\" } }`"
                 .to_owned(),
         );
     }

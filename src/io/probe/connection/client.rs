@@ -1,5 +1,5 @@
-//! Builds and shares clients, one for each distinct set of connection settings, and opens their
-//! connections.
+//! Builds one client for each distinct set of connection settings, shares it between targets, and
+//! opens its connections.
 //!
 //! Clients are shared because building a client reads the platform's root certificates, which uses
 //! as much CPU time as eight HTTPS probes. Idle connections are kept only if the target reuses

@@ -35,8 +35,8 @@ impl ConnectTo {
     }
 }
 
-/// Returns the host and port to connect to for a URL, or `None` if the URL has no host or port. The
-/// override applies only to URLs with the host and port of the target's URL.
+/// Returns the host and port to connect to for a URL, or `None` if the URL has no host or port.
+/// `connect_to` applies only to URLs with the host and port of the target's URL.
 pub(super) fn endpoint(url: &Url, connect_to: Option<&ConnectTo>) -> Option<HostPort> {
     match connect_to {
         Some(to) if to.applies_to(url) => Some(to.instead.clone()),

@@ -52,7 +52,7 @@ pub(super) struct Connection {
     /// The facts of the TLS handshake; `None` without TLS. They are kept so that each probe on a
     /// reused connection can check the expiry of the certificate.
     pub(super) handshake: Option<Handshake>,
-    /// The record of what was received on the connection.
+    /// The first bytes and the TLS error that the connection has received.
     record: Arc<StreamRecord>,
 }
 
@@ -110,10 +110,10 @@ impl Connection {
         matches!(self.sender, Sender::Http2(_))
     }
 
-    /// Returns what was received since the connection was opened or taken from the pool, to
-    /// classify an error. The data may have arrived before the request was sent. For example, in
-    /// TLS 1.3, a server's alert about a missing client certificate may arrive between the
-    /// handshake and the request.
+    /// Returns the facts about the data received since the connection was opened or taken from the
+    /// pool. `classify` uses these facts to classify an error. The data may have arrived before the
+    /// request was sent. For example, in TLS 1.3, a server's alert about a missing client
+    /// certificate may arrive between the handshake and the request.
     pub(super) fn received(&self) -> Received {
         let handshake = self.handshake.as_ref();
         Received {

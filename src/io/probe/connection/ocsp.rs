@@ -17,7 +17,8 @@ const CONTEXT_0: u8 = 0xa0;
 /// The DER tag `[1] IMPLICIT` of the status `revoked`.
 const REVOKED: u8 = 0xa1;
 
-/// Returns whether an OCSP response says that the certificate is revoked.
+/// Returns whether an OCSP response says that the certificate is revoked. Both are DER-encoded.
+/// Returns `false` if either cannot be parsed.
 pub(super) fn is_revoked(response: &[u8], certificate: &[u8]) -> bool {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
         return false;

@@ -28,10 +28,12 @@ const MAX_IDLE: Duration = Duration::from_secs(118);
 /// Maximum number of idle connections per origin.
 const MAX_PER_ORIGIN: usize = 32;
 
-/// Minimum time between two removals of idle connections that are too old or closed.
+/// Minimum time between two sweeps. A sweep drops the idle connections that are closed or idle for
+/// [`MAX_IDLE`] or longer.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Maximum time to wait until a connection is ready for the next request.
+/// Maximum time to wait until a connection is ready for the next request. A connection that is not
+/// ready within this time is dropped.
 const READY_WITHIN: Duration = Duration::from_millis(100);
 
 impl Pool {

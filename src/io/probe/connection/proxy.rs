@@ -13,7 +13,7 @@ use crate::model::host_port::HostPort;
 use crate::model::observation::{Fault, Phase};
 use crate::model::target::ProxyAuth;
 
-/// The proxy of a target.
+/// The proxy of a target, with the credentials for the proxy, if any.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Proxy {
     /// The URL of the proxy. Connections use only its scheme, host and port.

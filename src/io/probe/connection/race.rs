@@ -1,4 +1,4 @@
-//! Connects to whichever of several addresses answers first (Happy Eyeballs, RFC 8305).
+//! Connects to the first of several addresses that answers (Happy Eyeballs, RFC 8305).
 //!
 //! An address that drops packets must not use up the timeout of a probe while another address
 //! works. All addresses are tried, not only the first of each IP version.

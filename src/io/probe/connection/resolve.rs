@@ -23,7 +23,8 @@ use crate::model::observation::FaultKind;
 use crate::model::settings::ResolverSettings;
 use crate::model::target::IpVersion;
 
-/// The DNS resolvers, one for each setting of the IP version.
+/// The DNS resolvers, one for each setting of the IP version, and the servers and settings that
+/// they use.
 pub(in super::super) struct Resolvers {
     any: TokioResolver,
     v4: TokioResolver,
@@ -65,7 +66,7 @@ const MAX_ALIASES: usize = 16;
 const MAX_NAMED_SERVERS: usize = 3;
 
 impl ResolveError {
-    /// Returns the kind of the fault.
+    /// Returns the kind of the fault to report for this error.
     pub(super) const fn kind(&self) -> FaultKind {
         match self {
             Self::NotFound(_) => FaultKind::NameNotFound,
@@ -247,7 +248,7 @@ impl Resolvers {
     }
 
     /// Follows the CNAME records of a name. Returns a message if the records form a loop, or a
-    /// chain of more than [`MAX_ALIASES`] names.
+    /// chain of more than [`MAX_ALIASES`] names. Otherwise, returns `None`.
     async fn alias_problem(&self, name: &Name) -> Option<String> {
         let mut chain = vec![name.clone()];
         while chain.len() <= MAX_ALIASES {
@@ -279,8 +280,8 @@ impl Resolvers {
     }
 }
 
-/// Returns whether an error is final: the record types need not be queried separately. An NXDOMAIN
-/// for another name is not final, because that name may contain a search domain.
+/// Returns whether an error is final, so that the record types need not be queried separately. An
+/// NXDOMAIN for another name is not final, because the other name may contain a search domain.
 fn is_final(error: &NetError, name: &Name) -> bool {
     no_records(error).is_none_or(|none| {
         none.response_code == ResponseCode::NXDomain && same_name(none.query.name(), name)
@@ -342,7 +343,8 @@ fn build(
     options.cache_size = 0;
     options.ip_strategy = strategy;
     options.timeout = settings.timeout;
-    options.attempts = settings.attempts;
+    // The library does not count the first attempt.
+    options.attempts = settings.attempts.saturating_sub(1);
     let servers = config.name_servers().iter().map(|server| {
         let port = server
             .connections

@@ -27,7 +27,7 @@ impl ServerName {
     }
 }
 
-/// Returns the server name that a TLS handshake for a URL sends and verifies. The override applies
+/// Returns the server name that a TLS handshake for a URL sends and verifies. `server_name` applies
 /// only to URLs with the host of the target's URL.
 pub(super) fn of<'a>(url: &'a Url, server_name: Option<&'a ServerName>) -> &'a str {
     let host = bare_host(url);

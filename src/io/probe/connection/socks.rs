@@ -138,7 +138,7 @@ fn request(to: &HostPort) -> Vec<u8> {
     message
 }
 
-/// Returns the meaning of a reply code (RFC 1928, section 6).
+/// Returns the meaning of a reply code of the proxy (RFC 1928, section 6).
 fn reason(reply: u8) -> String {
     match reply {
         1 => "general failure".to_owned(),
@@ -153,7 +153,7 @@ fn reason(reply: u8) -> String {
     }
 }
 
-/// Converts an IP address and a port to a host and port.
+/// Returns a [`HostPort`] with an IP address as the host.
 pub(super) fn at(address: IpAddr, port: u16) -> HostPort {
     let host = match address {
         IpAddr::V4(address) => Host::Ipv4(address),

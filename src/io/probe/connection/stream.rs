@@ -1,4 +1,5 @@
-//! Byte streams below HTTP that record what a peer sent.
+//! Wraps the byte streams below HTTP, to record the first bytes and the TLS error that a connection
+//! receives.
 //!
 //! The TLS and HTTP libraries discard information that is needed to classify a fault: an HTTP/2
 //! error contains only the kind of a transport error, and the error of a failed TLS handshake does
@@ -28,7 +29,7 @@ pub(super) struct RecordedStream {
     failed: Option<io::Error>,
 }
 
-/// The record of what a stream has received since the record was last cleared.
+/// The first bytes and the TLS error that a stream has received since the record was last cleared.
 #[derive(Debug, Default)]
 pub(super) struct StreamRecord(Mutex<Received>);
 
@@ -47,7 +48,7 @@ impl StreamRecord {
         self.with(|received| *received = Received::default());
     }
 
-    /// Returns what was received since the record was last cleared.
+    /// Returns a copy of the recorded data.
     pub(super) fn evidence(&self) -> Received {
         self.with(|received| received.clone())
     }

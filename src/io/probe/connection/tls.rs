@@ -1,4 +1,5 @@
-//! Performs TLS handshakes, and records what the server presents and requests.
+//! Performs TLS handshakes, and records the certificates that a server presents and whether it
+//! requests a client certificate.
 //!
 //! Sessions are never resumed: a resumed session would hide that the certificate has changed.
 
@@ -22,7 +23,9 @@ use crate::model::target::{HttpChoice, TlsSettings};
 /// The reason why a [`TlsClient`] cannot be created for a target's TLS settings.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsSetupError {
-    #[error("no trusted root certificate found; install ca-certificates or set `tls.ca_file`")]
+    #[error(
+        "no trusted root certificate found; install the package `ca-certificates` or set `tls.ca_file`"
+    )]
     NoRoots,
     #[error("`tls.ca_file` is unusable: {0}; use PEM certificates")]
     Ca(String),
@@ -207,7 +210,7 @@ fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match chain {
         Ok(chain) if chain.is_empty() => {
-            Err("the file contains no certificate; add a BEGIN CERTIFICATE block".to_owned())
+            Err("the file contains no certificate; add a `BEGIN CERTIFICATE` block".to_owned())
         }
         Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),

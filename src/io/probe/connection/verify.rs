@@ -22,7 +22,7 @@ use crate::io::probe::stopwatch::Stopwatch;
 #[derive(Debug)]
 pub(super) struct Trust {
     anchors: Vec<TrustAnchor<'static>>,
-    /// The expiry of each anchor in seconds since the Unix epoch, in the order of `anchors`.
+    /// The expiry times of the anchors in seconds since the Unix epoch, in the order of `anchors`.
     expiries: Vec<i64>,
     /// Trusted certificates that a server may present as its own certificate.
     own: Vec<CertificateDer<'static>>,
@@ -118,8 +118,8 @@ impl Trust {
         Ok(expires)
     }
 
-    /// Returns the earliest expiry of the certificates in a path, excluding the server's own, in
-    /// seconds since the Unix epoch.
+    /// Returns the earliest expiry time of the certificates in a path, excluding the server's own
+    /// certificate, in seconds since the Unix epoch.
     fn path_expiry(&self, path: &VerifiedPath<'_>) -> i64 {
         let used = path.intermediate_certificates();
         let intermediates = used.map(|certificate| expiry(&certificate.der()));
@@ -130,7 +130,7 @@ impl Trust {
     }
 }
 
-/// Returns when a certificate expires, in seconds since the Unix epoch. Returns `i64::MAX` if the
+/// Returns the expiry time of a certificate in seconds since the Unix epoch, or `i64::MAX` if the
 /// certificate cannot be parsed.
 fn expiry(der: &CertificateDer<'_>) -> i64 {
     certificate::expiry(der).map_or(i64::MAX, |at| at.as_second())

@@ -155,8 +155,9 @@ fn items<'b>(
     Ok(())
 }
 
-/// Returns whether a map or list has another element, and decrements `left`. `left` is the number
-/// of remaining elements, or `None` if a break ends the map or list.
+/// Returns whether a map or list has another element. `left` is the number of remaining elements,
+/// and is decremented. `left` is `None` for a map or list of unknown length, which ends with a
+/// break code; the break code is skipped.
 fn more(decoder: &mut Decoder<'_>, left: &mut Option<u64>) -> Result<bool, DeserializeError> {
     match left {
         Some(0) => Ok(false),

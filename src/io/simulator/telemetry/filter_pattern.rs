@@ -16,8 +16,8 @@ pub(super) enum FilterPattern {
         any: Vec<String>,
         none: Vec<String>,
     },
-    /// Pairs of a key's path and a value. Matches JSON lines in which, for at least one pair, the
-    /// key has the value.
+    /// Matches JSON lines in which at least one of these conditions holds. A condition is the path
+    /// of a key, and the string that must be the value of the key.
     Keys(Vec<(Vec<String>, String)>),
 }
 
@@ -77,13 +77,15 @@ fn word(text: &str) -> Result<(&str, &str), String> {
     if let Some(quoted) = text.strip_prefix('"') {
         return quoted
             .split_once('"')
-            .ok_or_else(|| "a quoted term does not end with a quote; add it".to_owned());
+            .ok_or_else(|| "a quoted term has no closing quote; add it".to_owned());
     }
     let plain = |c: char| c.is_alphanumeric() || c == '_';
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
     let (term, after) = text.split_at(end);
     if term.is_empty() || !term.chars().all(plain) {
-        return Err(format!("the term {term:?} is not a word; put it in quotes"));
+        return Err(format!(
+            "the term {term:?} is not a word of letters, digits and underscores; put it in quotes"
+        ));
     }
     Ok((term, after))
 }

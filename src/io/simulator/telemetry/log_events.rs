@@ -14,7 +14,8 @@ use super::filter_pattern::FilterPattern;
 /// The error of an API request: the error code of AWS and a message.
 pub(super) type ApiError = (&'static str, String);
 
-/// The stored events of all log groups, oldest first.
+/// The stored events of all log groups, oldest first. `written` is the number of events that were
+/// ever added, including dropped events.
 #[derive(Debug, Default)]
 pub(super) struct LogEvents {
     events: VecDeque<LogEvent>,

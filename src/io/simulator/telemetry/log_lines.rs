@@ -63,16 +63,17 @@ fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
                            and try again.";
             (message.to_owned(), UNSET, false)
         }
-        // UNVERIFIED: the message is that of a REST API. The status is that of the throttling error
-        // of the Lambda service.
+        // UNVERIFIED for an HTTP API: the message is that of a REST API, and the status is that of
+        // the throttling error of the Lambda service.
         Outcome::Throttled => ("Rate Exceeded.".to_owned(), "429", false),
-        // UNVERIFIED: the message is that of a REST API.
+        // UNVERIFIED for an HTTP API: the message is that of a REST API.
         Outcome::Malformed => {
             let message = "Malformed Lambda proxy response";
             (message.to_owned(), "200", true)
         }
-        // UNVERIFIED: the message is that of a REST API. The request id of the integration is not
-        // set, because it is part of Lambda's response, which the gateway did not receive in time.
+        // UNVERIFIED for an HTTP API: the message is that of a REST API. The request id of the
+        // integration is not set, because it is part of Lambda's response, which the gateway did
+        // not receive in time.
         Outcome::TimedOut => ("Endpoint request timed out".to_owned(), UNSET, false),
         Outcome::NoRoute | Outcome::NoStage => (UNSET.to_owned(), UNSET, false),
     }

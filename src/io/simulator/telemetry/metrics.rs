@@ -52,7 +52,8 @@ pub(super) fn statistic(name: &str) -> Option<Statistic> {
 }
 
 impl MetricStore {
-    /// Adds one value of a metric to the minute that contains `at`.
+    /// Adds one value of a metric to the minute that contains `at`. Drops the oldest minutes beyond
+    /// [`MINUTES_KEPT`].
     pub(super) fn add(&mut self, metric: MetricKey, at: i64, value: f64) {
         let minutes = self.metrics.entry(metric).or_default();
         minutes
@@ -64,9 +65,9 @@ impl MetricStore {
         }
     }
 
-    /// Returns the datapoints of a metric from `from` (inclusive) to `to` (exclusive), oldest
-    /// first, in periods of `period` seconds aligned to the Unix epoch. A datapoint is the start of
-    /// its period and the value.
+    /// Returns the datapoints of a metric from the period that contains `from` to `to` (exclusive),
+    /// oldest first. Periods last `period` seconds and are aligned to the Unix epoch. A datapoint
+    /// consists of the start of its period and the value of the statistic.
     pub(super) fn read(
         &self,
         metric: &MetricKey,

@@ -121,7 +121,8 @@ fn add_api_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     );
 }
 
-/// Returns the dimension sets under which API Gateway publishes its metrics.
+/// Returns the sets of dimensions under which API Gateway publishes the metrics of a request: the
+/// API; the API and its stage; and, if a route matched, the API, its stage and the route.
 fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Dimensions> {
     let api = record.api;
     let stage = ("Stage", api.stage().to_owned());

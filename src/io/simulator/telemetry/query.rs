@@ -16,7 +16,8 @@ pub(super) struct MetricDataRequest {
     pub(super) oldest_first: bool,
 }
 
-/// One query of a GetMetricData request: a statistic of a metric.
+/// One query of a GetMetricData request: a statistic of a metric for periods of `period` seconds,
+/// or an expression if `expression` is true.
 #[derive(Debug, Default)]
 pub(super) struct MetricDataQuery {
     pub(super) id: String,

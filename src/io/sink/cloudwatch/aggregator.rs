@@ -53,7 +53,8 @@ pub(super) struct Aggregator {
     /// The content of the last annotation requested for each target's alarm; `None` if that
     /// annotation names no cause.
     requested: HashMap<TargetName, Option<Annotated>>,
-    /// One future per held datapoint, which waits for the alarm update, at most for `update_wait`.
+    /// One future per held datapoint. The future completes when updating the alarm has succeeded or
+    /// failed, or after `update_wait`.
     held: FuturesUnordered<Held>,
     /// Maximum time for which a datapoint is held.
     update_wait: Duration,
@@ -68,7 +69,7 @@ pub(super) struct Aggregator {
 type Annotated = (CauseId, Certainty, Option<String>);
 
 /// A future that completes when a held datapoint must be sent. Its output is the row id of the
-/// datapoint, and whether an alarm already names the cause.
+/// datapoint, and whether an alarm or another daemon named the cause in time.
 type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 
 /// Maximum time for which a datapoint is held. Holding a datapoint delays the alarm by at most this
@@ -189,8 +190,8 @@ impl Aggregator {
         self.publish(immediate, &update.target.name);
     }
 
-    /// Publishes datapoints of a target. Breaching datapoints are held until the target's alarm
-    /// names the cause.
+    /// Publishes datapoints of a target. If an annotation of the target's alarm was requested,
+    /// breaching datapoints are held until the alarm names the cause.
     fn publish(&mut self, immediate: Immediate, target: &TargetName) {
         for datapoint in immediate.other {
             self.publisher.push(datapoint);
@@ -218,8 +219,9 @@ impl Aggregator {
         self.annotate(&report.target, shown, &report.diagnosis, not_before);
     }
 
-    /// Requests an annotation of the target's alarm with a verdict, unless the last request
-    /// was the same.
+    /// Requests an annotation of the target's alarm with a verdict and the findings about the
+    /// target's layers, unless the last requested annotation had the same content. Without a
+    /// verdict, the annotation names no cause. The alarm is not written before `not_before`.
     fn annotate(
         &mut self,
         target: &Target,
@@ -294,8 +296,8 @@ impl Aggregator {
             .retain(|target, _| alarmed.get(target).copied().unwrap_or(false));
     }
 
-    /// Queues the datapoints of all windows, ended or not, for the last requests. Afterwards the
-    /// event loop accepts no more commands.
+    /// Sets the deadline, queues the datapoints of all windows, ended or not, and makes the next
+    /// request due immediately. Afterwards, the event loop accepts no more commands.
     fn shut_down(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
         for datapoint in self.aggregation.close_all() {

@@ -79,7 +79,8 @@ impl Series {
         }
     }
 
-    /// Serializes the series as a JSON array of metric, target and cause.
+    /// Serializes the series as a JSON array of metric, target and cause. A series without a target
+    /// or a cause has `null` instead.
     fn encode(&self) -> String {
         let target = self.target().map(TargetName::as_str);
         let cause = self.cause().map(CauseId::as_str);

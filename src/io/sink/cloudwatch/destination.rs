@@ -64,7 +64,7 @@ pub(super) struct Destination {
     watched: JoinHandle<()>,
 }
 
-/// A removed destination, and a handle to wait for the end of the destination's task.
+/// A removed destination, whose task may still be running.
 #[derive(Debug)]
 pub(super) struct Removed {
     /// Aborts the destination's task.
@@ -73,7 +73,7 @@ pub(super) struct Removed {
     done: JoinHandle<()>,
 }
 
-/// The components that the task of a destination runs.
+/// Everything that the task of a destination owns.
 struct Work {
     aggregator: Aggregator,
     queue: mpsc::Receiver<Command>,
@@ -207,8 +207,8 @@ impl Destination {
     /// Starts the removal of the destination, and returns a handle to wait for the end of its task.
     /// Before the task ends, it sends the queued datapoints and disables the actions of all alarms.
     pub(super) fn remove(self) -> Removed {
-        // In an inactive destination no alarm is desired, so the executor disables the actions of
-        // all alarms.
+        // The last settings make the destination inactive. An inactive destination needs no alarms,
+        // so the executor disables the actions of all its alarms.
         let last = self.settings.borrow().removed();
         self.settings.send_replace(Arc::new(last));
         let (commands, watched) = (self.commands, self.watched);
@@ -249,7 +249,7 @@ impl Removed {
         let _ = self.done.await;
     }
 
-    /// Waits until the task has ended, and aborts the task after [`HANDOVER`].
+    /// Waits until the task has ended. If it has not ended after [`HANDOVER`], aborts the task.
     async fn hand_over(mut self) {
         if timeout(HANDOVER, &mut self.done).await.is_err() {
             self.work.abort();
@@ -267,8 +267,8 @@ impl Work {
         let alarms = self.executor.run();
         tokio::pin!(sending, alarms);
         tokio::select! {
-            // Once the aggregator has ended, only a removed destination has more work: disabling
-            // the actions of its alarms.
+            // Once the aggregator has ended, only a removed destination (whose settings channel
+            // is closed) has more work: it disables the actions of its alarms.
             () = &mut sending => if self.settings.has_changed().is_err()
                 && timeout(DISABLE, alarms).await.is_err()
             {

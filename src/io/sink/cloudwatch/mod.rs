@@ -59,7 +59,8 @@ impl CloudWatchSink {
         Self::start_on(settings, metrics, base, store, Timing::default())
     }
 
-    /// Starts the sink. Datapoints that CloudWatch has not accepted are kept in `store`.
+    /// Starts the sink. Datapoints that CloudWatch has not accepted are kept in `store`. `base` is
+    /// as in [`CloudWatchSink::start_with`].
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
@@ -100,17 +101,16 @@ impl CloudWatchSink {
         self.routing().send(&update.target, command);
     }
 
-    /// Sets whether the prober itself is impaired. While the prober is impaired, failures do not
-    /// change the alarms of targets, and no heartbeats are sent, so that the heartbeat alarm of
-    /// each destination fires.
+    /// Sets whether the prober itself is impaired. While the prober is impaired, no heartbeats are
+    /// sent, so that the heartbeat alarm of each destination fires.
     pub fn set_prober_impaired(&self, impaired: bool) {
         self.routing().set_prober_impaired(impaired);
     }
 
     /// Sets the annotation of the open incident of a group or of the prober
-    /// ([`Annotation::group`]); `None` reports that the incident was closed. The heartbeat alarms
-    /// show the annotation, and are updated before other alarms. While the incident is open, the
-    /// alarms of targets are not updated.
+    /// ([`Annotation::group`]); `None` reports that the incident was closed. The annotation is
+    /// written to the heartbeat alarms. While the incident is open, the alarms of targets are not
+    /// updated.
     pub fn group(&self, annotation: Option<Annotation>) {
         self.routing().group(annotation);
     }

@@ -64,8 +64,8 @@ impl Routing {
         }
     }
 
-    /// Sends a command to the destination of a target, if CloudWatch is enabled and the destination
-    /// is running. Otherwise, `command` is not called.
+    /// Sends the command that `command` returns to the destination of a target. Does nothing if
+    /// CloudWatch is disabled. Counts a dropped command if the destination is not running.
     pub(super) fn send(&self, target: &Target, command: impl FnOnce() -> Command) {
         if !self.is_on() {
             return;

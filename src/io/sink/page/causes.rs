@@ -15,7 +15,7 @@ use crate::model::cause::Owner;
 use super::components;
 use super::status_board::{StatusBoard, TargetView};
 
-/// Maximum number of targets listed per cause. The page of all targets shows the rest.
+/// Maximum number of targets listed per cause. The page of all targets lists every target.
 const MAX_TARGETS: usize = 10;
 
 /// Renders the page of all causes as HTML. The anchor of a cause is its id.

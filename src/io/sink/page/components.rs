@@ -68,7 +68,7 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Renders a cause with its certainty, owner and hop.
+/// Renders a cause with its certainty, its owner and, if known, its hop.
 pub(super) fn cause(verdict: &Verdict) -> Markup {
     html! {
         a.cause href={ "/causes#" (verdict.cause) } title=(verdict.title) { (verdict.cause) }
@@ -99,9 +99,9 @@ pub(super) fn target_path(name: &str) -> String {
     out
 }
 
-/// Renders the phases of one probe as an inline SVG diagram with the height `height`, in units of
-/// the diagram. The diagram uses presentation attributes, because the content security policy
-/// forbids inline styles.
+/// Renders the phases of one probe as an inline SVG diagram. `total` is the probe's duration, and
+/// `height` is the height of the diagram in its own units. The diagram uses presentation
+/// attributes, because the content security policy forbids inline styles.
 pub(super) fn waterfall(phases: &Phases, total: Duration, height: u32) -> Markup {
     const WIDTH: f64 = 200.0;
     // Minimum width of a bar in units of the diagram. Narrower bars would be invisible.
@@ -157,7 +157,7 @@ pub(super) fn legend() -> Markup {
     }
 }
 
-/// Formats a duration with about three digits and a suitable unit.
+/// Formats a duration in milliseconds or seconds, with about three digits.
 pub(super) fn duration(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1000.0;
     match millis {
@@ -169,7 +169,7 @@ pub(super) fn duration(time: Duration) -> String {
     }
 }
 
-/// Formats the time since `at` with one or two units.
+/// Formats the time since `at` in one or two units, such as `5 min` or `2 h 10 min`.
 pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);

@@ -114,8 +114,9 @@ const MAX_RECENT: usize = 60;
 const MAX_RESOLVED: usize = 500;
 
 impl StatusBoard {
-    /// Applies a configuration: adds new targets without a report and removes targets that are no
-    /// longer configured. The remaining targets keep their state, unless their URL changed.
+    /// Applies a configuration: adds new targets, which have no report yet, and removes targets
+    /// that are no longer configured. The remaining targets keep their state, unless their URL
+    /// changed.
     pub fn configure(&self, settings: &Settings) {
         let mut state = self.lock();
         state.location = settings.location.as_str().into();

@@ -1,7 +1,7 @@
-//! Writes the text exposition format: labels, escaping, values.
+//! Writes samples in Prometheus's text exposition format.
 //!
-//! Every user-provided text (target names, label values, titles) is escaped. A target's labels are
-//! rendered once, when the target is configured.
+//! Label values are escaped, because users choose target names, labels and titles. A target's
+//! labels are rendered when the target is configured, and not at each scrape.
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};

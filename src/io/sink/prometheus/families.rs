@@ -46,8 +46,8 @@ pub(super) enum Body {
     Causes(fn(&mut SampleWriter<'_>, &CauseInfo)),
 }
 
-/// Returns the families of this sink, which do not include the daemon's metrics about itself, in
-/// the order of the output.
+/// Returns the families of this sink, in the order of the output. The daemon's metrics about itself
+/// are not included.
 #[must_use]
 pub const fn families() -> &'static [Family] {
     FAMILIES
@@ -269,7 +269,7 @@ fn latest<V: std::fmt::Display>(
 fn phases(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
     let Some(probe) = &series.latest else { return };
     for phase in Phase::ALL {
-        // The value is zero for a phase that was not reached, as in blackbox_exporter.
+        // The value is zero for a phase that did not occur, as in `blackbox_exporter`.
         let time = probe.phases.get(phase).unwrap_or_default();
         let label = [("phase", phase.as_str())];
         writer.sample_with(series.labels(), &label, time.as_secs_f64());

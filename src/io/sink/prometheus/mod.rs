@@ -94,7 +94,8 @@ impl PrometheusSink {
         }
     }
 
-    /// Records an incident that was open before the restart and has not been resolved.
+    /// Records a target's incident that was open before the restart and has not been resolved.
+    /// Ignores incidents of the prober, of groups, and of targets that are no longer configured.
     pub fn resume(&self, kept: &StoredIncident) {
         let target = kept.incident.scope.target();
         let mut all = self.lock();
@@ -144,8 +145,9 @@ impl PrometheusSink {
 
     fn expected_size(&self) -> usize {
         // The estimate is about 50 lines per target, each with the target's labels and about 64
-        // bytes for the name and the value. The caller reserves the whole capacity at once, because
-        // a growing string of many megabytes would be copied repeatedly.
+        // bytes for the name and the value, and 16 KiB for all other lines. The caller reserves the
+        // whole capacity at once, because a growing string of many megabytes would be copied
+        // repeatedly.
         const LINES: usize = 50;
         const NAME_AND_VALUE: usize = 64;
         let labels: usize = self

@@ -16,8 +16,9 @@ use crate::model::observation::Phases;
 use crate::model::target::Target;
 
 /// Upper bounds of the buckets of the processing histogram in seconds, without the implicit `+Inf`.
-/// A gateway that responds without its backend does so within 0.25 s, so 0.25 s is a bound. The
-/// last bound separates slow responses from the timeouts of gateways after 29 s or 30 s.
+/// Each bound is given as a number and as the value of the label `le`. A gateway that responds
+/// without its backend does so within 0.25 s, so 0.25 s is a bound. The last bound separates slow
+/// responses from the timeouts of gateways after 29 s or 30 s.
 pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
     (0.05, "0.05"),
     (0.1, "0.1"),
@@ -73,7 +74,8 @@ pub(super) struct LatestProbe {
     pub(super) maintenance: bool,
 }
 
-/// The histogram of processing times. Counts are per bucket and not cumulative.
+/// The histogram of processing times. `counts` contains the count of each bucket, without the
+/// counts of lower buckets. A time above the last bound is included only in `count` and `sum`.
 #[derive(Debug, Default)]
 pub(super) struct ProcessingHistogram {
     pub(super) counts: [u64; PROCESSING_BUCKETS.len()],

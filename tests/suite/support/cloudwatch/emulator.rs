@@ -31,6 +31,8 @@ struct Process {
     address: SocketAddr,
     /// The process, killed on drop; `None` for the one at `PROBECAUSE_EMULATOR`.
     child: Mutex<Option<Child>>,
+    /// The directory of its state, deleted on drop.
+    _state: Option<tempfile::TempDir>,
 }
 
 /// Time limit for a cold start on a loaded machine.
@@ -57,13 +59,14 @@ impl Emulator {
     pub(crate) async fn get() -> Self {
         if let Ok(address) = std::env::var("PROBECAUSE_EMULATOR") {
             let address = address.parse().expect("PROBECAUSE_EMULATOR is host:port");
-            let emulator = Self::new(Arc::new(Process::new(address, None)));
+            let emulator = Self::new(Arc::new(Process::new(address, None, None)));
             assert!(emulator.answers().await);
             return emulator;
         }
         for _ in 0..ATTEMPTS {
-            let (address, child) = start();
-            let emulator = Self::new(Arc::new(Process::new(address, Some(child))));
+            let (address, child, state) = start();
+            let process = Process::new(address, Some(child), Some(state));
+            let emulator = Self::new(Arc::new(process));
             if emulator.answers().await {
                 return emulator;
             }
@@ -229,15 +232,26 @@ impl Emulator {
 }
 
 impl Process {
-    fn new(address: SocketAddr, child: Option<Child>) -> Self {
+    fn new(address: SocketAddr, child: Option<Child>, state: Option<tempfile::TempDir>) -> Self {
         Self {
             address,
             child: Mutex::new(child),
+            _state: state,
         }
     }
 }
 
-fn start() -> (SocketAddr, Child) {
+/// Creates a directory for the state of an emulator, in memory where the system has such a file
+/// system: on a busy disk, the emulator needs longer for a thousand datapoints than the daemon
+/// waits for a response.
+fn state_directory() -> tempfile::TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("probecause-emulator-");
+    let in_memory = builder.tempdir_in("/dev/shm");
+    in_memory.unwrap_or_else(|_| builder.tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap())
+}
+
+fn start() -> (SocketAddr, Child, tempfile::TempDir) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let setup = std::process::Command::new(root.join("tests/cloudwatch/setup"))
         .output()
@@ -252,10 +266,10 @@ fn start() -> (SocketAddr, Child) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let volume =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulator-{}", address.port()));
-    std::fs::create_dir_all(&volume).unwrap();
-    let log = std::fs::File::create(volume.join("log")).unwrap();
+    let state = state_directory();
+    let log = format!("emulator-{}.log", address.port());
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(log);
+    let log = std::fs::File::create(log).unwrap();
     let child = Command::new(python.trim())
         .args(["-m", "localstack.runtime.main"])
         .env("GATEWAY_LISTEN", address.to_string())
@@ -265,14 +279,14 @@ fn start() -> (SocketAddr, Child) {
         .env("DNS_ADDRESS", "0")
         .env("SKIP_SSL_CERT_DOWNLOAD", "1")
         // Its state. Emulators that share a directory overwrite each other's tables.
-        .env("FILESYSTEM_ROOT", &volume)
-        .env("LOCALSTACK_VOLUME_DIR", &volume)
-        .env("TMPDIR", &volume)
+        .env("FILESYSTEM_ROOT", state.path())
+        .env("LOCALSTACK_VOLUME_DIR", state.path())
+        .env("TMPDIR", state.path())
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    (address, child)
+    (address, child, state)
 }

@@ -35,7 +35,7 @@ impl Fields {
         Some(fields)
     }
 
-    /// Returns the value of the first field in `names` that is set; `None` if no field is set.
+    /// Returns the value of the first of the fields `names` that is set; `None` if no field is set.
     pub(super) fn text(&self, names: &[&str]) -> Option<&str> {
         names
             .iter()
@@ -50,15 +50,15 @@ impl Fields {
         Some(first || known.any(Option::is_some))
     }
 
-    /// Returns the value of the first field in `names` that is set, as an HTTP status; `None` if no
-    /// field is set or the value is not a valid status.
+    /// Returns the HTTP status in the first of the fields `names` that is set; `None` if no field
+    /// is set or the value is not a valid status.
     pub(super) fn status(&self, names: &[&str]) -> Option<u16> {
         let status = self.text(names)?.parse().ok()?;
         (100..600).contains(&status).then_some(status)
     }
 
-    /// Returns the value of the first field in `names` that is set, in milliseconds, as a duration;
-    /// `None` if no field is set or the value is not a whole number.
+    /// Returns the duration in the first of the fields `names` that is set. The value must be a
+    /// whole number of milliseconds. Returns `None` if no field is set or the value is invalid.
     pub(super) fn milliseconds(&self, names: &[&str]) -> Option<Duration> {
         self.text(names)?.parse().ok().map(Duration::from_millis)
     }

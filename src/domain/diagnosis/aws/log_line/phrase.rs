@@ -280,9 +280,10 @@ fn is_wrong_certificate(text: &str) -> bool {
     })
 }
 
-/// Returns whether a configuration error states that a request to the integration has a header
-/// twice: `Content-Length header already present`. LocalStack recorded status 500 with this error
-/// from AWS. The text is an error of Apache `HttpClient`, which occurs before a request is sent.
+/// Returns whether a configuration error states that the request to the integration would contain
+/// a header twice, as in `Content-Length header already present`. LocalStack recorded status 500
+/// with this error from AWS. The text is from Apache `HttpClient`, which rejects such a request
+/// before sending it.
 fn is_header_clash(text: &str) -> bool {
     let name = text.strip_suffix(" header already present");
     name.is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))

@@ -1,5 +1,5 @@
 //! Reads a line of an access log of API Gateway. The fields are those that the daemon recognizes in
-//! CloudWatch Logs.
+//! CloudWatch Logs. Also removes what a collector of logs writes before a JSON object.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Reads HAR files, and responses that tools store as JSON in other forms than HAR.
+//! Reads the entries of HAR files, and responses that tools store in other JSON formats.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -71,8 +71,8 @@ fn timings_of(timings: &Value) -> Phases {
     }
 }
 
-/// Reads a response that a tool stored as JSON in another form than HAR; `None` if the value has no
-/// headers or is not a response.
+/// Reads a response that a tool stored in another JSON format than HAR; `None` if the value has no
+/// headers or no valid status.
 pub(super) fn response(value: &Value) -> Option<Exchange> {
     value
         .get("headers")
@@ -89,8 +89,8 @@ pub(super) fn response(value: &Value) -> Option<Exchange> {
     Some(exchange)
 }
 
-/// Reads the response in an object with a status and headers, in the spellings of several tools.
-/// Returns `None` if the object has no valid status.
+/// Reads the response in an object with a status and headers. Accepts the names that several tools
+/// give to these members. Returns `None` if the object has no valid status.
 fn raw(value: &Value) -> Option<RawResponse> {
     let get = |names: &[&str]| names.iter().find_map(|name| value.get(name));
     let code = get(&[

@@ -12,7 +12,9 @@ use serde_json::Value;
 
 pub(in crate::domain::transcript) use self::gateway::{is_access_line, without_time};
 pub(in crate::domain::transcript) use self::proxy::of_console;
-pub(in crate::domain::transcript) use self::status::{status_of_body, status_of_gateway};
+pub(in crate::domain::transcript) use self::status::{
+    is_without_error, status_of_body, status_of_gateway,
+};
 use crate::domain::transcript::body::json_text::Depth;
 use crate::domain::transcript::exchange::Exchange;
 
@@ -131,7 +133,8 @@ pub(in crate::domain::transcript) fn headers(text: &str) -> Vec<(String, String)
         .collect()
 }
 
-/// Collects the strings with several lines, which may contain the output of a program.
+/// Collects the strings in a JSON value that have several lines, and may therefore be the output of
+/// a program.
 fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
     match value {
         Value::String(text) if text.contains('\n') && found.len() < MAX_EXCHANGES => {
@@ -169,8 +172,9 @@ pub(in crate::domain::transcript) fn log_line(line: &str) -> Option<String> {
     if let Some(line) = proxy::of_zerolog(&value) {
         return Some(line);
     }
-    // `proxy` reads objects of Caddy and of Traefik's access log as a whole. The message alone is
-    // not enough: in an error of Caddy, it is about the upstream.
+    // `proxy` reads whole objects of Caddy's logs and of Traefik's access log. The message alone
+    // would be misread: in Caddy's error log, the message describes Caddy's connection to the
+    // upstream, not the client's request.
     let is_of_proxy = proxy::is_of_proxy(&value);
     (value.get("cause").is_none() && !is_of_proxy).then_some(())?;
     let message = ["log", "msg", "message", "line"]

@@ -1,4 +1,4 @@
-//! Reads the output of `probe --json` and `diagnose --json`.
+//! Reads this program's own output, as `probe --json` and `diagnose --json` print it.
 
 use serde_json::Value;
 

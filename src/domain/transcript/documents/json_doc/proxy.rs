@@ -111,7 +111,8 @@ fn is_caddys_access(logger: &str) -> bool {
         .is_some_and(|name| name.is_empty() || name.starts_with('.'))
 }
 
-/// Returns whether [`read`] reads an object as a line of the log of Caddy or Traefik.
+/// Returns whether an object is a line of Caddy's log or of Traefik's access log, which [`read`]
+/// reads.
 pub(super) fn is_of_proxy(value: &Value) -> bool {
     let logger = value.get("logger").and_then(Value::as_str);
     let is_of_caddy =
@@ -139,8 +140,8 @@ pub(in crate::domain::transcript) fn of_console(line: &str) -> Option<String> {
     Some(object.to_string())
 }
 
-/// Converts an object of a JSON log of cloudflared or Traefik to the line that the program would
-/// write on the console; `None` for other objects. Both programs log with the library zerolog.
+/// Converts an object in the JSON log of cloudflared or Traefik to the line that the program would
+/// log in its console format; `None` for other objects. Both programs log with the library zerolog.
 pub(super) fn of_zerolog(object: &Value) -> Option<String> {
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let (error, caller) = (text("error")?, text("caller").unwrap_or_default());

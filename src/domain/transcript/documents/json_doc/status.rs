@@ -42,7 +42,7 @@ const PHRASES: &[(&str, u16)] = &[
     ("gateway time-out", 504),
 ];
 
-/// JSON pointers to the members of a body that may name the kind of an error.
+/// JSON pointers to the members of a body that may contain the name of an error (see [`CODES`]).
 const CODE: [&str; 2] = ["/Code", "/error/code"];
 
 /// The names of errors in the bodies of Chalice and of Azure's services, each with its status.
@@ -76,8 +76,8 @@ const GATEWAY_PHRASES: &[(&str, u16)] = &[
     ("unauthorizedexception", 401),
 ];
 
-/// The starts of messages, converted to lower case, that only gateways write, each with its status.
-/// Envoy's text is in a JSON body if the configuration of Envoy or ESPv2 demands JSON.
+/// Prefixes of messages that only gateways write, in lower case, each with the status of the
+/// response. Envoy's text is in a JSON body if the configuration of Envoy or ESPv2 demands JSON.
 const GATEWAY_BEGINNINGS: &[(&str, u16)] = &[
     ("forbidden. for troubleshooting function url", 403),
     ("user is not authorized to access this resource", 403),
@@ -118,14 +118,46 @@ pub(in crate::domain::transcript) fn status_of_body(body: &str) -> Option<u16> {
         })
 }
 
+/// Returns whether a text is JSON that reports no error: a list, an object that states success, or an
+/// object without a member that describes an error.
+pub(in crate::domain::transcript) fn is_without_error(text: &str) -> bool {
+    const STATED: [&str; 12] = [
+        "error",
+        "errors",
+        "error_msg",
+        "errorMessage",
+        "errorType",
+        "fault",
+        "message",
+        "Message",
+        "detail",
+        "__type",
+        "code",
+        "Code",
+    ];
+    let Some(value) = parse_json(text) else {
+        return false;
+    };
+    let Some(members) = value.as_object() else {
+        return value.is_array();
+    };
+    let is_true = |name: &str| members.get(name) == Some(&Value::Bool(true));
+    let is_success = members
+        .get("status")
+        .and_then(Value::as_str)
+        .is_some_and(|status| matches!(status, "success" | "ok" | "OK"));
+    let is_stated = |name: &&str| members.get(*name).is_some_and(|value| !value.is_null());
+    is_true("ok") || is_true("success") || is_success || !STATED.iter().any(is_stated)
+}
+
 fn of_code(value: &Value) -> Option<u16> {
     let names = CODE.iter().filter_map(|path| value.pointer(path)?.as_str());
     let mut found = names.filter_map(|name| CODES.iter().find(|(code, _)| *code == name));
     found.next().map(|(_, status)| *status)
 }
 
-/// Members that describe an error. The members `status` and `title` are not listed, because other
-/// documents, such as orders and tickets, have them too.
+/// Names of members that describe an error. The names `status` and `title` are not listed, because
+/// objects such as orders and tickets have them too.
 const ERROR: [&str; 12] = [
     "type",
     "error",

@@ -18,7 +18,7 @@ pub(in crate::domain::transcript) enum Member {
     Method(String),
 }
 
-/// The kinds of members that are recognized.
+/// The kinds of members that are recognized. `Request` is a member that contains the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Status,

@@ -23,7 +23,8 @@ use regex::Regex;
 pub(in crate::domain::transcript) struct Dump {
     depth: usize,
     scope: Option<Scope>,
-    /// The kind of the member whose value is on the next line or starts there.
+    /// The kind of the member whose value is on the next line or starts there; `None` if there is
+    /// no such member.
     expected: Option<Kind>,
 }
 
@@ -31,15 +32,16 @@ pub(in crate::domain::transcript) struct Dump {
 #[derive(Clone, Debug)]
 struct Scope {
     kind: Kind,
-    /// The number of open brackets at which the member ends.
+    /// The number of open brackets outside the member. The member ends when this number is reached
+    /// again.
     until: usize,
     headers: Vec<(String, String)>,
     text: String,
     lines: usize,
 }
 
-/// Names of members that stand alone on a line in text copied from a browser. The value is on the
-/// next line.
+/// Names of members in text that was copied from a browser, where each name is alone on a line and
+/// the value is on the next line.
 const ALONE: &[(&str, Kind)] = &[
     ("Request URL", Kind::Url),
     ("Request Method", Kind::Method),
@@ -72,7 +74,8 @@ static LEADING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches the short form of a response object, such as `<Response [503 Oops]>`.
+/// Matches a response object that is printed in short, such as `<Response [503 Oops]>`. Captures
+/// the status and, in some formats, the reason phrase.
 static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"<(?:Response|ClientResponse\([^)]*\)) \[([1-5]\d\d)([^\]]*)\]>|#<Net::HTTP\w+ ([1-5]\d\d) ([^>]*?)(?: readbody=\w+)?>|^\([A-Z]+ https?://\S+\) ([1-5]\d\d)$",
@@ -141,7 +144,8 @@ impl Dump {
     }
 
     /// Reads the text after a member's name: the value, the start of the value, or nothing if the
-    /// value is on the next line. Returns the member if its value is complete.
+    /// value is on the next line. Returns the member, or an empty list if the value is incomplete
+    /// or invalid.
     fn member(&mut self, kind: Kind, text: &str) -> Vec<Member> {
         let inside = depth_after(0, text);
         // A call such as `data = stream.read(` is source code.
@@ -162,8 +166,8 @@ impl Dump {
         value(kind, text).into_iter().collect()
     }
 
-    /// Reads a line with a status and the start of the headers; `None` if the line has another
-    /// form.
+    /// Reads a line with a status and the start of the headers (see [`LEADING`]); `None` for other
+    /// lines.
     fn leading(&mut self, line: &str) -> Option<Vec<Member>> {
         let found = LEADING.as_ref()?.captures(line)?;
         let text = found[3].to_owned();
@@ -272,7 +276,8 @@ fn unnamed_headers(line: &str) -> Option<Member> {
     (is_known && headers.len() > 1 && is_of_response(&headers)).then_some(Member::Headers(headers))
 }
 
-/// Reads a line with the short form of a response object. Returns an empty list for other lines.
+/// Reads a line with a response object that [`SHORT`] matches, or that Go prints with the format
+/// `%+v`. Returns an empty list for other lines.
 fn short(line: &str) -> Vec<Member> {
     if let Some((before, headers)) = line.split_once("Header:map[") {
         // This is the output of the format `%+v` of Go.
@@ -296,7 +301,8 @@ fn short(line: &str) -> Vec<Member> {
 }
 
 /// Returns the byte offset after the bracket that closes a scope; `None` if the line does not close
-/// the scope.
+/// the scope. `depth` is the number of open brackets before the line, and `until` is
+/// [`Scope::until`].
 fn closing(depth: usize, until: usize, line: &str) -> Option<usize> {
     let places = line.match_indices(['}', ']', ')']);
     places

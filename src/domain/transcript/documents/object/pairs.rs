@@ -99,7 +99,7 @@ fn read_quoted(text: &str) -> Vec<(String, String)> {
                     .count();
                 (rest[..length].to_owned(), &rest[length..])
             }
-            // A nested object starts or ends, so no value follows for the current name.
+            // An object or a tuple starts or ends here, so the current name has no scalar value.
             '{' | '}' | ')' => {
                 name = None;
                 rest = &rest[1..];
@@ -142,8 +142,9 @@ fn read_quoted(text: &str) -> Vec<(String, String)> {
     pairs
 }
 
-/// Returns the quoted string at the start of a text, without its quotes and escapes, and the text
-/// after the string.
+/// Returns the quoted string at the start of a text, with its escape sequences decoded and without
+/// its quotes, and the text after the string. A string without a closing quote ends at the end of
+/// the text.
 pub(super) fn string(text: &str) -> (String, &str) {
     let mut letters = text.char_indices();
     let Some((_, quote)) = letters.next() else {

@@ -34,8 +34,8 @@ static CREATED: LazyLock<Option<Regex>> =
 /// closed the connection.
 const CLIENT: [u16; 2] = [400, 460];
 
-/// Actions with which the listener itself responds as its rule specifies. The response then shows
-/// no failure of the load balancer or its targets.
+/// Actions for which the listener itself sends the response that its rule specifies. Such a
+/// response does not show a failure of the load balancer or its targets.
 const RULE_ACTIONS: [&str; 2] = ["fixed-response", "redirect"];
 
 /// Returns the last of the executed actions, which are separated by commas.

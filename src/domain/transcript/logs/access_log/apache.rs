@@ -18,7 +18,8 @@ static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches the time of a line. Captures the day, the hour, the minute, the second and the year.
+/// Matches the time of a line. Captures the day (such as `Tue Nov 11`), the hour, the minute, the
+/// second and the year.
 static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"\[([A-Z][a-z]{2} [A-Z][a-z]{2} +\d+) (\d\d):(\d\d):(\d\d(?:\.\d+)?) (\d{4})\]")
 });
@@ -85,7 +86,8 @@ pub(super) fn read(line: &str) -> Option<Logged> {
     )
 }
 
-/// Returns the date of a line, and its time of day in seconds; `None` if the line has no time.
+/// Returns the date of a line, and its time of day in seconds since midnight; `None` if the line
+/// has no time.
 fn time_of(line: &str) -> Option<(String, f64)> {
     let found = TIME.as_ref()?.captures(line)?;
     let part = |index: usize| found[index].parse::<f64>().ok();

@@ -12,6 +12,7 @@ use super::fields::value;
 use super::{Entry, Logged};
 use crate::domain::transcript::command;
 use crate::domain::transcript::exchange::settle::millis;
+use crate::domain::transcript::fault::other_protocol;
 use crate::domain::transcript::pattern::pattern;
 
 /// Matches a line in the default format or in Istio's format. Captures the method, the path, the
@@ -34,7 +35,7 @@ static REST: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r#"^(.{0,600}?)\b\d+ \d+ (\d+) (?:\d+|-) "[^"]*" "[^"]*" "[^"]*" "([^"]*)""#)
 });
 
-/// The result of a request, as far as Envoy's log states it.
+/// The fields of a line of Envoy's log that describe a request and its result.
 #[derive(Clone, Debug, Default)]
 pub(in crate::domain::transcript) struct Fields<'a> {
     pub(in crate::domain::transcript) status: u16,
@@ -66,9 +67,8 @@ impl Fields<'_> {
             };
             command::url_of(&format!("{scheme}://{host}{}", path.unwrap_or("/")))
         });
-        // Envoy logs the status 0 if it sent no response.
-        // A failed gRPC call has the HTTP status 200, so the failure is recorded as an unmet
-        // expectation.
+        // Envoy logs the status 0 if it sent no response. If a gRPC call failed, the HTTP status is
+        // still 200, so the failure is recorded as an unmet expectation about the body.
         let is_unknown = self.status == 0;
         let facts = if self.status < 400 && !is_unknown {
             vec![("phase", "expect"), ("unmet", "body")]
@@ -89,13 +89,14 @@ impl Fields<'_> {
     }
 }
 
-/// Flags of requests that the client ended: a closed connection, and a reset stream.
+/// Flags of requests that the client ended: `DC` if it closed the connection, and `DR` if it reset
+/// the stream.
 const CLIENT: [&str; 2] = ["DC", "DR"];
 
-/// Returns the value of the fact `proxy_log.error` for the flags of a response; `None` if no flag
-/// has such a value. The fact has no value for LR (a local reset), LH (Envoy's own health check),
-/// FI and DI (injected faults), UAEX (external authorization), RLSE (the rate limit service
-/// failed), NC (no cluster), SI, IH, DPE, OM, DO, RFCF and NFCF.
+/// Returns the value of the fact `proxy_log.error` for the flags and the details of a response;
+/// `None` if no flag has such a value. The fact has no value for LR (a local reset), LH (Envoy's
+/// own health check), FI and DI (injected faults), UAEX (external authorization), RLSE (the rate
+/// limit service failed), NC (no cluster), SI, IH, DPE, OM, DO, RFCF and NFCF.
 fn error_of(flags: &str, details: &str) -> Option<&'static str> {
     flags.split(',').find_map(|flag| {
         Some(match flag {
@@ -147,6 +148,10 @@ fn default_format(line: &str) -> Option<Logged> {
     } else {
         return None;
     };
+    // A line about a TCP connection has a dash instead of each part of the request.
+    if &found[1] == "-" && other_protocol::is_named(line) {
+        return Some(Logged::Passed);
+    }
     let rest = found.get(5)?.as_str();
     let parts = REST.as_ref()?.captures(rest)?;
     let host = parts.get(3).map(|host| host.as_str());
@@ -154,7 +159,6 @@ fn default_format(line: &str) -> Option<Logged> {
         status: found[3].parse().ok()?,
         flags: found.get(4)?.as_str(),
         details: parts.get(1)?.as_str(),
-        // A line about a TCP connection has a dash instead of each part of the request.
         method: found
             .get(1)
             .map(|method| method.as_str())

@@ -9,6 +9,7 @@ use regex::Regex;
 
 use super::{Entry, Logged};
 use crate::domain::transcript::exchange::settle::millis;
+use crate::domain::transcript::fault::other_protocol;
 use crate::domain::transcript::pattern::pattern;
 
 /// Matches the fields from the server to the request. The server is missing if the start of the
@@ -61,7 +62,7 @@ pub(super) fn read(line: &str) -> Option<Logged> {
 fn tcp(line: &str) -> Option<Logged> {
     let found = TCP.as_ref()?.captures(line)?;
     let error = error_of(&found[3], Some(&found[1]));
-    if error.is_none() {
+    if error.is_none() || other_protocol::is_named(line) {
         return Some(Logged::Passed);
     }
     let entry = Entry {

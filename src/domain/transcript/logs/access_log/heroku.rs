@@ -60,20 +60,22 @@ fn read_old(line: &str) -> Option<Logged> {
     )
 }
 
-/// Returns whether a line is the first part of a wrapped router line. The last field of a whole
-/// router line is `bytes` or `protocol`.
+/// Returns whether a line is the first part of a wrapped router line about an error: it has an
+/// error code, but neither of the fields `bytes` and `protocol`, which come last.
 pub(in crate::domain::transcript) fn is_start(line: &str) -> bool {
     let is_error = line.contains("heroku[router]: at=") && line.contains(" code=H");
     is_error && !ends(line)
 }
 
-/// Returns whether a line contains one of the last fields of a line of the router.
+/// Returns whether a line contains one of the fields `bytes` and `protocol`, with which a line of
+/// the router ends.
 pub(in crate::domain::transcript) fn ends(line: &str) -> bool {
     line.starts_with("bytes=") || line.contains(" bytes=") || line.contains("protocol=")
 }
 
-/// Joins the parts of a wrapped router line. Terminals wrap at any letter, so no space is added,
-/// except before a part that starts with a field: the space before the field is lost by wrapping.
+/// Joins the parts of a wrapped router line. A terminal may wrap a line within a word, so the parts
+/// are joined without a space. Only a part that starts with a field is preceded by a space, because
+/// the original space was lost when the line was wrapped.
 pub(in crate::domain::transcript) fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     parts.fold(String::new(), |mut whole, part| {
         let name = part

@@ -1,5 +1,5 @@
-//! Reads the lines of IIS about requests that a module of IIS forwards: the W3C log, and the trace
-//! of failed requests.
+//! Reads the lines in which IIS logs requests that one of its modules forwards: those of the W3C
+//! log, and those of the trace of failed requests.
 //!
 //! Both state an error code of WinHTTP. The codes are defined in `winhttp.h`; the trace states them
 //! as an `HRESULT`.

@@ -27,7 +27,8 @@ use crate::domain::transcript::exchange::{Exchange, Section, Source};
 use crate::domain::transcript::pattern::MAX_LINE;
 use crate::domain::transcript::time::clocks::Clock;
 
-/// Maximum number of seconds between the lines that one process writes about one request.
+/// Maximum number of seconds between two adjacent lines of one process that count as lines about
+/// one request.
 const TOGETHER: f64 = 1.0;
 
 /// What a line of a log reports about a request.
@@ -55,8 +56,8 @@ pub(in crate::domain::transcript) struct Entry {
     /// the same value may be about the same request (see [`Entry::continues`]). `None` in formats
     /// with one line per request, and in lines of Apache that do not name the process.
     pub(in crate::domain::transcript) process: Option<String>,
-    /// The date of the line, and its time of day in seconds; `None` if the line has no time or the
-    /// time is not read in this format.
+    /// The date of the line, and its time of day in seconds since midnight. `None` if the line has
+    /// no time, or if the reader of its log format does not read the time.
     pub(in crate::domain::transcript) time_of_line: Option<(String, f64)>,
     /// The address of the client or, in a line that `reverse_proxy` reads, the destination; `None`
     /// if neither was read from the line.
@@ -75,8 +76,8 @@ impl Entry {
 
     /// Returns whether this line is about the same request as the line of `last`: both have the
     /// same `process`, their times differ by at most [`TOGETHER`], and `client` does not differ. A
-    /// time or client that one line lacks is not compared. A process handles many requests, one
-    /// after the other, so the process alone does not identify the request.
+    /// time or client that one line lacks is not compared. The process alone does not identify the
+    /// request, because a process handles many requests.
     pub(in crate::domain::transcript) fn continues(&self, last: &Self) -> bool {
         let is_near = match (&self.time_of_line, &last.time_of_line) {
             (Some((day, at)), Some((last_day, last_at))) => {
@@ -117,7 +118,8 @@ impl Entry {
     }
 }
 
-/// Reads a line of a log; `None` if the line has no known format or is longer than [`MAX_LINE`].
+/// Reads a line of a log; `None` if the line has none of the formats that the submodules read, or
+/// is longer than [`MAX_LINE`].
 pub(in crate::domain::transcript) fn read(line: &str) -> Option<Logged> {
     if line.len() > MAX_LINE {
         return None;

@@ -1,8 +1,9 @@
 //! Reads the lines in which a reverse proxy logs why its upstream failed, in formats that state the
-//! reason as text: those of proxies written in Go, of development servers, and of load balancers
-//! that report the state of a backend.
+//! reason as text. Most of them are formats of proxies written in Go, of development servers, and
+//! of load balancers that report the state of a backend.
 //!
-//! Without these formats, the reason would be read as the failure of a client's own request.
+//! If this module did not read such a line, the reason would be taken for the failure of a client's
+//! request.
 
 use std::sync::LazyLock;
 
@@ -21,7 +22,7 @@ enum Reason {
     Known(&'static str),
 }
 
-/// The words with which a proxy starts its message about the upstream.
+/// The words that identify a proxy's message about its upstream, and what the message implies.
 struct Words {
     /// The texts that the line contains, in this order. For [`Reason::Stated`], the error message
     /// follows the last text.
@@ -47,7 +48,7 @@ const fn known(parts: &'static [&'static str], error: &'static str) -> Words {
     }
 }
 
-/// The words of the proxies, from their source code.
+/// The words of each proxy, from its source code.
 const WORDS: &[Words] = &[
     // cloudflared, `proxy/proxy.go`; the second entry is for versions until 2021. Cloudflare
     // responds with 502 (Cloudflare's documentation, "Tunnel: common errors").
@@ -180,14 +181,15 @@ fn until_quote(text: &str) -> &str {
     end.map_or(text, |(at, _)| &text[..at])
 }
 
-/// Returns whether the reason is that the client closed its connection.
+/// Returns whether `reason` states that the client closed its connection.
 fn is_of_client(reason: &str) -> bool {
     ["context canceled", "client disconnected"]
         .iter()
         .any(|text| reason.contains(text))
 }
 
-/// Returns the date of a line, and its time of day in seconds; `None` if the line has no time.
+/// Returns the date of a line, and its time of day in seconds since midnight; `None` if the line
+/// has no time.
 fn time_of(line: &str) -> Option<(String, f64)> {
     let found = TIME.as_ref()?.captures(line)?;
     let part = |index: usize| found[index].parse::<f64>().ok();

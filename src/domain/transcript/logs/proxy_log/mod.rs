@@ -32,7 +32,7 @@ static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Matches the host of the request.
+/// Captures the host of the request.
 static HOST: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#", host: "([^"]+)""#));
 
 /// Matches a line that lost its time, level and process. Captures the same parts as [`LINE`], with
@@ -61,7 +61,7 @@ static CALL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^(?:kevent\(\) reported that )?(\w+)\(\)(?: to \S+)? failed \((\d+): ")
 });
 
-/// The starts of messages about an upstream, with the value of the fact `proxy_log.error`.
+/// Prefixes of the messages about an upstream, each with the value of the fact `proxy_log.error`.
 const MESSAGES: &[(&str, &str)] = &[
     ("upstream timed out", "timeout"),
     ("no live upstreams", UNHEALTHY),
@@ -74,7 +74,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ("upstream sent ", "malformed"),
 ];
 
-/// The value of the fact `proxy_log.error` if nginx has no further upstream to try.
+/// The value of the fact `proxy_log.error` if nginx considers every upstream unavailable.
 const UNHEALTHY: &str = "unhealthy";
 
 /// The steps of a request after the response has begun. In nginx's messages, the step follows the
@@ -117,7 +117,8 @@ pub(in crate::domain::transcript) fn is_line(line: &str) -> bool {
 /// time, the level and the process is read only if it states a failed attempt. If it also lacks the
 /// client and the request, it may be quoted in a sentence, so [`Exchange::is_weak`] is set.
 pub(in crate::domain::transcript) fn read(line: &str) -> Option<Line> {
-    // A log in JSON escapes the quotes, and an issue tracker may replace them.
+    // A log in JSON escapes the quotes, and an issue tracker may replace them with typographic
+    // quotes.
     let is_changed = line.contains("\\\"") || line.contains(['\u{201c}', '\u{201d}']);
     if is_changed && line.contains(", client: ") {
         let line = line.replace("\\\"", "\"");

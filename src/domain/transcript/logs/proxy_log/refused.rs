@@ -61,7 +61,8 @@ const REFUSALS: [Refusal; 9] = [
 ];
 
 /// Returns the exchange of the refused request that a line of nginx's error log reports; `None` for
-/// other lines. A request that nginx only delayed or would have limited was not refused.
+/// other lines. A line about a delayed request or about a limit in dry-run mode does not report a
+/// refused request.
 pub(super) fn read(line: &str) -> Option<Exchange> {
     let is_refused = !line.contains("delaying request") && !line.contains("dry run");
     let mut refusals = REFUSALS.iter().filter(|_| is_refused);

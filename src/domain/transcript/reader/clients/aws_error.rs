@@ -38,6 +38,7 @@ impl Reader {
         self.vendor_facts.push(key);
         let mut exchange = Exchange {
             is_weak: !error.is_status_stated,
+            is_status_unknown: !error.is_status_known,
             ..Exchange::stated(error.status, number)
         };
         exchange.request.url = message::url(line);
@@ -79,13 +80,15 @@ impl Reader {
         };
         response.status = status;
         response.is_inferred = false;
+        self.current.is_status_unknown = false;
         self.current.is_weak = false;
         true
     }
 }
 
-/// Sets the body in the format of S3 or, for other services, of a JSON protocol. The body of a
-/// response to HEAD is unknown, so an error without a code has none.
+/// Sets the body of the response to the error, in S3's XML format or, for other services, in the
+/// format of AWS's JSON protocols. Sets no body if `error.code` is a status, as for a response to
+/// `HEAD`, which has no body.
 fn add_body(response: &mut RawResponse, error: &AwsError) {
     let code = &error.code;
     if code.starts_with(|first: char| first.is_ascii_digit()) {

@@ -1,5 +1,5 @@
 //! Reads the lines outside of headers and bodies: error messages, exit codes, requests and dumps of
-//! objects. Modules such as `message` parse the lines.
+//! objects. The modules of `transcript::clients`, such as `message`, parse the lines.
 
 mod aws_error;
 mod commands;
@@ -79,7 +79,8 @@ impl Reader {
         self.other_line(line, number);
     }
 
-    /// Reads a line that is an exit code or an error message, or that quotes a body.
+    /// Reads a line that is an exit code or an error message, or that quotes a body. Any other line
+    /// is recorded as unrecognized output.
     fn other_line(&mut self, line: &str, number: usize) {
         let prints_code = self
             .current
@@ -148,8 +149,8 @@ impl Reader {
         true
     }
 
-    /// Records the exit code of a command as an error of curl, if curl may have returned it and if
-    /// neither a response nor a fault has been read.
+    /// Records the exit code of a command as an error of curl, if curl may have returned it, no
+    /// other command follows, and neither a response nor a fault has been read.
     fn exit_code(&mut self, code: u32, line: &str, number: usize) {
         let is_open = self.current.fault.is_none()
             && self.current.response.is_none()
@@ -180,8 +181,8 @@ impl Reader {
         }
     }
 
-    /// Forgets the URL and the duration from an earlier entry of a log if the earlier entry reports
-    /// no failure and `entry` is not part of the earlier one.
+    /// Removes the URL and the duration that an earlier entry of a log contributed, if that entry
+    /// reports no failure and the line with the properties `entry` is not part of it.
     fn forget_entry(&mut self, entry: &Entry) {
         let current = &mut self.current;
         let is_from_message = current.request.is_of_message || current.entry != Entry::default();
@@ -257,7 +258,7 @@ impl Reader {
         }
         if current.fault.is_some() {
             current.source = Source::Message;
-            // A server's log is noise if the text also shows the failure of a client.
+            // A server's log does not count if the text also shows the failure of a client.
             current.is_weak = current.is_of_server;
             self.fault_line = number;
         } else if current.response.is_none() {

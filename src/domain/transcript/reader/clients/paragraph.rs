@@ -15,10 +15,10 @@ const MAX_LINE: usize = 400;
 /// Maximum number of lines from a heading of Terraform or `OpenTofu` to the paragraph below it.
 const MAX_DISTANCE: usize = 12;
 
-/// The starts of Ansible's paragraphs.
+/// Prefixes of the warnings and errors of Ansible.
 const ANSIBLE: [&str; 3] = ["[WARNING]: ", "[ERROR]: ", "ERROR! "];
 
-/// The progress of reading the paragraphs of a text.
+/// The paragraph that is being joined, and the heading above the next paragraph.
 #[derive(Clone, Debug, Default)]
 pub(in crate::domain::transcript::reader) struct Paragraph {
     /// The lines that were read, each with its number and its time of day in seconds since
@@ -108,8 +108,8 @@ impl Reader {
     }
 }
 
-/// Returns the number of lines that one wrapped message takes, and the message in one line; `None`
-/// if the lines are not a wrapped message.
+/// Returns the number of lines of the wrapped message at the start of `lines`, and the message in
+/// one line; `None` if the lines do not start with a wrapped message.
 fn joined(lines: &[(String, usize, Option<f64>)]) -> Option<(usize, String)> {
     let has_numbers = has_numbers(lines);
     let bare: Vec<&str> = lines

@@ -97,10 +97,9 @@ impl Exchange {
         self.end_of_body();
     }
 
-    /// Starts the request to which the last response of wget redirects; called at the line with the
-    /// next request. Does nothing if the last response is no redirect or if its headers are shown.
-    /// wget prints `Location: URL [following]` in the language of the system, so this line is not
-    /// needed.
+    /// Starts the request to which the last response of wget redirects. Called at the line with the
+    /// next request, because wget translates the line `Location: URL [following]`. Does nothing if
+    /// the last response is not a redirect or if the text shows its headers.
     fn follow_redirect(&mut self) {
         let response = self.response.as_ref();
         let is_redirect = response.is_some_and(|response| {

@@ -39,7 +39,8 @@ impl Reader {
     }
 
     /// Ends the JSON document that is being collected, and reads it. If it is neither a recognized
-    /// document nor a part of a response, its lines are read one by one.
+    /// document nor a part of a response, its lines are read one by one, unless it is the output of
+    /// a command and reports no error: its texts are then data.
     pub(super) fn end_block(&mut self) {
         let Some(block) = self.block.take() else {
             return;
@@ -51,8 +52,14 @@ impl Reader {
             if self.client_body(&block.text, block.number) {
                 return;
             }
+            let is_output = self.expects_body() && json_doc::is_without_error(&block.text);
             for (line, number) in block.lines() {
-                self.dispatch(line, None, number);
+                if is_output {
+                    self.current.unrecognized(line);
+                    self.unused.add_line(number);
+                } else {
+                    self.dispatch(line, None, number);
+                }
             }
             return;
         };

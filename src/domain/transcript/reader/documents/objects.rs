@@ -137,8 +137,7 @@ impl Reader {
         if is_wire && known == Some(status) {
             return;
         }
-        // A request that failed without a response has no status below 400, so this status belongs
-        // to another request.
+        // The current request failed, so a status below 400 belongs to another request.
         let has_failed = self.current.fault.is_some() && status < 400;
         if is_wire || has_failed || known.is_some_and(|known| known != status) {
             self.next(Exchange::default());

@@ -94,8 +94,9 @@ impl Reader {
         true
     }
 
-    /// Sets two facts: the front door is a REST API, because the console's page tests only REST
-    /// APIs; and whether API Gateway itself generated the response, if a header shows this.
+    /// Sets `front_door` to `rest-api`, because the console's page tests only REST APIs. Sets
+    /// `gateway_made` to `yes` if the header `x-amzn-errortype` shows that API Gateway itself
+    /// generated the response, and otherwise to `unclear`.
     fn mark_rest_api(&mut self) {
         let Some(response) = self.console_response() else {
             return;

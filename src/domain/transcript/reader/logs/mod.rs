@@ -70,8 +70,9 @@ impl Reader {
         }
     }
 
-    /// Finishes the execution logs that are being read, and adds their requests. Lines that another
-    /// program than API Gateway may have written in a similar form are read as error messages.
+    /// Finishes the execution logs that are being read, and adds their requests. Lines that have
+    /// the format of an execution log but that API Gateway did not write are read as error
+    /// messages.
     pub(super) fn end_execution(&mut self) {
         let mut logs = self.execution.take();
         logs.retain(|log| !self.joins_console(log));

@@ -9,7 +9,7 @@ use crate::domain::transcript::reader::Reader;
 use crate::domain::transcript::reader::collection::Origin;
 use crate::domain::transcript::text::string_literal;
 
-/// Maximum length in bytes of a line that introduces headers.
+/// Maximum length in bytes of a line that contains `response headers:`.
 const MAX_LABEL: usize = 400;
 
 impl Reader {
@@ -57,8 +57,8 @@ impl Reader {
         true
     }
 
-    /// Reads the second part of a wrapped line of an access log: the duration and the name of the
-    /// upstream. Returns whether the line was recognized.
+    /// Reads the second part of a wrapped line of ingress-nginx's access log, which contains the
+    /// duration and the names of the upstream. Returns whether the line was recognized.
     fn cut_access_line(&mut self, line: &str, number: usize) -> bool {
         let is_next = number == self.message_line + 1;
         let current = &mut self.current;

@@ -1,5 +1,6 @@
-//! Lists the sentences that API gateways, registries, APIs and Fly.io's proxy write, and what each of
-//! them states. The rules of `gateway-messages.toml` test the texts of the bodies.
+//! Lists the sentences that API gateways, registries, APIs and some servers write. Each sentence is
+//! listed with the status and the facts that follow from it. `vendor_sentences` lists those of
+//! proxies and platforms.
 
 use super::vendor_sentences::{APACHE, NO_ENDPOINTS, Sentence, UNREACHABLE, of_log, of_page};
 
@@ -10,12 +11,12 @@ const NO_NAME: &[(&str, &str)] = &[("proxy_log.error", "name-not-found")];
 const NO_ROUTE: &[(&str, &str)] = &[("proxy_log.error", "no-route")];
 const LIMITED: &[(&str, &str)] = &[("proxy_log.error", "rate-limited")];
 
-/// Returns a sentence about a limit of the number of requests.
+/// Returns a sentence about an exceeded limit, such as a rate limit or a quota.
 const fn of_limit(parts: &'static [&'static str], status: u16) -> Sentence {
     of_page(parts, status, &[])
 }
 
-/// All sentences of this module that are recognized.
+/// The sentences that this module lists.
 pub(super) const SENTENCES: &[Sentence] = &[
     // Tyk, `gateway/reverse_proxy.go`, `gateway/mw_auth_key.go` and others.
     of_log(
@@ -41,17 +42,31 @@ pub(super) const SENTENCES: &[Sentence] = &[
     of_page(&["No context-path matches the request URI"], 404, &[]),
     // WSO2 API Manager: its error codes, in XML and in JSON.
     of_log(&["<am:code>101503</am:code>"], 500, UNREACHABLE),
-    of_log(&["\"code\":101503,"], 500, UNREACHABLE),
+    of_log(&["\"code\":101503,", "Runtime Error"], 500, UNREACHABLE),
     of_log(&["<am:code>101504</am:code>"], 504, TIMEOUT),
-    of_log(&["\"code\":101504,"], 504, TIMEOUT),
+    of_log(&["\"code\":101504,", "Runtime Error"], 504, TIMEOUT),
     of_log(&["<amt:code>900800</amt:code>"], 429, LIMITED),
-    of_log(&["\"code\":900800,"], 429, LIMITED),
+    of_log(&["\"code\":900800,", "hrottled"], 429, LIMITED),
     // Azure API Management.
     of_page(&["Access denied due to missing subscription key"], 401, &[]),
     of_page(&["Access denied due to invalid subscription key"], 401, &[]),
     of_limit(&["Rate limit is exceeded. Try again in "], 429),
     // Spring Cloud Gateway and Netflix Zuul.
-    of_log(&["Unable to find instance for "], 503, NO_ENDPOINTS),
+    of_log(
+        &["503 SERVICE_UNAVAILABLE", "Unable to find instance for "],
+        503,
+        NO_ENDPOINTS,
+    ),
+    of_log(
+        &["NotFoundException", "Unable to find instance for "],
+        503,
+        NO_ENDPOINTS,
+    ),
+    of_log(
+        &["\"message\":\"", "Unable to find instance for "],
+        503,
+        NO_ENDPOINTS,
+    ),
     of_log(
         &["Load balancer does not have available server for client"],
         503,
@@ -104,15 +119,18 @@ pub(super) const SENTENCES: &[Sentence] = &[
     of_limit(&["Exceeded ", " calls per second for api client"], 429),
     // Fly.io's proxy. The codes are listed in its documentation, "Error codes and troubleshooting".
     of_log(&["instance refused connection"], 502, REFUSED),
-    of_log(&["[PC01]"], 502, REFUSED),
-    of_log(&["[PC02]"], 502, REFUSED),
+    of_log(&["[PC01]", "instance"], 502, REFUSED),
+    of_log(&["[PC02]", "instance"], 502, REFUSED),
     of_log(
         &["timed out while connecting to your instance"],
         502,
         TIMEOUT,
     ),
     of_log(
-        &["could not find a good candidate within "],
+        &[
+            "could not find a good candidate within ",
+            " attempts at load balancing",
+        ],
         503,
         NO_ENDPOINTS,
     ),
@@ -131,6 +149,6 @@ pub(super) const SENTENCES: &[Sentence] = &[
         502,
         RESET,
     ),
-    // Kong, without its JSON.
+    // Kong's message without the JSON object around it.
     of_log(&["no Route matched with those values"], 404, NO_ROUTE),
 ];

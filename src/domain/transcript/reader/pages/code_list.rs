@@ -24,7 +24,7 @@ const MAX_ENTRY: usize = 200;
 pub(in crate::domain::transcript::reader) struct CodeLine {
     status: u16,
     number: usize,
-    /// Whether the previous line is an entry of the same list.
+    /// Whether this line and the previous line are entries of one list.
     is_list: bool,
 }
 
@@ -63,8 +63,8 @@ impl Reader {
     }
 }
 
-/// Returns the status code at the start of a line; `None` if the line starts otherwise or is
-/// too long for an entry of a list.
+/// Returns the status code at the start of a line; `None` if the line does not start with a status
+/// code and a name, or if it is too long for an entry of a list.
 fn status_of(line: &str) -> Option<u16> {
     if line.len() > MAX_ENTRY {
         return None;

@@ -1,4 +1,4 @@
-//! Adds the responses of which a text shows only the body.
+//! Creates responses from bodies that a text contains without a status line.
 //!
 //! `PowerShell` 7 prints the body of an error response instead of its status, and curl without `-i`
 //! prints only the body. `known_body` infers the status.
@@ -19,7 +19,7 @@ static POWERSHELL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^\s*(?:Invoke-(?:WebRequest|RestMethod)|iwr|irm|curl)\s?:\s*([{<].*)?$")
 });
 
-/// Maximum number of bodies without a command that are kept.
+/// Maximum number of kept bodies that belong to no command.
 const MAX_BODIES: usize = 8;
 
 impl Reader {
@@ -69,7 +69,7 @@ impl Reader {
         false
     }
 
-    /// Reads a line that is a whole body. Returns whether the line was recognized.
+    /// Reads a line that may be a complete body. Returns whether the line is one.
     pub(in crate::domain::transcript::reader) fn text_body(
         &mut self,
         line: &str,
@@ -128,22 +128,24 @@ impl Reader {
         Host::of(url.as_ref().and_then(|url| url.host_str()))
     }
 
-    /// Keeps a body without a command, up to [`MAX_BODIES`] different ones. The body becomes a
-    /// response only at the end of the text, and only if the text has no other response or failure.
+    /// Keeps a body that belongs to no command. At most [`MAX_BODIES`] different bodies are kept.
+    /// The body becomes a response only at the end of the text, and only if the text has no other
+    /// response or failure.
     pub(in crate::domain::transcript::reader) fn keep_body(&mut self, body: String, number: usize) {
-        let is_repeated = self.bodies.iter().any(|(known, _)| *known == body);
+        let is_repeated = self.bodies.iter().any(|(known, ..)| *known == body);
         if self.bodies.len() < MAX_BODIES && !is_repeated {
-            self.bodies.push((body, number));
+            let is_other = self.current.protocols.is_other();
+            self.bodies.push((body, number, is_other));
         } else {
             self.unused.add_line(number);
         }
     }
 
-    /// At the end of the text, adds the kept bodies if the text has no other response or failure.
-    /// Their URL is that of the last command in the text.
+    /// At the end of the text, adds a response for each kept body if the text has no other response
+    /// or failure. The URL of these responses is that of the last command in the text.
     pub(in crate::domain::transcript::reader) fn add_kept_bodies(&mut self) {
         let is_only = self.found.is_empty();
-        for (body, number) in std::mem::take(&mut self.bodies) {
+        for (body, number, is_other) in std::mem::take(&mut self.bodies) {
             if !is_only {
                 self.unused.add_line(number);
                 continue;
@@ -156,6 +158,8 @@ impl Reader {
             current.begin(number);
             current.source = Source::Message;
             current.response = Some(inferred(status, &body));
+            // A gRPC call has no HTTP status of its own.
+            current.is_status_unknown = is_other;
             self.next(Exchange::default());
         }
     }

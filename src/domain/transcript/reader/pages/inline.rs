@@ -12,8 +12,9 @@ use crate::domain::transcript::reader::pages::quoted;
 const MAX_SPANS: usize = 16;
 
 impl Reader {
-    /// Keeps the bodies of gateways in a line: in inline code, as JSON after other text or with
-    /// escaped quotes, or else in the forms that `quoted` finds. Returns whether there are any.
+    /// Keeps the bodies of gateways that a line contains in inline code, as JSON with escaped
+    /// quotes, or as JSON after other text. If there is none, keeps the body that `quoted` finds.
+    /// Returns whether a body was found.
     pub(in crate::domain::transcript::reader) fn inline_bodies(
         &mut self,
         line: &str,
@@ -35,7 +36,7 @@ impl Reader {
     }
 }
 
-/// Returns the first body with this status in the inline code of a line; `None` if there is none.
+/// Returns the first piece of inline code that is a body with this status; `None` if there is none.
 pub(in crate::domain::transcript::reader) fn body(line: &str, status: u16) -> Option<String> {
     let is_body = |span: &&str| known_body::status_of(span, Host::Other) == Some(status);
     spans(line).find(is_body).map(str::to_owned)
@@ -56,8 +57,8 @@ fn escaped(line: &str) -> Option<String> {
     Some(text[..end].to_owned())
 }
 
-/// Returns the first JSON object in a line that starts with other text; `None` if there is no
-/// complete one or if the line is longer than [`MAX_LINE`].
+/// Returns the first JSON object in a line, if other text precedes the object. Returns `None` if
+/// there is no such object, if it is incomplete, or if the line is longer than [`MAX_LINE`].
 fn object(line: &str) -> Option<String> {
     let at = line
         .find("{\"")

@@ -1,7 +1,7 @@
 //! Collects the pages in HTML or XML that a text shows without the headers above them.
 //!
-//! A page may be the body of the response that the line above names, or the whole output of a
-//! command. If it is neither, its lines are read one by one.
+//! A page may be the body of a response whose status is stated above the page, or the whole output
+//! of a command. If it is neither, its lines are read one by one.
 
 mod api_sentences;
 mod cloudfront_text;
@@ -83,7 +83,8 @@ impl Reader {
     }
 
     /// Ends the page that is being collected. Adds it to the response above it, or infers a
-    /// response from it. If neither is possible, reads its lines one by one.
+    /// response from it. If neither is possible, reads its lines one by one, unless the page is the
+    /// output of a command and has another topic than an error.
     pub(super) fn end_page(&mut self) {
         let Some(page) = self.page.take() else {
             return;
@@ -98,6 +99,10 @@ impl Reader {
         }
         if !self.current.is_answered() && known_body::status_of_gateway(&body).is_some() {
             self.keep_body(body, page.number);
+            return;
+        }
+        if self.expects_body() && known_body::is_of_other_topic(&body) {
+            self.unused.add_line(page.number);
             return;
         }
         self.is_replayed = true;

@@ -1,8 +1,8 @@
 //! Reads the error pages of platforms as a browser shows them: without markup and without headers.
 //!
-//! Vercel, Cloudflare, Fastly, Varnish and Apache httpd state a code or a reason of their own on
-//! such a page. The code, the front door or the author of the page is added as a fact, because the
-//! rules test these facts.
+//! The pages of Vercel, Cloudflare, Fastly, Varnish and Apache httpd contain a vendor-specific
+//! error code or reason. The error code, the front door or the author of the page (`error_page`) is
+//! added as a fact for the rules.
 
 use std::sync::LazyLock;
 
@@ -60,7 +60,7 @@ static CLOUDFLARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"^\W*(?:.{0,60}\s)?Error (?:code:? )?(1\d\d\d|5[0-3]\d)\b(.{0,200}Ray ID.*|\W*)$")
 });
 
-/// The line below the heading of Cloudflare's page, since 2022.
+/// The line that follows the heading on Cloudflare's pages since 2022.
 const CLOUDFLARE_LINK: &str = "Visit cloudflare.com for more information.";
 
 /// The titles of Cloudflare's pages, each with the error code.
@@ -93,7 +93,7 @@ const CLOUDFLARE_REASONS: [(&str, u16); 6] = [
     ("and Cloudflare is currently unable to resolve it", 1033),
 ];
 
-/// Captures an error code of Cloudflare in a sentence about Cloudflare.
+/// Matches a sentence that names Cloudflare and an error code from 1000 to 1999. Captures the code.
 static CLOUDFLARE_SENTENCE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?i)\bcloudflare\b.{0,60}\berror:?\s(?:code:?\s)?(1\d\d\d)\b"));
 
@@ -101,7 +101,8 @@ static CLOUDFLARE_SENTENCE: LazyLock<Option<Regex>> =
 static VARNISH: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"^\W*Error ([45]\d\d) ([A-Za-z][a-z A-Z]{3,60}?)\W*$"));
 
-/// Captures the reason on Apache's page.
+/// Matches the line of Apache's page that states why the proxied request failed. Captures the
+/// reason.
 static APACHE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r"^\W*Reason: \W*((?:Error reading from remote server|DNS lookup failure for|Error during SSL Handshake with remote server).{0,200})$",
@@ -109,7 +110,8 @@ static APACHE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 impl Reader {
-    /// Reads a line of the text of an error page. Returns whether the line was recognized.
+    /// Reads a line of an error page, or a line with a sentence that `vendor_text` recognizes.
+    /// Returns whether the line was recognized.
     pub(in crate::domain::transcript::reader) fn page_text(
         &mut self,
         line: &str,
@@ -121,8 +123,8 @@ impl Reader {
         if line.len() > MAX_LINE {
             return false;
         }
-        // Most lines contain none of the words of these pages, so the expressions are not tried on
-        // them.
+        // The regular expressions are tried only on lines that contain a word of these pages,
+        // because most lines contain none.
         let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
         (has(&["reason=", "Code: ", ": "]) && self.vercel_text(line, number))
             || (has(&["Error ", "Ray ID", "loud", "origin", "returning"])
@@ -280,7 +282,7 @@ impl Reader {
         true
     }
 
-    /// Takes the last heading, and returns the heading and the value of `part` for it. Returns
+    /// Removes the last heading, and returns it with the value that `part` returns for it. Returns
     /// `None` if there is no heading, if `part` returns `None`, or if the heading is too far above
     /// line `number`.
     fn heading_above<T>(
@@ -293,8 +295,9 @@ impl Reader {
         (number <= heading.line + MAX_DISTANCE).then_some((heading, value))
     }
 
-    /// If a line contains an error code of Vercel or Cloudflare, adds the code as a fact. Does
-    /// nothing unless the current response was read from a message and has no facts.
+    /// If a line contains an error code of Vercel, or an error code of Cloudflare that fits the
+    /// status of the response, adds the code as a fact. Does nothing unless the current response
+    /// was read from a message and has no facts.
     pub(in crate::domain::transcript::reader) fn note_platform_error(&mut self, line: &str) {
         let current = &mut self.current;
         if current.source != Source::Message || !current.facts.is_empty() {
@@ -351,7 +354,7 @@ pub(in crate::domain::transcript::reader) fn text_fact(
     (name.to_owned(), FactValue::Text(value.to_owned()))
 }
 
-/// Returns the facts about an error of Cloudflare that a page or a sentence names.
+/// Returns the facts for the error `code` of Cloudflare, as stated on a page or in a sentence.
 fn cloudflare_facts(code: u16) -> Vec<(String, FactValue)> {
     let number = FactValue::Number(f64::from(code));
     vec![

@@ -17,19 +17,20 @@ static MEMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// The start of the text that Envoy writes if it got no response from the upstream.
 const ENVOY: &str = "upstream connect error or disconnect/reset before headers";
 
-/// Letters at which Envoy's text ends in a message: quotes and marks of Markdown and HTML.
+/// Characters that end Envoy's text in a message: quotes, marks of Markdown and HTML, the backslash
+/// of an escape sequence, and the line feed.
 const ENDS: [char; 8] = ['"', '\'', '`', '*', '<', '\\', '\u{201d}', '\n'];
 
-/// Letters that separate a body from the rest of a message.
+/// Characters that separate a body from the rest of a message.
 const SEPARATORS: [char; 9] = [
     '"', '\'', '`', '*', '>', ':', '\u{201c}', '\u{201d}', '\u{ff1a}',
 ];
 
-/// Maximum number of parts of a line that are examined.
+/// Maximum number of parts of a line that are examined. [`SEPARATORS`] separate the parts.
 const MAX_PARTS: usize = 24;
 
-/// Returns the first body that only a gateway writes in a line; `None` if there is none or if the
-/// line is longer than [`MAX_LINE`].
+/// Returns a response body that a line contains and that only gateways write. Returns `None` if
+/// there is none or if the line is longer than [`MAX_LINE`].
 pub(super) fn body(line: &str) -> Option<String> {
     if line.len() > MAX_LINE {
         return None;
@@ -39,27 +40,29 @@ pub(super) fn body(line: &str) -> Option<String> {
         .or_else(|| of_text(line))
 }
 
-/// Returns Envoy's text up to the mark or the quote that ends it.
+/// Returns Envoy's text up to the first of [`ENDS`] or up to the end of the line; `None` if the
+/// line does not contain this text.
 fn of_envoy(line: &str) -> Option<String> {
     let at = line.find(ENVOY)?;
     let text = &line[at..];
     let end = text.find(ENDS).unwrap_or(text.len());
-    // The reason may end with words in brackets, such as `TLS_error:|268435581:…:TLS_error_end`.
+    // The punctuation of the surrounding message may follow the text.
     let text = text[..end]
         .trim_end()
         .trim_end_matches(['.', ')', ',', '}']);
     Some(text.to_owned())
 }
 
-/// Returns the body with the member as JSON, if only a gateway writes this message.
+/// Returns a JSON body with the `message` that an object in the line contains; `None` if there is
+/// no such object or if other programs may also write this message.
 fn of_member(line: &str) -> Option<String> {
     let found = MEMBER.as_ref()?.captures(line)?;
     let body = format!("{{\"message\":\"{}\"}}", &found[1]);
     known_body::status_of_gateway(&body).map(|_| body)
 }
 
-/// Returns the text of a proxy or platform between separators, such as a colon before and the end
-/// of the line after it.
+/// Returns the first part of a line that only a proxy or platform writes; `None` if there is none.
+/// [`SEPARATORS`] separate the parts. The part before the first separator is not examined.
 fn of_text(line: &str) -> Option<String> {
     let parts = line.split(SEPARATORS).take(MAX_PARTS).skip(1);
     let mut parts = parts.map(|part| part.trim().trim_end_matches(','));

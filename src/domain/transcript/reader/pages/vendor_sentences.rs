@@ -1,7 +1,8 @@
-//! Lists the sentences that only one proxy or platform writes, and what each of them states.
-//! `api_sentences` lists those of API gateways and registries.
+//! Lists the sentences that only one proxy or platform writes. Each sentence is listed with the
+//! status, the facts and the body that follow from it. `api_sentences` lists those of API gateways,
+//! registries and APIs.
 
-/// A sentence and what it states. `api_sentences` lists further ones.
+/// A sentence, with the status, the facts and the body of the response that it implies.
 pub(super) struct Sentence {
     /// The texts that a line with the sentence contains, in this order.
     pub(super) parts: &'static [&'static str],
@@ -9,6 +10,9 @@ pub(super) struct Sentence {
     /// The facts that follow from the sentence, each with its name and its value.
     pub(super) facts: &'static [(&'static str, &'static str)],
     pub(super) body: Body,
+    /// Whether other programs and people write the same sentence. It then counts only if the line
+    /// has no other text, or states the status before the sentence.
+    pub(super) is_common: bool,
 }
 
 /// The response body that contains a sentence.
@@ -20,7 +24,7 @@ pub(super) enum Body {
     Message(&'static str),
     /// A page with this title.
     Title(&'static str),
-    /// This text, which the page contains where a browser does not show it.
+    /// This text, which the markup of the page contains but a browser does not display.
     Text(&'static str),
     /// The body is unknown.
     None,
@@ -38,6 +42,7 @@ const fn of_cloudfront(parts: &'static [&'static str], status: u16) -> Sentence 
         status,
         facts: CLOUDFRONT,
         body: Body::Line,
+        is_common: false,
     }
 }
 
@@ -49,6 +54,7 @@ const fn of_nginx(parts: &'static [&'static str], title: &'static str) -> Senten
         status: 400,
         facts: &[("error_page", "nginx")],
         body: Body::Title(title),
+        is_common: false,
     }
 }
 
@@ -64,6 +70,7 @@ pub(super) const fn of_page(
         status,
         facts: author,
         body: Body::Line,
+        is_common: false,
     }
 }
 
@@ -73,6 +80,19 @@ const fn of_heroku(parts: &'static [&'static str], status: u16, page: &'static s
         status,
         facts: &[("error_page", "heroku")],
         body: Body::Text(page),
+        is_common: false,
+    }
+}
+
+/// Returns a sentence of a page that other programs and people write, too.
+const fn of_common_page(
+    parts: &'static [&'static str],
+    status: u16,
+    author: &'static [(&'static str, &'static str)],
+) -> Sentence {
+    Sentence {
+        is_common: true,
+        ..of_page(parts, status, author)
     }
 }
 
@@ -83,6 +103,7 @@ const fn of_challenge(parts: &'static [&'static str]) -> Sentence {
         status: 403,
         facts: &[("front_door", "cloudflare")],
         body: Body::Title("Just a moment..."),
+        is_common: true,
     }
 }
 
@@ -92,6 +113,7 @@ const fn of_kong(message: &'static [&'static str], status: u16) -> Sentence {
         status,
         facts: &[],
         body: Body::Message(message[0]),
+        is_common: false,
     }
 }
 
@@ -105,10 +127,11 @@ pub(super) const fn of_log(
         status,
         facts,
         body: Body::None,
+        is_common: false,
     }
 }
 
-/// All sentences that are recognized.
+/// The sentences that this module lists.
 pub(super) const SENTENCES: &[Sentence] = &[
     of_cloudfront(&["CloudFront wasn't able to connect to the origin"], 502),
     of_cloudfront(
@@ -119,7 +142,8 @@ pub(super) const SENTENCES: &[Sentence] = &[
         &["CloudFront wasn't able to resolve the origin domain name"],
         502,
     ),
-    of_cloudfront(&["The Lambda function returned ", "invalid"], 502),
+    of_cloudfront(&["The Lambda function returned invalid "], 502),
+    of_cloudfront(&["The Lambda function returned an invalid "], 502),
     of_cloudfront(&["The Lambda function result failed validation"], 502),
     of_cloudfront(
         &["Lambda function associated with the CloudFront distribution was throttled"],
@@ -146,8 +170,9 @@ pub(super) const SENTENCES: &[Sentence] = &[
         status: 500,
         facts: &[],
         body: Body::Line,
+        is_common: false,
     },
-    // Kubernetes: the API server or its proxy calls a service without ready pods.
+    // Kubernetes: the API server calls a service that has no ready pods or does not exist.
     of_log(&["no endpoints available for service"], 503, NO_ENDPOINTS),
     of_log(
         &["://", ".svc:", "\": service \"", "\" not found"],
@@ -168,26 +193,29 @@ pub(super) const SENTENCES: &[Sentence] = &[
     // ASP.NET Core in IIS: the process of the application could not be started.
     of_log(&["HTTP Error 502.5 - "], 502, NO_ENDPOINTS),
     // HAProxy, `src/http.c`.
-    of_page(
+    of_common_page(
         &["No server is available to handle this request."],
         503,
         HAPROXY,
     ),
-    of_page(
+    of_common_page(
         &["The server returned an invalid or incomplete response."],
         502,
         HAPROXY,
     ),
-    of_page(&["The server didn't respond in time."], 504, HAPROXY),
+    of_common_page(&["The server didn't respond in time."], 504, HAPROXY),
     // nginx, `src/http/ngx_http_special_response.c`.
     of_nginx(
         &["No required SSL certificate was sent"],
         "400 No required SSL certificate was sent",
     ),
-    of_nginx(
-        &["The SSL certificate error"],
-        "400 The SSL certificate error",
-    ),
+    Sentence {
+        is_common: true,
+        ..of_nginx(
+            &["The SSL certificate error"],
+            "400 The SSL certificate error",
+        )
+    },
     of_nginx(
         &["The plain HTTP request was sent to HTTPS port"],
         "400 The plain HTTP request was sent to HTTPS port",
@@ -245,5 +273,8 @@ pub(super) const SENTENCES: &[Sentence] = &[
     of_page(&["Request unsuccessful. Incapsula incident ID"], 403, &[]),
     // Cloudflare.
     of_challenge(&["Enable JavaScript and cookies to continue"]),
-    of_challenge(&["window._cf_chl_opt"]),
+    Sentence {
+        is_common: false,
+        ..of_challenge(&["_cf_chl_opt", "{"])
+    },
 ];

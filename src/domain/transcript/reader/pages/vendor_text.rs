@@ -1,12 +1,12 @@
 //! Recognizes sentences that only one proxy or platform writes, without a status line above them.
 //!
 //! A response from such a sentence is kept only if the text has no other response or failure, or if
-//! the line names the request. The status of the response is inferred, so no verdict exceeds
-//! `possible`.
+//! the line names the request or states a status other than the inferred one. While the status is
+//! inferred, the certainty of a verdict is at most `possible`.
 
 use super::api_sentences;
 use super::platform_text::{inferred, text_fact};
-use super::vendor_sentences::{Body, SENTENCES};
+use super::vendor_sentences::{Body, SENTENCES, Sentence};
 use crate::domain::transcript::clients::message;
 use crate::domain::transcript::exchange::entry::names_request;
 use crate::domain::transcript::exchange::{Exchange, Source};
@@ -86,7 +86,8 @@ impl Reader {
     }
 }
 
-/// Replaces the inferred status of the exchange with the status that the line states, if they differ.
+/// Replaces the inferred status of the exchange with the status that the line states, if the stated
+/// status is at least 400 and differs. Does nothing for an exchange whose status is unknown.
 fn use_stated_status(exchange: &mut Exchange, line: &str) {
     let stated = message::read(line).and_then(|message| message.status);
     let Some(stated) = stated.filter(|status| *status >= 400) else {
@@ -111,11 +112,15 @@ fn of_line(line: &str, number: usize) -> Option<Exchange> {
 
 fn of_sentence(line: &str, number: usize) -> Option<Exchange> {
     let mut sentences = SENTENCES.iter().chain(api_sentences::SENTENCES);
-    let sentence = sentences.find(|one| contains(line, one.parts))?;
+    let (sentence, at) = sentences.find_map(|one| Some((one, find(line, one)?)))?;
     let mut exchange = inferred(sentence.status, number);
     if let Some(response) = &mut exchange.response {
         match sentence.body {
-            Body::Line => response.raw_body(line.trim()),
+            // The rules test whether a body starts with the sentence.
+            Body::Line if line.trim_start().starts_with(['{', '<']) => {
+                response.raw_body(line.trim());
+            }
+            Body::Line => response.raw_body(line[at..].trim_start_matches('"').trim()),
             Body::Message(text) => response.raw_body(&format!("{{\"message\":\"{text}\"}}")),
             Body::Title(title) => response.raw_body(&format!("<title>{title}</title>")),
             Body::Text(text) => response.raw_body(text),
@@ -127,15 +132,32 @@ fn of_sentence(line: &str, number: usize) -> Option<Exchange> {
     Some(exchange)
 }
 
-/// Returns whether a line contains all parts, in order.
-fn contains(line: &str, parts: &[&str]) -> bool {
-    let mut rest = line;
-    parts.iter().all(|part| {
-        let Some(at) = rest.find(part) else {
-            return false;
-        };
-        rest = &rest[at + part.len()..];
-        true
+/// Returns where a sentence starts in a line; `None` if the line does not contain all its parts, in
+/// order, or contains them with another meaning.
+fn find(line: &str, sentence: &Sentence) -> Option<usize> {
+    let at = line.find(sentence.parts.first()?)?;
+    let mut end = at;
+    for part in sentence.parts {
+        end += line[end..].find(part)? + part.len();
+    }
+    let (before, after) = (&line[..at], &line[end..]);
+    // A single word may be the name of a setting or a counter.
+    let is_word = sentence.parts.iter().all(|part| !part.contains(' '));
+    let is_name = is_word
+        && after
+            .trim_start_matches(['"', '\''])
+            .starts_with([':', '=']);
+    let is_alone = || !shows_letters(before) && !shows_letters(after);
+    let is_stated = || before.contains(&sentence.status.to_string());
+    (!is_name && (!sentence.is_common || is_alone() || is_stated())).then_some(at)
+}
+
+/// Returns whether a part of a line contains letters outside of tags.
+fn shows_letters(text: &str) -> bool {
+    let mut is_tag = false;
+    text.chars().any(|letter| {
+        is_tag = letter == '<' || is_tag && letter != '>';
+        !is_tag && letter.is_alphabetic()
     })
 }
 
@@ -182,6 +204,11 @@ mod tests {
                 Some(503),
             ),
             ("service \"a\" not found", None),
+            ("<p>The server didn't respond in time.</p>", Some(504)),
+            ("504: The server didn't respond in time. Why?", Some(504)),
+            ("The server didn't respond in time. Retry.", None),
+            ("reason: userRateLimitExceeded", Some(403)),
+            ("{\"userRateLimitExceeded\": 0}", None),
             (
                 "2025-11-11T03:00:00Z 6f0a Task timed out after 3.00 seconds",
                 Some(502),

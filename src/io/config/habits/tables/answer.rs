@@ -42,7 +42,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     ),
     table(
         "tlsconfig ssl tlsoptions transport certificate",
-        "its keys belong in [{t}.tls]",
+        "TLS settings belong in [{t}.tls]",
     ),
     key(
         "cafile cacert tlsca cacertificate sslca cabundle rootca capath \
@@ -115,7 +115,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     // Keys for the expected response.
     table(
         "response assertion expected expectation expects assert validate validation",
-        "its keys belong in [{t}.expect]",
+        "conditions on the response belong in [{t}.expect]",
     ),
     key(
         "validstatuscodes statuscode statuscodes expectedstatus expectedstatuscode \

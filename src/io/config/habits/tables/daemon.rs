@@ -56,13 +56,14 @@ pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
     ),
     text(
         "aws region namespace awsregion",
-        "use `region`, such as `region = \"eu-west-1\"`, in [cloudwatch] for metrics and alarms, \
-         or in [defaults.aws] for the AWS resources behind the targets",
+        "write the settings for metrics and alarms in [cloudwatch], such as \
+         `region = \"eu-west-1\"`, and the region of the AWS resources behind the targets in \
+         [defaults.aws]",
     ),
     text(
         "maintenances maintenancewindow maintenancewindows silence silences downtime",
-        "write a table [[maintenance]] with `name`, and either `days`, `at` and `lasting` \
-         (weekly), or `from` and `until` (once)",
+        "write a table [[maintenance]] with `name`, and with `from` and `until` for a one-time \
+         window, or with `days`, `at` and `lasting` for a weekly window",
     ),
     text(
         "storage database state statedir datadir",

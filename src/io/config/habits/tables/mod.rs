@@ -36,7 +36,7 @@ pub(super) enum Advice {
     /// An instruction. `{t}` is replaced by `target` or `defaults`.
     Text(&'static str),
     /// An instruction for a key that is a table in other tools. Each key in that table is then
-    /// reported with its own advice.
+    /// reported with its own advice. `{t}` is replaced as in [`Advice::Text`].
     Table(&'static str),
 }
 

@@ -95,7 +95,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     text(
         "doublecheck retrystrategy retry confirm confirmation",
         "use `confirm_after`, the delay of the confirming probe after a first failure, in \
-         [[target]] or [defaults], for example `confirm_after = \"10s\"`; \"0s\" disables \
+         [[target]] or [defaults], for example `confirm_after = \"10s\"`; `\"0s\"` disables \
          confirming probes",
     ),
     // Keys for health thresholds.
@@ -126,7 +126,8 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     // Keys for the request.
     table(
         "http https client httpget check request options settings",
-        "its keys belong in [[target]], [{t}.request], [{t}.expect] and [{t}.tls]",
+        "settings of the request belong in [{t}.request], and other settings in [[target]], \
+         [{t}.expect] and [{t}.tls]",
     ),
     key(
         "httpmethod verb requestmethod head customrequest",
@@ -261,7 +262,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
     text(
         "noproxy proxyfromenvironment proxyconnectheader",
         "remove the key; only the targets with `proxy` in [{t}.request] use a proxy, and \
-         variables such as HTTP_PROXY are ignored",
+         environment variables such as `HTTP_PROXY` are ignored",
     ),
     key(
         "bodysizelimit maxbodysize bodymaxsize responsebodymaxsize maxfilesize",

@@ -1,8 +1,9 @@
-//! Records in which period of its alarm a series last had a breaching value.
+//! Records the alarm period in which each series last had a breaching value.
 //!
-//! The alarm evaluates the maximum of a period, which stays 1 when the target recovers within the
-//! period. The alarm stops firing with the first 0 of a later period. This 0 is sent immediately,
-//! because at the end of its window it would be up to a minute late.
+//! The alarm evaluates the maximum of a period. After a 1, this maximum stays 1 even if the target
+//! recovers within the period, so the alarm stops firing only with the first 0 of a later period.
+//! This 0 is sent immediately, because waiting for the end of its window would delay it by up to a
+//! minute.
 
 use std::collections::HashMap;
 
@@ -11,8 +12,8 @@ use jiff::Timestamp;
 use crate::io::sink::cloudwatch::datapoint::Series;
 use crate::model::target::TargetName;
 
-/// For each series whose last 1 has not been followed by a 0 in a later period: the start of the
-/// period of that 1.
+/// For each series, the start of the alarm period of the last 1. The entry is removed with the
+/// first 0 in a later period.
 #[derive(Debug, Default)]
 pub(super) struct Breaches(HashMap<Series, Timestamp>);
 

@@ -3,8 +3,8 @@
 //!
 //! A window collects the values of one series in one period. A change of state has its own
 //! datapoint, because waiting for the end of a window would delay the change by up to a minute. For
-//! the same reason, the first 0 in a period after an outage, with which the alarm stops firing, has
-//! its own datapoint. `publisher` queues and sends the datapoints.
+//! the same reason, the 0 with which an alarm stops firing has its own datapoint: the first 0 in an
+//! alarm period after that of the last 1. `publisher` queues and sends the datapoints.
 
 mod breaches;
 mod window;
@@ -30,7 +30,8 @@ use crate::model::target::{CloudWatchMetric, MissingData, Target, TargetName};
 /// Datapoints that do not wait for the end of a window.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Immediate {
-    /// Datapoints that raise an alarm. They are held until the alarm names the cause.
+    /// Datapoints that raise an alarm. The aggregator holds each of them for a limited time, until
+    /// the alarm names the cause.
     pub(super) breaching: Vec<Datapoint>,
     /// All other datapoints.
     pub(super) other: Vec<Datapoint>,
@@ -47,7 +48,7 @@ pub(super) struct Aggregation {
     /// For each target whose last value of `Down` was 1, the probable cause at its last report or
     /// revision.
     cause: HashMap<TargetName, CauseId>,
-    /// The series whose alarm still has to receive a 0 in a period without a 1.
+    /// The series whose last 1 has not been followed by a 0 in a later alarm period.
     breaches: Breaches,
     /// The start of the period of the last heartbeat.
     heartbeat: Option<Timestamp>,
@@ -113,9 +114,9 @@ impl Aggregation {
         immediate
     }
 
-    /// Records a revised cause of a target and returns the changed datapoints of the per-cause
-    /// series: none if the target is not down, the cause is the same as before, or neither the old
-    /// nor the new cause has a per-cause alarm.
+    /// Records a revised cause of a target, and returns datapoints for the per-cause series of the
+    /// old and the new cause. Returns no datapoints if the target is not down, if the cause is the
+    /// same as before, or if neither cause has a per-cause alarm.
     pub(super) fn revise(
         &mut self,
         target: &Target,
@@ -195,10 +196,11 @@ impl Aggregation {
         self.breaches.retain_targets(&known);
     }
 
-    /// Adds the values of the per-cause series: 1 for the cause `shown`, if any, and 0 for a
-    /// previous cause when it ends. If the alarm's period already has a 1, the 0 is added again
-    /// with the first report of a later period. A cause without a per-cause alarm has no series. A
-    /// repeated 1 is added to its window. Every other value is added to `immediate`.
+    /// Adds the values of the per-cause series: 1 for the cause `shown`, if any, and 0 for the
+    /// previous cause if it differs. If the 0 is in the same alarm period as a 1 of its series,
+    /// another 0 is added with the first report of a later period. A cause without a per-cause
+    /// alarm has no series. A repeated 1 is added to its window; every other value is added to
+    /// `immediate`.
     fn add_by_cause(
         &mut self,
         target: &Target,
@@ -254,7 +256,8 @@ impl Aggregation {
     }
 }
 
-/// When a value was measured, and the starts of the periods that contain this time.
+/// The time at which a value was measured, and the starts of the window and of the alarm period
+/// that contain this time.
 #[derive(Clone, Copy)]
 struct Times {
     at: Timestamp,

@@ -48,9 +48,11 @@ impl Publisher {
         self.series.extend(series);
     }
 
-    /// Queues a failed batch for another attempt. After a rejection, the lane's batches are halved
-    /// until the datapoint that CloudWatch rejects is found and dropped. After a lost response, the
-    /// batches are halved too, because CloudWatch may need too long for a large batch.
+    /// Handles a failed batch. A rejected batch of one datapoint is dropped. A larger rejected
+    /// batch returns to its lane, and the lane's next batches are halved, until the datapoint that
+    /// CloudWatch rejects is alone in a batch. After any other failure, the batch moves to the
+    /// backlog. After a lost response, the next batches of the backlog are halved as well, because
+    /// CloudWatch may need too long for a large batch.
     fn failed(&mut self, failure: &CallError, lane: Lane, batch: &[Datapoint], from_spool: bool) {
         let rejected = failure.kind == FailureKind::Rejected;
         if !rejected || batch.len() <= 1 {

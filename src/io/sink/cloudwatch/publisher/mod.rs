@@ -258,7 +258,7 @@ impl Publisher {
             Event::Store(SpoolResult::Trimmed { removed, left }) => {
                 self.count_dropped(
                     removed.unwrap_or_default(),
-                    "older than cloudwatch.backlog, or the backlog is full",
+                    "older than `cloudwatch.backlog`, or the backlog is full",
                 );
                 self.spool.set_backlog(left);
             }

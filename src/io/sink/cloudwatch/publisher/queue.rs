@@ -141,7 +141,7 @@ impl Queue {
     }
 
     /// Removes and returns the datapoints that need not stay in memory: saved datapoints of the
-    /// backlog, and saved fresh datapoints from before `old`.
+    /// backlog, and saved fresh datapoints with a timestamp before `old`.
     pub(super) fn release(&mut self, old: Timestamp) -> Vec<Datapoint> {
         let is_saved = |point: &Datapoint| point.saved == Saved::Yes;
         let [fresh, backlog] = &mut self.waiting;

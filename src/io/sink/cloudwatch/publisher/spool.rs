@@ -176,7 +176,8 @@ impl Spool {
     }
 
     /// Returns at most `limit` datapoints of the backlog, oldest first, and marks the datapoints as
-    /// being sent. Also returns the ids of the rows that this release cannot decode.
+    /// being sent. Also returns the ids of the rows that this release cannot decode. Both lists are
+    /// empty if the backlog cannot be read.
     pub(super) fn take_oldest(
         &self,
         limit: usize,
@@ -219,7 +220,7 @@ impl Spool {
         self.store.delete_datapoints(rows);
     }
 
-    /// Moves saved datapoints to the backlog.
+    /// Adds saved datapoints, which the caller has removed from memory, to the backlog.
     pub(super) fn add_backlog(&mut self, released: Vec<Datapoint>) {
         self.backlog += released.len() as u64;
         let (lost, other): (Vec<_>, Vec<_>) =
