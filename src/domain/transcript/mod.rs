@@ -4,7 +4,8 @@
 //! `text` converts bytes to text and removes everything that does not belong to a transcript.
 //! `reader` passes each line to the parser of its format: `command`, `clients`, `logs`, `documents`
 //! (JSON and dumps of objects) or `pages` (bodies without headers). `fault`, `time`, `status` and
-//! `body` parse the parts that several formats contain. `exchange` collects the lines about one
+//! `body` parse the parts that several formats contain. `quotation` finds lines that only quote
+//! messages, and `outcome` finds later lines that end a failure. `exchange` collects the lines about one
 //! request and turns them into a transcript, and `judge` diagnoses the transcripts. Reading cannot
 //! fail: unrecognized lines are skipped. Time and memory are linear in the size of the text.
 
@@ -16,8 +17,10 @@ mod exchange;
 mod fault;
 pub mod judge;
 mod logs;
+mod outcome;
 mod pages;
 mod pattern;
+mod quotation;
 mod reader;
 mod status;
 pub mod text;
@@ -25,6 +28,7 @@ mod time;
 
 use url::Url;
 
+use self::outcome::Outcomes;
 use self::reader::Reader;
 use crate::domain::diagnosis::aws::LogFinding;
 use crate::domain::diagnosis::fact::FactValue;
@@ -125,10 +129,12 @@ const MAX_TRANSCRIPTS: usize = 500;
 pub fn read(text: &str) -> Reading {
     let mut reader = Reader::new(text);
     let text = text.strip_suffix('\n').unwrap_or(text);
+    let quoted = quotation::quoted_lines(text);
     for (index, line) in text.split('\n').enumerate() {
-        reader.line(line, index + 1);
+        let is_quoted = quoted.get(index).is_some_and(|it| *it);
+        reader.line(line, is_quoted, index + 1);
     }
-    reader.finish()
+    reader.finish(&Outcomes::of(text))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ fn every_text_has_the_expected_causes() {
         "proxy-logs.txt",
         "pages.txt",
         "tools.txt",
+        "quotations.txt",
         "quotes.txt",
         "protocols.txt",
     ] {

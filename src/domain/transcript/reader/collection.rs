@@ -3,6 +3,7 @@
 //! A person often writes an error message into a sentence and shows the same message again below
 //! the command. The message in the sentence is not another failure.
 
+use crate::domain::transcript::outcome::{Outcome, Outcomes};
 use crate::domain::transcript::{MAX_TRANSCRIPTS, Reading, Transcript, Unused};
 
 /// How a transcript was read.
@@ -63,10 +64,22 @@ impl Collection {
     /// Returns the transcripts that are not repetitions. Weak transcripts are returned only if the
     /// text has no others and they are not a list of errors. The first line of each removed
     /// transcript counts as unused.
-    pub(super) fn finish(self, mut unused: Unused) -> Reading {
+    ///
+    /// A message about a failure that `outcomes` shows to be over is removed as well, and a message
+    /// that its author doubts becomes doubtful.
+    pub(super) fn finish(mut self, mut unused: Unused, outcomes: &Outcomes) -> Reading {
         let is_list = self.is_list();
         let has_certain = self.found.iter().any(|(_, origin)| !origin.is_weak);
+        let endings: Vec<Outcome> = (self.found.iter())
+            .map(|(transcript, origin)| outcome_of(transcript, *origin, outcomes))
+            .collect();
+        for ((transcript, _), ending) in self.found.iter_mut().zip(&endings) {
+            transcript.is_doubtful |= *ending == Outcome::Doubted;
+        }
         let is_kept = |index: usize| {
+            if endings[index] == Outcome::Over {
+                return false;
+            }
             let is_weak = self.found[index].1.is_weak;
             let is_heading = is_weak && has_certain;
             let is_entry = is_weak && is_list;
@@ -127,6 +140,20 @@ impl Collection {
                 origin.has_command || adds_url || (is_earlier && is_equal)
             })
     }
+}
+
+/// Returns what the text says about the failure of a transcript below it. A response that the text
+/// shows in full, and the output of a command, stand for themselves.
+fn outcome_of(transcript: &Transcript, origin: Origin, outcomes: &Outcomes) -> Outcome {
+    let response = transcript.observation.response.as_ref();
+    let is_shown = response.is_some_and(|response| !response.headers.is_empty());
+    let is_success = response.is_some_and(|response| response.status < 400);
+    if origin.has_command || is_shown || is_success || transcript.log.is_some() {
+        return Outcome::Open;
+    }
+    let fault = transcript.observation.fault.as_ref();
+    let text = fault.map_or("", |fault| fault.detail.as_str());
+    outcomes.after(transcript.line, transcript.url.as_ref(), text)
 }
 
 /// Returns whether two transcripts have the same fault with the same message.

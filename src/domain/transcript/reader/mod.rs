@@ -37,6 +37,7 @@ use crate::domain::transcript::exchange::entry;
 use crate::domain::transcript::logs::access_log;
 use crate::domain::transcript::logs::execution_log::ExecutionLogs;
 use crate::domain::transcript::logs::proxy_log;
+use crate::domain::transcript::outcome::Outcomes;
 use crate::domain::transcript::pages::heading::Heading;
 use crate::domain::transcript::pages::page::Page;
 use crate::domain::transcript::reader::collection::Collection;
@@ -174,8 +175,9 @@ impl Reader {
     }
 
     /// Reads a line. `number` is the number of the line, counted from 1. The line is split at
-    /// carriage returns, because progress meters use them to overwrite a line.
-    pub(super) fn line(&mut self, raw: &str, number: usize) {
+    /// carriage returns, because progress meters use them to overwrite a line. `is_quoted` is whether
+    /// the lines around it show that the line quotes a message.
+    pub(super) fn line(&mut self, raw: &str, is_quoted: bool, number: usize) {
         let raw = raw.trim_end_matches('\r');
         for part in raw.split('\r') {
             self.cleaner.is_in_body = self.current.section == Section::Body;
@@ -204,7 +206,7 @@ impl Reader {
                 text: text.into(),
                 ..line.clone()
             };
-            if self.is_free() && prose::is_prose(part) {
+            if self.is_free() && (is_quoted || prose::is_prose(part)) {
                 self.unused.add(part, number);
                 continue;
             }
@@ -225,11 +227,11 @@ impl Reader {
     }
 
     /// Ends the text and returns the transcripts and the unused lines.
-    pub(super) fn finish(mut self) -> Reading {
+    pub(super) fn finish(mut self, outcomes: &Outcomes) -> Reading {
         self.boundary();
         self.next(Exchange::default());
         self.add_kept_bodies();
-        self.found.finish(self.unused)
+        self.found.finish(self.unused, outcomes)
     }
 
     /// Ends everything that is being collected, such as a page or a command, and the current

@@ -226,7 +226,7 @@ mod tests {
         let mut reader = Reader::new("");
         for number in 1..=5 {
             let line = format!("Post \"https://a{number}.svc:443/x\": service \"a\" not found");
-            reader.line(&line, number);
+            reader.line(&line, false, number);
         }
         assert_eq!(reader.vendor_facts.len(), 1);
     }
