@@ -63,8 +63,8 @@ static OVER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// the author's own action.
 static DOUBTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
-        r"(?ix)\bnever\s?mind\b|\b(?:on\spurpose|deliberately|intentionally|by\sdesign)\b|^\W*(?:root\scause|found\sit|solution|solved|answer|edit|update)\b\s?\d?\W*[:\-\x{2013}]
-        |\b(?:in\sthe\send|turns?\sout|turned\sout)\b|\bit\swas\s(?:our|my|the)\sown\b|\bthe\s(?:real|actual)\s(?:cause|reason|problem|error)\b|\b(?:misleading|red\sherring)\b
+        r"(?ix)\bnever\s?mind\b|\b(?:on\spurpose|deliberately|intentionally|by\sdesign)\b|^\W*(?:root\scause|found\sit)\b\s?\d?\W*[:\-\x{2013}]
+        |\bit\swas\s(?:our|my|the)\sown\b|\bthe\s(?:real|actual)\s(?:cause|reason|problem|error)\b|\b(?:misleading|red\sherring)\b
         |\bhas\snothing\sto\sdo\swith\b",
     )
 });
@@ -92,9 +92,9 @@ static ENTRY: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub(super) enum Outcome {
     /// The text says nothing.
     Open,
-    /// The failure is over: the program reached its goal, or the author says so.
+    /// The failure is over: the program reached its goal.
     Over,
-    /// The author says that the message does not show the cause.
+    /// The author says that the failure is over, or that the message does not show the cause.
     Doubted,
 }
 
@@ -167,9 +167,9 @@ impl Outcomes {
             let is_same = url.map_or_else(|| names(text, path), |url| url.path() == path);
             *line > number && !self.entries.contains(&number) && path.len() > 1 && is_same
         });
-        if self.success > number || is_below(&self.over) || is_interrupted || is_repeated {
+        if self.success > number || is_interrupted || is_repeated {
             Outcome::Over
-        } else if is_below(&self.doubted) {
+        } else if is_below(&self.over) || is_below(&self.doubted) {
             Outcome::Doubted
         } else {
             Outcome::Open
@@ -231,13 +231,17 @@ mod tests {
             ("INFO 200 OK https://x.example/b.json", Outcome::Open),
             ("GET /a.json 200 12ms", Outcome::Over),
             ("GET /health 200 12ms", Outcome::Open),
-            ("but that is solved. Why is the page blank?", Outcome::Over),
+            (
+                "but that is solved. Why is the page blank?",
+                Outcome::Doubted,
+            ),
             ("Does it work if that is fixed?", Outcome::Open),
             ("It does not happen on my machine.", Outcome::Open),
-            ("That is fixed now.", Outcome::Over),
+            ("That is fixed now.", Outcome::Doubted),
             ("It is fixed now, but I still see it", Outcome::Open),
             ("Never mind: my script closed the socket.", Outcome::Doubted),
-            ("EDIT: the key does exist.", Outcome::Doubted),
+            ("EDIT: I tried the other region, too.", Outcome::Open),
+            ("Solution: renew the certificate.", Outcome::Open),
             ("KeyboardInterrupt", Outcome::Over),
             ("Please help.", Outcome::Open),
         ] {

@@ -66,7 +66,7 @@ static SETTING: LazyLock<RegexSet> = LazyLock::new(|| {
         [
             r"^\s*(?:inline_string|errorfile|error_page|ErrorDocument|errordoc|MessageBody|fallback_body)\b",
             r"^\s*return\s[1-5]\d\d\b.*;\s*$",
-            r"\b(?:synth|error)\([1-5]\d\d,",
+            r#"\bsynth\([1-5]\d\d,|^\s*error\s[1-5]\d\d\s""#,
             r"^\s*(?:http-request|http-response)\s(?:return|deny)\b",
         ],
         false,

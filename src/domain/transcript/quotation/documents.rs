@@ -146,8 +146,15 @@ fn is_document(lines: &Lines<'_>) -> bool {
     is_headed || is_reference || is_commit
 }
 
-/// Marks the entries of a list in which each message is followed by an indented explanation.
+/// Marks the entries of a list in which each message is followed by an indented explanation. A text
+/// with a command, a time or an author has no such list: some programs indent the second line of
+/// their message.
 fn mark_entries(lines: &mut Lines<'_>) {
+    let reports =
+        |line: &&str| matches(&PROMPT, line) || matches(&TIME, line) || matches(&AUTHOR, line);
+    if lines.lines.iter().any(reports) {
+        return;
+    }
     let is_head = |line: &str| {
         !line.starts_with([' ', '\t']) && !line.ends_with('.') && matches(&ENTRY, line)
     };

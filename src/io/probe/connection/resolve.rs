@@ -343,8 +343,7 @@ fn build(
     options.cache_size = 0;
     options.ip_strategy = strategy;
     options.timeout = settings.timeout;
-    // The library does not count the first attempt.
-    options.attempts = settings.attempts.saturating_sub(1);
+    options.attempts = settings.attempts;
     let servers = config.name_servers().iter().map(|server| {
         let port = server
             .connections
