@@ -332,6 +332,13 @@ target = dashboard(
                         "custom": {"fillOpacity": 70, "lineWidth": 0}},
               options={"mergeValues": True, "showValue": "never", "rowHeight": 0.8,
                        "legend": {"showLegend": False}}),
+        bars("Error budget by cause",
+             "The share of the error budget of 30 days that each cause used, at the location with "
+             "the most. The budget is 0.1 % of the time: 43 minutes.",
+             "sort_desc(max by (cause, owner) (sum by (instance, location, cause, owner) (increase("
+             f"probecause_down_seconds_total{{{TARGET}}}[30d]))) / (30 * 86400 * 0.001))",
+             "{{cause}} ({{owner}})", "percentunit", (24, 7), names="top",
+             steps=[{"color": "blue", "value": None}, {"color": "red", "value": 1}]),
     ],
     annotations=[{
         "name": "Incidents", "datasource": SOURCE, "enable": True, "iconColor": "red",

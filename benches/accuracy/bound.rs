@@ -32,9 +32,17 @@ const TEXT_FACTS: &[&str] = &[
     "window.every",
     "api.seen",
     "api.waited",
+    "config.permission",
+    "config.function_state",
+    "config.route",
+    "config.vpc_link",
+    "config.api_throttle",
+    "config.targets",
+    "config.held",
 ];
 
-/// The most informative text facts; a coarse class consists of these alone.
+/// The most informative text facts; a coarse class consists of these, the status, and the class of
+/// the reserved concurrency.
 const COARSE: &[&str] = &[
     "phase",
     "fault",
@@ -47,6 +55,9 @@ const COARSE: &[&str] = &[
     "body.message",
     "log.template",
     "lambda.seen",
+    "config.permission",
+    "config.function_state",
+    "config.targets",
 ];
 
 /// A combination is used if the other half has at least this many cases of it.
@@ -58,6 +69,9 @@ const EXCESS: &[f64] = &[0.005, 0.015, 0.030, 0.075, 0.150, 0.400];
 
 /// Class boundaries of the response time, in seconds.
 const TIMES: &[f64] = &[1.0, 2.0, 9.9, 11.0];
+
+/// Class boundary of the reserved concurrency: with 0, the function cannot run.
+const RESERVED: &[f64] = &[0.5];
 
 /// The hashed combination of facts that an observer sees, the finest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -77,8 +91,10 @@ pub(crate) fn class_of(facts: &Facts) -> Class {
         }
         hasher.finish()
     };
-    let fine = hash(TEXT_FACTS, &[("excess", EXCESS), ("answer_time", TIMES)]);
-    Class([fine, hash(COARSE, &[])])
+    let reserved = ("config.reserved_concurrency", RESERVED);
+    let times = [("excess", EXCESS), ("answer_time", TIMES), reserved];
+    let fine = hash(TEXT_FACTS, &times);
+    Class([fine, hash(COARSE, &[reserved])])
 }
 
 /// The number of a row's cases in each class, per half.

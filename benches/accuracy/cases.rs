@@ -53,7 +53,10 @@ impl Case {
         let network = Network::draw(random);
         let has_authorizer =
             fault.kind == Kind::Authorizer || random.chance(population::AUTHORIZER_SHARE);
-        let mut truths = Truths::draw(random);
+        let mut truths = Truths {
+            has_authorizer,
+            ..Truths::draw(random)
+        };
         truths.function_timeout = truths
             .function_timeout
             .min(truths.integration_timeout - 0.5);
@@ -61,12 +64,12 @@ impl Case {
             // The function may run for longer than the API waits.
             truths.function_timeout = random.one_of(&[30.0, 60.0, 300.0, 900.0]);
         }
-        declare(&mut target, fault, truths, has_authorizer, random);
+        truths.integration = declare(&mut target, fault, truths, random);
         let own = random.log_between(population::WARM_RUN.0, population::WARM_RUN.1);
         truths.ran = truths.run(fault, own, random);
         let hanging = random.log_between(HANGING.0, HANGING.1);
         let seen = |random: &mut Random| {
-            let time = server_time(fault, truths, has_authorizer, hanging, random);
+            let time = server_time(fault, truths, hanging, random);
             observed(fault, network, time, random)
         };
         let mut baseline = Baseline::default();
@@ -87,7 +90,7 @@ impl Case {
         }
     }
 
-    /// The context at a stage; `None` if the stage adds nothing to the one before.
+    /// The context at a stage; `None` if the stage adds nothing to its base.
     pub(crate) fn context(&self, stage: Stage) -> Option<&Context> {
         self.stages
             .iter()
@@ -100,13 +103,8 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds.max(0.0))
 }
 
-fn declare(
-    target: &mut Target,
-    fault: &Fault,
-    truths: Truths,
-    has_authorizer: bool,
-    random: &mut Random,
-) {
+/// Declares some of the target's details. Returns its integration, declared or not.
+fn declare(target: &mut Target, fault: &Fault, truths: Truths, random: &mut Random) -> Integration {
     let aws = &mut target.aws;
     let integration = match (fault.door, fault.kind) {
         (Door::HttpApi | Door::RestApi, Kind::Unreachable) => {
@@ -118,7 +116,7 @@ fn declare(
     };
     aws.integration = random.chance(DECLARED).then_some(integration);
     if random.chance(population::AUTHORIZER_DECLARED) {
-        aws.authorizer = Some(match (has_authorizer, fault.kind) {
+        aws.authorizer = Some(match (truths.has_authorizer, fault.kind) {
             (false, Kind::Unauthorized) => Authorizer::Jwt,
             (true, Kind::Authorizer) => Authorizer::Lambda,
             (true, _) => random.one_of(&[Authorizer::Lambda, Authorizer::Jwt]),
@@ -138,20 +136,15 @@ fn declare(
         let limit = truths.limit(fault.door);
         aws.integration_timeout = Some(seconds(limit));
     }
+    integration
 }
 
 /// The time from the arrival of the request to the departure of the response, in seconds.
-fn server_time(
-    fault: &Fault,
-    truths: Truths,
-    has_authorizer: bool,
-    hanging: f64,
-    random: &mut Random,
-) -> f64 {
+fn server_time(fault: &Fault, truths: Truths, hanging: f64, random: &mut Random) -> f64 {
     let late = random.between(population::LIMIT_OVERSHOOT.0, population::LIMIT_OVERSHOOT.1);
     let gateway = population::gateway(random);
     let front = random.between(population::LAMBDA_FRONT.0, population::LAMBDA_FRONT.1);
-    let authorizer = if has_authorizer {
+    let authorizer = if truths.has_authorizer {
         population::authorizer(random)
     } else {
         0.0
@@ -261,7 +254,7 @@ fn failed() -> Diagnosis {
     }
 }
 
-/// The contexts of the stages that add something to the one before.
+/// The contexts of the stages that add something to their base.
 fn stages(
     fault: &Fault,
     target: &mut Target,
@@ -291,6 +284,8 @@ fn stages(
             (&mut stages, context),
             random,
         );
+    } else if fault.door == Door::Alb {
+        evidence::add_targets(fault, target, (&mut stages, context), random);
     }
     stages
 }

@@ -1,4 +1,4 @@
-//! Draws the evidence from AWS about a failure: its metrics and its log line.
+//! Draws the evidence from AWS about a failure: its metrics, its configuration and its log line.
 //!
 //! Metrics are sums over the window: of the prober's own requests and, for shared
 //! functions, of other callers' requests. They may be denied, unsettled or late. This module
@@ -12,6 +12,7 @@ use probecause::domain::diagnosis::context::Context;
 use probecause::model::observation::Observation;
 use probecause::model::target::{AwsDeclarations, Target};
 
+use super::configuration;
 use super::front_doors::{Fault, Kind};
 use super::log_lines;
 use super::random::Random;
@@ -66,19 +67,51 @@ pub(crate) fn add(
     target.aws.shared = !random.chance(unshared);
     let window = window(fault, &target.aws, truths, observation, shared, random);
     let log = log_lines::log(fault, truths, observation, random);
-    context.aws = window.map(|window| {
-        Arc::new(AwsEvidence {
-            log: None,
-            window: Some(window),
-        })
-    });
-    if context.aws.is_some() {
-        stages.push((Stage::Metrics, context.clone()));
+    let metrics = AwsEvidence {
+        window,
+        ..AwsEvidence::default()
+    };
+    // A stream of its own, so that the other stages are the same as without a configuration.
+    let configuration =
+        configuration::of_api(fault, target, truths, observation, &mut random.branch());
+    let configured = AwsEvidence {
+        configuration,
+        ..metrics.clone()
+    };
+    let mut push = |stage, evidence| {
+        context.aws = Some(Arc::new(evidence));
+        stages.push((stage, context.clone()));
+    };
+    if metrics.window.is_some() {
+        push(Stage::Metrics, metrics.clone());
+    }
+    if configured.configuration.is_some() {
+        push(Stage::Configuration, configured.clone());
     }
     if log.is_some() {
-        let window = context.aws.and_then(|aws| aws.window.clone());
-        context.aws = Some(Arc::new(AwsEvidence { log, window }));
-        stages.push((Stage::Logs, context));
+        let logged = AwsEvidence {
+            log: log.clone(),
+            ..metrics
+        };
+        push(Stage::Logs, logged);
+        push(Stage::All, AwsEvidence { log, ..configured });
+    }
+}
+
+/// Adds the stage that uses the health of the targets behind a load balancer.
+pub(crate) fn add_targets(
+    fault: &Fault,
+    target: &Target,
+    (stages, mut context): Stages<'_>,
+    random: &Random,
+) {
+    let configuration = configuration::of_load_balancer(fault, target, &mut random.branch());
+    if configuration.is_some() {
+        context.aws = Some(Arc::new(AwsEvidence {
+            configuration,
+            ..AwsEvidence::default()
+        }));
+        stages.push((Stage::Configuration, context));
     }
 }
 

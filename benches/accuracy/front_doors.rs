@@ -311,15 +311,14 @@ impl Door {
     /// A URL behind the front door.
     pub(crate) const fn url(self) -> &'static str {
         match self {
-            Self::HttpApi | Self::RestApi => {
-                "https://a1b2.execute-api.eu-west-1.amazonaws.com/orders"
-            }
+            Self::HttpApi => "https://a1b2.execute-api.eu-west-1.amazonaws.com/orders",
+            Self::RestApi => "https://a1b2.execute-api.eu-west-1.amazonaws.com/prod/orders",
             Self::FunctionUrl => "https://abc.lambda-url.eu-west-1.on.aws/",
             Self::Alb | Self::CloudFront | Self::Below => "https://shop.example/",
         }
     }
 
-    /// Whether it is an API Gateway, so that evidence from AWS is available.
+    /// Whether it is an API Gateway, so that metrics, logs and configuration are available.
     pub(crate) const fn is_gateway(self) -> bool {
         matches!(self, Self::HttpApi | Self::RestApi)
     }

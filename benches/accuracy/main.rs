@@ -6,12 +6,14 @@
 
 mod bound;
 mod cases;
+mod configuration;
 mod evidence;
 mod front_doors;
 mod log_lines;
 mod measure;
 mod population;
 mod random;
+mod resources;
 mod table;
 mod truths;
 

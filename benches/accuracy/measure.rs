@@ -6,6 +6,7 @@
 //! cause, but it is not counted as a wrong name.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -104,18 +105,21 @@ fn measure_row(
     };
     for number in 0..cases {
         let case = Case::draw(fault, target, random);
-        let mut last: Option<Diagnosis> = None;
-        let mut class = bound::Class::default();
-        for (stage, tally) in Stage::ALL.iter().zip(&mut measured.tallies) {
-            if let Some(context) = case.context(*stage) {
+        let mut diagnosed: Vec<(Rc<Diagnosis>, bound::Class)> = Vec::new();
+        for (stage, tally) in Stage::ALL.into_iter().zip(&mut measured.tallies) {
+            let base = stage.base().and_then(|base| diagnosed.get(base.index()));
+            let diagnosis = case.context(stage).map(|context| {
                 let facts = Facts::gather(&case.target, &case.observation, context);
-                last = Some(rules.diagnose(&facts));
-                class = bound::class_of(&facts);
-            }
-            if let Some(diagnosis) = &last {
-                tally.add(diagnosis, fault);
+                (Rc::new(rules.diagnose(&facts)), bound::class_of(&facts))
+            });
+            // A stage that adds nothing has the diagnosis of its base; the first one always adds.
+            if let Some(diagnosis) = diagnosis.or_else(|| base.cloned()) {
+                tally.add(&diagnosis.0, fault);
+                diagnosed.push(diagnosis);
             }
         }
+        let class = diagnosed.last().map(|(_, class)| *class);
+        let class = class.unwrap_or_default();
         let half = usize::from(number % 2 == 1);
         measured.classes.entry(class).or_default()[half] += 1.0;
     }

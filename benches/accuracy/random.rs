@@ -15,6 +15,11 @@ impl Random {
         Self(seed)
     }
 
+    /// Starts another stream without advancing this one. Draws from it leave all others unchanged.
+    pub(crate) fn branch(&self) -> Self {
+        Self(self.clone().unit().to_bits())
+    }
+
     /// Uniform in `0.0..1.0`.
     pub(crate) fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

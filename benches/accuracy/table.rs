@@ -1,8 +1,8 @@
 //! Formats the measurement as Markdown tables.
 //!
 //! Shares have 95 % Wilson score intervals. The shares per certainty weight each case by the
-//! assumed frequency of its fault and use Kish's effective sample size; the second column
-//! shows them with equal weights. An aim is met if the share reaches it.
+//! assumed frequency of its fault and use Kish's effective sample size; further columns show
+//! them with equal weights. An aim is met if the share reaches it.
 
 use std::fmt::Write as _;
 
@@ -30,18 +30,63 @@ pub(crate) struct Share {
     pub(crate) cases: f64,
 }
 
-/// The share of verdicts with each certainty that must be right.
-pub(crate) const AIMS: [(Certainty, f64); 3] = [
-    (Certainty::Likely, 0.98),
-    (Certainty::Corroborated, 0.995),
-    (Certainty::Proven, 0.9999),
+/// The share of verdicts with a certainty that must be right at a stage.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aim {
+    pub(crate) stage: Stage,
+    pub(crate) certainty: Certainty,
+    /// The share if each cause is as frequent as assumed.
+    pub(crate) assumed: f64,
+    /// The share if all causes, and so all look-alikes, are equally frequent.
+    pub(crate) equal: f64,
+}
+
+/// The stages with aims.
+const AIM_STAGES: [Stage; 3] = [Stage::Configuration, Stage::Logs, Stage::All];
+
+/// The aims of each certainty.
+pub(crate) const AIMS: [Aim; 9] = [
+    aim(Stage::Configuration, Certainty::Likely, 0.98, 0.97),
+    aim(Stage::Configuration, Certainty::Corroborated, 0.995, 0.99),
+    aim(Stage::Configuration, Certainty::Proven, 0.9999, 0.9999),
+    aim(Stage::Logs, Certainty::Likely, 0.98, 0.98),
+    aim(Stage::Logs, Certainty::Corroborated, 0.995, 0.995),
+    aim(Stage::Logs, Certainty::Proven, 0.9999, 0.9999),
+    aim(Stage::All, Certainty::Likely, 0.98, 0.98),
+    aim(Stage::All, Certainty::Corroborated, 0.995, 0.995),
+    aim(Stage::All, Certainty::Proven, 0.9999, 0.9999),
 ];
 
 /// The share of failures whose candidates must include the true cause.
 pub(crate) const AIM_AMONG: f64 = 0.995;
 
+/// The header of the table with one line per row.
+const ROWS: [&str; 12] = [
+    "front door",
+    "truth",
+    "+ metrics",
+    "+ configuration",
+    "right",
+    "bound",
+    "among",
+    "possible",
+    "likely",
+    "corroborated",
+    "proven",
+    "no name",
+];
+
 /// The normal distribution's 97.5th percentile.
 const SIGMAS: f64 = 1.96;
+
+const fn aim(stage: Stage, certainty: Certainty, assumed: f64, equal: f64) -> Aim {
+    Aim {
+        stage,
+        certainty,
+        assumed,
+        equal,
+    }
+}
 
 impl Share {
     /// The share `right / all` with Wilson's interval for a sample of `size` cases.
@@ -136,25 +181,10 @@ pub(crate) fn table(seed: u64, cases: u32, measured: &[Measured], style: Style) 
     text
 }
 
-/// One line per row, at the last stage.
+/// One line per row, at the last stage. The columns that are named like a stage are the shares of
+/// right verdicts at that stage.
 fn rows(measured: &[Measured]) -> String {
-    let mut lines = vec![
-        vec![
-            "front door",
-            "truth",
-            "right",
-            "bound",
-            "among",
-            "possible",
-            "likely",
-            "corroborated",
-            "proven",
-            "no name",
-        ]
-        .into_iter()
-        .map(str::to_owned)
-        .collect(),
-    ];
+    let mut lines = vec![ROWS.map(str::to_owned).to_vec()];
     for door in doors() {
         let of_door: Vec<_> = FAULTS
             .iter()
@@ -170,23 +200,28 @@ fn rows(measured: &[Measured]) -> String {
             })
             .collect();
         let bounds = bound::observer(&seen);
-        let mut total = (0.0, 0.0, 0.0);
+        let mut total = 0.0;
+        let mut sums = [0.0; 4];
         for ((fault, row), best) in of_door.iter().zip(&bounds) {
             let Some(tally) = row.tallies.last() else {
                 continue;
             };
-            lines.push(line(fault, tally, *best));
-            total.0 += fault.frequency;
-            total.1 += fault.frequency * part(tally.right, tally.cases);
-            total.2 += fault.frequency * best;
+            let [metrics, configuration] =
+                [Stage::Metrics, Stage::Configuration].map(|stage| right_of(row, stage));
+            let right = part(tally.right, tally.cases);
+            let shares = [metrics, configuration, right, *best];
+            lines.push(line(fault, tally, shares));
+            total += fault.frequency;
+            for (sum, share) in sums.iter_mut().zip(shares) {
+                *sum += fault.frequency * share;
+            }
         }
-        let share = |sum: f64| format!("{:.2}", 100.0 * sum / total.0);
         let mut line = vec![
             door.name().to_owned(),
             "**all, as often as assumed**".to_owned(),
         ];
-        line.extend([share(total.1), share(total.2)]);
-        line.resize(10, String::new());
+        line.extend(sums.map(|sum| format!("{:.2}", 100.0 * sum / total)));
+        line.resize(ROWS.len(), String::new());
         lines.push(line);
     }
     grid(&lines)
@@ -207,15 +242,17 @@ fn part(count: u32, all: u32) -> f64 {
     f64::from(count) / f64::from(all.max(1))
 }
 
-fn line(fault: &Fault, tally: &Tally, best: f64) -> Vec<String> {
+/// The share of right verdicts of a row at a stage.
+fn right_of(row: &Measured, stage: Stage) -> f64 {
+    let tally = row.tallies.get(stage.index());
+    tally.map_or(0.0, |tally| part(tally.right, tally.cases))
+}
+
+fn line(fault: &Fault, tally: &Tally, shares: [f64; 4]) -> Vec<String> {
     let percent = |count: u32| format!("{:.2}", 100.0 * part(count, tally.cases));
-    let mut line = vec![
-        fault.door.name().to_owned(),
-        fault.row(),
-        percent(tally.right),
-        format!("{:.2}", 100.0 * best),
-        percent(tally.among),
-    ];
+    let mut line = vec![fault.door.name().to_owned(), fault.row()];
+    line.extend(shares.map(|share| format!("{:.2}", 100.0 * share)));
+    line.push(percent(tally.among));
     for certainty in Certainty::ALL {
         let (given, right) = tally
             .certainties
@@ -268,48 +305,40 @@ fn ablation(measured: &[Measured]) -> String {
 }
 
 fn aims(measured: &[Measured]) -> String {
-    let last = Stage::ALL.len() - 1;
     let header = [
+        "known",
         "aim",
         "at least",
         "as often as assumed",
         "",
+        "at least",
         "each as often as the next",
         "",
     ];
     let mut lines = vec![header.map(str::to_owned).to_vec()];
-    let mut row = |name: String, aim: f64, one: Share, other: Share| {
-        let met = |share: Share| {
+    let mut row = |stage: Stage, name: String, aims: [(f64, Share); 2]| {
+        let mut line = vec![stage.name().to_owned(), name];
+        for (aim, share) in aims {
             let met = share.cases == 0.0 || share.share >= aim;
-            if met { "met" } else { "MISSED" }.to_owned()
-        };
-        let aim = format!("{:.2}", 100.0 * aim);
-        lines.push(vec![
-            name,
-            aim,
-            one.text(),
-            met(one),
-            other.text(),
-            met(other),
-        ]);
+            let met = if met { "met" } else { "MISSED" };
+            line.extend([format!("{:.2}", 100.0 * aim), share.text(), met.to_owned()]);
+        }
+        lines.push(line);
     };
-    for (certainty, aim) in AIMS {
-        let [one, other] =
-            [true, false].map(|weighted| right_at(measured, last, certainty, weighted));
-        row(
-            format!("`{}` is right", certainty.as_str()),
-            aim,
-            one,
-            other,
-        );
+    for stage in AIM_STAGES {
+        for aim in AIMS.iter().filter(|aim| aim.stage == stage) {
+            let right = |weighted| right_at(measured, stage.index(), aim.certainty, weighted);
+            let name = format!("`{}` is right", aim.certainty.as_str());
+            row(
+                stage,
+                name,
+                [(aim.assumed, right(true)), (aim.equal, right(false))],
+            );
+        }
+        let among =
+            [true, false].map(|weighted| (AIM_AMONG, among(measured, stage.index(), weighted)));
+        row(stage, "truth among the candidates".to_owned(), among);
     }
-    let [one, other] = [true, false].map(|weighted| among(measured, last, weighted));
-    row(
-        "truth among the candidates".to_owned(),
-        AIM_AMONG,
-        one,
-        other,
-    );
     grid(&lines)
 }
 

@@ -3,22 +3,27 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use probecause::model::target::Integration;
 
 use super::front_doors::{Door, Fault, Kind};
 use super::population;
 use super::random::Random;
 
-/// How much is known when a failure is diagnosed; each stage adds to the one before.
+/// How much is known when a failure is diagnosed; each stage adds to its base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Outside,
     Floor,
     History,
     Metrics,
+    /// The metrics and the configuration, without logs.
+    Configuration,
+    /// The metrics and the logs, without the configuration.
     Logs,
+    All,
 }
 
-/// The drawn limits and times of the AWS side, whether declared or not.
+/// The drawn properties of the AWS side, whether declared or not.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Truths {
     /// The function's own timeout, in seconds.
@@ -27,15 +32,22 @@ pub(crate) struct Truths {
     pub(crate) integration_timeout: f64,
     /// The duration of the failing run by Lambda's clock, in seconds.
     pub(crate) ran: f64,
+    /// The integration of the route.
+    pub(crate) integration: Integration,
+    /// Whether the route has an authorizer.
+    pub(crate) has_authorizer: bool,
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 5] = [
+    /// All stages; each comes after its base.
+    pub(crate) const ALL: [Self; 7] = [
         Self::Outside,
         Self::Floor,
         Self::History,
         Self::Metrics,
+        Self::Configuration,
         Self::Logs,
+        Self::All,
     ];
 
     /// The stage's name in the table.
@@ -45,13 +57,33 @@ impl Stage {
             Self::Floor => "+ floor",
             Self::History => "+ history",
             Self::Metrics => "+ metrics",
-            Self::Logs => "+ logs",
+            Self::Configuration => "+ configuration",
+            Self::Logs => "+ logs, no configuration",
+            Self::All => "+ configuration and logs",
+        }
+    }
+
+    /// The index in [`Self::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The stage that this one adds to.
+    pub(crate) const fn base(self) -> Option<Self> {
+        match self {
+            Self::Outside => None,
+            Self::Floor => Some(Self::Outside),
+            Self::History => Some(Self::Floor),
+            Self::Metrics => Some(Self::History),
+            Self::Configuration | Self::Logs => Some(Self::Metrics),
+            Self::All => Some(Self::Configuration),
         }
     }
 }
 
 impl Truths {
-    /// Draws the limits of one API and its function.
+    /// Draws the limits of one API and its function; the other values are those of a route with a
+    /// function and without an authorizer.
     pub(crate) fn draw(random: &mut Random) -> Self {
         let integration_timeout = if random.chance(population::DEFAULT_TIMEOUT_SHARE) {
             30.0
@@ -62,6 +94,8 @@ impl Truths {
             function_timeout: random.one_of(population::FUNCTION_TIMEOUTS),
             integration_timeout,
             ran: 0.0,
+            integration: Integration::Lambda,
+            has_authorizer: false,
         }
     }
 

@@ -1,6 +1,8 @@
 //! `probecause check`: reports all problems of a configuration or of custom rules.
-//!
-//! The command reads the same files as the daemon and sends no requests.
+//! The command reads the same files as the daemon. It sends requests only with `--aws`; the module
+//! `aws` then shows which evidence each target can get from AWS.
+
+mod aws;
 
 use std::path::{Path, PathBuf};
 
@@ -24,19 +26,30 @@ pub struct Args {
     /// names may then be absent, for example in CI.
     #[arg(long, conflicts_with = "rules")]
     no_secrets: bool,
-    /// Print each problem, warning and note as a line of JSON.
+    /// Also show which evidence each target can get from AWS, what is missing, and the step that
+    /// would help most. Makes read-only AWS calls with the credentials of the AWS SDK's default
+    /// chain. Run the command with the daemon's credentials.
+    #[arg(long, conflicts_with = "rules")]
+    aws: bool,
+    /// Print a line of JSON for each problem, warning and note, and, with `--aws`, for the evidence
+    /// of each target.
     #[arg(long)]
     json: bool,
 }
 
-/// Runs `probecause check`. Returns [`Exit::Usage`] if the check found a problem. Warnings and
-/// notes are not problems.
+/// Runs `probecause check`. Returns [`Exit::Usage`] if the check found a problem. Warnings, notes
+/// and missing evidence are not problems.
 ///
 /// # Errors
-/// Returns an error if there is nothing to check or standard output cannot be written.
-pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
+/// Returns an error if neither a configuration file nor custom rules are specified, if the AWS
+/// calls cannot be prepared, or if standard output cannot be written.
+pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
+    let mut valid = None;
     let report = match (&args.file, &args.rules) {
-        (Some(file), _) => check_configuration(file, args.no_secrets),
+        (Some(file), _) => check_configuration(file, args.no_secrets).map(|(report, settings)| {
+            valid = Some(settings);
+            report
+        }),
         (None, Some(directory)) => check_rules(directory),
         (None, None) => {
             return Err(
@@ -65,6 +78,9 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
         text.push('\n');
     }
     print(&text)?;
+    if let Some(settings) = valid.filter(|_| args.aws) {
+        print(&Box::pin(aws::report(&settings, terminal, args.json)).await?)?;
+    }
     Ok(if report.problems.is_empty() {
         Exit::Fine
     } else {
@@ -87,7 +103,10 @@ struct CheckReport {
     rules: usize,
 }
 
-fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, ConfigError> {
+fn check_configuration(
+    file: &Path,
+    no_secrets: bool,
+) -> Result<(CheckReport, Settings), ConfigError> {
     let loaded = if no_secrets {
         config::load_without_secrets(file)?
     } else {
@@ -103,14 +122,15 @@ fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, Con
         key: "shard.index".to_owned(),
         message: format!("the daemon would not start on this machine: {error}"),
     }));
-    Ok(CheckReport {
+    let report = CheckReport {
         warnings: loaded.warnings,
         notes,
         targets: Some(loaded.settings.targets.len()),
         shards,
         rules: loaded.settings.rules.len(),
         ..CheckReport::default()
-    })
+    };
+    Ok((report, loaded.settings))
 }
 
 /// Returns a summary with the number of targets that this machine's shard probes. If the index of

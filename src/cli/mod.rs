@@ -7,10 +7,12 @@ pub mod alarms;
 pub mod check;
 pub mod demo;
 pub mod diagnose;
+pub mod discover;
 pub mod explain;
 pub mod healthcheck;
 pub mod manual;
 pub mod probe;
+mod progress;
 pub mod rules;
 pub mod run;
 pub mod scorecard;
@@ -44,6 +46,9 @@ pub enum Command {
     Diagnose(diagnose::Args),
     /// Check a configuration or custom rules.
     Check(check::Args),
+    /// List the endpoints of a cloud account as a configuration file with targets, to use with
+    /// `include`.
+    Discover(discover::Args),
     /// Explain a cause, or list all causes.
     Explain(explain::Args),
     /// Plan, apply or prune the CloudWatch alarms of a configuration.
@@ -147,6 +152,7 @@ impl Cli {
             Command::Probe(args) => probe::run(args, terminal).await,
             Command::Diagnose(args) => diagnose::run(args, terminal).await,
             Command::Check(args) => check::run(args, terminal).await,
+            Command::Discover(args) => discover::run(args, terminal).await,
             Command::Explain(args) => explain::run(args, terminal).await,
             Command::Alarms(args) => alarms::run(args, terminal).await,
             Command::Scorecard(args) => scorecard::run(args, terminal).await,

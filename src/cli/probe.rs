@@ -19,7 +19,9 @@ use crate::domain::diagnosis::context::Context;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Diagnosis, Outcome};
+use crate::engine::app::state_dir;
 use crate::io::config;
+use crate::io::discovery::lists::TargetLists;
 use crate::io::json;
 use crate::io::probe::{Prober, Stopwatch};
 use crate::model::host_port::HostPort;
@@ -215,7 +217,9 @@ fn configured_target(args: &Args) -> Result<(Target, Settings), String> {
             "no target given; specify a URL, or `--config FILE` with `--target NAME`".to_owned(),
         );
     };
-    let settings = config::load(path)
+    let state = state_dir::resolve(None, |name| std::env::var_os(name));
+    let lists = TargetLists::new(state.as_deref());
+    let settings = config::load_with(path, &|source| lists.get(source))
         .map_err(|error| error.to_string())?
         .settings;
     let has_name = |target: &&Arc<Target>| target.name.as_str() == name;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::{Exit, Terminal};
 use crate::engine::app::{App, Options, state_dir};
 use crate::io::config;
+use crate::io::discovery::lists::TargetLists;
 use crate::io::evidence::FIRST_LOG_SEARCH;
 use crate::io::logging;
 use crate::io::sd_notify::SdNotify;
@@ -46,7 +47,10 @@ struct Signals {
 /// # Errors
 /// Returns an error if the configuration is invalid or the daemon cannot start.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
-    let loaded = config::load(&args.config).map_err(|error| error.to_string())?;
+    let state = state_dir::resolve(args.state.as_deref(), |name| std::env::var_os(name));
+    let lists = TargetLists::new(state.as_deref());
+    let loaded = config::load_with(&args.config, &|source| lists.get(source));
+    let loaded = loaded.map_err(|error| error.to_string())?;
     logging::start(&loaded.settings.log, terminal.progress && terminal.color)
         .map_err(|error| error.to_string())?;
     for warning in &loaded.warnings {
@@ -58,7 +62,6 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let (changed, changes) = mpsc::channel(1);
     let mut signals = Signals::listen(changes)
         .map_err(|error| format!("cannot install the signal handlers: {error}"))?;
-    let state = state_dir::resolve(args.state.as_deref(), |name| std::env::var_os(name));
     if state.is_none() {
         tracing::warn!(
             "no state directory found, open incidents will be lost at a restart; \

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::domain::configuration::evidence::has_sources;
 use crate::domain::diagnosis::Diagnosis;
 use crate::domain::diagnosis::aws::{AwsEvidence, EvidenceRequest, EvidenceUpdate};
 use crate::domain::diagnosis::fact::Facts;
@@ -52,15 +53,16 @@ impl EvidenceRequests {
         self.sent.push_back(began);
     }
 
-    /// Creates the evidence request for a failed probe. Returns `None` if no evidence is needed or
-    /// available, or if too many requests are pending.
+    /// Creates the evidence request for a failed probe. `reads_configuration` tells whether the
+    /// configuration of AWS resources is read. Returns `None` if no evidence is needed or available,
+    /// or if too many requests are pending.
     pub fn request(
         &mut self,
         target: &Arc<Target>,
         observation: &Observation,
-        facts: &Facts,
-        diagnosis: &Diagnosis,
+        (facts, diagnosis): (&Facts, &Diagnosis),
         incident: &Incident,
+        reads_configuration: bool,
     ) -> Option<EvidenceRequest> {
         let verdict = diagnosis.verdict.as_ref()?;
         // If the incident's cause is proven, no further evidence is needed, unless this cause does
@@ -76,7 +78,7 @@ impl EvidenceRequests {
         if settled
             || !has_response
             || verdict.certainty == Certainty::Proven
-            || !target.aws.names_evidence()
+            || !has_sources(target, reads_configuration)
             || self.pending.len() >= MAX_PENDING
         {
             return None;
@@ -132,7 +134,7 @@ mod tests {
     use crate::domain::diagnosis::context::Context;
     use crate::domain::diagnosis::rulebook::Rulebook;
     use crate::domain::health::HealthState;
-    use crate::domain::incident::{FailureKind, Incidents, ProbeOutcome};
+    use crate::domain::incident::{FailureKind, Incidents, ProbeOutcome, ResponseMark};
     use crate::model::cause::CauseId;
     use crate::model::observation::Response;
 
@@ -168,6 +170,7 @@ mod tests {
         target: Arc<Target>,
         requests: EvidenceRequests,
         incidents: Incidents,
+        reads_configuration: bool,
     }
 
     impl Fixture {
@@ -176,6 +179,7 @@ mod tests {
                 target,
                 requests: EvidenceRequests::default(),
                 incidents: Incidents::default(),
+                reads_configuration: false,
             }
         }
 
@@ -188,6 +192,8 @@ mod tests {
                 target: &self.target.name,
                 began: now,
                 kind: FailureKind::default(),
+                mark: ResponseMark::default(),
+                request_id: None,
                 diagnosis: &diagnosis,
                 health: HealthState::Down,
                 suppressed: false,
@@ -196,8 +202,9 @@ mod tests {
             self.incidents.apply(outcome, &rulebook, now);
             self.requests.record_sent(now);
             let incident = Arc::clone(self.incidents.open().unwrap());
+            let (target, reads) = (&self.target, self.reads_configuration);
             self.requests
-                .request(&self.target, observation, &facts, &diagnosis, &incident)
+                .request(target, observation, (&facts, &diagnosis), &incident, reads)
         }
     }
 
@@ -212,6 +219,29 @@ mod tests {
         );
         assert_eq!(request.ended, at(60) + Duration::from_millis(400));
         assert_eq!(Fixture::new(target(None)).fail(&ambiguous(at(60))), None);
+    }
+
+    #[test]
+    fn the_host_of_an_api_is_enough_if_its_configuration_is_read() {
+        for (url, reads, expected) in [
+            (
+                "https://a1.execute-api.eu-west-1.amazonaws.com/",
+                true,
+                true,
+            ),
+            (
+                "https://a1.execute-api.eu-west-1.amazonaws.com/",
+                false,
+                false,
+            ),
+            ("https://x.example/", true, false),
+        ] {
+            let target = Target::with_defaults("orders", url.parse().unwrap());
+            let mut fixture = Fixture::new(Arc::new(target));
+            fixture.reads_configuration = reads;
+            let request = fixture.fail(&ambiguous(at(60)));
+            assert_eq!(request.is_some(), expected, "{url} {reads}");
+        }
     }
 
     #[test]
@@ -258,8 +288,8 @@ mod tests {
             target: fixture.target.name.clone(),
             began: at(60),
             evidence: Arc::new(AwsEvidence {
-                log: None,
                 window: Some(window),
+                ..AwsEvidence::default()
             }),
             last: true,
         };
@@ -281,9 +311,11 @@ mod tests {
         let mut ask = |verdict: &crate::domain::diagnosis::Verdict| {
             incident.verdict = Arc::new(verdict.clone());
             let observation = ambiguous(at(120));
+            let target = &fixture.target;
+            let probe = (&facts, &diagnosis);
             fixture
                 .requests
-                .request(&fixture.target, &observation, &facts, &diagnosis, &incident)
+                .request(target, &observation, probe, &incident, false)
         };
         assert_eq!(ask(&verdict), None);
         verdict.cause = CauseId::new("dns-failure").unwrap();

@@ -59,10 +59,9 @@ pub struct Update {
     pub target: Arc<Target>,
     /// When the evidence was applied.
     pub at: Timestamp,
-    /// The start time of the probe that the evidence is about.
-    pub began: Timestamp,
-    /// The new diagnosis of the probe, which includes the evidence.
-    pub diagnosis: Arc<Diagnosis>,
+    /// The start time and the new diagnosis of the probe that the evidence is about. `None` for
+    /// evidence that is about no single probe, such as a change in the AWS account.
+    pub probe: Option<(Timestamp, Arc<Diagnosis>)>,
     /// The open incident after the change; its verdict contains the cause to display.
     pub incident: Arc<Incident>,
     /// Whether the target is in a maintenance window, in which the target does not page.

@@ -4,6 +4,8 @@
 //! object. Keys may be added but are never removed or reordered. A missing value is `null`.
 //! Durations are numbers in seconds. Timestamps are text in RFC 3339 format with milliseconds.
 
+mod incident;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,12 +17,16 @@ use serde_json::{Value, json};
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Diagnosis, Evidence, Outcome, Verdict};
 use crate::domain::health::HealthState;
-use crate::domain::incident::{Incident, Revision};
+use crate::domain::incident::Incident;
 use crate::domain::report::{CauseInfo, Report};
 use crate::io::store::StoredIncident;
-use crate::model::cause::{CauseId, Hop};
+use crate::model::cause::Hop;
 use crate::model::observation::{Observation, Phase, Phases};
 use crate::model::target::{Target, shown_url};
+
+pub use self::incident::incident;
+
+use self::incident::{broken_layer, incident_of_target, layers};
 
 /// The data of a result object, for one probe or one transcript.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +85,8 @@ struct TargetObject<'a> {
     labels: &'a BTreeMap<String, String>,
     /// Whether probes verify the certificate of the target.
     tls_verify: bool,
+    /// The open incident; `None` if no incident is open.
+    incident: Option<Value>,
 }
 
 impl<'a> ResultObject<'a> {
@@ -142,8 +150,9 @@ pub fn result(parts: ResultParts<'_>) -> Value {
 /// Builds the JSON object of a target: the result object of its latest probe plus the target's
 /// state.
 ///
-/// If an incident is open and the latest probe did not pass, the object contains the cause and the
-/// evidence of the incident, because these are based on more than the latest probe.
+/// The keys of the result object, such as `cause` and `evidence`, describe the latest probe, except
+/// the incident id and the layers. The key `incident` describes the open incident; its cause is
+/// based on more than the latest probe.
 #[must_use]
 pub fn target(report: &Report) -> Value {
     let incident = report.incident.as_deref();
@@ -155,14 +164,9 @@ pub fn target(report: &Report) -> Value {
         diagnosis: &report.diagnosis,
         incident_id: incident.map(|incident| incident.id.as_str()),
     });
-    if let Some(incident) = incident.filter(|incident| incident.resolved.is_none())
-        && report.diagnosis.outcome != Outcome::Passed
-    {
-        result.set_verdict(&incident.verdict);
-        result.set_layers(incident);
-        if !incident.evidence.is_empty() {
-            result.evidence = incident.evidence.iter().map(evidence).collect();
-        }
+    let open = incident.filter(|incident| incident.resolved.is_none());
+    if let Some(open) = open {
+        result.set_layers(open);
     }
     let shown = report.showing.as_ref();
     json!(TargetObject {
@@ -173,12 +177,12 @@ pub fn target(report: &Report) -> Value {
         probable_cause: shown.map(|verdict| verdict.cause.as_str()),
         labels: &report.target.labels,
         tls_verify: !report.target.tls.accept_any_certificate,
+        incident: open.map(incident_of_target),
     })
 }
 
-/// Builds the JSON object of a target that this process has not probed yet. The object has the same
-/// keys as the object from [`target`]. If `resumed` is an incident that was restored after a
-/// restart, the object contains the values of that incident.
+/// Builds the JSON object of a target that this process has not probed yet. The object has every
+/// key of [`target`]. `resumed` is an incident that was restored after a restart.
 #[must_use]
 pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident>) -> Value {
     let url = Cow::Owned(shown_url(&target.url));
@@ -190,17 +194,17 @@ pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident
         probable_cause: None,
         labels: &target.labels,
         tls_verify: !target.tls.accept_any_certificate,
+        incident: None,
     };
     object.result.location = Some(location);
     if let Some(kept) = resumed {
         let incident = &kept.incident;
-        object.result.set_verdict(&incident.verdict);
-        object.result.evidence = incident.evidence.iter().map(evidence).collect();
         object.result.incident_id = Some(incident.id.as_str());
         object.result.set_layers(incident);
         object.health = kept.health.as_str();
         object.since = Some(time(kept.since));
         object.probable_cause = Some(incident.verdict.cause.as_str());
+        object.incident = Some(incident_of_target(incident));
     }
     json!(object)
 }
@@ -216,49 +220,6 @@ pub fn cause(info: &CauseInfo) -> Value {
         "see": info.see,
         "hop": info.hop.map(Hop::as_str),
     })
-}
-
-/// Builds the JSON object of an incident.
-#[must_use]
-pub fn incident(incident: &Incident) -> Value {
-    json!({
-        "incident_id": incident.id.as_str(),
-        "target": incident.scope.as_str(),
-        "cause": incident.verdict.cause.as_str(),
-        "owner": incident.verdict.owner.as_str(),
-        "certainty": incident.verdict.certainty.as_str(),
-        "opened": time(incident.opened),
-        "resolved": incident.resolved.map(time),
-        "history": incident.history.iter().map(revision).collect::<Vec<_>>(),
-        "title": incident.verdict.title,
-        "candidates": candidates(&incident.verdict),
-        "also": incident.also.iter().map(CauseId::as_str).collect::<Vec<_>>(),
-        "evidence": incident.evidence.iter().map(evidence).collect::<Vec<_>>(),
-        "next": incident.verdict.next,
-        "hop": incident.verdict.hop.map(Hop::as_str),
-        "layers": layers(incident),
-        "broken_layer": broken_layer(incident),
-    })
-}
-
-/// Returns a JSON object with the name, state and detail of each layer, outermost first. Returns an
-/// empty list if the incident has no results of requests through layers.
-fn layers(incident: &Incident) -> Vec<Value> {
-    let results = incident.layers.iter().flat_map(|found| &found.results);
-    results
-        .map(|one| {
-            json!({
-                "name": one.name,
-                "state": one.state.as_str(),
-                "detail": one.detail,
-            })
-        })
-        .collect()
-}
-
-/// Returns the name of the layer at which requests fail, or `None` if that layer is unknown.
-fn broken_layer(incident: &Incident) -> Option<&str> {
-    Some(incident.layers.as_deref()?.broken()?.name)
 }
 
 fn candidates(verdict: &Verdict) -> Vec<Value> {
@@ -307,18 +268,21 @@ fn phases(phases: &Phases) -> Value {
 fn evidence(evidence: &Evidence) -> Value {
     let value = match &evidence.value {
         FactValue::Text(text) => json!(text),
-        FactValue::Number(number) => json!(rounded(*number, 6)),
+        FactValue::Number(number) => number_value(rounded(*number, 6)),
     };
     json!({ "fact": evidence.fact, "value": value })
 }
 
-fn revision(revision: &Revision) -> Value {
-    json!({
-        "time": time(revision.at),
-        "cause": revision.cause.as_str(),
-        "certainty": revision.certainty.as_str(),
-        "note": revision.note,
-    })
+/// Returns the number of a fact as JSON. A whole number is written without a decimal point, as it
+/// is in rules.
+fn number_value(number: f64) -> Value {
+    // `f64` represents every integer below 2^53 exactly.
+    let is_whole = number.fract() == 0.0 && number.abs() < 9e15;
+    if is_whole {
+        json!(number as i64)
+    } else {
+        json!(number)
+    }
 }
 
 fn rounded(number: f64, digits: i32) -> f64 {

@@ -7,6 +7,7 @@ pub mod alarms;
 pub mod aws;
 pub mod cloudwatch;
 pub mod config;
+pub mod discovery;
 pub mod evidence;
 pub mod json;
 pub mod logging;

@@ -3,6 +3,7 @@
 //! `io::config` reads and validates settings; no other module validates them again. Targets are
 //! defined in `model::target`. Settings contain no runtime state.
 
+pub mod discovery;
 pub mod web;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::target::Target;
 
+use self::discovery::AwsDiscovery;
 use self::web::WebSettings;
 
 /// A validated configuration.
@@ -36,6 +38,8 @@ pub struct Settings {
     pub cloudwatch: CloudWatchSettings,
     /// Settings of evidence requests to AWS.
     pub evidence: EvidenceSettings,
+    /// AWS accounts and Regions in which the daemon finds further targets.
+    pub discovery: Vec<AwsDiscovery>,
     /// Files with custom rules, sorted by name.
     pub rules: Arc<[RuleFile]>,
     /// Settings that select the part of the targets that this daemon probes.
@@ -208,8 +212,10 @@ pub enum DriftPolicy {
     Leave,
 }
 
-/// Settings of evidence requests to AWS about failed probes. No evidence is requested for a
-/// target whose AWS declarations name no API, function or log group.
+/// Settings of evidence requests to AWS about failed probes. Evidence is requested for targets
+/// whose AWS declarations name an API, a function or a log group. If `configuration` is set,
+/// evidence is also requested for targets whose URL contains the host name that AWS assigned to an
+/// API or to a load balancer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceSettings {
     /// Whether evidence is requested; on by default, since a target opts in by its AWS
@@ -228,6 +234,12 @@ pub struct EvidenceSettings {
     pub max_requests_per_second: u32,
     /// Endpoint of an AWS emulator; `None` means the `endpoint_url` of [`CloudWatchSettings`].
     pub endpoint_url: Option<String>,
+    /// Whether the configuration of the API, function or load balancer behind a target is read; off
+    /// by default, because the reads need further permissions.
+    pub configuration: bool,
+    /// Whether CloudTrail is searched for changes in the account; off by default, because the
+    /// search needs a further permission.
+    pub changes: bool,
 }
 
 /// A window in which probes continue but no incident opens and no notification is sent.
@@ -276,6 +288,7 @@ impl Default for Settings {
             log: LogSettings::default(),
             cloudwatch: CloudWatchSettings::default(),
             evidence: EvidenceSettings::default(),
+            discovery: Vec::new(),
             rules: Arc::default(),
             shards: ShardSettings::default(),
             targets: Vec::new(),
@@ -361,6 +374,8 @@ impl Default for EvidenceSettings {
             max_daily_cost: 1.0,
             max_requests_per_second: 2,
             endpoint_url: None,
+            configuration: false,
+            changes: false,
         }
     }
 }

@@ -16,7 +16,8 @@ pub struct AwsDeclarations {
     pub role_arn: Option<String>,
     /// External id that the trust policy of `role_arn` may require.
     pub external_id: Option<String>,
-    /// Id of the HTTP API: the value of the dimension `ApiId` of its CloudWatch metrics.
+    /// Id of the API. If `api_name` is not set, the API is an HTTP API, and the id is the value of
+    /// the dimension `ApiId` of its CloudWatch metrics.
     pub api_id: Option<String>,
     /// Name of the REST API: the value of the dimension `ApiName` of its CloudWatch metrics.
     pub api_name: Option<String>,

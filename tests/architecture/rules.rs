@@ -28,7 +28,11 @@ const PURE_CRATES: [&str; 7] = [
 /// Exceptions for serialization crates, as (crate, path prefix): the rule parser reads TOML,
 /// expectations compare JSON values, the fact `body.message` comes from a JSON body, access log
 /// lines are JSON, and so are HAR files.
-const SERDE_FILES: [(&str, &str); 8] = [
+const SERDE_FILES: [(&str, &str); 12] = [
+    ("toml", "src/domain/discovery"),
+    ("serde_json", "src/domain/account_changes"),
+    ("serde_json", "src/domain/configuration"),
+    ("serde_json", "src/domain/diagnosis/aws/permission"),
     ("toml", "src/domain/diagnosis/parser"),
     ("serde_json", "src/model/target"),
     ("serde_json", "src/domain/expectation"),

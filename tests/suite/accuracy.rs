@@ -8,6 +8,8 @@
 mod bound;
 #[path = "../../benches/accuracy/cases.rs"]
 mod cases;
+#[path = "../../benches/accuracy/configuration.rs"]
+mod configuration;
 #[path = "../../benches/accuracy/evidence.rs"]
 mod evidence;
 #[path = "../../benches/accuracy/front_doors.rs"]
@@ -20,6 +22,8 @@ mod measure;
 mod population;
 #[path = "../../benches/accuracy/random.rs"]
 mod random;
+#[path = "../../benches/accuracy/resources.rs"]
+mod resources;
 #[path = "../../benches/accuracy/table.rs"]
 mod table;
 #[path = "../../benches/accuracy/truths.rs"]
@@ -30,7 +34,7 @@ mod tests {
     use probecause::domain::diagnosis::rulebook::Rulebook;
     use probecause::model::cause::Certainty;
 
-    use crate::accuracy::front_doors::FAULTS;
+    use crate::accuracy::front_doors::{Door, FAULTS, Kind};
     use crate::accuracy::measure::{Measured, measure, names_no_cause};
     use crate::accuracy::table::{self, AIM_AMONG, AIMS, Share, Style};
     use crate::accuracy::truths::Stage;
@@ -64,9 +68,11 @@ mod tests {
     #[test]
     fn no_certainty_is_clearly_below_its_aim() {
         let measured = measured(3);
-        for (certainty, aim) in AIMS {
-            let share = table::right_at(&measured, last_stage(), certainty, true);
-            check(certainty.as_str(), share, aim);
+        for aim in AIMS {
+            let (certainty, stage) = (aim.certainty, aim.stage);
+            let share = table::right_at(&measured, stage.index(), certainty, true);
+            let what = format!("{}, {}", certainty.as_str(), stage.name());
+            check(&what, share, aim.assumed);
         }
         let among = table::among(&measured, last_stage(), true);
         check("truth among the candidates", among, AIM_AMONG);
@@ -107,8 +113,44 @@ mod tests {
                 .map(|(fault, row)| fault.frequency * f64::from(row.tallies[stage].right))
                 .sum()
         };
-        let shares: Vec<f64> = (0..=last_stage()).map(right).collect();
-        assert!(shares[4] > shares[3] && shares[3] > shares[2], "{shares:?}");
-        assert!(shares[2] >= shares[0], "{shares:?}");
+        let shares = Stage::ALL.map(|stage| right(stage.index()));
+        let [outside, _, history, metrics, configuration, logs, all] = shares;
+        assert!(history >= outside && metrics > history, "{shares:?}");
+        assert!(configuration > metrics && logs > metrics, "{shares:?}");
+        assert!(all > configuration && all > logs, "{shares:?}");
+    }
+
+    /// With metrics alone, these faults are corroborated or proven less often.
+    #[test]
+    fn the_configuration_shows_missing_permissions_functions_and_targets() {
+        let measured = measured(3);
+        for (fault, row) in FAULTS.iter().zip(&measured) {
+            let shown = |stage: Stage| {
+                let certainties = &row.tallies[stage.index()].certainties;
+                [Certainty::Corroborated, Certainty::Proven]
+                    .map(|certainty| certainties.get(&certainty).map_or(0, |counts| counts.1))
+                    .iter()
+                    .sum::<u32>()
+            };
+            let is_shown = matches!(
+                (fault.door, fault.kind),
+                (
+                    Door::HttpApi | Door::RestApi,
+                    Kind::Permission | Kind::Deleted
+                ) | (Door::Alb, Kind::RouteNotFound)
+            );
+            if is_shown {
+                let (before, after) = (shown(Stage::Metrics), shown(Stage::Configuration));
+                assert!(after > before, "{}: {before}, {after}", fault.row());
+            }
+        }
+    }
+
+    #[test]
+    fn each_stage_comes_after_its_base() {
+        for (index, stage) in Stage::ALL.into_iter().enumerate() {
+            assert_eq!(stage.index(), index);
+            assert!(stage.base().is_none_or(|base| base.index() < index));
+        }
     }
 }

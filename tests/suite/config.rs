@@ -290,6 +290,7 @@ fn the_evidence_table_is_read_and_accepts_whole_dollars() {
     let text = "[evidence]\nenabled = false\nfirst_look = \"90s\"\nsettle = \"15m\"\n\
                 max_daily_cost = 2\nmax_requests_per_second = 5\n\
                 endpoint_url = \"http://127.0.0.1:4566\"\n\
+                configuration = true\nchanges = true\n\
                 [[target]]\nname = \"a\"\nurl = \"https://example.com/\"\n";
     std::fs::write(&path, text).expect("a file");
     let loaded = config::load(&path).unwrap_or_else(|error| panic!("{error}"));
@@ -300,8 +301,12 @@ fn the_evidence_table_is_read_and_accepts_whole_dollars() {
         max_daily_cost: 2.0,
         max_requests_per_second: 5,
         endpoint_url: Some("http://127.0.0.1:4566".to_owned()),
+        configuration: true,
+        changes: true,
     };
     assert_eq!(loaded.settings.evidence, expected);
+    let keys: Vec<&str> = loaded.warnings.iter().map(|it| it.key.as_str()).collect();
+    assert_eq!(keys, ["evidence.configuration", "evidence.changes"]);
 }
 
 #[test]
@@ -365,6 +370,7 @@ fn the_reference_contains_every_key() {
         "[cloudwatch]\n?",
         "[cloudwatch.destination.payments]\n?",
         "[evidence]\n?",
+        "[[discovery.aws]]\n?",
         "[defaults]\n?",
         "[defaults.request]\n?",
         "[defaults.tls]\n?",

@@ -5,9 +5,13 @@
 //! them by the name of their module.
 
 #[cfg(test)]
+mod account_changes;
+#[cfg(test)]
 mod accuracy;
 #[cfg(test)]
 mod changes;
+#[cfg(test)]
+mod check_aws;
 #[cfg(test)]
 mod cloudwatch_destinations;
 #[cfg(test)]
@@ -22,6 +26,8 @@ mod compare;
 mod config;
 #[cfg(test)]
 mod config_habits;
+#[cfg(test)]
+mod configuration_moto;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
@@ -46,6 +52,10 @@ mod diagnosis_aws;
 mod diagnosis_http_api;
 #[cfg(test)]
 mod diagnosis_rules;
+#[cfg(test)]
+mod discovery;
+#[cfg(test)]
+mod discovery_daemon;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]

@@ -5,7 +5,8 @@ use crate::support::page_state;
 
 use std::sync::Arc;
 
-use probecause::domain::incident::IncidentEvent;
+use probecause::domain::incident::{AccountChange, ChangeEffect, IncidentEvent, Incidents};
+use probecause::domain::report::Update;
 use probecause::engine::server::{ReloadRequest, ServerState, serve};
 use probecause::io::sink::page::{StatusBoard, causes, detail, list};
 use serde_json::Value;
@@ -295,6 +296,58 @@ fn the_page_of_a_target_matches_its_snapshot() {
         .unwrap();
     // One element per line, so that the diff of a change is readable.
     insta::assert_snapshot!("detail", main.replace("><", ">\n<"));
+}
+
+#[test]
+fn the_page_of_a_target_lists_the_changes_in_the_account() {
+    let (_, board) = page_state::sinks();
+    let page = || detail(&board, "orders", page_state::now()).unwrap();
+    assert!(!page().contains("Changes in the account"));
+    let mut reports = page_state::reports().into_iter().rev();
+    let last = reports.find(|report| report.target.name.as_str() == "orders");
+    let last = last.unwrap();
+    let open = last.incident.unwrap();
+    let change = AccountChange {
+        time: page_state::now(),
+        event: "UpdateAlias".to_owned(),
+        resource: "orders:live".to_owned(),
+        who: "deploy-role".to_owned(),
+        seconds_before: 26,
+        effect: ChangeEffect::CodeChanged,
+    };
+    let mut incidents = Incidents::resumed(Arc::clone(&open));
+    let event = incidents.add_changes(&open.id, vec![change], page_state::now());
+    board.update(&Update {
+        target: last.target,
+        at: page_state::now(),
+        probe: None,
+        incident: Arc::clone(event.unwrap().incident()),
+        maintenance: false,
+    });
+    let page = page();
+    let (_, changes) = page.split_once("Changes in the account").unwrap();
+    for text in ["UpdateAlias by deploy-role 26 s before", "orders:live"] {
+        assert!(changes.contains(text), "{text} not in {changes}");
+    }
+    // The probe's own result stays on the page.
+    assert!(page.contains("expected status 200, got 503"));
+}
+
+#[test]
+fn the_page_of_a_target_shows_the_proof_and_the_deviating_cause_of_the_last_probe() {
+    let (_, board) = page_state::sinks();
+    let page = || detail(&board, "search", page_state::now()).unwrap();
+    let before = page();
+    let (_, proof) = before.split_once("id=\"proof\"").unwrap();
+    assert!(proof.contains("expected status 200, got 503"));
+    assert!(!before.contains("<th>cause</th>"));
+    let mut reports = page_state::reports().into_iter().rev();
+    let last = reports.find(|report| report.target.name.as_str() == "search");
+    let mut last = last.unwrap();
+    let other = page_state::reports().pop().unwrap();
+    last.showing = other.showing;
+    board.publish(&last);
+    assert!(page().contains("<th>cause</th>"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aws_config::SdkConfig;
 use clap::Subcommand;
@@ -24,9 +24,11 @@ use crate::domain::alarm::annotation::{Annotation, MANAGED_TAG};
 use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::Step;
 use crate::domain::alarm::reconciler::call::{Call, NAMES_PER_CALL, Write as AlarmWrite};
+use crate::engine::app::state_dir;
 use crate::io::alarms::account::Pace;
 use crate::io::alarms::calls;
 use crate::io::config;
+use crate::io::discovery::lists::TargetLists;
 use crate::model::settings::Settings;
 
 /// Arguments of `alarms`.
@@ -85,7 +87,7 @@ pub struct Common {
 /// # Errors
 /// Returns a message if the configuration is invalid or [`run_action`] fails.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
-    let settings = load(&args.action.common().config)?;
+    let settings = load(&args.action)?;
     run_action(&args.action, &settings, None, &mut std::io::stdout()).await
 }
 
@@ -186,9 +188,27 @@ impl Action {
     }
 }
 
-fn load(path: &Path) -> Result<Settings, String> {
-    let loaded = config::load(path).map_err(|error| error.to_string())?;
-    Ok(loaded.settings)
+/// Loads the configuration with the targets that the daemon found in AWS accounts.
+///
+/// # Errors
+/// Returns an error if the configuration is invalid, or if `prune` would delete the alarms of found
+/// targets, because the daemon's lists are not on this machine.
+fn load(action: &Action) -> Result<Settings, String> {
+    let state = state_dir::resolve(None, |name| std::env::var_os(name));
+    let lists = TargetLists::new(state.as_deref());
+    let loaded = config::load_with(&action.common().config, &|source| lists.get(source));
+    let settings = loaded.map_err(|error| error.to_string())?.settings;
+    let mut sources = settings.discovery.iter().map(|one| &one.source);
+    let unknown = sources.find(|source| lists.get(source).is_none());
+    if let (Some(source), Action::Prune { .. }) = (unknown, action) {
+        return Err(format!(
+            "the list of the targets that `[[discovery.aws]]` found in Region {} is not on this \
+             machine, so their alarms would be deleted; run this command on the daemon's host, as \
+             the daemon's user, and set `STATE_DIRECTORY` to the daemon's state directory",
+            source.region
+        ));
+    }
+    Ok(settings)
 }
 
 async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, String> {

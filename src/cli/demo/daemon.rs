@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::Row;
 use super::plan::EVIDENCE_DELAY;
 use crate::domain::health::HealthState;
+use crate::domain::incident::Incident;
 use crate::engine::app::{App, Options};
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::page::TargetView;
@@ -27,7 +28,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon. `aws` is the SDK's configuration for the simulated logs and metrics.
+    /// Starts the daemon. `aws` is the SDK's configuration for the simulated AWS services.
     ///
     /// # Errors
     /// Returns an error if the daemon cannot start.
@@ -79,6 +80,7 @@ impl Daemon {
     fn row(&self, name: &TargetName, view: Option<&TargetView>) -> Row {
         let report = view.and_then(|view| view.report.as_deref());
         let showing = report.and_then(|report| report.showing.as_deref());
+        let incident = report.and_then(|report| report.incident.as_deref());
         Row {
             target: name.clone(),
             probed: report.is_some(),
@@ -86,7 +88,15 @@ impl Daemon {
             since: report.map_or(self.started, |report| report.since),
             cause: showing.map(|verdict| verdict.cause.clone()),
             certainty: showing.map(|verdict| verdict.certainty),
+            change: incident.and_then(best_change),
             phases: report.map_or_else(Phases::default, |report| report.observation.phases),
         }
     }
+}
+
+/// Returns a summary of the change in the account that fits the cause of the incident best; `None`
+/// if no change fits.
+fn best_change(incident: &Incident) -> Option<String> {
+    let fitting = incident.changes.fitting(&incident.verdict.cause);
+    fitting.first().map(|change| change.summary())
 }

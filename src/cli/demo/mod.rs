@@ -56,6 +56,9 @@ struct Row {
     cause: Option<CauseId>,
     /// The certainty of the cause; `None` if no cause is named.
     certainty: Option<Certainty>,
+    /// A summary of the change in the account that fits the cause best, such as `RemovePermission
+    /// by deploy-role 31 s before`; `None` if no change fits.
+    change: Option<String>,
     /// The durations of the last probe's phases.
     phases: Phases,
 }
@@ -81,7 +84,13 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
             .map_err(|error| format!("cannot start the simulated gateway: {error}"))?,
     };
     let listen = args.listen.unwrap_or_else(free_address);
-    let declare = |route: &str| simulator.declarations(ApiType::HttpApi, route);
+    let declare = |route: &str, logged: bool| {
+        if logged {
+            simulator.declarations(ApiType::HttpApi, route)
+        } else {
+            simulator.declarations_without_log(route)
+        }
+    };
     let settings = plan::settings(addresses, simulator.ca_pem(), listen, declare)?;
     let daemon = Daemon::start(settings, simulator.telemetry_config().await).await?;
     let style = match (args.json, std::io::stdout().is_terminal()) {
@@ -155,6 +164,7 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             cause: failing.then(|| CauseId::new(cause).unwrap()),
             certainty: failing.then_some(Certainty::Likely),
+            change: None,
             phases: Phases {
                 processing: Some(Duration::from_millis(21)),
                 ..Phases::default()

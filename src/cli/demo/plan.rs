@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::Row;
 use crate::cli::simulated;
-use crate::io::simulator::RouteFault;
+use crate::io::simulator::{ApiType, RouteFault, UNLOGGED_STAGE};
 use crate::model::cause::Certainty;
+use crate::model::host_port::HostPort;
 use crate::model::settings::{EvidenceSettings, ServerSettings, Settings};
 use crate::model::target::{AwsDeclarations, Target};
 
@@ -31,6 +32,9 @@ pub(super) struct Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
     Gateway(RouteFault),
+    /// The gateway's stage without an access log. Only AWS's metrics and the configuration show the
+    /// fault.
+    Unlogged(RouteFault),
     ExpiredCertificate,
     RefusedPort,
 }
@@ -51,6 +55,13 @@ pub(super) struct RouteResult<'a> {
     pub(super) row: Option<&'a Row>,
     /// What is wrong with the result, such as a missing or wrong cause; `None` if the route passes.
     pub(super) problem: Option<String>,
+}
+
+impl Route {
+    /// Returns whether the route's stage has no access log.
+    pub(super) const fn is_unlogged(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Unlogged(_))
+    }
 }
 
 /// The name of the route that responds after the integration timeout.
@@ -94,7 +105,7 @@ pub(super) const ROUTES: [Route; 9] = [
         name: "permission",
         wrong: "invoking the function is denied",
         expected: &["lambda-permission-denied"],
-        endpoint: Endpoint::Gateway(RouteFault::Permission),
+        endpoint: Endpoint::Unlogged(RouteFault::Permission),
     },
     Route {
         name: "malformed",
@@ -130,23 +141,26 @@ pub(super) const ROUTES: [Route; 9] = [
     },
 ];
 
-/// Creates the settings of the demo: one target per route. `declare` returns the AWS
-/// declarations of a route, as a user would write them in `[target.aws]`.
+/// Creates the settings of the demo: one target per route. `declare` returns the AWS declarations
+/// of a route, as a user would write them in `[target.aws]`. Its arguments are the path of the
+/// route, and whether the stage has an access log.
 ///
 /// # Errors
-/// Returns an error if an address does not form a URL.
+/// Returns an error if the URL of a target cannot be created.
 pub(super) fn settings(
     addresses: Addresses,
     ca_pem: &str,
     listen: SocketAddr,
-    declare: impl Fn(&str) -> AwsDeclarations,
+    declare: impl Fn(&str, bool) -> AwsDeclarations,
 ) -> Result<Settings, String> {
     let targets: Result<Vec<_>, String> = ROUTES
         .iter()
         .map(|route| {
             let mut target = target(route, addresses, ca_pem)?;
-            if let Endpoint::Gateway(fault) = route.endpoint {
-                target.aws = declare(fault.route());
+            match route.endpoint {
+                Endpoint::Gateway(fault) => target.aws = declare(fault.route(), true),
+                Endpoint::Unlogged(fault) => target.aws = declare(fault.route(), false),
+                Endpoint::ExpiredCertificate | Endpoint::RefusedPort => {}
             }
             Ok(Arc::new(target))
         })
@@ -163,6 +177,8 @@ pub(super) fn settings(
             // Most routes fail within seconds of the start, so their evidence is requested at
             // almost the same time. The default limit would delay these requests.
             max_requests_per_second: 20,
+            configuration: true,
+            changes: true,
             ..EvidenceSettings::default()
         },
         targets: targets?,
@@ -218,11 +234,22 @@ fn is_proven(row: Option<&Row>) -> bool {
 
 fn target(route: &Route, addresses: Addresses, ca_pem: &str) -> Result<Target, String> {
     let (address, fault) = match route.endpoint {
-        Endpoint::Gateway(fault) => (addresses.gateway, fault),
+        Endpoint::Gateway(fault) | Endpoint::Unlogged(fault) => (addresses.gateway, fault),
         Endpoint::ExpiredCertificate => (addresses.expired, RouteFault::None),
         Endpoint::RefusedPort => (addresses.refused, RouteFault::None),
     };
-    simulated::target(route.name, address, fault.route(), ca_pem, fault)
+    let create = |path: &str| simulated::target(route.name, address, path, ca_pem, fault);
+    if !route.is_unlogged() {
+        return create(fault.route());
+    }
+    // The configuration of an API can prove a cause only if this API certainly serves the request.
+    // The API's default host name shows that it does, so the target's URL has this host name.
+    let mut target = create(&format!("/{UNLOGGED_STAGE}{}", fault.route()))?;
+    let host = ApiType::HttpApi.host();
+    let invalid = |error: url::ParseError| format!("{host}: {error}");
+    target.url.set_host(Some(&host)).map_err(invalid)?;
+    target.request.connect_to = Some(HostPort::parse(&address.to_string())?);
+    Ok(target)
 }
 
 #[cfg(test)]
@@ -304,8 +331,9 @@ mod tests {
             expired: SocketAddr::from(([127, 0, 0, 1], 1002)),
             refused: SocketAddr::from(([127, 0, 0, 1], 1003)),
         };
-        let declared = |route: &str| AwsDeclarations {
+        let declared = |route: &str, logged: bool| AwsDeclarations {
             route: Some(route.to_owned()),
+            access_log_group: logged.then(|| "log".to_owned()),
             ..AwsDeclarations::default()
         };
         let settings = settings(addresses, "PEM", addresses.gateway, declared).unwrap();
@@ -316,7 +344,8 @@ mod tests {
                 assert_eq!(target.tls.ca.as_deref(), Some(&b"PEM"[..]));
                 assert!(target.timeout < target.interval);
                 let route = target.aws.route.as_deref().unwrap_or("-");
-                format!("{} {} {route}", target.name, target.url)
+                let log = target.aws.access_log_group.as_deref().unwrap_or("-");
+                format!("{} {} {route} {log}", target.name, target.url)
             })
             .collect();
         insta::assert_snapshot!(seen.join("\n"));

@@ -82,7 +82,8 @@ impl<W: Write> Reporter<W> {
         writeln!(
             self.out,
             "\nAWS's logs and metrics are simulated too, without their delays of about one\n\
-             minute (logs) and ten minutes (metrics). Watch the causes become proven.\n"
+             minute (logs) and ten minutes (metrics). Watch the causes become proven.\n\
+             `permission` has no log: the configuration of its function proves the cause.\n"
         )
     }
 
@@ -236,6 +237,7 @@ mod tests {
 
         AWS's logs and metrics are simulated too, without their delays of about one
         minute (logs) and ten minutes (metrics). Watch the causes become proven.
+        `permission` has no log: the configuration of its function proves the cause.
         ");
     }
 

@@ -73,7 +73,8 @@ pub(super) fn change(row: &Row, elapsed: Duration) -> String {
     out
 }
 
-/// Formats the table of results, the numbers of correct and of proven causes, and the problems.
+/// Formats the table of results, the number of correct causes, the number of proven causes, the
+/// causes that were proven without an access log, and the problems.
 pub(super) fn results(results: &[RouteResult<'_>], color: bool) -> String {
     let mut out = String::new();
     let (target, wrong, named) = ("TARGET", "WHAT IS WRONG", "NAMED");
@@ -107,12 +108,29 @@ pub(super) fn results(results: &[RouteResult<'_>], color: bool) -> String {
         .iter()
         .filter(|result| result.row.and_then(|row| row.certainty) == Some(Certainty::Proven));
     line(&mut out, format_args!("causes proven: {}", proven.count()));
+    for text in results.iter().filter_map(proof_without_log) {
+        line(&mut out, format_args!("{text}"));
+    }
     for result in results {
         if let Some(problem) = &result.problem {
             line(&mut out, format_args!("  {}: {problem}", result.route.name));
         }
     }
     out
+}
+
+/// Returns a line that says that the cause was proven without an access log, with the change that
+/// fits the cause if there is one. Returns `None` if the cause was not proven or the route's stage
+/// has an access log.
+fn proof_without_log(result: &RouteResult<'_>) -> Option<String> {
+    let is_proven = |row: &&Row| row.certainty == Some(Certainty::Proven);
+    let row = result.row.filter(is_proven)?;
+    let name = result.route.name;
+    let text = format!("{name}: cause proven by the function's policy, without an access log");
+    result.route.is_unlogged().then(|| match &row.change {
+        Some(change) => format!("{text} ({change})"),
+        None => text,
+    })
 }
 
 /// Formats a changed row as JSON.
@@ -137,6 +155,7 @@ pub(super) fn result_json(result: &RouteResult<'_>) -> Value {
         "expected": result.route.expected,
         "cause": cause.map(|cause| cause.as_str()),
         "certainty": certainty.map(|certainty| certainty.as_str()),
+        "change": result.row.and_then(|row| row.change.as_deref()),
         "success": result.problem.is_none(),
         "problem": result.problem,
     })
@@ -211,7 +230,9 @@ mod tests {
 
     #[test]
     fn the_results_of_a_successful_demo() {
-        let rows = rows();
+        let mut rows = rows();
+        rows[3].certainty = Some(Certainty::Proven);
+        rows[3].change = Some("RemovePermission by deploy-role 31 s before".to_owned());
         insta::assert_snapshot!(results(&evaluate(&rows, Duration::from_secs(45)), false));
     }
 

@@ -130,6 +130,8 @@ async fn score(
     // Use a free port and no CloudWatch, since another daemon may run with the same settings.
     settings.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     settings.cloudwatch.enabled = false;
+    // Only targets whose cause is known are scored, so discovery must not add targets.
+    settings.discovery.clear();
     let targets: Vec<_> = settings.targets.iter().map(Arc::clone).collect();
     eprintln!(
         "probing {} targets for {}",

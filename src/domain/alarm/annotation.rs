@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::domain::alarm::{AlarmKey, AlarmSpec, heartbeat_name, target_alarm_name};
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Evidence, Verdict};
+use crate::domain::incident::{AccountChange, CHANGE_EVIDENCE};
 use crate::domain::layers::LayerFindings;
 use crate::model::cause::Certainty;
 
@@ -93,6 +94,30 @@ impl Annotation {
         layers: Option<&LayerFindings>,
     ) -> Self {
         Self::of(verdict, &describe(target, verdict, evidence, layers))
+    }
+
+    /// Adds changes in the AWS account to the end of the description, in the given order. Omits the
+    /// first change that would make the description longer than the maximum, and all changes after
+    /// it.
+    #[must_use]
+    pub fn with_changes(mut self, changes: &[&AccountChange]) -> Self {
+        let mut separator = " Changes in the account: ";
+        let mut room = MAX_DESCRIPTION.saturating_sub(self.description.chars().count());
+        for change in changes {
+            let added = printable(&format!("{separator}{}", change.summary()));
+            let length = added.chars().count();
+            // Leaves space for the period at the end of the sentence.
+            if length + 1 > room {
+                break;
+            }
+            room -= length;
+            self.description.push_str(&added);
+            separator = ", ";
+        }
+        if separator == ", " {
+            self.description.push('.');
+        }
+        self
     }
 
     /// Returns the annotation of the heartbeat alarm during an incident of a group of targets or of
@@ -215,8 +240,12 @@ fn describe(
             .collect();
         push_list(&mut text, "Candidates", &candidates.join(", "));
     }
-    // The summary of the layers makes the `layer.*` facts redundant.
-    let is_shown = |one: &&Evidence| layers.is_none() || !one.fact.starts_with("layer.");
+    // The summary of the layers makes the `layer.*` facts redundant, and the list of the account
+    // changes makes the sentence about one of them redundant.
+    let is_shown = |one: &&Evidence| {
+        let is_repeated = layers.is_some() && one.fact.starts_with("layer.");
+        !is_repeated && one.fact != CHANGE_EVIDENCE
+    };
     let facts: Vec<_> = evidence.iter().filter(is_shown).map(fact).collect();
     push_list(&mut text, "Evidence", &facts.join(", "));
     push_next_steps(&mut text, verdict);

@@ -126,6 +126,14 @@ impl Baseline {
         self.good.resume_failure(opened);
     }
 
+    /// Returns the time at which the first failed probe since the last good response began; `None`
+    /// if no failure since then is recorded.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<Timestamp> {
+        let first = self.good.first_failure.as_ref();
+        first.map(|first| first.began)
+    }
+
     /// Drops the record of the first failure since the last good response.
     pub fn forget_failure(&mut self) {
         self.good.first_failure = None;

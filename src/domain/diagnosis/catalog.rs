@@ -242,6 +242,41 @@ pub const CATALOG: &[FactInfo] = facts! {
     "api.count": Number => "sum of the API's metric `Count` in the window";
     "api.server_errors": Number => "sum of the API's metric `5xx` or `5XXError` in the window";
     "api.integration_latency_max": Number => "maximum of the API's metric `IntegrationLatency` in the window, in seconds";
+    // Facts from the configuration of the AWS resources. They are absent if it was not read.
+    "config.held": Word(&["yes", "no", "unknown"]) =>
+        "whether the configuration was the same before and after the request: `no` if a part of it changed; otherwise `unknown` if a part was read only once, or if the target has a custom domain, whose mapping is not read";
+    "config.domain": Word(&["custom"]) =>
+        "`custom` if the target has a custom domain; the API and stage, or the function, are then known only from the declarations, and other resources may have served the request";
+    "config.deployed": Word(&["yes", "unclear"]) =>
+        "whether the stage certainly runs the routes that were read; `unclear` for a REST API, whose resources are a draft, for a stage without automatic deployment, and after a failed deployment";
+    "config.route": Word(&["found", "none"]) =>
+        "whether the API has a route for the request; absent if it is not known which route serves the request, for example at a custom domain without a declared route";
+    "config.endpoint": Word(&["disabled"]) =>
+        "`disabled` if the target uses the default host name of the API, and this host name is disabled";
+    "config.permission": Word(&["allowed", "denied"]) =>
+        "whether the function's resource policy allows the route to invoke the function; absent if an IAM role decides, if the function does not exist, or if the result of the policy is not known";
+    "config.function_state": Word(&["active", "pending", "inactive", "failed", "missing"]) =>
+        "state of the function version that the integration invokes; `missing` if the function, version, or alias does not exist";
+    "config.function_reason": Text =>
+        "Lambda's code for the reason of `config.function_state`, such as `ImageAccessDenied`";
+    "config.function_timeout": Number => "timeout of the function in seconds, according to its configuration";
+    "config.reserved_concurrency": Number => "reserved concurrency of the function; absent if none is reserved";
+    "config.account_concurrency": Number => "maximum number of concurrent executions that Lambda allows in the account and Region";
+    "config.integration": Word(&["lambda", "http", "vpc-link", "mock", "aws"]) =>
+        "integration of the route, according to the API's configuration";
+    "config.integration_method": Word(&["post", "other"]) =>
+        "HTTP method with which a REST API invokes the function; Lambda accepts only POST";
+    "config.integration_timeout": Number => "integration timeout of the route in seconds, according to the API's configuration";
+    "config.authorizer": Word(&["none", "lambda", "jwt", "iam", "cognito"]) =>
+        "authorizer of the route, according to the API's configuration";
+    "config.responses": Word(&["default", "customized"]) =>
+        "whether the response of a REST API to a failed integration is customized; the status of a customized response may differ from 502";
+    "config.api_throttle": Word(&["off"]) =>
+        "`off` if a throttling limit of the route is 0, so that the API rejects every request to the route";
+    "config.vpc_link": Word(&["available", "pending", "failed", "inactive", "deleting"]) =>
+        "state of the VPC link of the integration; `available` does not show that the backend can be reached";
+    "config.targets": Word(&["none", "unhealthy", "healthy", "initial"]) =>
+        "health of the targets in the load balancer's target group: `none` if it has no targets, `unhealthy` if all are unhealthy, `healthy` if at least one is healthy, `initial` if none is healthy and the health checks of at least one have not finished";
     // Comparisons of a failure with the last good responses. They are absent if there was no good
     // response, or if the property changes too often.
     "changed.address": Word(YES_NO) =>

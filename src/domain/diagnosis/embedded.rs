@@ -53,6 +53,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "prober.toml",
     "aws-log.toml",
     "aws-metrics.toml",
+    "aws-configuration.toml",
     "layers.toml",
     "fallback.toml",
 ];

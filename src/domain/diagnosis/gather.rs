@@ -7,7 +7,7 @@
 
 mod aws_error;
 mod body;
-mod markup;
+pub(in crate::domain) mod markup;
 mod platform_error;
 pub(in crate::domain) mod proxy_status;
 mod squid;
@@ -87,7 +87,8 @@ impl Facts {
         facts
     }
 
-    fn add_declarations(&mut self, aws: &AwsDeclarations) {
+    /// Adds the facts about the declared integration and authorizer.
+    pub(super) fn add_declarations(&mut self, aws: &AwsDeclarations) {
         if let Some(integration) = aws.integration {
             let word = match integration {
                 Integration::Lambda => "lambda",

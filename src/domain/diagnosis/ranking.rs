@@ -19,6 +19,7 @@ const LIKELY_FROM: f64 = 0.9;
 /// Pairs of lists: derived facts, and the facts from which they are derived. If the evidence
 /// contains one of the derived facts, the facts in the second list are added to the evidence.
 const DERIVED_FROM: &[(&[&str], &[&str])] = &[
+    (&["config.function_state"], &["config.function_reason"]),
     (
         &["invoked"],
         &[

@@ -7,7 +7,7 @@ use crate::domain::diagnosis::context::Context;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::health::HealthState;
-use crate::domain::incident::{Incidents, ProbeOutcome};
+use crate::domain::incident::{Incidents, ProbeOutcome, ResponseMark};
 use crate::domain::layers::{LAYER_FAILING, LayerState};
 use crate::model::host_port::{HostPort, Layer};
 use crate::model::observation::{Fault, FaultKind, Phase, Response};
@@ -73,6 +73,8 @@ impl Following {
             target: &self.target.name,
             began: now,
             kind: FailureKind::from(observation),
+            mark: ResponseMark::of(observation),
+            request_id: observation.request_id(),
             diagnosis: &diagnosis,
             health,
             suppressed: false,

@@ -7,73 +7,79 @@
 //! small likelihood is used, because no rule is perfect. The computation is bounded and
 //! deterministic.
 
+mod signature;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::failure_kind::FailureKind;
+use self::signature::{Before, Signature};
+use super::failure_kind::{FailureKind, ResponseMark};
 use super::record::Incident;
 use crate::domain::diagnosis::{Candidate, Verdict};
-use crate::domain::layers::is_layer_cause;
-use crate::model::cause::{CauseId, Certainty, Hop};
+use crate::model::cause::{CauseId, Certainty};
 
 /// The most recent failures of one scope (a target, the prober or a group), newest first, and a
 /// verdict that later evidence provided for failures with one signature.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attribution {
     failures: VecDeque<Failure>,
-    /// The signature of a failure about which AWS or a follow-up request provided evidence, and the
-    /// verdict with this evidence. Other failures with the same signature get the same verdict.
-    known: Option<(Signature, Arc<Verdict>)>,
+    /// The failures whose evidence was requested, newest first; at most [`MAX_FAILURES`]. Evidence
+    /// may arrive after more failures than `failures` holds. These failures do not count for the
+    /// cause, but their evidence applies to failures with the same signature.
+    awaited: VecDeque<Failure>,
+    /// The signatures of failures with a corroborated or proven verdict or with the response to a
+    /// follow-up request, and these verdicts, newest first. Other failures with an equal signature
+    /// get the same verdict.
+    known: VecDeque<(Signature, Arc<Verdict>)>,
     /// The verdict that was known before a restart.
     before: Option<Before>,
-}
-
-/// A verdict that was known before a restart. The signature of its failure is not stored, so the
-/// signature of the first new failure that fits is used.
-#[derive(Clone, Debug, PartialEq)]
-struct Before {
-    verdict: Arc<Verdict>,
-    /// The cause that the incident had before a follow-up request provided `verdict`; `None` if
-    /// `verdict` is not from a follow-up request, or if the incident had no other cause before. The
-    /// signature of a fitting failure contains this cause or the cause of `verdict`.
-    earlier: Option<CauseId>,
-    /// The status of a fitting failure; if `None`, the status is not known, and a failure with any
-    /// status fits.
-    status: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Failure {
     began: Timestamp,
+    request_id: Option<Box<str>>,
     signature: Signature,
+    /// The verdict of the probe itself, without later evidence.
+    first: Arc<Verdict>,
     verdict: Arc<Verdict>,
 }
 
-/// The properties of a failure that are known before AWS or a follow-up request provides evidence.
-/// Failures with equal signatures probably have the same cause.
-#[derive(Clone, Debug, PartialEq)]
-struct Signature {
-    kind: FailureKind,
-    hop: Option<Hop>,
-    /// The causes that are candidates in the verdict, the most probable first.
-    causes: Vec<CauseId>,
+/// The identifying properties of a failed probe.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FailureId<'a> {
+    /// When the probe began.
+    pub(super) began: Timestamp,
+    /// The kind of the failure.
+    pub(super) kind: FailureKind,
+    /// The mark of the response: a hash of what shows its server and its text.
+    pub(super) mark: ResponseMark,
+    /// The request id in the response; `None` if there is none.
+    pub(super) request_id: Option<&'a str>,
 }
 
 /// Maximum number of recent failures that are considered. Older failures hardly count: the eighth
 /// has 3 % of the newest failure's weight.
 const MAX_FAILURES: usize = 8;
 
-/// Weight of a failure relative to the next newer failure of the same certainty. After a long run
-/// of one cause, a single deviating failure does not outweigh the run (1 against 1.5), but two
-/// consecutive deviating failures do (1.6 against 0.9).
+/// Maximum number of known signatures. Few different responses alternate during one outage.
+const MAX_KNOWN: usize = 4;
+
+/// Weight of a failure relative to the next newer failure. After a long run of one cause, a single
+/// deviating failure does not outweigh the run (1 against 1.5), but two consecutive deviating
+/// failures do (1.6 against 0.9).
 const DECAY: f64 = 0.6;
 
 /// Likelihood of a failure under a cause that is not a candidate in the verdict of the failure. The
 /// value is lower than the usual share of a candidate, and above zero so that one such failure does
 /// not exclude the cause.
 const NON_CANDIDATE_LIKELIHOOD: f64 = 0.02;
+
+/// Evidence about a failure contradicts a cause if it lowers the share of the cause to less than
+/// this fraction of the share without the evidence.
+const CONTRADICTING_SHARE: f64 = 0.5;
 
 /// Returns the weight of a failure by the certainty of its verdict. One failure with a corroborated
 /// or proven cause outweighs several failures with inferred causes.
@@ -89,59 +95,150 @@ impl Attribution {
     /// Resumes the attribution of an incident that was open before a restart. The verdict of the
     /// incident is kept only if it is corroborated, proven or from a follow-up request.
     pub(super) fn resumed(incident: &Incident) -> Self {
-        let verdict = &incident.verdict;
-        let by_request = is_layer_cause(&verdict.cause) || incident.is_named_by_front_door();
-        // No follow-up request has been made for a new failure yet, so the cause that an earlier
-        // request found may be missing from the candidates of this failure. The incident's cause
-        // before that request is usually one of them.
-        let causes = incident.history.iter().rev();
-        let mut causes = causes.map(|revision| &revision.cause);
-        let earlier = causes.find(|cause| **cause != verdict.cause && !is_layer_cause(cause));
-        let is_learned = by_request || verdict.certainty >= Certainty::Corroborated;
         Self {
-            before: is_learned.then(|| Before {
-                verdict: Arc::clone(verdict),
-                earlier: earlier.filter(|_| by_request).cloned(),
-                status: incident.failed_status(),
-            }),
+            before: Before::of(incident),
             ..Self::default()
         }
     }
 
-    /// Adds a failed probe that began at `began`, with its kind and verdict. If the verdict from
-    /// before a restart fits this failure, it is applied to all failures with the same signature.
-    pub(super) fn add(&mut self, began: Timestamp, kind: FailureKind, verdict: &Arc<Verdict>) {
+    /// Adds a failed probe with its verdict.
+    pub(super) fn add(&mut self, id: FailureId<'_>, verdict: &Arc<Verdict>) {
         self.failures.truncate(MAX_FAILURES - 1);
-        let signature = signature(kind, verdict);
+        let signature = Signature::of(id.kind, verdict, Some(id.mark));
         if let Some(known) = self.before.take_if(|known| known.fits(&signature)) {
-            self.known = Some((signature.clone(), known.verdict));
+            self.remember(signature.clone(), known.verdict);
+        }
+        if verdict.certainty >= Certainty::Corroborated {
+            self.remember(signature.clone(), Arc::clone(verdict));
         }
         self.failures.push_front(Failure {
-            began,
+            began: id.began,
+            request_id: id.request_id.map(Into::into),
             signature,
+            first: Arc::clone(verdict),
             verdict: Arc::clone(verdict),
         });
     }
 
-    /// Replaces the verdict of the failed probe that began at `began`, if this failure is still
-    /// kept. A verdict that is at least corroborated also applies to other failures with the same
-    /// signature.
-    pub(super) fn replace(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
-        let mut failures = self.failures.iter_mut();
-        let Some(failure) = failures.find(|failure| failure.began == began) else {
-            return;
-        };
-        failure.verdict = Arc::clone(verdict);
-        if verdict.certainty >= Certainty::Corroborated {
-            self.known = Some((failure.signature.clone(), Arc::clone(verdict)));
+    /// Keeps the failed probe that began at `began` until its evidence arrives.
+    pub(super) fn await_evidence(&mut self, began: Timestamp) {
+        if let Some(failure) = self.find(began).cloned() {
+            self.awaited.retain(|awaited| awaited.began != began);
+            self.awaited.truncate(MAX_FAILURES - 1);
+            self.awaited.push_front(failure);
         }
     }
 
-    /// Applies a verdict from a follow-up request to all failures with the same signature as the
-    /// failed probe, which has the kind `kind` and, without the follow-up request, the verdict
-    /// `of`.
+    /// Replaces the verdict of the failed probe that began at `began`. Returns whether it is the
+    /// newest failure.
+    pub(super) fn replace(&mut self, began: Timestamp, verdict: &Arc<Verdict>) -> bool {
+        // A failure may be in both lists, each of which may outlive the other.
+        for failure in self.failures.iter_mut().chain(&mut self.awaited) {
+            if failure.began == began {
+                failure.verdict = Arc::clone(verdict);
+            }
+        }
+        let Some(failure) = self.find(began).cloned() else {
+            return false;
+        };
+        // Evidence about a newer failure with this signature has precedence.
+        let mut known = self.failures.iter().chain(&self.awaited);
+        let newer = known.find(|newer| {
+            newer.began > began
+                && newer.signature == failure.signature
+                && newer.verdict.certainty >= Certainty::Corroborated
+        });
+        let same_cause = newer.map(|newer| newer.verdict.cause == verdict.cause);
+        let shows_cause = verdict.certainty >= Certainty::Corroborated;
+        if shows_cause && same_cause != Some(false) {
+            self.remember(failure.signature, Arc::clone(verdict));
+        } else if !shows_cause && same_cause.is_none() {
+            self.forget_contradicted(&failure);
+        }
+        let newest = self.failures.front();
+        newest.is_some_and(|newest| newest.began == began)
+    }
+
+    /// Returns the failed probe that began at `began`; `None` if it is too old and its evidence was
+    /// not requested.
+    fn find(&self, began: Timestamp) -> Option<&Failure> {
+        let mut known = self.failures.iter().chain(&self.awaited);
+        known.find(|failure| failure.began == began)
+    }
+
+    /// Forgets the verdict that is known for the signature of `failure` if the evidence about this
+    /// failure speaks against the cause.
+    fn forget_contradicted(&mut self, failure: &Failure) {
+        self.known.retain(|(signature, verdict)| {
+            let share_in = |of: &Verdict| share(of, &verdict.cause).unwrap_or(0.0);
+            let limit = share_in(&failure.first) * CONTRADICTING_SHARE;
+            share_in(&failure.verdict) >= limit || !signature.applies_to(&failure.signature)
+        });
+    }
+
+    /// Applies a verdict from a follow-up request to all failures with the same kind and candidates
+    /// as the failed probe, which has this kind and the verdict `of`. It replaces the verdict of an
+    /// earlier follow-up request even if it is less certain, because two verdicts with the same cause
+    /// may name different layers.
     pub(super) fn learn(&mut self, kind: FailureKind, of: &Verdict, verdict: &Arc<Verdict>) {
-        self.known = Some((signature(kind, of), Arc::clone(verdict)));
+        let signature = Signature::of(kind, of, None);
+        self.known.retain(|(known, _)| *known != signature);
+        self.remember(signature, Arc::clone(verdict));
+    }
+
+    /// Stores the verdict of a signature. A stored verdict is not replaced by a less certain
+    /// verdict with the same cause.
+    fn remember(&mut self, signature: Signature, verdict: Arc<Verdict>) {
+        let is_weaker = |(known, stronger): &(Signature, Arc<Verdict>)| {
+            *known == signature
+                && stronger.cause == verdict.cause
+                && stronger.certainty > verdict.certainty
+        };
+        if self.known.iter().any(is_weaker) {
+            return;
+        }
+        self.known.retain(|(known, _)| *known != signature);
+        self.known.truncate(MAX_KNOWN - 1);
+        self.known.push_front((signature, verdict));
+    }
+
+    /// Removes all but the newest `count` failures, because the older ones have another cause.
+    /// Keeps at least one failure.
+    pub(super) fn keep_newest(&mut self, count: usize) {
+        self.failures.truncate(count.max(1));
+    }
+
+    /// Returns the certainty of `cause` that the newest failures support. Only the newest failure
+    /// supports a corroborated or proven cause, because the evidence must be about the present
+    /// state. The failure before it supports the cause as `likely` at most, because two responses
+    /// may alternate during one outage.
+    pub(super) fn supported(&self, cause: &CauseId) -> Certainty {
+        let certainty = |failure: &Failure| {
+            let verdict = self.effective(failure);
+            (verdict.cause == *cause).then_some(verdict.certainty)
+        };
+        let newest = self.failures.front().and_then(certainty);
+        let previous = self.failures.get(1).and_then(certainty);
+        let previous = previous.map(|certainty| certainty.min(Certainty::Likely));
+        newest.max(previous).unwrap_or(Certainty::Possible)
+    }
+
+    /// Returns the request id of the failed probe that began at `began`; `None` if it has none, or if
+    /// the probe is too old and its evidence was not requested.
+    pub(super) fn request_id(&self, began: Timestamp) -> Option<&str> {
+        self.find(began)?.request_id.as_deref()
+    }
+
+    /// Returns the verdict that counts for the newest failure (see [`Self::effective`]); `None`
+    /// without failures.
+    pub(super) fn newest(&self) -> Option<&Arc<Verdict>> {
+        self.failures.front().map(|failure| self.effective(failure))
+    }
+
+    /// Returns whether `cause` is a candidate of the newest failure; true without failures.
+    pub(super) fn newest_allows(&self, cause: &CauseId) -> bool {
+        let newest = self.newest();
+        newest.is_none_or(|newest| share(newest, cause).is_some())
     }
 
     /// Removes all failures and known verdicts, because the target is up again.
@@ -196,18 +293,21 @@ impl Attribution {
         verdicts.find(|verdict| verdict.cause == *cause)
     }
 
-    /// Returns the verdict that counts for a failure: the failure's own verdict if it is
-    /// corroborated or proven, or if no verdict is known for the failure's signature; otherwise the
-    /// known verdict.
+    /// Returns the verdict that counts for a failure. The verdict known for its signature counts if
+    /// the failure's own verdict is neither corroborated nor proven, or if both have the same cause
+    /// and the known verdict is more certain. Otherwise, the failure's own verdict counts.
     fn effective<'a>(&'a self, failure: &'a Failure) -> &'a Arc<Verdict> {
-        match &self.known {
-            Some((signature, verdict))
-                if failure.verdict.certainty < Certainty::Corroborated
-                    && *signature == failure.signature =>
+        let own = &failure.verdict;
+        let mut known = self.known.iter();
+        let known = known.find(|(signature, _)| signature.applies_to(&failure.signature));
+        match known {
+            Some((_, verdict))
+                if own.certainty < Certainty::Corroborated
+                    || own.cause == verdict.cause && own.certainty < verdict.certainty =>
             {
                 verdict
             }
-            _ => &failure.verdict,
+            _ => own,
         }
     }
 
@@ -243,26 +343,6 @@ impl Attribution {
             decay *= DECAY;
         }
         score
-    }
-}
-
-impl Before {
-    /// Returns whether the verdict may apply to a failure with this signature.
-    fn fits(&self, signature: &Signature) -> bool {
-        let same_status = self.status.is_none() || self.status == signature.kind.status;
-        let mut causes = signature.causes.iter();
-        same_status
-            && causes
-                .any(|cause| *cause == self.verdict.cause || self.earlier.as_ref() == Some(cause))
-    }
-}
-
-fn signature(kind: FailureKind, verdict: &Verdict) -> Signature {
-    let candidates = verdict.candidates.iter();
-    Signature {
-        kind,
-        hop: verdict.hop,
-        causes: candidates.map(|one| one.cause.clone()).collect(),
     }
 }
 

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::change::{AccountChange, AccountChanges};
 use super::id::IncidentId;
+use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Evidence, Verdict};
 use crate::domain::layers::LayerFindings;
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::scope::Scope;
+use crate::model::text_enum::text_enum;
 
 /// One continuous period of failures of a target, of the prober itself, or of a group of targets.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +38,41 @@ pub struct Incident {
     pub history: Vec<Revision>,
     /// The newest findings about the target's layers; `None` if there are no findings.
     pub layers: Option<Arc<LayerFindings>>,
+    /// The proof of the current cause; `None` if this cause was not proven. The proof is kept while
+    /// the incident has this cause, even if later failures look different. If the incident changes
+    /// to another cause and then back to this cause, and this cause is proven again, its proof is
+    /// restored.
+    pub proof: Option<Proof>,
+    /// The changes in the AWS account that concern the target and were made no earlier than an hour
+    /// before the first failure.
+    pub changes: AccountChanges,
+}
+
+/// The proof of the cause of an incident: a statement, its source, and the failed probe that it is
+/// about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The request id of the failed probe; `None` if the response contained no request id.
+    pub request_id: Option<String>,
+    /// When the failed probe began.
+    pub time: Timestamp,
+    /// The source of the statement.
+    pub source: ProofSource,
+    /// The statement, in one line.
+    pub statement: String,
+}
+
+text_enum! {
+    /// The source of a proof.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum ProofSource {
+        /// The probe itself: its response or the error of its connection.
+        Probe = "probe",
+        /// Evidence from AWS: a log, metrics or the configuration of a resource.
+        Aws = "aws",
+        /// The response to a follow-up request.
+        FollowUp = "follow-up",
+    }
 }
 
 /// One entry of an incident's history.
@@ -55,7 +93,7 @@ pub struct Revision {
 pub enum IncidentEvent {
     /// The incident opened.
     Opened(Arc<Incident>),
-    /// The cause, certainty, evidence or layer findings of the incident changed.
+    /// The cause, certainty, evidence, layer findings or account changes of the incident changed.
     Updated(Arc<Incident>),
     /// The incident was resolved.
     Resolved(Arc<Incident>),
@@ -68,6 +106,14 @@ pub(super) const MAX_HISTORY: usize = 100;
 /// The text at the end of the note of every revision that results from a follow-up request to the
 /// front door.
 pub(super) const ASKED: &str = "evidence from a follow-up request to the front door";
+
+/// The name of the evidence about a change in the AWS account that removed or stopped exactly what
+/// the cause of the incident says is missing or stopped.
+pub const CHANGE_EVIDENCE: &str = "account.change";
+
+/// Maximum number of account changes that the note of one revision names. The incident's list of
+/// changes contains the others too.
+const MAX_NOTED_CHANGES: usize = 3;
 
 impl IncidentEvent {
     /// Returns the incident as it is after the event.
@@ -108,6 +154,8 @@ impl Incident {
             resolved: None,
             history: vec![revision(verdict, now, note)],
             layers: None,
+            proof: None,
+            changes: AccountChanges::default(),
         }
     }
 
@@ -145,9 +193,35 @@ impl Incident {
         note: String,
         now: Timestamp,
     ) {
+        if verdict.cause != self.verdict.cause {
+            self.proof = None;
+        }
         self.verdict = Arc::clone(verdict);
-        self.evidence = evidence.into();
+        self.set_evidence(evidence);
         self.push(now, note);
+    }
+
+    /// Replaces the list of account changes, updates the evidence about them, and adds a revision
+    /// that names the new changes.
+    pub(super) fn set_changes(&mut self, changes: AccountChanges, now: Timestamp) {
+        let known = std::mem::replace(&mut self.changes, changes);
+        let note = note_of_changes(&known, &self.changes);
+        let evidence = Arc::clone(&self.evidence);
+        self.set_evidence(&evidence);
+        self.push(now, note);
+    }
+
+    /// Replaces the evidence. If an account change removed or stopped exactly what the cause says
+    /// is missing or stopped, adds a text about this change.
+    fn set_evidence(&mut self, evidence: &[Evidence]) {
+        let is_kept = |one: &&Evidence| one.fact != CHANGE_EVIDENCE;
+        let explanation = self.changes.explanation(&self.verdict.cause);
+        let explanation = explanation.map(|text| Evidence {
+            fact: CHANGE_EVIDENCE.to_owned(),
+            value: FactValue::Text(text),
+        });
+        let kept = evidence.iter().filter(is_kept).cloned();
+        self.evidence = kept.chain(explanation).collect();
     }
 
     /// Adds facts to the evidence, and a revision with `note`. An added fact replaces a known fact
@@ -184,6 +258,23 @@ impl Incident {
         }
         self.history.push(revision(&self.verdict, now, note));
     }
+}
+
+/// Returns the note of a revision that replaces the account changes `known` with `changes`. The
+/// note names at most [`MAX_NOTED_CHANGES`] of the new changes, and the number of the others.
+fn note_of_changes(known: &AccountChanges, changes: &AccountChanges) -> String {
+    let is_new = |change: &&AccountChange| !known.as_slice().contains(*change);
+    let new: Vec<_> = changes.as_slice().iter().filter(is_new).collect();
+    let named = new.iter().take(MAX_NOTED_CHANGES);
+    let named: Vec<String> = named.map(|change| change.summary()).collect();
+    let mut note = format!(
+        "changes in the AWS account, relative to the first failure: {}",
+        named.join(", ")
+    );
+    if new.len() > MAX_NOTED_CHANGES {
+        note.push_str(&format!(" and {} more", new.len() - MAX_NOTED_CHANGES));
+    }
+    note
 }
 
 fn revision(verdict: &Verdict, at: Timestamp, note: String) -> Revision {

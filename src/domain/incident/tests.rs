@@ -1,11 +1,16 @@
 //! Tests of how sequences of probes open, change and resolve incidents.
 
+mod account_changes;
+mod hand_over;
+
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 
 use super::record::MAX_HISTORY;
-use super::{FailureKind, IncidentEvent, IncidentId, Incidents, ProbeOutcome};
+use super::{
+    FailureKind, IncidentEvent, IncidentId, Incidents, ProbeOutcome, ProofSource, ResponseMark,
+};
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Candidate, Diagnosis, Outcome, Verdict};
 use crate::domain::health::HealthState;
@@ -48,6 +53,8 @@ fn apply(
         target: &TargetName::new("orders"),
         began: at(second),
         kind: FailureKind::default(),
+        mark: ResponseMark::default(),
+        request_id: None,
         diagnosis,
         health,
         suppressed: false,
@@ -111,6 +118,18 @@ fn the_cause_changes_after_two_deviating_probes_and_not_after_one() {
 }
 
 #[test]
+fn a_failure_that_contradicts_the_cause_when_the_incident_opens_counts() {
+    check(
+        &[
+            ("dns-name-not-found", Proven, Unknown),
+            ("connect-timeout", Likely, Down),
+            ("connect-timeout", Likely, Down),
+        ],
+        &["-", "opened dns-name-not-found", "updated connect-timeout"],
+    );
+}
+
+#[test]
 fn a_higher_certainty_is_taken_at_once_and_kept() {
     let incidents = check(
         &[
@@ -133,6 +152,8 @@ fn no_incident_opens_during_maintenance() {
         target: &TargetName::new("orders"),
         began: at(1),
         kind: FailureKind::default(),
+        mark: ResponseMark::default(),
+        request_id: None,
         diagnosis: &diagnosis,
         health: Down,
         suppressed: true,
@@ -187,6 +208,30 @@ fn evidence_revises_an_incident_at_once_and_is_noted() {
         ),
     );
     check_revision(&failed("lambda-function-error", Possible), None);
+}
+
+#[test]
+fn evidence_that_arrives_after_many_failures_revises_the_incident() {
+    let mut incidents = Incidents::default();
+    let guess = failed("lambda-function-error", Possible);
+    apply(&mut incidents, &guess, Down, 10);
+    incidents.await_evidence(at(10));
+    for minute in 1..=10 {
+        apply(&mut incidents, &guess, Down, 10 + 60 * minute);
+    }
+    let measured = failed("lambda-function-error", Certainty::Corroborated);
+    let event = incidents.revise_with(at(10), &measured, "Errors 1", at(615));
+    let incident = Arc::clone(event.unwrap().incident());
+    let note = &incident.history.last().unwrap().note;
+    assert_eq!(note, "possible → corroborated: Errors 1");
+    // A newer failure with the same signature gets the same verdict.
+    assert_eq!(apply(&mut incidents, &guess, Down, 670), None);
+    let open = incidents.open().unwrap();
+    assert_eq!(open.verdict.certainty, Certainty::Corroborated);
+    // Other failures of this age are forgotten.
+    let proven = failed("lambda-throttled", Proven);
+    let event = incidents.revise_with(at(70), &proven, "log", at(680));
+    assert_eq!(event, None);
 }
 
 #[test]

@@ -2,20 +2,24 @@
 //!
 //! A target's incident opens when the target's health is `down` or `degraded`, and resolves when
 //! the target is up again. The incident's cause is the cause that explains the recent failures best
-//! (`attribution`), so a single deviating probe does not change it. A group and the prober itself
-//! have no [`HealthState`], so the caller opens and closes their incidents.
+//! (`attribution`), so a single deviating probe does not change it. The cause changes if another
+//! cause explains two consecutive failures better, or if two consecutive failures do not have the
+//! incident's cause as a candidate. It changes at once if a failure is corroborated or proven to
+//! have another cause. The certainty is always the one that the newest failures support. The prober
+//! itself and a group have no health, so the caller opens and closes their incidents.
+
+mod evidence;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::attribution::Attribution;
-use super::failure_kind::FailureKind;
-use super::record::{ASKED, Incident, IncidentEvent};
+use super::attribution::{Attribution, FailureId};
+use super::failure_kind::{FailureKind, ResponseMark};
+use super::record::{Incident, IncidentEvent, Proof, ProofSource};
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Diagnosis, Evidence, Verdict};
 use crate::domain::health::HealthState;
-use crate::domain::layers::{LayerFindings, is_layer_cause};
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
@@ -29,6 +33,12 @@ pub struct Incidents {
     /// A cause that explains the failures better than the cause of the open incident, and the
     /// number of consecutive failures for which this has been the case.
     rival: Option<(CauseId, u32)>,
+    /// Number of consecutive failures, up to the newest one, of which the cause of the open
+    /// incident is not a candidate.
+    unexplained: usize,
+    /// The proofs of the causes that the open incident has or had, the most recent first. If the
+    /// incident has one of these causes again and it is proven, its proof is restored.
+    proofs: Vec<(CauseId, Proof)>,
 }
 
 /// The fields of a probe result that incidents depend on.
@@ -41,6 +51,11 @@ pub struct ProbeOutcome<'a> {
     /// The kind of the failure. After a successful probe, it contains only the status and the
     /// number of redirects, and is not used.
     pub kind: FailureKind,
+    /// The mark of the response. A failure has the same signature as another one only if their
+    /// marks are equal.
+    pub mark: ResponseMark,
+    /// The request id in the response; `None` if there is none.
+    pub request_id: Option<&'a str>,
     /// The diagnosis of the probe.
     pub diagnosis: &'a Diagnosis,
     /// The target's health after the probe.
@@ -68,6 +83,13 @@ pub struct LayerDiagnosis {
 /// responses may alternate during one outage.
 const OUTCOMES_TO_CHANGE: u32 = 2;
 
+/// Number of consecutive failures after which the incident gives up a cause that is not a candidate
+/// of any of these failures.
+const FAILURES_TO_GIVE_UP: usize = 2;
+
+/// Maximum number of proofs that are kept for one incident, one for each cause.
+const MAX_PROOFS: usize = 4;
+
 impl<'a> ProbeOutcome<'a> {
     /// Returns the evidence of the probe if the probe's own diagnosis has the verdict's cause;
     /// otherwise an empty slice.
@@ -77,6 +99,19 @@ impl<'a> ProbeOutcome<'a> {
         } else {
             &[]
         }
+    }
+
+    /// Returns the proof that the probe itself provides; `None` if it does not prove the cause of
+    /// `verdict`.
+    fn proof_of(&self, verdict: &Verdict) -> Option<Proof> {
+        let own = self.diagnosis.verdict.as_ref()?;
+        let proves = own.certainty == Certainty::Proven && own.cause == verdict.cause;
+        proves.then(|| Proof {
+            request_id: self.request_id.map(str::to_owned),
+            time: self.began,
+            source: ProofSource::Probe,
+            statement: self.diagnosis.error.clone().unwrap_or_default(),
+        })
     }
 }
 
@@ -89,6 +124,8 @@ impl Incidents {
             attribution: Attribution::resumed(&incident),
             open: Some(incident),
             rival: None,
+            unexplained: 0,
+            proofs: Vec::new(),
         }
     }
 
@@ -112,124 +149,38 @@ impl Incidents {
             }
             return None;
         };
-        self.attribution.add(outcome.began, outcome.kind, verdict);
+        let id = FailureId {
+            began: outcome.began,
+            kind: outcome.kind,
+            mark: outcome.mark,
+            request_id: outcome.request_id,
+        };
+        self.attribution.add(id, verdict);
         let Some(mut incident) = self.open.take() else {
             let opens = matches!(outcome.health, HealthState::Down | HealthState::Degraded);
             if !opens || outcome.suppressed {
                 return None;
             }
-            self.rival = None;
+            self.settle();
             let (scope, best) = (Scope::Target(outcome.target.clone()), self.best(rulebook)?);
+            // The newest failure may already contradict the cause of the failures before it.
+            self.unexplained = usize::from(!self.attribution.newest_allows(&best.cause));
             let evidence = outcome.evidence_for(&best);
-            let incident = Incident::open(scope, &best, evidence, "opened".to_owned(), now);
-            return Some(IncidentEvent::Opened(self.keep_open(incident.into())));
+            let mut incident = Incident::open(scope, &best, evidence, "opened".to_owned(), now);
+            incident.proof = outcome.proof_of(&best);
+            let mut incident = Arc::new(incident);
+            keep_proof(&mut self.proofs, &mut incident);
+            return Some(IncidentEvent::Opened(self.keep_open(incident)));
         };
         let changed = self.reconsider(&mut incident, &outcome, rulebook, now);
+        if incident.proof.is_none()
+            && let Some(proof) = outcome.proof_of(&incident.verdict)
+        {
+            Arc::make_mut(&mut incident).proof = Some(proof);
+        }
+        keep_proof(&mut self.proofs, &mut incident);
         let incident = self.keep_open(incident);
         changed.then_some(IncidentEvent::Updated(incident))
-    }
-
-    /// Applies `diagnosis`, a new diagnosis of the probe that started at `began`. It takes later
-    /// evidence into account, which `summary` describes. Such evidence is about this probe or its
-    /// metric window, so one update can change the cause, without waiting for `OUTCOMES_TO_CHANGE`
-    /// failures. Returns the change of the incident, if any.
-    pub fn revise_with(
-        &mut self,
-        began: Timestamp,
-        diagnosis: &Diagnosis,
-        summary: &str,
-        now: Timestamp,
-    ) -> Option<IncidentEvent> {
-        let verdict = diagnosis.verdict.as_ref()?;
-        self.attribution.replace(began, verdict);
-        let incident = self.open.as_mut()?;
-        let known = &incident.verdict;
-        if is_same(known, verdict) || is_weaker(known, verdict) {
-            return None;
-        }
-        let note = format!("{}: {summary}", difference(known, verdict));
-        self.rival = None;
-        let revised = Arc::make_mut(incident);
-        revised.revise(verdict, &diagnosis.evidence, note, now);
-        revised.also = self.attribution.unexplained_by(&verdict.cause);
-        Some(IncidentEvent::Updated(Arc::clone(incident)))
-    }
-
-    /// Applies the response to a follow-up request about a failed probe, which started at `began`
-    /// and had the kind `kind` and the verdict `previous`. `diagnosis` is the diagnosis with the
-    /// response, and `evidence` contains the facts in the response.
-    ///
-    /// The verdict of `diagnosis` replaces the incident's verdict if it is more certain than
-    /// `previous`, differs from the incident's verdict, and is certain enough to replace the
-    /// incident's verdict. In this case, it also applies to all failures with the same signature
-    /// (kind, hop and candidate causes). In all other cases, `evidence` is added to the incident.
-    /// Returns the change of the incident, if any.
-    pub fn revise_with_response(
-        &mut self,
-        (began, kind, previous): (Timestamp, FailureKind, &Verdict),
-        diagnosis: &Diagnosis,
-        evidence: &[Evidence],
-        now: Timestamp,
-    ) -> Option<IncidentEvent> {
-        let verdict = diagnosis.verdict.as_ref()?;
-        let incident = self.open.as_mut()?;
-        let known = &incident.verdict;
-        let is_better = verdict.certainty > previous.certainty;
-        if is_better && !is_weaker(known, verdict) && !is_same(known, verdict) {
-            self.attribution.learn(kind, previous, verdict);
-            return self.revise_with(began, diagnosis, ASKED, now);
-        }
-        if evidence.is_empty() {
-            return None;
-        }
-        Arc::make_mut(incident).add_evidence(evidence, ASKED.to_owned(), now);
-        Some(IncidentEvent::Updated(Arc::clone(incident)))
-    }
-
-    /// Applies findings about the target's layers. If the findings did not change the verdict, they
-    /// change the incident's cause only if this cause names only a layer, not why the layer fails.
-    /// Returns the change of the incident, if any.
-    pub fn revise_with_layers(
-        &mut self,
-        shown: &LayerDiagnosis,
-        findings: LayerFindings,
-        now: Timestamp,
-    ) -> Option<IncidentEvent> {
-        let (diagnosis, by_layers) = (&shown.diagnosis, shown.by_layers);
-        let verdict = diagnosis.verdict.as_ref()?;
-        let outside = shown.outside.verdict.as_ref()?;
-        let incident = self.open.as_mut()?;
-        let known = Arc::clone(&incident.verdict);
-        let earlier = incident.layers.as_deref();
-        let moved = earlier.is_none_or(|earlier| earlier.broken() != findings.broken());
-        let repeats = earlier.is_some_and(|earlier| earlier.says_same(&findings));
-        let revises = match (is_layer_cause(&known.cause), by_layers) {
-            (true, true) => moved || verdict.certainty > known.certainty,
-            (true, false) => true,
-            (false, true) if is_layer_cause(&verdict.cause) => {
-                // If other evidence has made another cause at least likely, that other cause is
-                // kept.
-                known.cause == outside.cause || known.certainty < Certainty::Likely
-            }
-            (false, true) => !is_same(&known, verdict) && !is_weaker(&known, verdict),
-            (false, false) => false,
-        };
-        let (summary, findings) = (findings.summary(), Arc::new(findings));
-        let changed = Arc::make_mut(incident);
-        if revises {
-            let note = format!("{}: {summary}", difference(&known, verdict));
-            self.attribution.learn(shown.kind, outside, verdict);
-            self.rival = None;
-            changed.revise(verdict, &diagnosis.evidence, note, now);
-            changed.also = self.attribution.unexplained_by(&verdict.cause);
-            changed.layers = Some(findings);
-        } else if repeats {
-            changed.layers = Some(findings);
-            return None;
-        } else {
-            changed.add_layers(findings, summary, now);
-        }
-        Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
     /// Opens an incident that does not follow from the health of a single target. Returns the
@@ -272,7 +223,8 @@ impl Incidents {
     /// reason. Returns the change; `None` if no incident is open.
     pub fn close(&mut self, now: Timestamp, note: &str) -> Option<IncidentEvent> {
         let mut incident = self.open.take()?;
-        self.rival = None;
+        self.settle();
+        self.proofs.clear();
         Arc::make_mut(&mut incident).resolve(note.to_owned(), now);
         Some(IncidentEvent::Resolved(incident))
     }
@@ -282,18 +234,28 @@ impl Incidents {
         incident
     }
 
-    /// Returns a verdict with the cause that explains the failures best; `None` without failures,
-    /// or if no verdict and no rule has this cause.
+    /// Resets the counts of failures that contradict the cause of the incident.
+    fn settle(&mut self) {
+        self.rival = None;
+        self.unexplained = 0;
+    }
+
+    /// Returns the verdict of the newest failure if this verdict is corroborated or proven.
+    /// Otherwise returns a verdict with the cause that explains the failures best; `None` if there
+    /// is no such cause. The certainty is not higher than the newest failures support.
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
+        let newest = self.attribution.newest();
+        if let Some(newest) = newest.filter(|one| one.certainty >= Certainty::Corroborated) {
+            return Some(Arc::clone(newest));
+        }
         let cause = self.attribution.leader()?;
-        // A cause may explain all failures best although it is not the probable cause of any single
-        // failure. In this case, the rule book provides the verdict.
-        let named = || {
-            rulebook
-                .verdict_of(cause, self.attribution.candidates())
-                .map(Arc::new)
+        let Some(verdict) = self.attribution.verdict_of(cause) else {
+            // A cause may explain all failures best although it is not the probable cause of any
+            // single failure. In this case, the rule book provides the verdict.
+            let candidates = self.attribution.candidates();
+            return rulebook.verdict_of(cause, candidates).map(Arc::new);
         };
-        self.attribution.verdict_of(cause).cloned().or_else(named)
+        Some(with_certainty(verdict, self.attribution.supported(cause)))
     }
 
     /// Revises the open incident if another cause has explained the failures better for
@@ -306,28 +268,35 @@ impl Incidents {
         rulebook: &Rulebook,
         now: Timestamp,
     ) -> bool {
-        let Some(best) = self.best(rulebook) else {
+        let known = Arc::clone(&incident.verdict);
+        let gives_up = self.gives_up(&known.cause);
+        let Some(mut best) = self.best(rulebook) else {
             return false;
         };
-        let known = Arc::clone(&incident.verdict);
-        let mut changed = false;
-        if best.cause == known.cause {
+        let changed = if best.cause == known.cause {
             self.rival = None;
-            changed = best.certainty > known.certainty;
+            best.certainty != known.certainty
+        } else if gives_up || self.is_outweighed_by(&best.cause) {
+            true
         } else {
-            let in_a_row = match self.rival.take() {
-                Some((cause, count)) if cause == best.cause => count + 1,
-                _ => 1,
-            };
-            if in_a_row < OUTCOMES_TO_CHANGE {
-                self.rival = Some((best.cause.clone(), in_a_row));
-            } else {
-                changed = true;
-            }
-        }
+            // The cause stays for now, but its certainty is lowered to what the newest failures
+            // support.
+            best = with_certainty(&known, self.attribution.supported(&known.cause));
+            best.certainty < known.certainty
+        };
         if changed {
-            let (note, evidence) = (difference(&known, &best), outcome.evidence_for(&best));
+            let (note, mut evidence) = (difference(&known, &best), outcome.evidence_for(&best));
+            let kept = Arc::clone(&incident.evidence);
+            let own = outcome.diagnosis.verdict.as_ref();
+            if best.cause == known.cause && own.is_none_or(|own| !is_same(own, &best)) {
+                // The probe itself does not show this certainty, so its evidence does not replace
+                // the evidence for the cause.
+                evidence = &kept;
+            }
             Arc::make_mut(incident).revise(&best, evidence, note, now);
+            if best.cause != known.cause {
+                self.settle();
+            }
         }
         // The unexplained causes may change with each probe, so such a change alone does not count
         // as an update of the incident.
@@ -337,16 +306,68 @@ impl Incidents {
         }
         changed
     }
+
+    /// Returns whether the newest failures contradict the cause of the incident: the newest one is
+    /// corroborated or proven to have another cause, or the incident's cause is not a candidate of
+    /// any of the newest [`FAILURES_TO_GIVE_UP`] failures. If so, drops the older failures.
+    fn gives_up(&mut self, cause: &CauseId) -> bool {
+        let Some(newest) = self.attribution.newest() else {
+            return false;
+        };
+        if newest.cause != *cause && newest.certainty >= Certainty::Corroborated {
+            self.attribution.keep_newest(1);
+            return true;
+        }
+        if self.attribution.newest_allows(cause) {
+            self.unexplained = 0;
+        } else {
+            self.unexplained += 1;
+        }
+        let gives_up = self.unexplained >= FAILURES_TO_GIVE_UP;
+        if gives_up {
+            self.attribution.keep_newest(self.unexplained);
+        }
+        gives_up
+    }
+
+    /// Counts the consecutive failures for which `cause` explains the failures better than the
+    /// cause of the incident. Returns whether they are enough to change the cause.
+    fn is_outweighed_by(&mut self, cause: &CauseId) -> bool {
+        let in_a_row = match self.rival.take() {
+            Some((rival, count)) if rival == *cause => count + 1,
+            _ => 1,
+        };
+        if in_a_row < OUTCOMES_TO_CHANGE {
+            self.rival = Some((cause.clone(), in_a_row));
+        }
+        in_a_row >= OUTCOMES_TO_CHANGE
+    }
 }
 
-/// Returns whether `verdict` must not replace `known`, because `known` is corroborated or proven
-/// and `verdict` is less certain. As an exception, returns `false` if the cause of `known` names
-/// only a layer and `verdict` is at least likely.
-fn is_weaker(known: &Verdict, verdict: &Verdict) -> bool {
-    let names_reason = is_layer_cause(&known.cause) && verdict.certainty >= Certainty::Likely;
-    known.certainty >= Certainty::Corroborated
-        && verdict.certainty < known.certainty
-        && !names_reason
+/// Stores the proof of the incident's cause in `proofs`. If the cause is proven but the incident
+/// has no proof, restores the stored proof of this cause.
+fn keep_proof(proofs: &mut Vec<(CauseId, Proof)>, incident: &mut Arc<Incident>) {
+    let cause = incident.verdict.cause.clone();
+    if let Some(proof) = incident.proof.clone() {
+        proofs.retain(|(known, _)| *known != cause);
+        proofs.truncate(MAX_PROOFS - 1);
+        proofs.insert(0, (cause, proof));
+    } else if incident.verdict.certainty == Certainty::Proven
+        && let Some((_, proof)) = proofs.iter().find(|(known, _)| *known == cause)
+    {
+        Arc::make_mut(incident).proof = Some(proof.clone());
+    }
+}
+
+/// Returns the verdict, with its certainty lowered to `certainty` if it was higher.
+fn with_certainty(verdict: &Arc<Verdict>, certainty: Certainty) -> Arc<Verdict> {
+    if verdict.certainty <= certainty {
+        return Arc::clone(verdict);
+    }
+    Arc::new(Verdict {
+        certainty,
+        ..Verdict::clone(verdict)
+    })
 }
 
 fn is_same(known: &Verdict, verdict: &Verdict) -> bool {

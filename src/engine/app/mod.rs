@@ -5,6 +5,8 @@
 //! returned with a message for the user. An error of a sink or a target does not stop a running
 //! daemon.
 
+mod connections;
+mod discovery;
 mod probe_runtime;
 mod reload;
 mod shard;
@@ -20,21 +22,17 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::domain::diagnosis::aws::EvidenceUpdate;
+use self::connections::Connections;
 use crate::domain::diagnosis::rulebook::{Rulebook, RulebookError};
 use crate::domain::shard::IndexError;
-use crate::engine::monitor::{ConfigChange, Inbox, Monitor, Outbox};
-use crate::engine::scheduler::follow_up_requests::FollowUpRequests;
+use crate::engine::monitor::{ConfigChange, Monitor, Outbox};
 use crate::engine::scheduler::{Command, Probe, Scheduler};
 use crate::engine::server::{self, ReloadRequest, ServerState};
-use crate::io::evidence::EvidenceCollector;
+use crate::io::discovery::lists::TargetLists;
 use crate::io::probe::{Prober, ProberError};
 use crate::io::sd_notify::SdNotify;
-use crate::io::sink::Sinks;
-use crate::io::sink::cloudwatch::{CloudWatchSink, Timing};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::sink::page::StatusBoard;
-use crate::io::sink::prometheus::PrometheusSink;
 use crate::io::store::{RestoredState, Store};
 use crate::io::web_access::TlsError;
 use crate::model::observation::Observation;
@@ -111,29 +109,12 @@ pub struct App {
     scheduler: JoinHandle<()>,
     monitor: JoinHandle<()>,
     reloader: JoinHandle<()>,
+    discovery: JoinHandle<()>,
     server: JoinHandle<()>,
 }
 
 /// A configuration for the monitor, with the channel for the monitor's reply.
 type Configuration = (Arc<Settings>, oneshot::Sender<ConfigChange>);
-
-/// Capacity, in events, of the queue from the scheduler to the monitor. The monitor waits only for
-/// the store, so a short queue is enough. If the queue is full, a probe counts as running until its
-/// result is queued, so results waiting for the queue are limited by `max_in_flight`.
-const EMISSION_QUEUE: usize = 1024;
-
-/// Capacity, in commands, of the queue to the scheduler. This is enough for the confirming probes
-/// of a few thousand targets that fail at the same time.
-const COMMAND_QUEUE: usize = 4096;
-
-/// Maximum number of follow-up requests, such as control requests, that are running or delayed at
-/// the same time; also the capacity of the queue of their results. This allows a few requests per
-/// incident for as many incidents as people can handle at the same time.
-const MAX_FOLLOW_UPS: usize = 64;
-
-/// Capacity, in updates, of the queue of evidence updates for the monitor. This is one update for
-/// each request that fits into the queue of evidence requests.
-const EVIDENCE_QUEUE: usize = 256;
 
 /// Time limit at shutdown for sending the queued CloudWatch datapoints, once the probes have ended.
 /// With the default `shutdown_grace` for the probes, a shutdown takes much less than 30 s, the
@@ -141,8 +122,8 @@ const EVIDENCE_QUEUE: usize = 256;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time limit at shutdown for closing the connections of the HTTP server. Also the time limit for
-/// ending the evidence task. Both are short, because clients can repeat their requests and the
-/// evidence task has no state to save.
+/// ending the evidence task and the task that searches for account changes. The limit is short,
+/// because clients can repeat their requests and these tasks have no state to save.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl App {
@@ -158,43 +139,41 @@ impl App {
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
-        let (emission_sender, emissions) = mpsc::channel(EMISSION_QUEUE);
-        let (follow_up_sender, follow_ups) = mpsc::channel(MAX_FOLLOW_UPS);
-        let (configuration_sender, configurations) = mpsc::channel(1);
-        let aws = (options.aws.clone(), options.first_log_search);
-        let (collector, evidence) = start_evidence(&settings, &metrics, aws);
-        let inbox = Inbox {
+        let Connections {
+            inbox,
+            outbox,
             emissions,
-            follow_ups,
-            evidence,
-            configurations,
-        };
-        let (scheduler, commands) = mpsc::channel(COMMAND_QUEUE);
+            commands,
+            configure,
+        } = connections::start(
+            (options.aws.clone(), options.first_log_search),
+            options.sd_notify,
+            &settings,
+            &metrics,
+            (&prober, &store),
+        );
         let (reload, reload_requests) = mpsc::channel(1);
         let (stop_server, stop_requested) = watch::channel(false);
-
-        let sinks = start_sinks(&settings, &metrics, options.aws, store.clone());
-        let dropped = metrics.controls_dropped.clone();
-        let follow_ups =
-            FollowUpRequests::start(prober.clone(), follow_up_sender, MAX_FOLLOW_UPS, dropped);
-        let outbox = Outbox {
-            sinks,
-            scheduler,
-            follow_ups,
-            evidence: Arc::new(collector),
-            sd_notify: options.sd_notify,
-        };
         let (prometheus, board) = (&outbox.sinks.prometheus, &outbox.sinks.board);
         let (prometheus, board) = (Arc::clone(prometheus), Arc::clone(board));
         let server = ServerState::new(prometheus, board, reload.clone(), &settings.server)?;
-        let scheduler = Scheduler::new(prober, emission_sender, metrics.clone());
+        let scheduler = Scheduler::new(prober, emissions, metrics.clone());
+        let lists = TargetLists::new(options.state.as_deref());
+        let (found, discovery) = discovery::start(
+            options.aws,
+            lists.clone(),
+            Arc::clone(&settings),
+            reload.clone(),
+        );
         let reloader = reload::Reloader {
             path: options.reload_from,
             running: Arc::clone(&settings),
-            configure: configuration_sender,
+            configure,
             metrics,
             server: server.clone(),
             outbox: outbox.clone(),
+            lists,
+            discovery: found,
         };
         let monitor = Monitor::new(rulebook, outbox.clone(), store.clone(), restored);
         let scheduler = probe_runtime::spawn(&settings, scheduler.run(commands));
@@ -208,6 +187,7 @@ impl App {
             scheduler: scheduler.map_err(StartError::Threads)?,
             monitor: tokio::spawn(monitor.run(inbox)),
             reloader: tokio::spawn(reloader.run(reload_requests, server.readiness())),
+            discovery,
             server: tokio::spawn(server::serve(listener, server, is_true(stop_requested))),
         })
     }
@@ -243,9 +223,11 @@ impl App {
             _ = &mut self.monitor => "monitor",
             _ = &mut self.server => "server",
             _ = &mut self.reloader => "reloader",
+            _ = &mut self.discovery => "discovery",
             () = self.outbox.sinks.cloudwatch.ended() => "CloudWatch sink",
             () = self.outbox.follow_ups.ended() => "follow-up requests",
             () = self.outbox.evidence.ended() => "evidence",
+            () = self.outbox.changes.ended() => "account changes",
             () = self.store.ended() => "store",
         }
     }
@@ -255,12 +237,14 @@ impl App {
     pub async fn stop(self) {
         let outbox = self.outbox;
         outbox.sd_notify.stopping();
+        self.discovery.abort();
         self.reloader.abort();
         // The send fails only if the scheduler has already exited.
         let _ = outbox.scheduler.send(Command::Stop(self.grace)).await;
         join("scheduler", self.scheduler).await;
         join("monitor", self.monitor).await;
         outbox.evidence.shutdown(CLOSE_TIMEOUT).await;
+        outbox.changes.shutdown(CLOSE_TIMEOUT).await;
         outbox.sinks.cloudwatch.shutdown(FLUSH_TIMEOUT).await;
         self.store.close().await;
         // The send fails only if the server has already exited.
@@ -288,40 +272,6 @@ async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store
     match directory {
         Some(directory) => Store::open(directory, gauges).await,
         None => (Store::disabled(gauges), RestoredState::default()),
-    }
-}
-
-/// Starts the task that collects evidence. Returns the handle of the task and the receiver of
-/// evidence updates.
-fn start_evidence(
-    settings: &Settings,
-    metrics: &DaemonMetrics,
-    (aws, first_log_search): (Option<SdkConfig>, Duration),
-) -> (EvidenceCollector, mpsc::Receiver<EvidenceUpdate>) {
-    let (sender, updates) = mpsc::channel(EVIDENCE_QUEUE);
-    let collector =
-        EvidenceCollector::start(settings, metrics.clone(), sender, aws, first_log_search);
-    (collector, updates)
-}
-
-/// Starts the sinks that publish results, and returns them.
-fn start_sinks(
-    settings: &Arc<Settings>,
-    metrics: &DaemonMetrics,
-    aws: Option<SdkConfig>,
-    store: Store,
-) -> Sinks {
-    let cloudwatch = CloudWatchSink::start_on(
-        Arc::clone(settings),
-        metrics.clone(),
-        aws,
-        store,
-        Timing::default(),
-    );
-    Sinks {
-        prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
-        board: Arc::new(StatusBoard::default()),
-        cloudwatch: Arc::new(cloudwatch),
     }
 }
 

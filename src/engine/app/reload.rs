@@ -14,6 +14,7 @@ use crate::engine::monitor::{ConfigChange, Outbox};
 use crate::engine::scheduler::Command;
 use crate::engine::server::{ReloadRequest, ServerState};
 use crate::io::config;
+use crate::io::discovery::lists::TargetLists;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 
@@ -25,6 +26,10 @@ pub(super) struct Reloader {
     pub(super) metrics: DaemonMetrics,
     pub(super) server: ServerState,
     pub(super) outbox: Outbox,
+    /// The lists of the targets that were found in AWS accounts.
+    pub(super) lists: TargetLists,
+    /// Sends each applied configuration to the task that finds targets in AWS accounts.
+    pub(super) discovery: watch::Sender<Arc<Settings>>,
 }
 
 /// The error message of a reload that is interrupted by the shutdown of the daemon.
@@ -101,7 +106,8 @@ impl Reloader {
                         restart it with `probecause run --config FILE`"
                 .to_owned());
         };
-        let read = move || load(&path);
+        let lists = self.lists.clone();
+        let read = move || load(&path, &lists);
         match tokio::task::spawn_blocking(read).await {
             Ok(result) => result,
             Err(error) => Err(format!(
@@ -131,6 +137,7 @@ impl Reloader {
             .send(command)
             .await
             .map_err(|_| stopping())?;
+        self.discovery.send_replace(Arc::clone(&settings));
         self.running = settings;
         self.metrics.config_reload_successful.set(1);
         self.metrics
@@ -140,8 +147,9 @@ impl Reloader {
     }
 }
 
-fn load(path: &Path) -> Result<Settings, String> {
-    let loaded = config::load(path).map_err(|error| error.to_string())?;
+fn load(path: &Path, lists: &TargetLists) -> Result<Settings, String> {
+    let loaded = config::load_with(path, &|source| lists.get(source));
+    let loaded = loaded.map_err(|error| error.to_string())?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -36,6 +36,7 @@ impl Monitor {
         let (change, removed) = self.replace_targets(settings, now);
         self.apply_rules(&settings.rules);
         self.outbox.evidence.configure(settings);
+        self.outbox.changes.configure(settings);
         self.batch
             .notify(Notification::Configured(Arc::clone(settings)));
         let elsewhere = settings.elsewhere.iter().map(|target| target.name.clone());
@@ -96,6 +97,7 @@ impl Monitor {
             let name = &state.target.name;
             if let Some(event) = state.incidents.close(now, self.removal_reason(name)) {
                 self.outbox.evidence.forget(name);
+                self.outbox.changes.forget(name);
                 self.declare(event);
                 self.leave_group(name, now);
             }

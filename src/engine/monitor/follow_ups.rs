@@ -135,7 +135,8 @@ impl Monitor {
         now: Timestamp,
     ) {
         if let Some(event) = event {
-            self.publish_update(&target.name, &event, (began, Arc::new(diagnosis)), now);
+            let probe = Some((began, Arc::new(diagnosis)));
+            self.publish_update(&target.name, &event, probe, now);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{ConfigChange, Event};
 use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::engine::scheduler::Emission;
 use crate::engine::scheduler::follow_up_requests::FollowUpResult;
+use crate::io::evidence::changes::ChangeUpdate;
 use crate::model::settings::Settings;
 
 /// The input channels of the monitor.
@@ -22,6 +23,8 @@ pub struct Inbox {
     pub follow_ups: mpsc::Receiver<FollowUpResult>,
     /// Updates with the evidence that was found in AWS.
     pub evidence: mpsc::Receiver<EvidenceUpdate>,
+    /// Changes that were found in AWS accounts, each update for one incident.
+    pub changes: mpsc::Receiver<ChangeUpdate>,
     /// Configurations to apply, each with a channel for the reply.
     pub configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<ConfigChange>)>,
 }
@@ -33,6 +36,7 @@ impl Inbox {
             emission = self.emissions.recv() => emission.map(Event::Probing),
             Some(result) = self.follow_ups.recv() => Some(Event::FollowedUp(result)),
             Some(update) = self.evidence.recv() => Some(Event::Evidence(update)),
+            Some(update) = self.changes.recv() => Some(Event::AccountChanges(update)),
             Some((settings, done)) = self.configurations.recv() => {
                 Some(Event::Configure(settings, done))
             }
@@ -47,6 +51,9 @@ impl Inbox {
         }
         if let Ok(update) = self.evidence.try_recv() {
             return Some(Event::Evidence(update));
+        }
+        if let Ok(update) = self.changes.try_recv() {
+            return Some(Event::AccountChanges(update));
         }
         if let Ok(result) = self.follow_ups.try_recv() {
             return Some(Event::FollowedUp(result));
@@ -69,11 +76,13 @@ mod tests {
         let (emit, emissions) = mpsc::channel(8);
         let (follow_up, follow_ups) = mpsc::channel(8);
         let (_evidence_sender, evidence) = mpsc::channel(8);
+        let (_changes_sender, changes) = mpsc::channel(8);
         let (configure, configurations) = mpsc::channel(8);
         let mut inbox = Inbox {
             emissions,
             follow_ups,
             evidence,
+            changes,
             configurations,
         };
         assert!(inbox.try_next().is_none());
@@ -98,6 +107,7 @@ mod tests {
             Event::Probing(Emission::Missed(_)) => "missed".to_owned(),
             Event::FollowedUp(_) => "follow-up".to_owned(),
             Event::Evidence(_) => "evidence".to_owned(),
+            Event::AccountChanges(_) => "account changes".to_owned(),
             Event::Configure(..) => "configuration".to_owned(),
         });
         let queued: Vec<_> = queued.collect();

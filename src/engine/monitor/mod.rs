@@ -6,6 +6,7 @@
 //! that everything that a user has seen survives a crash. Sinks, follow-up requests and evidence
 //! requests never block this loop.
 
+mod account_changes;
 mod configure;
 mod event_log;
 mod follow_ups;
@@ -39,6 +40,7 @@ use crate::domain::report::{Missed, Report};
 use crate::engine::scheduler::follow_up_requests::{FollowUpRequests, FollowUpResult};
 use crate::engine::scheduler::{Command, Emission};
 use crate::io::evidence::EvidenceCollector;
+use crate::io::evidence::changes::{ChangeCollector, ChangeUpdate};
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
 use crate::io::store::{RestoredState, Store};
@@ -62,6 +64,8 @@ pub enum Event {
     FollowedUp(FollowUpResult),
     /// An update of the evidence from AWS about a failed request arrived.
     Evidence(EvidenceUpdate),
+    /// Changes in the AWS account were found for an incident.
+    AccountChanges(ChangeUpdate),
     /// A new configuration arrived, with a channel for the reply.
     Configure(Arc<Settings>, oneshot::Sender<ConfigChange>),
 }
@@ -88,6 +92,8 @@ pub struct Outbox {
     pub follow_ups: FollowUpRequests,
     /// The handle of the task that collects evidence.
     pub evidence: Arc<EvidenceCollector>,
+    /// The handle of the task that searches for changes in AWS accounts.
+    pub changes: Arc<ChangeCollector>,
     /// The connection to the service manager, for the watchdog's keep-alive and the daemon's
     /// status.
     pub sd_notify: SdNotify,
@@ -215,6 +221,7 @@ impl Monitor {
             Event::Probing(Emission::Missed(missed)) => self.handle_missed_slot(missed),
             Event::FollowedUp(result) => self.apply_follow_up_result(&result, now),
             Event::Evidence(update) => self.apply_evidence(&update, now),
+            Event::AccountChanges(update) => self.apply_changes(update, now),
             Event::Configure(settings, done) => self.configure(&settings, done, now),
         }
     }
@@ -284,6 +291,7 @@ impl Monitor {
         if !prober_fault {
             state.confirm(&self.outbox);
             state.request_evidence(&report, &facts, &self.outbox);
+            state.request_changes(&report, &self.outbox);
             state.follow_up(&report, &facts, &mut self.follow_up_budget, &self.outbox);
             state.control(&report, &self.outbox, now);
             self.count_incident(&report, now);

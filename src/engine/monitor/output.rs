@@ -70,7 +70,7 @@ mod tests {
     use crate::domain::diagnosis::fact::Facts;
     use crate::domain::diagnosis::rulebook::Rulebook;
     use crate::domain::health::Health;
-    use crate::domain::incident::{FailureKind, Incidents, ProbeOutcome};
+    use crate::domain::incident::{FailureKind, Incidents, ProbeOutcome, ResponseMark};
     use crate::model::observation::{Fault, FaultKind, Observation, Phase};
     use crate::model::target::Target;
 
@@ -102,6 +102,8 @@ mod tests {
                 target: &target.name,
                 began: now,
                 kind: FailureKind::from(&seen),
+                mark: ResponseMark::of(&seen),
+                request_id: seen.request_id(),
                 diagnosis: &diagnosis,
                 health: health.state(),
                 suppressed: false,

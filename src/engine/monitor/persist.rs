@@ -108,7 +108,7 @@ mod tests {
 
     use crate::domain::diagnosis::Verdict;
     use crate::domain::health::HealthState;
-    use crate::domain::incident::{Incident, Incidents};
+    use crate::domain::incident::{AccountChanges, Incident, Incidents};
     use crate::io::sink::daemon_metrics::DaemonMetrics;
     use crate::model::scope::Scope;
 
@@ -132,6 +132,8 @@ mod tests {
             resolved: None,
             history: Vec::new(),
             layers: None,
+            proof: None,
+            changes: AccountChanges::default(),
         };
         StoredIncident {
             location: "test".into(),

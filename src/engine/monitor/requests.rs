@@ -51,11 +51,15 @@ impl TargetState {
         let Some(incident) = self.incidents.open() else {
             return;
         };
-        let (observation, diagnosis) = (&report.observation, &report.diagnosis);
-        let request =
-            self.evidence_requests
-                .request(target, observation, facts, diagnosis, incident);
+        let request = self.evidence_requests.request(
+            target,
+            &report.observation,
+            (facts, &report.diagnosis),
+            incident,
+            outbox.evidence.reads_configuration(),
+        );
         if let Some(request) = request {
+            self.incidents.await_evidence(request.began);
             outbox.evidence.request(request);
         }
     }
@@ -111,23 +115,27 @@ impl Monitor {
             return;
         };
         facts.add_aws_evidence(&state.target.aws, &evidence);
+        if let Some(configuration) = &evidence.configuration {
+            state.completed = Some(Box::new(configuration.declared.clone()));
+        }
         let diagnosis = Arc::new(self.rulebook.diagnose(&facts));
         let note = summary(&evidence);
         let event = state
             .incidents
             .revise_with(update.began, &diagnosis, &note, now);
         if let Some(event) = event {
-            self.publish_update(&update.target, &event, (update.began, diagnosis), now);
+            let probe = Some((update.began, diagnosis));
+            self.publish_update(&update.target, &event, probe, now);
         }
     }
 
-    /// Saves and publishes a revised incident, with the diagnosis of the probe that started at
-    /// `began`.
+    /// Saves and publishes a revised incident. `probe` is the start time and the new diagnosis of
+    /// the probe that the evidence is about; `None` if the evidence is about no single probe.
     pub(super) fn publish_update(
         &mut self,
         target: &TargetName,
         event: &IncidentEvent,
-        (began, diagnosis): (Timestamp, Arc<Diagnosis>),
+        probe: Option<(Timestamp, Arc<Diagnosis>)>,
         now: Timestamp,
     ) {
         let Some(state) = self.targets.get_mut(target) else {
@@ -144,8 +152,7 @@ impl Monitor {
         self.batch.notify(Notification::Update(Box::new(Update {
             target: Arc::clone(&state.target),
             at: now,
-            began,
-            diagnosis,
+            probe,
             incident: Arc::clone(incident),
             maintenance: self.maintenance.covering(target, now).is_some(),
         })));

@@ -11,10 +11,10 @@ use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::domain::evidence_requests::EvidenceRequests;
 use crate::domain::follow_up::FollowUps;
 use crate::domain::health::{Health, HealthState, Transition};
-use crate::domain::incident::{FailureKind, IncidentEvent, Incidents, ProbeOutcome};
+use crate::domain::incident::{FailureKind, IncidentEvent, Incidents, ProbeOutcome, ResponseMark};
 use crate::io::store::{StoredBaseline, StoredIncident};
 use crate::model::observation::Observation;
-use crate::model::target::{Target, TargetName};
+use crate::model::target::{AwsDeclarations, Target, TargetName};
 
 /// A target with its health, its baseline, its incidents and its pending requests.
 #[derive(Debug)]
@@ -29,6 +29,9 @@ pub(super) struct TargetState {
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
     pub(super) follow_ups: FollowUps,
+    /// The target's declarations, completed with the configuration that was last read from AWS;
+    /// `None` if no configuration was read.
+    pub(super) completed: Option<Box<AwsDeclarations>>,
     /// The verdict with the cause that the sinks publish; `None` if no cause is published.
     pub(super) showing: Option<Arc<Verdict>>,
 }
@@ -59,6 +62,7 @@ impl TargetState {
             incidents: Incidents::default(),
             evidence_requests: EvidenceRequests::default(),
             follow_ups: FollowUps::default(),
+            completed: None,
             showing: None,
         }
     }
@@ -91,6 +95,7 @@ impl TargetState {
         self.follow_ups.change(self.target.layers != target.layers);
         self.target = Arc::clone(target);
         self.evidence_requests = EvidenceRequests::default();
+        self.completed = None;
         let fingerprint = target.fingerprint();
         if fingerprint != self.fingerprint {
             self.fingerprint = fingerprint;
@@ -115,6 +120,8 @@ impl TargetState {
             target: &self.target.name,
             began: observation.started,
             kind: FailureKind::from(observation),
+            mark: ResponseMark::of(observation),
+            request_id: observation.request_id(),
             diagnosis,
             health: self.health.state(),
             suppressed: maintenance,

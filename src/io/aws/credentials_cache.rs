@@ -69,6 +69,11 @@ impl CredentialsCache {
         last.insert(fetched).result.clone()
     }
 
+    /// Drops the cached credentials. Callers do this after AWS rejected the credentials.
+    pub(crate) async fn forget(&self) {
+        *self.last.lock().await = None;
+    }
+
     async fn fetch(&self) -> Result<Credentials, CredentialsError> {
         timeout(CALL_TIMEOUT, self.provider.provide_credentials())
             .await
@@ -195,6 +200,17 @@ mod tests {
             keys(None, 1, &[0, 900, 5000]).await,
             "key0 key0 key0 calls=3"
         );
+    }
+
+    #[tokio::test]
+    async fn forgotten_credentials_are_fetched_again() {
+        let provider = Provider::default();
+        let cache = CredentialsCache::new(SharedCredentialsProvider::new(provider.clone()));
+        for expected in ["key0", "key1"] {
+            let credentials = cache.get(at(0)).await.unwrap();
+            assert_eq!(credentials.access_key_id(), expected);
+            cache.forget().await;
+        }
     }
 
     #[tokio::test]

@@ -30,8 +30,8 @@ pub enum FailureKind {
     /// The credentials are missing or invalid, or a permission is missing. Retry later; a retry
     /// fails until the credentials or permissions are corrected.
     Denied,
-    /// AWS rejected the request itself. Do not retry, because the same request would be rejected
-    /// again.
+    /// AWS rejected the request itself, or its response cannot be used. Do not retry, because the
+    /// same request would fail again.
     Rejected,
     /// The request failed in another way: it was not sent, or AWS responded with an error that does
     /// not reject the request itself. Retry later.
@@ -42,7 +42,8 @@ pub enum FailureKind {
 }
 
 /// Substrings of the error codes that AWS returns to an authenticated caller without permission.
-const NOT_ALLOWED: [&str; 3] = ["AccessDenied", "NotAuthorized", "UnauthorizedOperation"];
+pub(super) const NOT_ALLOWED: [&str; 3] =
+    ["AccessDenied", "NotAuthorized", "UnauthorizedOperation"];
 
 impl CallError {
     /// Returns whether the request may have been executed although no complete response was
@@ -114,7 +115,7 @@ where
 
 /// Returns a text that says why a call was denied and how to fix it. `action` is the IAM action of
 /// the operation. The text names `action` if AWS does not say which permission is missing.
-fn denied(action: &str, code: &str, message: &str) -> String {
+pub(super) fn denied(action: &str, code: &str, message: &str) -> String {
     if let Some(clock_skew) = describe_clock_skew(code, message) {
         return clock_skew;
     }
@@ -158,7 +159,7 @@ pub(super) fn summary(message: &str) -> &str {
     message.split(" (").next().unwrap_or_default()
 }
 
-fn kind_of(code: &str, status: Option<u16>, full_text: &str) -> FailureKind {
+pub(super) fn kind_of(code: &str, status: Option<u16>, full_text: &str) -> FailureKind {
     let has = |parts: &[&str]| parts.iter().any(|part| code.contains(part));
     if has(&["Throttl", "RequestLimitExceeded", "TooManyRequests"]) || status == Some(429) {
         FailureKind::Throttled

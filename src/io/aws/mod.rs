@@ -10,6 +10,7 @@ mod clock_skew;
 mod credentials_cache;
 mod denial;
 mod failure;
+pub mod read;
 mod role;
 
 use std::time::Duration;

@@ -62,7 +62,7 @@ where
 
 /// Explains why the role with the ARN `arn` could not be assumed and how to fix it. `error` is the
 /// full text of the SDK's error.
-fn explain(arn: &str, error: &str) -> String {
+pub(super) fn explain(arn: &str, error: &str) -> String {
     if let Some(clock_skew) = describe_clock_skew("", error) {
         return format!("cannot assume {arn}: {clock_skew}");
     }

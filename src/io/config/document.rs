@@ -57,11 +57,17 @@ impl SourceFile {
     /// Reads a configuration file without parsing it. Blocks on I/O.
     pub(super) fn read(path: &Path) -> Result<Self, Problem> {
         let text = read_text(path).map_err(|message| Problem::of_file(path, message))?;
-        Ok(Self {
+        Ok(Self::of_text(path, text))
+    }
+
+    /// Creates a source file from a text that is already in memory. `path` is used only in
+    /// messages.
+    pub(super) fn of_text(path: &Path, text: String) -> Self {
+        Self {
             line_breaks: text.match_indices('\n').map(|(at, _)| at).collect(),
             path: path.to_owned(),
             text,
-        })
+        }
     }
 
     /// Parses the text as TOML.

@@ -27,12 +27,13 @@ mod wording;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use document::SourceFile;
+use document::{Document, SourceFile};
 use problem::Problems;
 use table::Table;
 use validate::KnownCauses;
 
 use crate::domain::diagnosis::rulebook::Rulebook;
+use crate::model::settings::discovery::AwsSource;
 use crate::model::settings::{RuleFile, Settings};
 use crate::model::target::Target;
 
@@ -73,13 +74,46 @@ const EMPTY_FILE: &str = "the file contains no settings; start with these three 
 const INCLUDED_HINT: &str = "; an included file can contain only [[target]] and \
      [[maintenance]], so move everything else to the main file";
 
-/// Reads a configuration and all files that it includes. Blocks on I/O.
+/// A function that returns the newest list of the targets found in an AWS account, as TOML; `None`
+/// if there is no list yet.
+pub type DiscoveredLists<'a> = &'a (dyn Fn(&AwsSource) -> Option<String> + Sync);
+
+/// Reads a configuration and all files that it includes, but not the targets that
+/// `[[discovery.aws]]` found. Blocks on I/O.
 ///
 /// # Errors
 /// Returns all problems found. If the main file cannot be read, is not TOML or is empty, the other
 /// files are not checked.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    scratch_thread::read(|| read(path, Problems::default()), Loaded::deep_copy)
+    let all = || read(path, Problems::default(), &|_| None);
+    scratch_thread::read(all, Loaded::deep_copy)
+}
+
+/// Reads a configuration, all files that it includes, and the lists of the targets that
+/// `[[discovery.aws]]` found. A target of the files takes precedence over a found target with the
+/// same name or URL. Problems of found targets are warnings, and found targets with problems are
+/// omitted. Blocks on I/O.
+///
+/// # Errors
+/// Returns the same errors as [`load`].
+pub fn load_with(path: &Path, lists: DiscoveredLists<'_>) -> Result<Loaded, ConfigError> {
+    let all = || read(path, Problems::default(), lists);
+    let error = match scratch_thread::read(all, Loaded::deep_copy) {
+        Ok(loaded) => return Ok(loaded),
+        Err(error) => error,
+    };
+    // A problem in [defaults] that occurs only with a found target must not prevent the probes of
+    // the targets in the files.
+    let mut loaded = load(path)?;
+    let reasons = error.problems.into_iter().map(|problem| Problem {
+        message: format!(
+            "{}; the targets of [[discovery.aws]] are omitted",
+            problem.message
+        ),
+        ..problem
+    });
+    loaded.warnings.extend(reasons);
+    Ok(loaded)
 }
 
 /// Reads a configuration on a machine that does not have its secrets. The sources of secrets are
@@ -88,10 +122,14 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
 /// # Errors
 /// Returns the same errors as [`load`], except errors from reading secrets.
 pub fn load_without_secrets(path: &Path) -> Result<Loaded, ConfigError> {
-    read(path, Problems::without_secrets())
+    read(path, Problems::without_secrets(), &|_| None)
 }
 
-fn read(path: &Path, problems: Problems) -> Result<Loaded, ConfigError> {
+fn read(
+    path: &Path,
+    problems: Problems,
+    lists: DiscoveredLists<'_>,
+) -> Result<Loaded, ConfigError> {
     let source = SourceFile::read(path)?;
     let document = source.parse().map_err(ConfigError::from)?;
     if document.values.is_empty() {
@@ -109,8 +147,19 @@ fn read(path: &Path, problems: Problems) -> Result<Loaded, ConfigError> {
         Table::root(document, keys, INCLUDED_HINT, &problems)
     };
     let included: Vec<Table<'_>> = documents.iter().map(included).collect();
+    let found = Found::read(&main, lists);
+    let found_documents = found.documents();
+    let discovered: Vec<Table<'_>> = found_documents
+        .iter()
+        .map(|document| Table::root(document, schema::INCLUDED, "", &found.problems))
+        .collect();
     let rules = Rules::read(&main);
-    let mut settings = validate::settings(&main, &included, || rules.causes());
+    let files = validate::Files {
+        main: &main,
+        included: &included,
+        discovered: &discovered,
+    };
+    let mut settings = validate::settings(&files, || rules.causes());
 
     let files: Vec<&Path> = std::iter::once(path)
         .chain(paths.iter().map(AsRef::as_ref))
@@ -118,6 +167,9 @@ fn read(path: &Path, problems: Problems) -> Result<Loaded, ConfigError> {
     let (mut errors, mut warnings) = problems.into_sorted(&files);
     errors.extend(rules.errors);
     warnings.extend(rules.warnings);
+    drop(discovered);
+    drop(found_documents);
+    warnings.extend(found.into_warnings());
     if !errors.is_empty() {
         return Err(ConfigError {
             problems: errors,
@@ -153,6 +205,41 @@ fn included_paths(main: &Table<'_>, main_path: &Path) -> Vec<PathBuf> {
         }
     }
     paths
+}
+
+/// The lists of the targets that were found in AWS accounts.
+struct Found {
+    sources: Vec<SourceFile>,
+    /// The problems of these lists. They are reported as warnings, not as errors.
+    problems: Problems,
+}
+
+impl Found {
+    fn read(main: &Table<'_>, lists: DiscoveredLists<'_>) -> Self {
+        let accounts = validate::discovery::read(main);
+        let sources = accounts.into_iter().filter_map(|account| {
+            let text = lists(&account.source)?;
+            let name = format!("targets found in {}", account.source.region);
+            Some(SourceFile::of_text(Path::new(&name), text))
+        });
+        Self {
+            sources: sources.collect(),
+            problems: Problems::default(),
+        }
+    }
+
+    /// Parses the lists. Omits lists that are not valid TOML, and records their problems.
+    fn documents(&self) -> Vec<Document<'_>> {
+        let documents = self.sources.iter().map(SourceFile::parse);
+        documents
+            .filter_map(|result| well_formed(result, &self.problems))
+            .collect()
+    }
+
+    fn into_warnings(self) -> Vec<Problem> {
+        let (errors, warnings) = self.problems.into_sorted(&[]);
+        errors.into_iter().chain(warnings).collect()
+    }
 }
 
 /// Returns the values of the successful results, in order. Reports the problems of the failed

@@ -15,6 +15,7 @@ pub(super) const MAIN: &[&str] = &[
     "log",
     "cloudwatch",
     "evidence",
+    "discovery",
     "defaults",
     "target",
     "maintenance",
@@ -125,7 +126,15 @@ pub(super) const EVIDENCE: &[&str] = &[
     "max_daily_cost",
     "max_requests_per_second",
     "endpoint_url",
+    "configuration",
+    "changes",
 ];
+
+/// The keys of `[discovery]`.
+pub(super) const DISCOVERY: &[&str] = &["aws"];
+
+/// The keys of `[[discovery.aws]]`.
+pub(super) const DISCOVERY_AWS: &[&str] = &["region", "role_arn", "external_id", "interval"];
 
 /// The keys of `[cloudwatch.destination.NAME]`.
 pub(super) const DESTINATION: &[&str] = &[

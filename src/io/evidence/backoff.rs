@@ -13,17 +13,24 @@ use tracing::{info, warn};
 
 use crate::domain::retry::Backoff;
 use crate::io::aws::{CallError, FailureKind};
-use crate::io::evidence::clients::Operation;
+use crate::io::evidence::operation::Operation;
 use crate::io::evidence::scope::AwsScope;
 
-/// Identifies an operation with a separate backoff: an AWS operation in a region and with a role. A
-/// log search is also identified by its log group.
+/// Identifies an operation that has its own backoff: an AWS operation with a Region and a role, and
+/// with the log group or other resource that it reads. `resource` is `None` if the operation is not
+/// about one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct OperationKey {
     pub(super) scope: AwsScope,
     pub(super) operation: Operation,
-    pub(super) log_group: Option<String>,
+    pub(super) resource: Option<String>,
 }
+
+/// An operation that may not be called now, and its resource as in [`OperationKey`].
+pub(super) type BlockedOperation = (Operation, Option<String>);
+
+/// The operations of a scope that may not be called now.
+pub(super) type BlockedOperations = HashSet<BlockedOperation>;
 
 /// The backoff of each operation whose last call failed, and the kinds of failure that were logged
 /// since the operation last succeeded.
@@ -73,6 +80,25 @@ impl OperationBackoff {
         failing.filter(|failing| now < failing.retry_at)
     }
 
+    /// Returns the operations of a scope that may not be called at `now`.
+    pub(super) fn blocked(&self, scope: &AwsScope, now: Timestamp) -> BlockedOperations {
+        let of_scope = self.failing.iter().filter(|(key, _)| key.scope == *scope);
+        of_scope
+            .filter(|(_, failing)| now < failing.retry_at)
+            .map(|(key, _)| (key.operation, key.resource.clone()))
+            .collect()
+    }
+
+    /// Returns the time from which an operation that was blocked may be called again. Returns `now`
+    /// if the operation has succeeded since it was blocked. Returns `None` if its last failure
+    /// usually does not end without human action.
+    pub(super) fn retry_of_blocked(&self, key: &OperationKey, now: Timestamp) -> Option<Timestamp> {
+        let Some(failing) = self.failing.get(key) else {
+            return Some(now);
+        };
+        is_transient(failing.kind).then_some(failing.retry_at)
+    }
+
     /// Records a failure, and logs it unless a failure of this kind was logged since the last
     /// success. Returns the time from which the operation may be called again. The delay is
     /// multiplied by a factor from 0.5 (`jitter` 0) to 1 (`jitter` 1).
@@ -112,13 +138,13 @@ impl OperationBackoff {
         }
         self.logged.retain(|(logged, kind)| {
             let same_operation = logged.scope == key.scope && logged.operation == key.operation;
-            let same_group = logged.log_group == key.log_group || *kind == FailureKind::Denied;
-            !(same_operation && same_group)
+            let same_resource = logged.resource == key.resource || *kind == FailureKind::Denied;
+            !(same_operation && same_resource)
         });
         info!(
             operation = key.operation.name(),
             scope = %key.scope,
-            log_group = key.log_group.as_deref(),
+            resource = key.resource.as_deref(),
             "evidence: AWS call succeeded again"
         );
     }
@@ -126,9 +152,9 @@ impl OperationBackoff {
     fn log_once(&mut self, key: &OperationKey, failure: &CallError) {
         let mut key = key.clone();
         if failure.kind == FailureKind::Denied {
-            // A missing permission usually affects all log groups, so the failure is logged only
-            // once, without a group.
-            key.log_group = None;
+            // A missing permission usually affects all resources, so the failure is logged only
+            // once, without the resource.
+            key.resource = None;
         }
         if self.logged.contains(&(key.clone(), failure.kind)) {
             return;
@@ -137,7 +163,7 @@ impl OperationBackoff {
             operation = key.operation.name(),
             outcome = failure.kind.as_str(),
             scope = %key.scope,
-            log_group = key.log_group.as_deref(),
+            resource = key.resource.as_deref(),
             error = %failure.text,
             "evidence: AWS call failed; diagnosing without its output"
         );
@@ -153,11 +179,11 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn key(log_group: Option<&str>) -> OperationKey {
+    fn key(resource: Option<&str>) -> OperationKey {
         OperationKey {
             scope: AwsScope::default(),
             operation: Operation::FilterLogEvents,
-            log_group: log_group.map(str::to_owned),
+            resource: resource.map(str::to_owned),
         }
     }
 
@@ -195,6 +221,36 @@ mod tests {
     }
 
     #[test]
+    fn blocked_operations_are_those_of_the_scope_until_their_retry() {
+        let mut backoff = OperationBackoff::default();
+        let retry_at =
+            backoff.record_failure(&key(Some("a")), &failure(FailureKind::Denied), at(0), 1.0);
+        let blocked = backoff.blocked(&AwsScope::default(), at(1));
+        let expected = (Operation::FilterLogEvents, Some("a".to_owned()));
+        assert_eq!(blocked, BlockedOperations::from([expected]));
+        assert!(backoff.blocked(&AwsScope::default(), retry_at).is_empty());
+        let other = AwsScope {
+            region: Some("eu-west-1".to_owned()),
+            ..AwsScope::default()
+        };
+        assert!(backoff.blocked(&other, at(1)).is_empty());
+    }
+
+    #[test]
+    fn a_blocked_call_is_made_after_a_failure_that_usually_ends() {
+        for (kind, expected) in [
+            (FailureKind::Throttled, Some(at(5))),
+            (FailureKind::Denied, None),
+        ] {
+            let mut backoff = OperationBackoff::default();
+            backoff.record_failure(&key(None), &failure(kind), at(0), 1.0);
+            assert_eq!(backoff.retry_of_blocked(&key(None), at(2)), expected);
+            backoff.record_success(&key(None));
+            assert_eq!(backoff.retry_of_blocked(&key(None), at(3)), Some(at(3)));
+        }
+    }
+
+    #[test]
     fn a_different_failure_starts_a_new_backoff() {
         let mut backoff = OperationBackoff::default();
         let mut fail = |kind| backoff.record_failure(&key(None), &failure(kind), at(0), 1.0);
@@ -212,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_log_group_does_not_block_another() {
+    fn a_missing_resource_does_not_block_another() {
         let mut backoff = OperationBackoff::default();
         let missing = key(Some("a"));
         backoff.record_failure(&missing, &failure(FailureKind::Rejected), at(0), 1.0);

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 
 use crate::domain::diagnosis::aws::{LogFinding, LogSource};
 use crate::io::evidence::backoff::OperationKey;
-use crate::io::evidence::clients::Operation;
+use crate::io::evidence::configuration::{ConfigurationQuery, Reading};
 use crate::io::evidence::logs::LogQuery;
 use crate::io::evidence::lookup::Lookup;
 use crate::io::evidence::metrics::MAX_SERIES;
+use crate::io::evidence::operation::Operation;
 use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{MetricSeries, SeriesValues};
 use crate::model::target::TargetName;
@@ -29,8 +30,7 @@ pub(super) struct AwsCall {
     pub(super) lookups: Vec<LookupId>,
 }
 
-/// The data that an AWS call reads: metrics, or lines of a log. `Log` contains the type of the log
-/// and the search in it.
+/// The data that an AWS call reads: metrics, a log, or a configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Query {
     Metrics {
@@ -41,14 +41,18 @@ pub(super) enum Query {
         to: Timestamp,
     },
     Log(LogSource, LogQuery),
+    /// Several reads, of which each may fail on its own.
+    Configuration(ConfigurationQuery),
 }
 
-/// The data that a successful AWS call returned: metrics or a finding in a log.
+/// The data that a successful AWS call returned.
 pub(super) enum CallOutput {
     Metrics(SeriesValues),
     /// The log that was searched, and the finding about the request. `None` if no line belongs to
     /// the request.
     Log(LogSource, Option<LogFinding>),
+    /// The configuration, without the parts that could not be read.
+    Configuration(Reading),
 }
 
 /// Maximum time range in seconds of a metric read that several lookups share. The datapoints of 500
@@ -56,16 +60,22 @@ pub(super) enum CallOutput {
 const MAX_RANGE: i64 = 3600;
 
 impl AwsCall {
+    /// Returns whether the call reads a configuration.
+    pub(super) const fn reads_configuration(&self) -> bool {
+        matches!(self.query, Query::Configuration(_))
+    }
+
     /// Returns the key under which the backoff and the logged failures of this call are stored.
     pub(super) fn operation_key(&self) -> OperationKey {
-        let (operation, log_group) = match &self.query {
+        let (operation, resource) = match &self.query {
             Query::Metrics { .. } => (Operation::GetMetricData, None),
             Query::Log(_, query) => (Operation::FilterLogEvents, Some(query.group.clone())),
+            Query::Configuration(_) => (Operation::ReadConfiguration, None),
         };
         OperationKey {
             scope: self.scope.clone(),
             operation,
-            log_group,
+            resource,
         }
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::io::aws::CallError;
-use crate::io::evidence::clients::{ClientCache, Operation};
+use crate::io::evidence::clients::ClientCache;
+use crate::io::evidence::operation::Operation;
 use crate::io::evidence::scope::AwsScope;
 use crate::model::observation::is_request_id;
 

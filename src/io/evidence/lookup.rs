@@ -3,13 +3,17 @@
 //! This module does no I/O. The current time is an argument. Metrics are read up to twice while
 //! datapoints may still arrive, and a last time when the window should have settled. A window has
 //! settled when no more datapoints arrive. A log is searched until it contains a line about the
-//! probe's request, or a quarter of an hour has passed since the probe.
+//! probe's request, or a quarter of an hour has passed since the probe. The configuration is read
+//! at once. If it names an access log that is not declared, this log is searched as well.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::configuration::Configuration;
+use crate::domain::configuration::evidence::evidence;
+use crate::domain::configuration::plan::Plan;
 use crate::domain::diagnosis::aws::window::{count_in_window, settled_at, window_for};
 use crate::domain::diagnosis::aws::{
     AwsEvidence, EvidenceRequest, EvidenceUpdate, LogFinding, LogSource, LogTemplate, MetricWindow,
@@ -31,6 +35,7 @@ pub(super) struct Lookup {
     pub(super) metrics: FetchState,
     /// The searches of log groups, at most two.
     pub(super) logs: Vec<LogSearch>,
+    pub(super) configuration: FetchState,
     /// The time from the end of the probe to the first search of a log.
     first_log_search: Duration,
     /// The scheduled times of the metric reads before the final read, ascending. In these reads, a
@@ -40,10 +45,13 @@ pub(super) struct Lookup {
     final_read: Timestamp,
     /// The time after which no more datapoints are expected. `None` if that time is unknown.
     settled_at: Option<Timestamp>,
+    /// The time from the end of the function within which all datapoints are expected to arrive.
+    settle: Duration,
     pub(super) evidence: AwsEvidence,
 }
 
-/// The progress of one part of a lookup. The parts are the metrics and each log.
+/// The progress of one part of a lookup. The parts are the metrics, each log, and the
+/// configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FetchState {
     /// A call is scheduled for `at`, after `failures` consecutive failed or postponed calls.
@@ -79,6 +87,10 @@ const FINAL_READ_STEP: i64 = 10;
 /// With the delays of `backoff`, this usually takes less than three minutes.
 const MAX_FAILURES: u32 = 6;
 
+/// Maximum time from the end of the probe to another read of the configuration. A later read shows
+/// little about the request, and must not delay the end of the lookup.
+const MAX_READ_DELAY: Duration = Duration::from_secs(60);
+
 /// Maximum time by which a metric read may run before its scheduled time, in order to share a call.
 pub(super) const MAX_LEAD: Duration = Duration::from_secs(20);
 
@@ -100,22 +112,14 @@ impl Lookup {
         } else {
             scheduled(early_reads[0])
         };
+        let reads_configuration =
+            settings.evidence.configuration && !Plan::of(&request.target).is_empty();
         let groups = [
             (LogSource::AccessLog, &aws.access_log_group),
             (LogSource::ExecutionLog, &aws.execution_log_group),
         ];
-        let id = request.request_id.as_ref().filter(|id| is_searchable(id));
         let logs = groups.into_iter().filter_map(|(source, group)| {
-            Some(LogSearch {
-                source,
-                query: LogQuery {
-                    group: group.clone()?,
-                    id: id?.clone(),
-                    from: request.began - LOG_MARGIN,
-                    to: request.ended + LOG_MARGIN,
-                },
-                state: scheduled(request.ended + first_log_search),
-            })
+            LogSearch::new(&request, source, group.clone()?, first_log_search)
         });
         Self {
             scope: AwsScope::of(&request.target, settings),
@@ -124,9 +128,15 @@ impl Lookup {
             series,
             metrics,
             logs: logs.collect(),
+            configuration: if reads_configuration {
+                scheduled(request.ended)
+            } else {
+                FetchState::Done
+            },
             first_log_search,
             early_reads,
             settled_at,
+            settle,
             evidence: AwsEvidence::default(),
             request,
         }
@@ -148,7 +158,7 @@ impl Lookup {
 
     fn states(&self) -> impl Iterator<Item = FetchState> {
         let logs = self.logs.iter().map(|log| log.state);
-        logs.chain([self.metrics])
+        logs.chain([self.metrics, self.configuration])
     }
 
     /// Returns an update for the monitor with the evidence found so far.
@@ -188,6 +198,54 @@ impl Lookup {
         self.metrics = FetchState::scheduled_or_done(next);
     }
 
+    /// Applies the configuration that was read after the request. `before` is the configuration that
+    /// was read before the request. Reads the configuration again at `retry_at`, if a part could not
+    /// be read but may be readable then. Returns whether the configuration shows anything new. What
+    /// an earlier read showed is not withdrawn.
+    pub(super) fn apply_configuration(
+        &mut self,
+        now: &Configuration,
+        before: Option<&Configuration>,
+        retry_at: Option<Timestamp>,
+    ) -> bool {
+        self.postpone_configuration(retry_at);
+        let Some(found) = evidence(&self.request.target, now, before) else {
+            return false;
+        };
+        let earlier = self.evidence.configuration.as_ref();
+        if earlier.is_some_and(|earlier| !found.may_replace(earlier)) {
+            return false;
+        }
+        let declared = &self.request.target.aws;
+        if declared.function_timeout.is_none() {
+            self.settled_at = settled_at(
+                self.request.ended,
+                found.declared.function_timeout,
+                self.settle,
+            );
+            let settled = self.settled_at.unwrap_or(self.request.ended + self.settle);
+            self.final_read = rounded_up(settled);
+        }
+        let source = LogSource::AccessLog;
+        if let Some(group) = found.declared.access_log_group.clone()
+            && !self.logs.iter().any(|log| log.source == source)
+        {
+            let search = LogSearch::new(&self.request, source, group, self.first_log_search);
+            self.logs.extend(search);
+        }
+        self.evidence.configuration = Some(found);
+        true
+    }
+
+    /// Schedules another read of the configuration at `retry_at`. Ends the reads if `retry_at` is
+    /// `None` or too late, or if too many reads failed.
+    pub(super) fn postpone_configuration(&mut self, retry_at: Option<Timestamp>) {
+        let latest = self.request.ended + MAX_READ_DELAY;
+        let retry_at = retry_at.filter(|at| *at <= latest);
+        let state = self.configuration;
+        self.configuration = retry_at.map_or(FetchState::Done, |at| state.postponed(at));
+    }
+
     /// Applies the result of a log search that started at `searched_at`. Schedules the next search,
     /// if any, unless a line was found.
     pub(super) fn apply_log(
@@ -208,6 +266,32 @@ impl Lookup {
         if finding.is_some() && !self.evidence.log.as_ref().is_some_and(known) {
             self.evidence.log = finding.cloned();
         }
+    }
+}
+
+impl LogSearch {
+    /// Plans the search of a log group for the lines of the request. Returns `None` if the request
+    /// has no id that can be searched for.
+    fn new(
+        request: &EvidenceRequest,
+        source: LogSource,
+        group: String,
+        first_log_search: Duration,
+    ) -> Option<Self> {
+        let id = request.request_id.as_ref().filter(|id| is_searchable(id))?;
+        Some(Self {
+            source,
+            query: LogQuery {
+                group,
+                id: id.clone(),
+                from: request.began - LOG_MARGIN,
+                to: request.ended + LOG_MARGIN,
+            },
+            state: FetchState::Scheduled {
+                at: request.ended + first_log_search,
+                failures: 0,
+            },
+        })
     }
 }
 
@@ -253,82 +337,4 @@ impl FetchState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::target::Target;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn lookup(change: impl FnOnce(&mut Target)) -> Lookup {
-        let mut target = Target::with_defaults("orders", "https://x.example/".parse().unwrap());
-        change(&mut target);
-        let request = EvidenceRequest {
-            target: Arc::new(target),
-            request_id: Some("K2ZEDjwtIAMEcig=".to_owned()),
-            began: at(970),
-            ended: at(1000),
-            own_requests: vec![at(970)],
-        };
-        Lookup::new(request, &Settings::default(), Duration::from_secs(15))
-    }
-
-    /// Checks how many seconds after the request metrics are read, and whether the window has
-    /// settled at each read.
-    #[track_caller]
-    fn check_reads(lookup: &mut Lookup, expected: &[(i64, bool)]) {
-        let mut reads = Vec::new();
-        while let FetchState::Scheduled { at, .. } = lookup.metrics {
-            lookup.apply_metrics(&SeriesValues::new(), at);
-            let window = lookup.evidence.window.as_ref().unwrap();
-            reads.push((at.as_second() - 1000, window.settled));
-        }
-        assert_eq!(reads, expected);
-        assert!(lookup.is_done());
-    }
-
-    #[test]
-    fn metrics_are_read_until_the_window_has_settled() {
-        let mut lookup = lookup(|target| {
-            target.aws.function = Some("orders".to_owned());
-            target.aws.function_timeout = Some(Duration::from_secs(30));
-        });
-        check_reads(&mut lookup, &[(120, false), (240, false), (640, true)]);
-    }
-
-    #[test]
-    fn a_window_never_settles_if_the_functions_timeout_is_unknown() {
-        let mut lookup = lookup(|target| target.aws.function = Some("orders".to_owned()));
-        check_reads(&mut lookup, &[(120, false), (240, false), (610, false)]);
-    }
-
-    #[test]
-    fn a_log_is_searched_at_growing_intervals_for_a_quarter_of_an_hour() {
-        let mut lookup = lookup(|target| target.aws.access_log_group = Some("access".to_owned()));
-        let mut searches = Vec::new();
-        while let FetchState::Scheduled { at, .. } = lookup.logs[0].state {
-            searches.push(at.as_second() - 1000);
-            lookup.apply_log(LogSource::AccessLog, None, at);
-        }
-        assert_eq!(searches, [15, 30, 60, 120, 240, 480, 900]);
-        assert!(lookup.is_done());
-        assert_eq!(lookup.update().evidence, Arc::new(AwsEvidence::default()));
-    }
-
-    #[test]
-    fn a_target_without_declarations_has_nothing_to_look_up() {
-        assert!(lookup(|_| ()).is_done());
-    }
-
-    #[test]
-    fn a_part_is_abandoned_after_six_consecutive_failures() {
-        let mut state = FetchState::scheduled_or_done(Some(at(0)));
-        let mut failures = 0;
-        while state != FetchState::Done {
-            state = state.started().postponed(at(failures));
-            failures += 1;
-        }
-        assert_eq!(failures, 6);
-    }
-}
+mod tests;

@@ -11,7 +11,8 @@ use aws_sdk_cloudwatch::types::{
 use jiff::Timestamp;
 
 use crate::io::aws::CallError;
-use crate::io::evidence::clients::{ClientCache, Operation};
+use crate::io::evidence::clients::ClientCache;
+use crate::io::evidence::operation::Operation;
 use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{MetricSeries, SeriesValues};
 

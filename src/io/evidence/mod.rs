@@ -1,20 +1,28 @@
 //! Collects evidence about failed requests from AWS: the CloudWatch metrics at the time of a
-//! request, and the log lines about the request.
+//! request, the log lines about the request, and the configuration of the resources behind it.
 //!
 //! The monitor uses the task in `worker` through [`EvidenceCollector`]. `pending`, `lookup` and
-//! `call` plan the AWS calls. `series`, `metrics`, `logs` and `log_finding` read the data. `scope`
-//! and `clients` connect to AWS. `budget` and `backoff` limit the calls. `domain` decides which
-//! requests need evidence, and interprets the evidence.
+//! `call` plan the AWS calls. `series`, `metrics`, `logs`, `log_finding` and `configuration` read
+//! the data. `readings` keeps configurations for the next failure. `scope` and `clients` connect to
+//! AWS, `operation` names the calls, and `running` makes them. `budget` and `backoff` limit the
+//! calls. `check` shows which evidence the credentials may read, and `changes` searches for changes
+//! in the account. `domain` decides which requests need evidence, and interprets the evidence.
 
 mod backoff;
 mod budget;
 mod call;
+pub mod changes;
+pub mod check;
 mod clients;
+mod configuration;
 mod log_finding;
 mod logs;
 mod lookup;
 mod metrics;
+mod operation;
 mod pending;
+mod readings;
+mod running;
 mod scope;
 mod series;
 mod worker;
@@ -102,6 +110,14 @@ impl EvidenceCollector {
             // The update is lost if the channel to the monitor is also full.
             let _ = self.updates.try_send(pending::empty_update(&request));
         }
+    }
+
+    /// Returns whether the settings let the task read the configuration of the resources behind
+    /// targets.
+    #[must_use]
+    pub fn reads_configuration(&self) -> bool {
+        let settings = self.settings.borrow();
+        settings.evidence.enabled && settings.evidence.configuration
     }
 
     /// Drops all requests about a target, without an update. Called when the incident of the target

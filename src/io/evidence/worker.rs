@@ -6,7 +6,6 @@
 //! backoff has passed. `pending` determines the calls that are due and applies their outputs.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +19,17 @@ use tracing::warn;
 
 use crate::domain::diagnosis::aws::{EvidenceRequest, EvidenceUpdate};
 use crate::domain::retry::jitter;
-use crate::io::aws::CallError;
-use crate::io::evidence::backoff::{OperationBackoff, is_transient};
+use crate::io::evidence::backoff::{
+    BlockedOperation, OperationBackoff, OperationKey, is_transient,
+};
 use crate::io::evidence::budget::{Budget, CallPacer, Permit, price};
 use crate::io::evidence::call::{AwsCall, CallOutput, Query};
 use crate::io::evidence::clients::ClientCache;
-use crate::io::evidence::log_finding::log_finding;
+use crate::io::evidence::configuration::{ApiCache, FinishedRead};
+use crate::io::evidence::operation::Operation;
 use crate::io::evidence::pending::{PendingLookups, empty_update};
-use crate::io::evidence::{logs, metrics};
+use crate::io::evidence::running::{FinishedCall, RunningCall, run};
+use crate::io::evidence::scope::AwsScope;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
@@ -48,6 +50,8 @@ pub(super) struct Worker {
     metrics: DaemonMetrics,
     updates: mpsc::Sender<EvidenceUpdate>,
     clients: Arc<ClientCache>,
+    /// The cache of API configurations, which all targets share.
+    apis: Arc<ApiCache>,
     pending: PendingLookups,
     backoff: OperationBackoff,
     budget: Budget,
@@ -55,17 +59,19 @@ pub(super) struct Worker {
     /// AWS calls that are due but have not started.
     queue: VecDeque<AwsCall>,
     in_flight: FuturesUnordered<RunningCall>,
+    /// The number of running calls that read a configuration.
+    configurations_in_flight: usize,
     /// Updates that have not been sent to the monitor yet.
     outbox: VecDeque<EvidenceUpdate>,
 }
 
-/// A finished AWS call, the time when it started, and its result.
-type FinishedCall = (AwsCall, Timestamp, Result<CallOutput, CallError>);
-type RunningCall = Pin<Box<dyn Future<Output = FinishedCall> + Send>>;
-
 /// Maximum number of concurrent AWS calls. Calls run concurrently, so that a call that hangs does
 /// not delay the other calls.
 const MAX_IN_FLIGHT: usize = 4;
+
+/// Maximum number of running calls that read a configuration. These calls may wait long for their
+/// own rate limits, so they must leave room for the other calls.
+const MAX_CONFIGURATIONS: usize = 2;
 
 /// Maximum time between two iterations of the task's loop. Calls are scheduled by the wall clock; a
 /// change of that clock takes effect within this time.
@@ -87,12 +93,14 @@ impl Worker {
             metrics,
             updates,
             clients,
+            apis: Arc::default(),
             pending: PendingLookups::new(first_log_search),
             backoff: OperationBackoff::default(),
             budget: Budget::default(),
             pacer: CallPacer::new(),
             queue: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
+            configurations_in_flight: 0,
             outbox: VecDeque::new(),
         }
     }
@@ -159,7 +167,7 @@ impl Worker {
     /// no queued call can start, when the next call is due. At most [`MAX_SLEEP`] after `now`.
     fn next_wake(&self, now: Timestamp) -> Instant {
         let latest = Instant::now() + MAX_SLEEP;
-        if !self.queue.is_empty() && self.in_flight.len() < MAX_IN_FLIGHT {
+        if self.next_queued().is_some() && self.in_flight.len() < MAX_IN_FLIGHT {
             return self.pacer.next().min(latest);
         }
         let due = self.pending.next_call().map(|due| {
@@ -169,18 +177,29 @@ impl Worker {
         due.unwrap_or(latest)
     }
 
+    /// Returns the index of the next queued call that may run at the same time as the running
+    /// calls; `None` if there is none.
+    fn next_queued(&self) -> Option<usize> {
+        let is_full = self.configurations_in_flight >= MAX_CONFIGURATIONS;
+        let mut calls = self.queue.iter();
+        calls.position(|call| !(is_full && call.reads_configuration()))
+    }
+
     fn start_calls(&mut self, now: Timestamp) {
         while self.in_flight.len() < MAX_IN_FLIGHT && self.pacer.next() <= Instant::now() {
-            let Some(call) = self.queue.pop_front() else {
+            let next = self.next_queued();
+            let Some(call) = next.and_then(|index| self.queue.remove(index)) else {
                 return;
             };
             if self.pending.needs(&call) && self.is_permitted(&call, now) {
                 let per_second = self.settings.evidence.max_requests_per_second;
                 let interval = Duration::from_secs(1) / per_second.max(1);
                 self.pacer.record_call(interval);
-                let clients = Arc::clone(&self.clients);
+                self.configurations_in_flight += usize::from(call.reads_configuration());
+                let blocked = self.backoff.blocked(&call.scope, now);
+                let sources = (Arc::clone(&self.clients), Arc::clone(&self.apis), blocked);
                 self.in_flight
-                    .push(Box::pin(run_call(clients, call, now, interval)));
+                    .push(Box::pin(run(sources, call, now, interval)));
             }
         }
     }
@@ -219,9 +238,15 @@ impl Worker {
 
     fn finish(&mut self, (call, started, result): FinishedCall) {
         let key = call.operation_key();
+        self.configurations_in_flight -= usize::from(call.reads_configuration());
         match result {
-            Ok(output) => {
+            Ok(mut output) => {
                 self.backoff.record_success(&key);
+                if let CallOutput::Configuration(reading) = &mut output {
+                    let retry_at = self.record_reads(&call.scope, &reading.calls);
+                    let skipped_at = self.retry_of_skipped(&call.scope, &reading.skipped);
+                    reading.retry_at = retry_at.max(skipped_at);
+                }
                 let updates = self.pending.apply(&call.lookups, &output, started);
                 self.outbox.extend(updates);
             }
@@ -233,6 +258,54 @@ impl Worker {
                 self.postpone(&call, retry_at, failure.kind.as_str());
             }
         }
+    }
+
+    /// Records the outcomes of the reads of a configuration. Returns the time at which the
+    /// configuration is to be read again; `None` if no read failed that may soon succeed.
+    fn record_reads(&mut self, scope: &AwsScope, calls: &[FinishedRead]) -> Option<Timestamp> {
+        let mut retry_at = None;
+        for call in calls {
+            let key = OperationKey {
+                scope: scope.clone(),
+                operation: call.operation,
+                resource: call.resource.clone(),
+            };
+            let Err(failure) = &call.result else {
+                self.backoff.record_success(&key);
+                continue;
+            };
+            let now = Timestamp::now();
+            let at = self.backoff.record_failure(&key, failure, now, jitter(now));
+            // A retry reads the whole configuration again. That is not worthwhile if only the id of
+            // the account is missing.
+            if is_transient(failure.kind) && call.operation != Operation::GetCallerIdentity {
+                retry_at = retry_at.max(Some(at));
+            }
+        }
+        retry_at
+    }
+
+    /// Returns the time at which a configuration is to be read again because some of its reads were
+    /// skipped. They were skipped because they had failed shortly before, usually for another
+    /// target. Returns `None` if none of the skipped reads may soon succeed.
+    fn retry_of_skipped(
+        &self,
+        scope: &AwsScope,
+        skipped: &[BlockedOperation],
+    ) -> Option<Timestamp> {
+        let now = Timestamp::now();
+        let skipped = skipped.iter();
+        let worthwhile =
+            skipped.filter(|(operation, _)| *operation != Operation::GetCallerIdentity);
+        let times = worthwhile.filter_map(|(operation, resource)| {
+            let key = OperationKey {
+                scope: scope.clone(),
+                operation: *operation,
+                resource: resource.clone(),
+            };
+            self.backoff.retry_of_blocked(&key, now)
+        });
+        times.max()
     }
 
     /// Schedules another attempt at `retry_at` for a call that failed or was not permitted.
@@ -264,29 +337,13 @@ impl Worker {
                 current.aws == request.target.aws && current.url == request.target.url
             })
         });
+        if !settings.evidence.configuration {
+            self.queue.retain(|call| !call.reads_configuration());
+            self.outbox.extend(self.pending.stop_configurations());
+        }
         if !settings.evidence.enabled {
             self.outbox.extend(self.pending.close());
             self.queue.clear();
         }
     }
-}
-
-/// Makes an AWS call. Returns the call, its start time `started`, and its result. `interval` is the
-/// delay before each page of a log search except the first page.
-async fn run_call(
-    clients: Arc<ClientCache>,
-    call: AwsCall,
-    started: Timestamp,
-    interval: Duration,
-) -> FinishedCall {
-    let scope = &call.scope;
-    let result = match &call.query {
-        Query::Metrics { series, from, to } => metrics::read(&clients, scope, series, *from, *to)
-            .await
-            .map(CallOutput::Metrics),
-        Query::Log(source, query) => logs::search(&clients, scope, query, interval)
-            .await
-            .map(|lines| CallOutput::Log(*source, log_finding(*source, &lines, &query.id))),
-    };
-    (call, started, result)
 }

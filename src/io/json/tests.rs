@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::diagnosis::Candidate;
-use crate::domain::incident::IncidentId;
+use crate::domain::incident::{
+    AccountChange, AccountChanges, ChangeEffect, IncidentId, Proof, ProofSource, Revision,
+};
 use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
-use crate::model::cause::{Certainty, Owner};
+use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::observation::Response;
 use crate::model::scope::Scope;
 
@@ -73,6 +75,15 @@ fn observation() -> Observation {
 fn open_incident() -> Arc<Incident> {
     let scope = Scope::Target(configured().name.clone());
     let opened = at("2026-01-02T03:00:00Z");
+    let mut changes = AccountChanges::default();
+    changes.add([AccountChange {
+        time: at("2026-01-02T02:59:24Z"),
+        event: "RemovePermission".to_owned(),
+        resource: "orders:live".to_owned(),
+        who: "deploy-role".to_owned(),
+        seconds_before: 26,
+        effect: ChangeEffect::PermissionRemoved,
+    }]);
     Arc::new(Incident {
         id: IncidentId::new(&scope, opened),
         scope,
@@ -96,6 +107,13 @@ fn open_incident() -> Arc<Incident> {
             }],
             repeated: true,
         })),
+        proof: Some(Proof {
+            request_id: Some("abc123=".to_owned()),
+            time: opened,
+            source: ProofSource::Aws,
+            statement: "access log: permission denied".to_owned(),
+        }),
+        changes,
     })
 }
 

@@ -7,6 +7,12 @@
 
 use std::time::Duration;
 
+use super::REGION;
+
+/// The second stage of the HTTP API, which has the same routes as `$default` but no access log. Its
+/// name is the first segment of the request path.
+pub const UNLOGGED_STAGE: &str = "unlogged";
+
 /// A type of simulated API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ApiType {
@@ -71,6 +77,12 @@ impl ApiType {
         }
     }
 
+    /// Returns the default host name of the API.
+    #[must_use]
+    pub fn host(self) -> String {
+        format!("{}.execute-api.{REGION}.amazonaws.com", self.api_id())
+    }
+
     /// Returns the name of the API, which is a dimension of the metrics of a REST API.
     #[must_use]
     pub const fn api_name(self) -> &'static str {
@@ -80,7 +92,8 @@ impl ApiType {
         }
     }
 
-    /// Returns the name of the stage: `$default` for the HTTP API, `prod` for the REST API.
+    /// Returns the name of the stage with a log: `$default` for the HTTP API, `prod` for the REST
+    /// API.
     #[must_use]
     pub const fn stage(self) -> &'static str {
         match self {
@@ -127,15 +140,16 @@ impl ApiType {
         }
     }
 
-    /// Returns the route of a request path, or `None` if the path of a REST API does not start with
-    /// the stage.
-    pub(super) fn route_of(self, path: &str) -> Option<&str> {
+    /// Returns the stage and the route of a request path, or `None` if the path of a REST API does
+    /// not start with the stage.
+    pub(super) fn place_of(self, path: &str) -> Option<(&'static str, &str)> {
+        let in_stage = |stage: &'static str| {
+            let below = path.strip_prefix('/')?.strip_prefix(stage)?;
+            below.starts_with('/').then_some((stage, below))
+        };
         match self {
-            Self::HttpApi => Some(path),
-            Self::RestApi => {
-                let below = path.strip_prefix('/')?.strip_prefix(self.stage())?;
-                below.starts_with('/').then_some(below)
-            }
+            Self::HttpApi => in_stage(UNLOGGED_STAGE).or(Some((self.stage(), path))),
+            Self::RestApi => in_stage(self.stage()),
         }
     }
 
@@ -207,11 +221,25 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_route_is_found_below_its_stage_only() {
-        assert_eq!(ApiType::RestApi.route_of("/prod/orders"), Some("/orders"));
-        assert_eq!(ApiType::RestApi.route_of("/orders"), None);
-        assert_eq!(ApiType::RestApi.route_of("/production/orders"), None);
-        assert_eq!(ApiType::HttpApi.route_of("/orders"), Some("/orders"));
+    fn the_path_names_the_stage_unless_it_is_the_default_stage() {
+        for (api, path, expected) in [
+            (ApiType::RestApi, "/prod/orders", Some(("prod", "/orders"))),
+            (ApiType::RestApi, "/orders", None),
+            (ApiType::RestApi, "/production/orders", None),
+            (ApiType::HttpApi, "/orders", Some(("$default", "/orders"))),
+            (
+                ApiType::HttpApi,
+                "/unlogged/orders",
+                Some(("unlogged", "/orders")),
+            ),
+            (
+                ApiType::HttpApi,
+                "/unlogged",
+                Some(("$default", "/unlogged")),
+            ),
+        ] {
+            assert_eq!(api.place_of(path), expected, "{path}");
+        }
         assert_eq!(ApiType::RestApi.path_of("/orders"), "/prod/orders");
     }
 }

@@ -13,6 +13,8 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls_pki_types::PrivatePkcs8KeyDer;
 
+use super::api::ApiType;
+
 /// The TLS configurations of the listeners, and the root certificate that clients must trust.
 #[derive(Debug)]
 pub(super) struct Certificates {
@@ -73,7 +75,9 @@ fn server(
     now: Timestamp,
     protocols: &[&str],
 ) -> io::Result<Arc<ServerConfig>> {
-    let names = ["localhost", "127.0.0.1", "::1"];
+    let apis = ApiType::ALL.map(ApiType::host);
+    let mut names = vec!["localhost", "127.0.0.1", "::1"];
+    names.extend(apis.iter().map(String::as_str));
     let mut params = params(&names, "localhost", days, now)?;
     params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().map_err(io::Error::other)?;

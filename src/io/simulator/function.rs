@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::RouteFault;
 use super::rng::SeededRng;
 
 /// The behavior of a function when it is invoked.
@@ -56,7 +57,23 @@ const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration
 
 /// The duration of a function that hangs: the maximum timeout of a Lambda function, 15 minutes,
 /// which is longer than every integration timeout.
-pub(super) const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
+const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
+
+/// The timeout of every function that does not hang, which is Lambda's default.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Returns the timeout of the function behind a route with this fault.
+pub(super) const fn timeout(fault: RouteFault) -> Duration {
+    match fault {
+        RouteFault::Timeout => LAMBDA_LIMIT,
+        RouteFault::None
+        | RouteFault::Throttled
+        | RouteFault::Malformed
+        | RouteFault::Permission
+        | RouteFault::FunctionError
+        | RouteFault::WrongBody => DEFAULT_TIMEOUT,
+    }
+}
 
 /// Simulates one invocation of a function and returns its result.
 pub(super) async fn run(behavior: Behavior, rng: &SeededRng) -> Reply {

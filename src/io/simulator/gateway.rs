@@ -20,10 +20,10 @@ use super::{DefaultRoute, RouteFault};
 /// A simulated API with its routes and functions.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    api: ApiType,
+    pub(super) api: ApiType,
     telemetry: Arc<Telemetry>,
     state: Mutex<State>,
-    integration_timeout: Duration,
+    pub(super) integration_timeout: Duration,
     rng: SeededRng,
 }
 
@@ -36,8 +36,17 @@ pub(super) struct GatewayResponse {
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
-/// The result of a request. `route` is the path of the route that the request reached, or
-/// [`DefaultRoute::KEY`]; `None` if the request reached no route.
+/// A route and the fault of its function, on which the simulated configuration depends.
+#[derive(Clone, Debug)]
+pub(super) struct RouteState {
+    /// The path of the route, or [`DefaultRoute::KEY`].
+    pub(super) route: String,
+    pub(super) fault: RouteFault,
+    /// The time of the change that caused the fault.
+    pub(super) changed: Timestamp,
+}
+
+/// The result of routing a request, with the data for the response and the telemetry.
 struct RoutedRequest<'a> {
     route: Option<&'a str>,
     outcome: Outcome,
@@ -58,9 +67,15 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 struct Route {
     fault: RouteFault,
+    /// The time of the change that caused the fault.
+    changed: Timestamp,
     requests: u64,
     invocations: u64,
 }
+
+/// The time from the change that caused a fault to the start of the gateway. The first request
+/// follows within seconds.
+const CHANGED_BEFORE: Duration = Duration::from_secs(30);
 
 /// The minimum time that the gateway itself needs, including its call to Lambda's front end, and
 /// the maximum jitter that is added. Real gateways need a little longer; the shorter time makes the
@@ -79,8 +94,9 @@ impl Gateway {
         integration_timeout: Duration,
         seed: u64,
     ) -> Self {
+        let changed = Timestamp::now() - CHANGED_BEFORE;
         let routes = faults.into_iter();
-        let routes = routes.map(|(path, fault)| (path, Route::new(fault)));
+        let routes = routes.map(|(path, fault)| (path, Route::new(fault, changed)));
         Self {
             api,
             telemetry,
@@ -95,9 +111,35 @@ impl Gateway {
 
     /// Sets the fault of a route for all later requests. Adds a route for an unknown path.
     pub(super) fn set_fault(&self, path: &str, fault: RouteFault) {
+        let now = Timestamp::now();
         let mut state = self.lock();
         let route = state.routes.entry(path.to_owned());
-        route.or_insert(Route::new(fault)).fault = fault;
+        let route = route.or_insert(Route::new(fault, now));
+        if route.fault != fault {
+            (route.fault, route.changed) = (fault, now);
+        }
+    }
+
+    /// Returns the fault of a route. An unknown route has no fault.
+    pub(super) fn fault(&self, path: &str) -> RouteFault {
+        let state = self.lock();
+        let route = state.routes.get(path);
+        route.map_or(RouteFault::None, |route| route.fault)
+    }
+
+    /// Returns all routes, in the order of their paths. Omits the default route if the gateway has
+    /// none.
+    pub(super) fn routes(&self) -> Vec<RouteState> {
+        let state = self.lock();
+        let exists = |path: &str| path != DefaultRoute::KEY || state.default_route.is_some();
+        let routes = state.routes.iter().filter(|(path, _)| exists(path));
+        routes
+            .map(|(path, route)| RouteState {
+                route: path.clone(),
+                fault: route.fault,
+                changed: route.changed,
+            })
+            .collect()
     }
 
     /// Sets the default route for all later requests. `None` removes the default route.
@@ -125,14 +167,16 @@ impl Gateway {
         let request_id = self.rng.request_id();
         let (min, spread) = OVERHEAD;
         tokio::time::sleep(self.rng.between(min, spread)).await;
-        let routed = match self.api.route_of(path) {
-            Some(path) => self.route_request(path, clock).await,
+        let place = self.api.place_of(path);
+        let routed = match place {
+            Some((_, route)) => self.route_request(route, clock).await,
             None => RoutedRequest::unrouted(Outcome::NoStage),
         };
         let (status, body, error_type) = self.api.response_to(routed.outcome);
         let mut headers = self.headers(request_id, error_type);
         self.telemetry.record(&RequestRecord {
             api: self.api,
+            stage: place.map_or(self.api.stage(), |(stage, _)| stage),
             route: routed.route,
             request_id: headers.first().map_or("", |(_, id)| id),
             invocation_id: &self.rng.uuid(),
@@ -250,9 +294,10 @@ impl Gateway {
 }
 
 impl Route {
-    const fn new(fault: RouteFault) -> Self {
+    const fn new(fault: RouteFault, changed: Timestamp) -> Self {
         Self {
             fault,
+            changed,
             requests: 0,
             invocations: 0,
         }

@@ -1,16 +1,22 @@
-//! Simulates API Gateway with Lambda functions on loopback, and the telemetry that AWS publishes.
+//! Simulates API Gateway with Lambda functions on loopback, the telemetry that AWS publishes, and
+//! the configuration of the account.
 //!
 //! The demo, the scorecard and the tests use the simulator. The simulator runs an HTTP API and a
-//! REST API with the same routes, over TLS with HTTP/1.1 and HTTP/2. Responses have the bodies and
-//! headers of captured responses of real APIs, and similar response times. As in AWS, the fault of
-//! a request often appears only in the telemetry. `gateway` handles the requests.
+//! REST API with the same routes, over TLS with HTTP/1.1 and HTTP/2, with the bodies and headers of
+//! real captures, and with similar response times. As in AWS, the fault of a request often appears
+//! only in the telemetry or in the configuration. Other features of API Gateway are not simulated.
+//! `gateway` handles the requests. `endpoint` serves the AWS services that return the telemetry and
+//! the configuration.
 
 mod accept;
+mod account;
 mod api;
 mod certificate;
+mod endpoint;
 mod function;
 mod gateway;
 mod listener;
+mod response;
 mod rng;
 mod telemetry;
 
@@ -25,7 +31,9 @@ use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
-pub use self::api::ApiType;
+use self::account::Account;
+pub use self::api::{ApiType, UNLOGGED_STAGE};
+use self::endpoint::AwsServices;
 use self::gateway::Gateway;
 use self::telemetry::Telemetry;
 use crate::model::target::{Authorizer, AwsDeclarations, Integration};
@@ -38,7 +46,7 @@ pub struct Simulator {
     options: Options,
     address: SocketAddr,
     rest_address: SocketAddr,
-    telemetry_address: SocketAddr,
+    services_address: SocketAddr,
     expired_address: SocketAddr,
     /// A socket that is bound but does not listen, so that the kernel refuses connections and no
     /// other process can use the port.
@@ -60,8 +68,7 @@ pub struct Options {
     pub http2: bool,
 }
 
-/// The AWS region of the simulated APIs. Requests to the telemetry service are signed for this
-/// region.
+/// The AWS region of the simulated APIs, for which requests to the AWS services are signed.
 const REGION: &str = "eu-west-1";
 
 /// The fault of a route.
@@ -143,8 +150,8 @@ impl Default for Options {
 }
 
 impl Simulator {
-    /// Starts both APIs and the telemetry service on free ports of 127.0.0.1. Each API has one
-    /// route per [`RouteFault`].
+    /// Starts a simulator on free ports of 127.0.0.1: both APIs, each with one route per
+    /// [`RouteFault`], and the AWS services that describe them.
     ///
     /// # Errors
     /// Returns an error if a port cannot be bound or a certificate cannot be created.
@@ -164,10 +171,10 @@ impl Simulator {
         refused.bind(any_port)?;
         let bind = || TcpListener::bind(any_port);
         let (valid, expired) = (bind().await?, bind().await?);
-        let (rest_listener, telemetry_listener) = (bind().await?, bind().await?);
+        let (rest_listener, services_listener) = (bind().await?, bind().await?);
         let (address, expired_address) = (valid.local_addr()?, expired.local_addr()?);
         let rest_address = rest_listener.local_addr()?;
-        let telemetry_address = telemetry_listener.local_addr()?;
+        let services_address = services_listener.local_addr()?;
         let mut listeners = JoinSet::new();
         for (listener, tls, gateway) in [
             (valid, Arc::clone(&certificates.valid), &http),
@@ -176,14 +183,16 @@ impl Simulator {
         ] {
             listeners.spawn(listener::serve(listener, tls, Arc::clone(gateway)));
         }
-        listeners.spawn(telemetry::service::serve(telemetry_listener, telemetry));
+        let account = Account::new([Arc::clone(&http), Arc::clone(&rest)]);
+        let services = Arc::new(AwsServices { telemetry, account });
+        listeners.spawn(endpoint::serve(services_listener, services));
         Ok(Self {
             gateway: http,
             rest,
             options,
             address,
             rest_address,
-            telemetry_address,
+            services_address,
             expired_address,
             refused,
             ca_pem: certificates.ca_pem,
@@ -191,8 +200,8 @@ impl Simulator {
         })
     }
 
-    /// Returns the address of the HTTP API. Its certificate is valid for `localhost`, 127.0.0.1 and
-    /// ::1.
+    /// Returns the address of the HTTP API. Its certificate is valid for `localhost`, 127.0.0.1,
+    /// ::1 and the default host names of the APIs.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -205,20 +214,20 @@ impl Simulator {
         self.rest_address
     }
 
-    /// Returns the endpoint URL of the simulated CloudWatch and CloudWatch Logs, which use plain
-    /// HTTP, accept all credentials and publish data without delay.
-    fn telemetry_endpoint(&self) -> String {
-        format!("http://{}", self.telemetry_address)
+    /// Returns the endpoint URL of the simulated AWS services, which use plain HTTP, accept all
+    /// credentials and publish data without delay.
+    fn services_endpoint(&self) -> String {
+        format!("http://{}", self.services_address)
     }
 
-    /// Returns an SDK configuration for the simulated CloudWatch and CloudWatch Logs, with
-    /// placeholder credentials. The configuration does not depend on the environment.
+    /// Returns an SDK configuration for the simulated AWS services, with placeholder credentials.
+    /// The configuration does not depend on the environment.
     pub async fn telemetry_config(&self) -> SdkConfig {
         let credentials = Credentials::new("SIMULATED", "simulated", None, None, "simulator");
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .credentials_provider(credentials)
-            .endpoint_url(self.telemetry_endpoint())
+            .endpoint_url(self.services_endpoint())
             .load()
             .await
     }
@@ -228,6 +237,7 @@ impl Simulator {
     #[must_use]
     pub fn declarations(&self, api: ApiType, route: &str) -> AwsDeclarations {
         let rest = api == ApiType::RestApi;
+        let gateway = if rest { &self.rest } else { &self.gateway };
         let group = Some(api.log_group().to_owned());
         AwsDeclarations {
             region: Some(REGION.to_owned()),
@@ -241,13 +251,24 @@ impl Simulator {
                 ApiType::HttpApi => self.options.integration_timeout,
                 ApiType::RestApi => self.options.rest_timeout,
             }),
-            function_timeout: Some(function::LAMBDA_LIMIT),
+            function_timeout: Some(function::timeout(gateway.fault(route))),
             authorizer: Some(Authorizer::None),
             // Each route has its own function, which receives no other requests.
             shared: false,
             access_log_group: group.clone().filter(|_| !rest),
             execution_log_group: group.filter(|_| rest),
             ..AwsDeclarations::default()
+        }
+    }
+
+    /// Returns the `[target.aws]` declarations of a target that probes this route of the HTTP API
+    /// in the stage [`UNLOGGED_STAGE`].
+    #[must_use]
+    pub fn declarations_without_log(&self, route: &str) -> AwsDeclarations {
+        AwsDeclarations {
+            stage: Some(UNLOGGED_STAGE.to_owned()),
+            access_log_group: None,
+            ..self.declarations(ApiType::HttpApi, route)
         }
     }
 

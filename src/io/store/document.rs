@@ -13,8 +13,9 @@ use crate::domain::baseline::BaselineSnapshot;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
-use crate::domain::incident::{Incident, IncidentId, Revision};
+use crate::domain::incident::{Incident, IncidentId, Proof, ProofSource, Revision};
 use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
+use crate::io::store::change_document::{self, ChangeDocument};
 use crate::io::store::good_document::GoodDocument;
 use crate::io::store::row::StoredIncident;
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
@@ -40,6 +41,19 @@ pub(super) struct IncidentDocument {
     since: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     layers: Option<LayersDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof: Option<ProofDocument>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<ChangeDocument>,
+}
+
+/// The JSON document of a [`Proof`].
+#[derive(Serialize, Deserialize)]
+struct ProofDocument {
+    request_id: Option<String>,
+    time: Timestamp,
+    source: String,
+    statement: String,
 }
 
 /// The JSON document of [`LayerFindings`]. Each result consists of a layer's name, state and
@@ -135,6 +149,8 @@ impl From<&StoredIncident> for IncidentDocument {
             health: kept.health.as_str().to_owned(),
             since: kept.since,
             layers: incident.layers.as_deref().map(LayersDocument::from),
+            proof: incident.proof.as_ref().map(ProofDocument::from),
+            changes: change_document::documents(&incident.changes),
         }
     }
 }
@@ -150,6 +166,28 @@ impl From<&LayerFindings> for LayersDocument {
             results: results.collect(),
             repeated: findings.repeated,
         }
+    }
+}
+
+impl From<&Proof> for ProofDocument {
+    fn from(proof: &Proof) -> Self {
+        Self {
+            request_id: proof.request_id.clone(),
+            time: proof.time,
+            source: proof.source.to_string(),
+            statement: proof.statement.clone(),
+        }
+    }
+}
+
+impl ProofDocument {
+    fn into_proof(self) -> Option<Proof> {
+        Some(Proof {
+            request_id: self.request_id,
+            time: self.time,
+            source: ProofSource::parse(&self.source)?,
+            statement: self.statement,
+        })
     }
 }
 
@@ -217,6 +255,8 @@ impl IncidentDocument {
                 .layers
                 .and_then(LayersDocument::into_findings)
                 .map(Arc::new),
+            proof: self.proof.and_then(ProofDocument::into_proof),
+            changes: change_document::into_changes(self.changes),
         };
         Some(StoredIncident {
             location: self.location.into(),

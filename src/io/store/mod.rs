@@ -7,6 +7,7 @@
 //! logged once, and the methods report that nothing was saved. This module does not interpret the
 //! records.
 
+mod change_document;
 mod database;
 mod document;
 mod error;

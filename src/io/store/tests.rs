@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
-use crate::domain::incident::{Incident, IncidentId, Revision};
+use crate::domain::incident::{Incident, IncidentId, Proof, ProofSource, Revision};
 use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
 use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::scope::Scope;
@@ -71,6 +71,13 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
             }],
             repeated: true,
         })),
+        proof: Some(Proof {
+            request_id: Some("c6a5".to_owned()),
+            time: at(opened),
+            source: ProofSource::Aws,
+            statement: "Rate Exceeded.".to_owned(),
+        }),
+        changes: change_document::example(),
     };
     StoredIncident {
         location: "eu-west-1".into(),

@@ -136,7 +136,13 @@ async fn an_open_incident_survives_sigkill_and_is_resolved_by_recovery() {
         target["time"].is_null(),
         "the target was already probed: {target}"
     );
-    let restored = [&target["health"], &target["incident_id"], &target["cause"]];
+    assert!(target["cause"].is_null(), "{target}");
+    let incident = &target["incident"];
+    let restored = [
+        &target["health"],
+        &incident["incident_id"],
+        &incident["cause"],
+    ];
     let id = &before[0]["incident_id"];
     assert_eq!(restored, [&"down".into(), id, &"lambda-throttled".into()]);
     let metrics = daemon.get("/metrics").await;

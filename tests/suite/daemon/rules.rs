@@ -53,7 +53,7 @@ async fn a_reload_reads_custom_rules_and_invalid_rules_change_nothing() {
     daemon
         .metrics_until(|text| names_cause(text, "coffee-wanted"))
         .await;
-    let info = "cause=\"coffee-wanted\",";
+    let info = "probecause_cause_info{cause=\"coffee-wanted\",";
     assert!(daemon.get("/metrics").await.contains(info));
     assert!(daemon.get("/api/v1/causes").await.contains("Ask for tea."));
 

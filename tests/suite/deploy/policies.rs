@@ -5,17 +5,86 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use probecause::domain::alarm::{heartbeat_name, target_alarm_name};
+use probecause::io::aws::read::Service;
+use regex::Regex;
 use serde_json::Value;
 
 use crate::deploy::read;
 
 /// Actions that support no resource, or where a resource would hide composite alarms. The
 /// template cites the sources.
-const ON_ANYTHING: [&str; 3] = [
+const ON_ANYTHING: [&str; 12] = [
+    "cloudfront:ListDistributions",
+    "cloudtrail:LookupEvents",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",
+    "elasticloadbalancing:DescribeListeners",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeRules",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
+    "lambda:GetAccountSettings",
+    "lambda:ListFunctions",
 ];
+
+/// The policy files of the three roles.
+pub(super) const POLICIES: [&str; 3] = [
+    "publisher-policy.json",
+    "evidence-policy.json",
+    "reader-policy.json",
+];
+
+/// The operations that the code calls with signed requests, by service.
+const SIGNED: [(Service, &[&str]); 5] = [
+    (
+        Service::ApiGateway,
+        &[
+            "GetApi",
+            "GetApiMappings",
+            "GetApis",
+            "GetBasePathMappings",
+            "GetDeployment",
+            "GetDomainNames",
+            "GetGatewayResponses",
+            "GetIntegrations",
+            "GetResources",
+            "GetRestApi",
+            "GetRestApis",
+            "GetRoutes",
+            "GetStage",
+            "GetStages",
+            "GetVpcLink",
+        ],
+    ),
+    (
+        Service::Lambda,
+        &[
+            "GetAccountSettings",
+            "GetFunctionConcurrency",
+            "GetFunctionConfiguration",
+            "GetPolicy",
+            "ListFunctionUrlConfigs",
+            "ListFunctions",
+        ],
+    ),
+    (
+        Service::LoadBalancing,
+        &[
+            "DescribeListeners",
+            "DescribeLoadBalancers",
+            "DescribeRules",
+            "DescribeTargetGroups",
+            "DescribeTargetHealth",
+        ],
+    ),
+    (Service::CloudTrail, &["LookupEvents"]),
+    (Service::CloudFront, &["ListDistributions"]),
+];
+
+/// Literals in the code that look like operations of [`SIGNED`] and are not: operations that the SDK
+/// calls, an operation that needs no permission, and the name of a parameter.
+const NOT_SIGNED: [&str; 3] = ["GetMetricData", "GetCallerIdentity", "LookupAttributes"];
 
 /// The statements of a policy file.
 fn policy(name: &str) -> Vec<Value> {
@@ -85,19 +154,41 @@ fn called_by_publisher() -> BTreeSet<String> {
         .collect()
 }
 
-/// The actions that evidence calls, from its `Operation` variants and their services.
+/// The actions that evidence calls with the SDK, from the operations whose outcome it records and
+/// from their services.
 fn called_for_evidence() -> BTreeSet<String> {
     let sources = sources("io/evidence");
     let code: String = sources.iter().map(|(_, text)| text.as_str()).collect();
     let (_, services) = code.split_once("fn service(").unwrap();
-    let called: BTreeSet<&str> = between(&code, "Operation::", ',').into_iter().collect();
+    let default = between(services, "_ => \"", '"')[0];
+    let called = between(&code, "record_outcome(scope, Operation::", ',');
     called
         .into_iter()
-        .filter(|name| name.chars().all(char::is_alphanumeric))
         .map(|name| {
-            let service = between(services, &format!("Self::{name} => \""), '"')[0];
-            format!("{service}:{name}")
+            let named = between(services, &format!("Self::{name} => \""), '"');
+            format!("{}:{name}", named.first().unwrap_or(&default))
         })
+        .collect()
+}
+
+/// The names of operations in the code that makes signed requests, without its tests.
+fn called_with_signature() -> BTreeSet<String> {
+    let name = r"(?:Get|List|Describe|Lookup)[A-Z]\w+";
+    let operation = Regex::new(&format!("[\".]({name})\"")).unwrap();
+    ["io/evidence", "io/discovery"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .filter(|(path, _)| {
+            !path
+                .iter()
+                .any(|part| part == "tests" || part == "tests.rs")
+        })
+        .flat_map(|(_, text)| {
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let found = operation.captures_iter(code);
+            found.map(|one| one[1].to_owned()).collect::<Vec<_>>()
+        })
+        .filter(|name| !NOT_SIGNED.contains(&name.as_str()))
         .collect()
 }
 
@@ -115,6 +206,46 @@ fn the_evidence_policy_allows_exactly_the_calls_of_the_code() {
         actions(&policy("evidence-policy.json")),
         called_for_evidence()
     );
+}
+
+#[test]
+fn the_reader_policy_allows_exactly_the_signed_requests_of_the_code() {
+    let known = SIGNED
+        .iter()
+        .flat_map(|(_, operations)| operations.iter().map(|name| (*name).to_owned()));
+    assert_eq!(called_with_signature(), known.collect::<BTreeSet<_>>());
+    let needed = SIGNED.iter().flat_map(|(service, operations)| {
+        let actions = operations.iter().map(|operation| service.action(operation));
+        actions.collect::<Vec<_>>()
+    });
+    assert_eq!(
+        actions(&policy("reader-policy.json")),
+        needed.collect::<BTreeSet<_>>()
+    );
+}
+
+#[test]
+fn the_reader_reads_apis_and_domains_but_no_keys() {
+    let statements = policy("reader-policy.json");
+    let mut paths: Vec<&str> = statements
+        .iter()
+        .filter(|one| one["Action"] == "apigateway:GET")
+        .flat_map(|one| texts(&one["Resource"]))
+        .map(|resource| resource.strip_prefix("arn:aws:apigateway:REGION:").unwrap())
+        .collect();
+    paths.sort_unstable();
+    let expected = [
+        ":/apis",
+        ":/apis/*",
+        ":/domainnames",
+        ":/domainnames/*",
+        ":/restapis",
+        ":/restapis/*",
+        ":/vpclinks/*",
+        // The ARN of a private custom domain contains the account.
+        "ACCOUNT:/domainnames/*",
+    ];
+    assert_eq!(paths, expected);
 }
 
 #[test]
@@ -142,19 +273,20 @@ fn aws_clients_are_used_only_in_known_modules() {
 }
 
 #[test]
-fn the_two_policies_share_no_action_and_allow_no_invoke() {
-    let publisher = actions(&policy("publisher-policy.json"));
-    let evidence = actions(&policy("evidence-policy.json"));
-    assert!(publisher.is_disjoint(&evidence));
-    for action in publisher.union(&evidence) {
-        assert!(!action.contains('*'), "{action}");
-        assert!(!action.contains("Invoke"), "{action}");
+fn the_policies_share_no_action_and_allow_no_invoke() {
+    let mut known = BTreeSet::new();
+    for name in POLICIES {
+        for action in actions(&policy(name)) {
+            assert!(!action.contains('*'), "{action}");
+            assert!(!action.contains("Invoke"), "{action}");
+            assert!(known.insert(action.clone()), "{action} is in two policies");
+        }
     }
 }
 
 #[test]
 fn only_listed_actions_are_allowed_on_all_resources() {
-    for name in ["publisher-policy.json", "evidence-policy.json"] {
+    for name in POLICIES {
         for statement in policy(name) {
             assert_eq!(statement["Effect"], "Allow");
             if texts(&statement["Resource"]).contains(&"*") {
@@ -217,9 +349,8 @@ fn the_readme_explains_every_allowed_action() {
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
         .map(|(action, _)| action.to_owned())
-        .filter(|action| action.starts_with("cloudwatch:") || action.starts_with("logs:"))
+        .filter(|action| action.contains(':'))
         .collect();
-    let mut allowed = actions(&policy("publisher-policy.json"));
-    allowed.extend(actions(&policy("evidence-policy.json")));
-    assert_eq!(explained, allowed);
+    let allowed = POLICIES.iter().flat_map(|name| actions(&policy(name)));
+    assert_eq!(explained, allowed.collect::<BTreeSet<_>>());
 }

@@ -3,11 +3,13 @@
 //! Tests that parse YAML use the parser of cfn-lint. They are ignored unless `tests/run` has
 //! installed it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Map, Value};
 
+use crate::deploy::policies::POLICIES;
 use crate::deploy::{deploy, read};
 
 /// A script that prints a template as JSON. cfn-lint's parser reads `!Ref x` as `{"Ref": "x"}`.
@@ -112,10 +114,41 @@ fn the_policy_files_equal_the_policies_of_the_template() {
     for (resource, file) in [
         ("PublisherPolicy", "publisher-policy.json"),
         ("EvidencePolicy", "evidence-policy.json"),
+        ("ReaderPolicy", "reader-policy.json"),
     ] {
         let document = &template["Resources"][resource]["Properties"]["PolicyDocument"];
         let plain: Value = serde_json::from_str(&read(file)).unwrap();
         assert_eq!(resolved(document), plain, "{file}");
+    }
+}
+
+#[test]
+#[ignore = "needs cfn-lint: tests/run sets it up"]
+fn each_statement_of_the_reader_depends_on_a_key() {
+    let template = template();
+    let policy = &template["Resources"]["ReaderPolicy"]["Properties"]["PolicyDocument"];
+    let mut statements: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for statement in policy["Statement"].as_array().unwrap() {
+        let choices = &statement["Fn::If"];
+        let condition = choices[0].as_str().unwrap();
+        let sid = choices[1]["Sid"].as_str().unwrap();
+        statements.entry(condition).or_default().push(sid);
+    }
+    let expected = [
+        ("WithChanges", vec!["SearchChanges"]),
+        (
+            "WithConfiguration",
+            vec!["ReadVpcLinks", "ReadFunctions", "ReadLimits"],
+        ),
+        (
+            "WithDiscovery",
+            vec!["ListApisAndDomains", "ListFunctionUrls", "ListEndpoints"],
+        ),
+        ("WithResources", vec!["ReadApis", "ReadTargetHealth"]),
+    ];
+    assert_eq!(statements, BTreeMap::from(expected));
+    for parameter in ["ReadConfiguration", "ReadChanges", "ReadDiscovery"] {
+        assert_eq!(template["Parameters"][parameter]["Default"], "false");
     }
 }
 
@@ -152,7 +185,7 @@ fn templates_and_policies_are_within_their_size_limits() {
     // The limits are 51,200 bytes for a template in a request, and 6,144 characters without
     // white space for a managed policy.
     assert!(read("monitoring.yaml").len() < 51_200);
-    for policy in ["publisher-policy.json", "evidence-policy.json"] {
+    for policy in POLICIES {
         let text = read(policy);
         assert!(text.chars().filter(|c| !c.is_whitespace()).count() < 6_144);
     }

@@ -34,7 +34,7 @@ fn check(
 ) {
     let evidence = AwsEvidence {
         log: Some(finding.clone()),
-        window: None,
+        ..AwsEvidence::default()
     };
     let target = with_integration(integration);
     let diagnosis = diagnose(&target, &observation(door, status, 0.2), evidence);
@@ -88,7 +88,7 @@ fn the_status_429_of_a_backend_is_no_throttle_of_lambda() {
                 ]);
                 let evidence = AwsEvidence {
                     log: Some(finding),
-                    window: None,
+                    ..AwsEvidence::default()
                 };
                 let target = with_integration(Some(integration));
                 let response = observation(door, status, 0.2);
@@ -104,7 +104,7 @@ fn the_status_429_of_a_backend_is_no_throttle_of_lambda() {
     let finding = access(&[("status", "503"), ("integrationStatus", "429")]);
     let evidence = AwsEvidence {
         log: Some(finding),
-        window: None,
+        ..AwsEvidence::default()
     };
     let mut response = observation(Http, 503, 0.2);
     let own = response.response.as_mut().unwrap();

@@ -26,7 +26,7 @@ fn log_finding(template: LogTemplate) -> LogFinding {
 fn evidence_from(finding: LogFinding) -> AwsEvidence {
     AwsEvidence {
         log: Some(finding),
-        window: None,
+        ..AwsEvidence::default()
     }
 }
 
@@ -213,6 +213,7 @@ fn an_inferred_malformed_response_is_at_most_likely() {
             [0.0, 3.0, 3.0],
             Some(0.1),
         )),
+        configuration: None,
     };
     let diagnosis = diagnose(&target(false), &observation(Http, 500, 0.2), evidence);
     assert!(
@@ -248,6 +249,7 @@ fn the_log_line_of_the_request_outweighs_contradicting_metrics() {
             [0.0, 3.0, 3.0],
             Some(0.1),
         )),
+        configuration: None,
     };
     let diagnosis = diagnose(
         &target(false),

@@ -75,8 +75,8 @@ pub(crate) fn with_lambda_sums(
 
 pub(crate) fn evidence_from(window: MetricWindow) -> AwsEvidence {
     AwsEvidence {
-        log: None,
         window: Some(window),
+        ..AwsEvidence::default()
     }
 }
 

@@ -27,7 +27,7 @@ const TARGETS: usize = 200;
 
 /// Whether to run the long forms of the tests.
 #[cfg(test)]
-fn long_form() -> bool {
+pub(crate) fn long_form() -> bool {
     std::env::var_os("PROBECAUSE_LONG").is_some_and(|value| value == "1")
 }
 

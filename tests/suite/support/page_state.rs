@@ -13,7 +13,7 @@ use probecause::domain::diagnosis::fact::FactValue;
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::domain::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
 use probecause::domain::health::HealthState;
-use probecause::domain::incident::{FailureKind, Incidents, ProbeOutcome};
+use probecause::domain::incident::{FailureKind, Incidents, ProbeOutcome, ResponseMark};
 use probecause::domain::report::{CauseInfo, Missed, MissedReason, Report};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::io::sink::page::StatusBoard;
@@ -188,6 +188,8 @@ impl ReportHistory {
             target: &target.name,
             began: at,
             kind: FailureKind::default(),
+            mark: ResponseMark::default(),
+            request_id: None,
             diagnosis: &diagnosis,
             health,
             suppressed: false,

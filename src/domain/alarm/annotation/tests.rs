@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::alarm::desired;
 use crate::domain::alarm::plan::tests::settings;
 use crate::domain::diagnosis::Candidate;
+use crate::domain::incident::ChangeEffect;
 use crate::domain::layers::{LayerResult, LayerState};
 use crate::domain::shard::assigned_shards;
 use crate::model::cause::{CauseId, Owner};
@@ -186,4 +187,56 @@ fn a_failing_target_names_the_layer_in_front_of_the_evidence() {
         "{}",
         annotation.description
     );
+}
+
+fn change(event: &str, seconds_before: i64) -> AccountChange {
+    AccountChange {
+        time: jiff::Timestamp::UNIX_EPOCH,
+        event: event.to_owned(),
+        resource: "orders".to_owned(),
+        who: "deploy-role".to_owned(),
+        seconds_before,
+        effect: ChangeEffect::CodeChanged,
+    }
+}
+
+#[test]
+fn changes_in_the_account_follow_the_text_of_the_cause() {
+    let mut evidence = evidence();
+    evidence.push(Evidence {
+        fact: CHANGE_EVIDENCE.to_owned(),
+        value: FactValue::Text("the same in other words".to_owned()),
+    });
+    let verdict = verdict(Certainty::Likely, &["Read the function's log."]);
+    let annotation = Annotation::failing("orders", &verdict, &evidence, None);
+    assert!(!annotation.description.contains("other words"));
+    assert_eq!(annotation.clone().with_changes(&[]), annotation);
+    let changes = [change("UpdateAlias", 26), change("UpdateFunctionCode", -90)];
+    let changes: Vec<_> = changes.iter().collect();
+    let expected = format!(
+        "{} Changes in the account: UpdateAlias by deploy-role 26 s before, UpdateFunctionCode by \
+         deploy-role 90 s after.",
+        annotation.description
+    );
+    assert_eq!(annotation.with_changes(&changes).description, expected);
+}
+
+#[test]
+fn a_change_that_does_not_fit_is_omitted() {
+    let change = change("UpdateAlias", 26);
+    let added = " Changes in the account: UpdateAlias by deploy-role 26 s before.";
+    for (room, fits) in [(added.len(), true), (added.len() - 1, false), (0, false)] {
+        let description = "x".repeat(MAX_DESCRIPTION - room);
+        let annotation = Annotation {
+            description: description.clone(),
+            ..Annotation::of(&verdict(Certainty::Likely, &[]), "")
+        };
+        let shown = annotation.with_changes(&[&change]).description;
+        let expected = if fits {
+            description + added
+        } else {
+            description
+        };
+        assert_eq!(shown, expected, "{room}");
+    }
 }

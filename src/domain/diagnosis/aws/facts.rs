@@ -33,8 +33,17 @@ use crate::model::target::AwsDeclarations;
 
 impl Facts {
     /// Adds the facts derived from the evidence. The fact `front_door` must already be set, because
-    /// it determines the default integration timeout, which is used if no timeout is declared.
+    /// it determines the default integration timeout, which is used if no timeout is declared. If
+    /// `evidence` contains the configuration, its declarations replace `declared`. They include the
+    /// declarations of the user.
     pub fn add_aws_evidence(&mut self, declared: &AwsDeclarations, evidence: &AwsEvidence) {
+        let declared = match &evidence.configuration {
+            Some(configuration) => {
+                self.add_configuration(configuration);
+                &configuration.declared
+            }
+            None => declared,
+        };
         let default = match self.text("front_door") {
             Some("http-api") => Some(HTTP_API_LIMIT),
             Some("rest-api") => Some(REST_API_LIMIT),

@@ -1,13 +1,16 @@
-//! Interprets the evidence from AWS about a failed request: the request's log line and the metrics
-//! of the minutes around the request.
+//! Interprets the evidence from AWS about a failed request: the request's log line, the metrics of
+//! the minutes around the request, and the configuration of the AWS resources.
 //!
 //! `io::evidence` queries AWS; this module holds the plain data and interprets it. `log_line`
 //! parses a line, `window` selects the minutes to query, `sums` interprets the metric sums, `facts`
-//! turns the evidence into facts, and `summary` turns it into text. Log text is reduced to a
-//! template, because an exception's message may contain private data.
+//! turns the evidence into facts, `configuration` adds what the configuration shows, `permission`
+//! decides whether a policy allows an invocation, and `summary` turns the evidence into text. Log
+//! text is reduced to a template, because an exception's message may contain private data.
 
+pub mod configuration;
 mod facts;
 pub mod log_line;
+pub mod permission;
 pub mod summary;
 mod sums;
 pub mod window;
@@ -17,6 +20,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::configuration::ConfigurationEvidence;
 use crate::model::target::{Target, TargetName};
 use crate::model::text_enum::text_enum;
 
@@ -58,6 +62,9 @@ pub struct AwsEvidence {
     pub log: Option<LogFinding>,
     /// The metrics of the minutes around the request; `None` if they are not available.
     pub window: Option<MetricWindow>,
+    /// What the configuration of the AWS resources shows; `None` if it was not read or shows
+    /// nothing.
+    pub configuration: Option<ConfigurationEvidence>,
 }
 
 /// The content of a request's own log line, as a template instead of text.

@@ -4,17 +4,23 @@
 
 use std::time::Duration;
 
+use crate::domain::diagnosis::aws::configuration::ConfigurationEvidence;
 use crate::domain::diagnosis::aws::{
     AwsEvidence, LogFinding, LogSource, LogTemplate, MetricWindow,
 };
+use crate::domain::diagnosis::fact::FactValue;
 
 /// Returns a summary of the evidence, such as `Throttles 14, Invocations 0 (settled window)` or
 /// `access log: permission denied`. The summary is empty if there is no evidence.
 #[must_use]
 pub fn summary(evidence: &AwsEvidence) -> String {
     let log = evidence.log.as_ref().map(log_summary);
+    let configuration = evidence
+        .configuration
+        .as_ref()
+        .and_then(configuration_summary);
     let window = evidence.window.as_ref().and_then(window_summary);
-    [log, window]
+    [log, configuration, window]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()
@@ -59,6 +65,64 @@ fn log_summary(log: &LogFinding) -> String {
     format!("{source}: {words}")
 }
 
+/// Returns the facts from the configuration that may explain a failure, as text, such as
+/// `configuration: no route for the request`. If there are no such facts, returns the timeouts. The
+/// text ends with whether the configuration changed since before the request, if that is known, or
+/// with a note about a custom domain. Returns `None` if there is neither a fact nor a timeout.
+fn configuration_summary(configuration: &ConfigurationEvidence) -> Option<String> {
+    let facts = &configuration.facts;
+    let causes: Vec<String> = facts.iter().filter_map(explanation).collect();
+    let words = if causes.is_empty() {
+        facts.iter().filter_map(timeout).collect()
+    } else {
+        causes
+    };
+    let held = facts.iter().find(|(name, _)| *name == "config.held");
+    let is_custom = facts.iter().any(|(name, _)| *name == "config.domain");
+    let held = match held.map(|(_, value)| value) {
+        Some(FactValue::Text(held)) if held == "yes" => " (the same before the request)",
+        Some(FactValue::Text(held)) if held == "no" => " (changed since before the request)",
+        _ if is_custom => {
+            " (read from the declared resources; the mapping of the custom domain was not read)"
+        }
+        _ => "",
+    };
+    (!words.is_empty()).then(|| format!("configuration: {}{held}", words.join(", ")))
+}
+
+/// Returns the text of a fact that may explain a failure; `None` for any other fact.
+fn explanation((name, value): &(&'static str, FactValue)) -> Option<String> {
+    let text = value.to_string();
+    let words = match (*name, text.as_str()) {
+        ("config.permission", "denied") => "the function's policy does not allow the invocation",
+        ("config.reserved_concurrency", "0") => "reserved concurrency 0",
+        ("config.function_state", "missing") => "the function, version, or alias does not exist",
+        ("config.function_state", state) if state != "active" => {
+            return Some(format!("function {state}"));
+        }
+        ("config.route", "none") => "no route for the request",
+        ("config.endpoint", "disabled") => "default endpoint disabled",
+        ("config.api_throttle", _) => "a throttling limit of the route is 0",
+        ("config.integration_method", "other") => "the integration's method is not POST",
+        ("config.vpc_link", state) if state != "available" => {
+            return Some(format!("VPC link {state}"));
+        }
+        ("config.targets", "none") => "the target group is empty",
+        ("config.targets", "unhealthy") => "all targets in the target group are unhealthy",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+/// Returns the text of a timeout; `None` for any other fact.
+fn timeout((name, value): &(&'static str, FactValue)) -> Option<String> {
+    match *name {
+        "config.integration_timeout" => Some(format!("integration timeout {value} s")),
+        "config.function_timeout" => Some(format!("function timeout {value} s")),
+        _ => None,
+    }
+}
+
 /// Returns the metrics of the window as text, the most informative first; `None` if there are no
 /// metrics. A sum without datapoints is zero in a settled window and omitted in an open window.
 fn window_summary(window: &MetricWindow) -> Option<String> {
@@ -89,4 +153,75 @@ fn window_summary(window: &MetricWindow) -> Option<String> {
 
 fn seconds(time: Duration) -> String {
     format!("{:.3} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::target::AwsDeclarations;
+
+    fn check(facts: &[(&'static str, &str)], expected: &str) {
+        let fact = |(name, value): &(&'static str, &str)| {
+            let text = || FactValue::Text((*value).to_owned());
+            (
+                *name,
+                value.parse().map_or_else(|_| text(), FactValue::Number),
+            )
+        };
+        let evidence = AwsEvidence {
+            configuration: Some(ConfigurationEvidence {
+                facts: facts.iter().map(fact).collect(),
+                declared: AwsDeclarations::default(),
+            }),
+            ..AwsEvidence::default()
+        };
+        assert_eq!(summary(&evidence), expected);
+    }
+
+    #[test]
+    fn the_configuration_is_summarized_by_what_explains_a_failure() {
+        let timeouts = [
+            ("config.integration_timeout", "6.5"),
+            ("config.function_timeout", "5"),
+            ("config.function_state", "active"),
+            ("config.held", "unknown"),
+        ];
+        let expected = "configuration: integration timeout 6.5 s, function timeout 5 s";
+        check(&timeouts, expected);
+        check(
+            &[
+                ("config.integration_timeout", "6.5"),
+                ("config.permission", "denied"),
+                ("config.reserved_concurrency", "0"),
+                ("config.held", "yes"),
+            ],
+            "configuration: the function's policy does not allow the invocation, reserved \
+             concurrency 0 (the same before the request)",
+        );
+        check(
+            &[
+                ("config.function_state", "pending"),
+                ("config.reserved_concurrency", "5"),
+                ("config.held", "no"),
+            ],
+            "configuration: function pending (changed since before the request)",
+        );
+        check(
+            &[("config.permission", "allowed"), ("config.held", "yes")],
+            "",
+        );
+        let custom = |held| {
+            [
+                ("config.permission", "denied"),
+                ("config.held", held),
+                ("config.domain", "custom"),
+            ]
+        };
+        let denied = "configuration: the function's policy does not allow the invocation";
+        let unread =
+            "(read from the declared resources; the mapping of the custom domain was not read)";
+        check(&custom("unknown"), &format!("{denied} {unread}"));
+        let changed = "(changed since before the request)";
+        check(&custom("no"), &format!("{denied} {changed}"));
+    }
 }

@@ -34,7 +34,7 @@ fn find_tag(page: &str, tag: &str) -> Option<usize> {
 /// Returns the path and text of at most `limit` innermost elements of an XML document. A path, such
 /// as `Error.Code`, has no namespace prefixes. The list is empty for an HTML page and for a
 /// document with an internal DTD. Reading stops at the first error.
-pub(super) fn elements(document: &str, limit: usize) -> Vec<(String, String)> {
+pub(in crate::domain) fn elements(document: &str, limit: usize) -> Vec<(String, String)> {
     let mut scan = Scan::default();
     let mut rest = document;
     while scan.found.len() < limit

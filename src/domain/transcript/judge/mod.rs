@@ -187,7 +187,7 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
     context.aws = transcript.log.clone().map(|log| {
         Arc::new(AwsEvidence {
             log: Some(log),
-            window: None,
+            ..AwsEvidence::default()
         })
     });
     // Without a URL in the transcript, a placeholder is used. No rule tests the placeholder.

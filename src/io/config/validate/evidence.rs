@@ -29,4 +29,17 @@ pub(super) fn read(table: &Table<'_>, settings: &mut EvidenceSettings) {
         &mut settings.max_requests_per_second,
     );
     table.set::<EndpointUrl>("endpoint_url", &mut settings.endpoint_url);
+    table.set::<bool>("configuration", &mut settings.configuration);
+    table.set::<bool>("changes", &mut settings.changes);
+    for (key, on) in [
+        ("configuration", settings.configuration),
+        ("changes", settings.changes),
+    ] {
+        if on && !settings.enabled {
+            table.place_of(key).warn(
+                "has no effect, because `evidence.enabled` is false; write `enabled = true`, or \
+                 remove the key",
+            );
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::io::config::value::number::Bounded;
 use crate::io::config::value::text::{LabelText, TargetNameText, check_label};
 use crate::io::config::value::time::{AnyDuration, Interval, PositiveDuration};
 use crate::model::settings::CloudWatchSettings;
-use crate::model::target::Target;
+use crate::model::target::{RequestSettings, Target};
 
 /// Maximum value of `consecutive_failures` and `consecutive_successes`. A higher threshold would
 /// hide an outage or a recovery.
@@ -32,6 +32,28 @@ pub(super) fn read(
     cloudwatch: &CloudWatchSettings,
 ) -> Target {
     let target = read_tables(table, Target::with_defaults(name, url), cloudwatch);
+    compare_times(table, &target);
+    request::check_connect_to(table, &target);
+    target
+}
+
+/// Reads the tables of a target that was found in an AWS account. If the timeout of `[defaults]` is
+/// too short for the integration timeout, the target gets a longer one, because nobody can edit
+/// the target. The method is GET and the body is empty, whatever `[defaults]` contains, because only
+/// GET routes are probed without a review.
+pub(super) fn read_discovered(
+    table: &Table<'_>,
+    name: &str,
+    url: Url,
+    cloudwatch: &CloudWatchSettings,
+) -> Target {
+    let mut target = read_tables(table, Target::with_defaults(name, url), cloudwatch);
+    if let Some(limit) = target.aws.integration_timeout {
+        target.timeout = target.timeout.max(limit.saturating_add(MARGIN));
+    }
+    let RequestSettings { method, body, .. } = RequestSettings::default();
+    target.request.method = method;
+    target.request.body = body;
     request::check_connect_to(table, &target);
     target
 }
@@ -58,7 +80,8 @@ pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudW
 /// no targets, and for tables such as `[target]` or `[[targets]]`.
 pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
     if let Some(url) = endpoint::any_url() {
-        read_tables(defaults, Target::with_defaults("?", url), cloudwatch);
+        let target = read_tables(defaults, Target::with_defaults("?", url), cloudwatch);
+        compare_times(defaults, &target);
     }
 }
 
@@ -85,7 +108,6 @@ fn read_tables(table: &Table<'_>, mut target: Target, cloudwatch: &CloudWatchSet
     alarm::read(table, &mut target, cloudwatch);
     layer::read(table, &mut target);
     table.set::<bool>("ask_for_cause", &mut target.ask_for_cause);
-    compare_times(table, &expect, &target);
     target
 }
 
@@ -111,7 +133,8 @@ fn health(table: &Table<'_>, target: &mut Target) {
     );
 }
 
-fn compare_times(table: &Table<'_>, expect: &Table<'_>, target: &Target) {
+fn compare_times(table: &Table<'_>, target: &Target) {
+    let expect = table.table("expect", schema::EXPECT);
     let timeout = humantime::format_duration(target.timeout);
     if let Some(limit) = target.aws.integration_timeout
         && target.timeout <= limit

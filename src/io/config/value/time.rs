@@ -36,6 +36,10 @@ pub(in crate::io::config) type Interval = BoundedDuration<100_000_000, DAY>;
 /// logs within minutes, and a pending request occupies memory, so a longer wait has no use.
 pub(in crate::io::config) type EvidenceWait = BoundedDuration<1, DAY>;
 
+/// The time between two readings of an AWS account, from a minute to a day. A reading of a large
+/// account takes minutes, because AWS allows few calls per second.
+pub(in crate::io::config) type DiscoveryInterval = BoundedDuration<60_000_000_000, DAY>;
+
 /// The length of a weekly maintenance window, longer than zero and at most a week. A longer window
 /// would overlap with the next one.
 pub(in crate::io::config) type WindowLength = BoundedDuration<1, { 7 * DAY }>;

@@ -32,7 +32,7 @@ fn access(record: &RequestRecord<'_>) -> String {
         "requestId": record.request_id,
         "requestTime": clf_time(record.began),
         "routeKey": route.as_deref().unwrap_or(UNSET),
-        "stage": record.api.stage(),
+        "stage": record.stage,
         "apiId": record.api.api_id(),
         "status": record.status.to_string(),
         "responseLength": record.body_length.to_string(),
@@ -129,6 +129,7 @@ mod tests {
     ) -> String {
         let record = RequestRecord {
             api,
+            stage: api.stage(),
             route: Some("/orders"),
             request_id: "K2ZEDjwtIAMEcig=",
             invocation_id: "4c0e6f3a-0000-4000-8000-000000000001",

@@ -1,9 +1,9 @@
 //! Simulates the telemetry that AWS publishes about requests.
 //!
-//! Each request adds log lines (access or execution log) and datapoints (`AWS/Lambda` and
-//! `AWS/ApiGateway`). `service` handles GetMetricData and FilterLogEvents in the protocols that the
-//! SDK uses. The real services publish data minutes after the request. Here, the data is readable
-//! at once. The amount of stored data is limited.
+//! Each request adds log lines (access or execution log, unless the stage has none) and datapoints
+//! (`AWS/Lambda` and `AWS/ApiGateway`). `service` handles GetMetricData and FilterLogEvents in the
+//! protocols that the SDK uses. The real services publish data minutes after the request. Here, the
+//! data is readable at once. The amount of stored data is limited.
 
 mod cbor;
 mod filter_pattern;
@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use self::log_events::LogEvents;
 use self::metrics::{MetricKey, MetricStore};
-use super::api::{ApiType, Outcome};
+use super::api::{ApiType, Outcome, UNLOGGED_STAGE};
 
 /// The logs and metrics of all simulated requests.
 #[derive(Debug, Default)]
@@ -39,6 +39,7 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestRecord<'a> {
     pub(super) api: ApiType,
+    pub(super) stage: &'static str,
     /// The route that the request reached: its path, or `$default`. `None` if no route matched.
     pub(super) route: Option<&'a str>,
     /// The request id in the headers of the response.
@@ -63,8 +64,10 @@ impl Telemetry {
     pub(super) fn record(&self, record: &RequestRecord<'_>) {
         let mut state = self.lock();
         let ended = Timestamp::now();
-        for line in log_lines::lines(record) {
-            state.events.add(record.api.log_group(), ended, line);
+        if record.stage != UNLOGGED_STAGE {
+            for line in log_lines::lines(record) {
+                state.events.add(record.api.log_group(), ended, line);
+            }
         }
         add_api_metrics(&mut state.metrics, record);
         add_function_metrics(&mut state.metrics, record);
@@ -125,7 +128,7 @@ fn add_api_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
 /// API; the API and its stage; and, if a route matched, the API, its stage and the route.
 fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Dimensions> {
     let api = record.api;
-    let stage = ("Stage", api.stage().to_owned());
+    let stage = ("Stage", record.stage.to_owned());
     let (id, route) = match api {
         ApiType::HttpApi => {
             let route = record.route_key().map(|key| vec![("Route", key)]);
@@ -197,4 +200,46 @@ fn add_values(
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_stage_without_an_access_log_has_metrics_only() {
+        let api = ApiType::HttpApi;
+        for (stage, lines) in [(api.stage(), 1), (UNLOGGED_STAGE, 0)] {
+            let telemetry = Telemetry::default();
+            telemetry.record(&RequestRecord {
+                api,
+                stage,
+                route: Some("/orders"),
+                request_id: "K2ZEDjwtIAMEcig=",
+                invocation_id: "4c0e6f3a-0000-4000-8000-000000000001",
+                outcome: Outcome::Denied,
+                status: 500,
+                body_length: 35,
+                began: Timestamp::UNIX_EPOCH,
+                integration: None,
+                took: Duration::from_millis(5),
+            });
+            let state = telemetry.lock();
+            let request = json!({ "logGroupName": api.log_group() });
+            let found = state.events.filter(&request).unwrap();
+            assert_eq!(found["events"].as_array().unwrap().len(), lines, "{stage}");
+            let dimensions = [("ApiId", api.api_id()), ("Stage", stage)];
+            let dimensions = dimensions.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let key = MetricKey {
+                namespace: "AWS/ApiGateway".to_owned(),
+                name: "5xx".to_owned(),
+                dimensions: dimensions.into(),
+            };
+            let sum = metrics::statistic("Sum").unwrap();
+            let points = state.metrics.read(&key, sum, metrics::MINUTE, (0, 60));
+            assert_eq!(points, [(0, 1.0)], "{stage}");
+        }
+    }
 }

@@ -18,7 +18,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{self, has_alarm};
-use crate::domain::diagnosis::{Diagnosis, Verdict};
+use crate::domain::diagnosis::{Evidence, Verdict};
+use crate::domain::incident::Incident;
 use crate::domain::layers::LayerFindings;
 use crate::domain::report::{Report, Update};
 use crate::io::alarms::updates::AlarmUpdates;
@@ -65,8 +66,9 @@ pub(super) struct Aggregator {
     deadline: Option<Instant>,
 }
 
-/// The content of an annotation: the cause, its certainty, and the summary of the target's layers.
-type Annotated = (CauseId, Certainty, Option<String>);
+/// The content of an annotation: the cause, its certainty, the summary of the target's layers, and
+/// the summaries of the account changes that fit the cause.
+type Annotated = (CauseId, Certainty, Option<String>, Vec<String>);
 
 /// A future that completes when a held datapoint must be sent. Its output is the row id of the
 /// datapoint, and whether an alarm or another daemon named the cause in time.
@@ -172,10 +174,15 @@ impl Aggregator {
 
     fn update(&mut self, update: &Update) {
         if has_alarm(&update.target) {
-            let verdict = Some(&*update.incident.verdict);
-            let layers = update.incident.layers.as_deref();
-            let shown = (verdict, layers);
-            self.annotate(&update.target, shown, &update.diagnosis, Instant::now());
+            let incident = &*update.incident;
+            let shown = (Some(&*incident.verdict), Some(incident));
+            let evidence: &[Evidence] = match &update.probe {
+                // The facts of a probe with another cause are not evidence for this cause.
+                Some((_, probe)) if probe.cause() != Some(&incident.verdict.cause) => &[],
+                Some((_, probe)) => &probe.evidence[..],
+                None => &incident.evidence[..],
+            };
+            self.annotate(&update.target, shown, evidence, Instant::now());
         }
         if update.maintenance {
             // During maintenance, the alarm of the new cause must not fire, so the cause is not
@@ -213,34 +220,41 @@ impl Aggregator {
             let period = alarm::period(report.target.interval, resolution);
             not_before += Duration::from_secs(u64::from(period)) * 2;
         }
-        let layers = report.incident.as_ref();
-        let layers = layers.and_then(|incident| incident.layers.as_deref());
-        let shown = (verdict, layers);
-        self.annotate(&report.target, shown, &report.diagnosis, not_before);
+        let probe = &report.diagnosis;
+        // The facts of a probe with another cause are not evidence for this cause.
+        let same = verdict.is_some_and(|verdict| probe.cause() == Some(&verdict.cause));
+        let evidence = if same { &probe.evidence[..] } else { &[] };
+        let shown = (verdict, report.incident.as_deref());
+        self.annotate(&report.target, shown, evidence, not_before);
     }
 
-    /// Requests an annotation of the target's alarm with a verdict and the findings about the
-    /// target's layers, unless the last requested annotation had the same content. Without a
-    /// verdict, the annotation names no cause. The alarm is not written before `not_before`.
+    /// Requests an annotation of the target's alarm with a verdict and its evidence, and with the
+    /// layers and account changes of the incident. Without a verdict, the annotation names no
+    /// cause. Does nothing if the last request was the same. The alarm is not updated before
+    /// `not_before`.
     fn annotate(
         &mut self,
         target: &Target,
-        (verdict, layers): (Option<&Verdict>, Option<&LayerFindings>),
-        diagnosis: &Diagnosis,
+        (verdict, incident): (Option<&Verdict>, Option<&Incident>),
+        evidence: &[Evidence],
         not_before: Instant,
     ) {
+        let layers = incident.and_then(|incident| incident.layers.as_deref());
+        let changes = match (verdict, incident) {
+            (Some(verdict), Some(incident)) => incident.changes.fitting(&verdict.cause),
+            _ => Vec::new(),
+        };
         let cause = verdict.map(|verdict| {
             let layers = layers.map(LayerFindings::summary);
-            (verdict.cause.clone(), verdict.certainty, layers)
+            let changes: Vec<String> = changes.iter().map(|change| change.summary()).collect();
+            (verdict.cause.clone(), verdict.certainty, layers, changes)
         });
         if self.requested.get(&target.name) == Some(&cause) {
             return;
         }
         let annotation = verdict.map(|verdict| {
-            // The facts of a probe with another cause are not evidence for this cause.
-            let same = diagnosis.cause() == Some(&verdict.cause);
-            let evidence = if same { &diagnosis.evidence[..] } else { &[] };
             Annotation::failing(target.name.as_str(), verdict, evidence, layers)
+                .with_changes(&changes)
         });
         self.updates.request(&target.name, annotation, not_before);
         self.requested.insert(target.name.clone(), cause);

@@ -1,5 +1,5 @@
-//! Renders the page of one target: diagnosis, recent results, last probe, evidence, layers and
-//! incidents.
+//! Renders the page of one target: diagnosis, recent results, last probe, evidence, proof, layers,
+//! changes in the AWS account and incidents.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::domain::diagnosis::{Evidence, Verdict};
-use crate::domain::incident::Incident;
+use crate::domain::incident::{AccountChanges, Incident, Proof};
 use crate::domain::layers::LayerFindings;
 use crate::domain::report::{MissedReason, Report};
 use crate::model::host_port::FRONT;
@@ -41,7 +41,11 @@ pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String>
                 (probe(report, now))
                 @let items = shown_evidence(report);
                 @if items.iter().any(Evidence::is_informative) { (evidence(items)) }
-                @if let Some(findings) = open_findings(report) { (layers(findings)) }
+                @if let Some(incident) = open_incident(report) {
+                    @if let Some(found) = &incident.proof { (proof(found)) }
+                    @if let Some(findings) = incident.layers.as_deref() { (layers(findings)) }
+                    (changes(&incident.changes))
+                }
             }
         } @else {
             @if let Some(kept) = &view.resumed { (diagnosis(&kept.incident.verdict, None)) }
@@ -155,6 +159,9 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
                 tr { th { "total" } td { (components::duration(seen.duration)) } }
                 tr { th { "ended" } td { (components::timestamp(report.at)) span.quiet { " (" (components::age(report.at, now)) " ago)" } } }
                 tr { th { "result" } td { (components::outcome(report.diagnosis.outcome)) } }
+                @if let Some(own) = deviating_verdict(report) {
+                    tr { th { "cause" } td { (components::cause(own)) } }
+                }
                 @if let Some(response) = &seen.response {
                     tr { th { "status" } td { (response.status) span.quiet { " HTTP/" (response.version.as_str()) } } }
                 }
@@ -170,6 +177,17 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
             } }
         }
     }
+}
+
+/// Returns the verdict of the last probe if its cause or its certainty differs from the displayed
+/// ones; otherwise `None`.
+fn deviating_verdict(report: &Report) -> Option<&Verdict> {
+    let own = report.diagnosis.verdict.as_deref()?;
+    let is_shown = report
+        .showing
+        .as_deref()
+        .is_some_and(|shown| shown.cause == own.cause && shown.certainty == own.certainty);
+    (!is_shown).then_some(own)
 }
 
 /// Returns the evidence for the displayed cause: the evidence of the open incident. If no incident
@@ -194,14 +212,25 @@ fn evidence(evidence: &[Evidence]) -> Markup {
     }
 }
 
-/// Returns the findings about the target's layers in the open incident; `None` if no incident is
-/// open or the open incident has no findings.
-fn open_findings(report: &Report) -> Option<&LayerFindings> {
-    let open = report
-        .incident
-        .as_ref()
-        .filter(|it| it.resolved.is_none())?;
-    open.layers.as_deref()
+/// Renders what proved the cause of the incident. The failed probe may be older than the last one.
+fn proof(proof: &Proof) -> Markup {
+    html! {
+        section aria-labelledby="proof" {
+            h2 #proof { "Proof" }
+            table.facts { tbody {
+                @if !proof.statement.is_empty() { tr { th { "statement" } td { (proof.statement) } } }
+                tr { th { "source" } td { (proof.source) } }
+                tr { th { "probe began" } td { (components::timestamp(proof.time)) } }
+                @if let Some(id) = &proof.request_id { tr { th { "request id" } td { code { (id) } } } }
+            } }
+        }
+    }
+}
+
+/// Returns the open incident; `None` if no incident is open.
+fn open_incident(report: &Report) -> Option<&Incident> {
+    let incident = report.incident.as_deref();
+    incident.filter(|incident| incident.resolved.is_none())
 }
 
 fn layers(findings: &LayerFindings) -> Markup {
@@ -220,6 +249,27 @@ fn layers(findings: &LayerFindings) -> Markup {
                 "Each layer was requested " (if findings.repeated { "twice" } else { "once" })
                 "; the last request ended at " (components::timestamp(findings.at)) ". "
                 code { (FRONT) } " is the target's own URL."
+            }
+        }
+    }
+}
+
+fn changes(changes: &AccountChanges) -> Markup {
+    let changes = changes.as_slice();
+    html! {
+        @if !changes.is_empty() {
+            section aria-labelledby="changes" {
+                h2 #changes { "Changes in the account" }
+                table.facts { tbody { @for change in changes {
+                    tr {
+                        th { (components::timestamp(change.time)) }
+                        td { (change.summary()) }
+                        td.quiet { (change.resource) }
+                    }
+                } } }
+                p.quiet {
+                    "The times are relative to the first failure. A change is a lead, not a proof."
+                }
             }
         }
     }

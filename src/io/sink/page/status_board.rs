@@ -331,8 +331,10 @@ impl Entry {
         let report = Arc::make_mut(report);
         report.showing = Some(Arc::clone(&update.incident.verdict));
         report.incident = Some(Arc::clone(&update.incident));
-        if report.observation.started == update.began {
-            report.diagnosis = Arc::clone(&update.diagnosis);
+        if let Some((began, diagnosis)) = &update.probe
+            && report.observation.started == *began
+        {
+            report.diagnosis = Arc::clone(diagnosis);
         }
     }
 }

@@ -4,12 +4,14 @@
 //! `probe_*` metrics are those of `blackbox_exporter`, so that its dashboards work. Each family
 //! contains the function that writes it, so that every declared family is written.
 
-use crate::domain::health::HealthState;
 use crate::domain::report::CauseInfo;
-use crate::model::observation::Phase;
 
 use super::exposition::SampleWriter;
-use super::series::{LatestProbe, PROCESSING_BUCKETS, TargetSeries};
+use super::samples::{
+    cause_info, down_seconds, failures, health, latest, missed, phases, probable_cause, probes,
+    processing, tls_version, unix,
+};
+use super::series::{LatestProbe, TargetSeries};
 
 /// A metric family.
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +183,13 @@ pub(super) const FAMILIES: &[Family] = &[
         failures,
     ),
     family(
+        "probecause_down_seconds_total",
+        Kind::Counter,
+        &["cause", "certainty", "owner"],
+        "Seconds for which incidents of the target had each cause while open, updated at each probe.",
+        down_seconds,
+    ),
+    family(
         "probecause_replaced_connections_total",
         Kind::Counter,
         &[],
@@ -255,90 +264,3 @@ pub(super) const FAMILIES: &[Family] = &[
         processing,
     ),
 ];
-
-fn latest<V: std::fmt::Display>(
-    writer: &mut SampleWriter<'_>,
-    series: &TargetSeries,
-    value: impl FnOnce(&LatestProbe) -> Option<V>,
-) {
-    if let Some(value) = series.latest.as_ref().and_then(value) {
-        writer.sample(series.labels(), value);
-    }
-}
-
-fn phases(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    let Some(probe) = &series.latest else { return };
-    for phase in Phase::ALL {
-        // The value is zero for a phase that did not occur, as in `blackbox_exporter`.
-        let time = probe.phases.get(phase).unwrap_or_default();
-        let label = [("phase", phase.as_str())];
-        writer.sample_with(series.labels(), &label, time.as_secs_f64());
-    }
-}
-
-fn tls_version(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    let latest = series.latest.as_ref();
-    if let Some(version) = latest.and_then(|probe| probe.tls_version.as_deref()) {
-        writer.sample_with(series.labels(), &[("version", version)], 1);
-    }
-}
-
-fn probes(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    writer.sample_with(series.labels(), &[("result", "success")], series.succeeded);
-    writer.sample_with(series.labels(), &[("result", "failure")], series.failed);
-}
-
-fn failures(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    for (cause, count) in &series.failures {
-        writer.sample_with(series.labels(), &[("cause", cause.as_str())], count);
-    }
-}
-
-fn missed(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    for (reason, count) in series.missed() {
-        writer.sample_with(series.labels(), &[("reason", reason)], count);
-    }
-}
-
-fn probable_cause(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    if let Some((cause, certainty)) = &series.showing {
-        let more = [("cause", cause.as_str()), ("certainty", certainty.as_str())];
-        writer.sample_with(series.labels(), &more, 1);
-    }
-}
-
-fn cause_info(writer: &mut SampleWriter<'_>, info: &CauseInfo) {
-    let labels = [
-        ("cause", info.cause.as_str()),
-        ("owner", info.owner.as_str()),
-        ("title", info.title.as_str()),
-    ];
-    writer.sample_with("", &labels, 1);
-}
-
-fn health(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    for state in HealthState::ALL {
-        let holds = u8::from(series.health == state);
-        writer.sample_with(series.labels(), &[("state", state.as_str())], holds);
-    }
-}
-
-fn processing(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    let (labels, histogram) = (series.labels(), &series.processing);
-    let mut cumulative = 0;
-    for ((_, bound), count) in PROCESSING_BUCKETS.iter().zip(histogram.counts) {
-        cumulative += count;
-        writer.sample_part("_bucket", labels, &[("le", bound)], cumulative);
-    }
-    writer.sample_part("_bucket", labels, &[("le", "+Inf")], histogram.count);
-    writer.sample_part("_sum", labels, &[], histogram.sum.as_secs_f64());
-    writer.sample_part("_count", labels, &[], histogram.count);
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds since the epoch fit in 52 bits for many thousand years"
-)]
-fn unix(at: jiff::Timestamp) -> f64 {
-    at.as_millisecond() as f64 / 1000.0
-}

@@ -6,6 +6,7 @@
 
 mod exposition;
 mod families;
+mod samples;
 mod series;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +92,7 @@ impl PrometheusSink {
     pub fn update(&self, update: &Update) {
         if let Some(series) = self.lock().get_mut(&update.target.name) {
             series.show(Some(&update.incident.verdict));
+            series.stand(Some(&update.incident.verdict), update.at);
         }
     }
 

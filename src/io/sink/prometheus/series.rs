@@ -48,7 +48,20 @@ pub(super) struct TargetSeries {
     pub(super) processing: ProcessingHistogram,
     pub(super) showing: Option<(CauseId, Certainty)>,
     pub(super) incident_opened: Option<Timestamp>,
+    /// For each claim, the total time for which an incident with this claim was open.
+    pub(super) down: BTreeMap<Claim, Duration>,
+    /// The claim of the open incident, and the time up to which `down` includes it; `None` if no
+    /// incident is open.
+    standing: Option<(Claim, Timestamp)>,
     pub(super) latest: Option<LatestProbe>,
+}
+
+/// The claim of an incident: its cause, the certainty of the cause, and the owner of the cause.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Claim {
+    pub(super) cause: CauseId,
+    pub(super) certainty: Certainty,
+    pub(super) owner: &'static str,
 }
 
 /// The values of a target's latest probe.
@@ -99,6 +112,8 @@ impl TargetSeries {
             processing: ProcessingHistogram::default(),
             showing: None,
             incident_opened: None,
+            down: BTreeMap::new(),
+            standing: None,
             latest: None,
         }
     }
@@ -136,6 +151,25 @@ impl TargetSeries {
         self.showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
     }
 
+    /// Counts the time since the last event for the claim of the open incident, and records the
+    /// claim from `at` on; `None` if no incident is open. A new claim is exported with 0 at once,
+    /// because `increase()` does not count the first value of a series.
+    pub(super) fn stand(&mut self, claim: Option<&Verdict>, at: Timestamp) {
+        if let Some((claim, since)) = self.standing.take() {
+            let passed = Duration::try_from(at.duration_since(since)).unwrap_or_default();
+            *self.down.entry(claim).or_default() += passed;
+        }
+        self.standing = claim.map(|verdict| {
+            let claim = Claim {
+                cause: verdict.cause.clone(),
+                certainty: verdict.certainty,
+                owner: verdict.owner.as_str(),
+            };
+            self.down.entry(claim.clone()).or_default();
+            (claim, at)
+        });
+    }
+
     /// Records the values of a report.
     pub(super) fn observe(&mut self, report: &Report) {
         if report.diagnosis.outcome == Outcome::Failed {
@@ -153,6 +187,10 @@ impl TargetSeries {
         self.health = report.health;
         self.show(report.showing.as_deref());
         self.incident_opened = report.incident.as_ref().map(|incident| incident.opened);
+        // A fault of the prober itself has an incident of its own, which is not the target's.
+        let open = report.incident.as_deref();
+        let open = open.filter(|it| it.resolved.is_none() && !report.prober_fault);
+        self.stand(open.map(|incident| &*incident.verdict), report.at);
         self.latest = Some(LatestProbe::of(report));
     }
 }
@@ -206,5 +244,61 @@ impl ProcessingHistogram {
         }
         self.count += 1;
         self.sum += time;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::cause::Owner;
+
+    #[test]
+    fn the_time_of_an_incident_is_split_by_its_claims() {
+        let target = Target::with_defaults("a", "https://a.example/".parse().unwrap());
+        let mut series = TargetSeries::new("".into(), &target);
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let claim = |cause: &str, certainty| Verdict {
+            cause: CauseId::new(cause).unwrap(),
+            title: String::new(),
+            owner: Owner::Service,
+            hop: None,
+            certainty,
+            candidates: Vec::new(),
+            next: Vec::new(),
+        };
+        let throttled = claim("lambda-throttled", Certainty::Likely);
+        let proven = claim("lambda-throttled", Certainty::Proven);
+        let refused = claim("connection-refused", Certainty::Likely);
+        series.stand(None, at(0));
+        series.stand(Some(&throttled), at(10));
+        let times: Vec<_> = series.down.values().copied().collect();
+        assert_eq!(times, [Duration::ZERO], "the series begins at 0");
+        series.stand(Some(&throttled), at(70));
+        series.stand(Some(&proven), at(100));
+        series.stand(Some(&refused), at(160));
+        series.stand(None, at(190));
+        // Until the next incident, nothing is counted.
+        series.stand(None, at(1000));
+        series.stand(Some(&refused), at(2000));
+        series.stand(None, at(2005));
+        // A clock that was set back counts nothing.
+        series.stand(Some(&refused), at(3000));
+        series.stand(None, at(2900));
+        let counted: Vec<_> = series
+            .down
+            .iter()
+            .map(|(claim, time)| {
+                let cause = claim.cause.as_str();
+                (cause, claim.certainty, claim.owner, time.as_secs())
+            })
+            .collect();
+        assert_eq!(
+            counted,
+            [
+                ("connection-refused", Certainty::Likely, "service", 35),
+                ("lambda-throttled", Certainty::Likely, "service", 90),
+                ("lambda-throttled", Certainty::Proven, "service", 60),
+            ]
+        );
     }
 }
