@@ -113,9 +113,9 @@ impl DestinationView {
     }
 }
 
-/// Returns the destinations to run as a map from name to view, [`MAIN`] first. The main destination
-/// always runs. A named destination runs while CloudWatch is enabled and a target is published
-/// there.
+/// Returns the destinations that run, [`MAIN`] first: a map from the name of each destination to
+/// its view. The main destination always runs. A named destination runs if CloudWatch is enabled
+/// and at least one target is published to that destination.
 #[must_use]
 pub fn running(settings: &Settings) -> BTreeMap<String, DestinationView> {
     let views = configured(settings).into_iter();

@@ -41,16 +41,16 @@ pub struct Place {
 pub struct Function {
     /// The function that the other fields describe.
     pub reference: FunctionRef,
-    /// The answer of GetFunctionConfiguration for the qualifier.
+    /// The response of `GetFunctionConfiguration` for the qualifier.
     pub settings: Option<Lookup<FunctionSettings>>,
-    /// The answer of GetPolicy for the qualifier. [`Lookup::Missing`] means that the function has
-    /// no policy, or that the function itself does not exist.
+    /// The response of `GetPolicy` for the qualifier. [`Lookup::Missing`] means that the function
+    /// has no policy, or that the function itself does not exist.
     pub policy: Option<Lookup<Policy>>,
-    /// The answer of GetFunctionConcurrency.
+    /// The response of `GetFunctionConcurrency`.
     pub concurrency: Option<Concurrency>,
 }
 
-/// The settings of a function version. A value is `None` if the answer does not contain it or if
+/// The settings of a function version. A value is `None` if the response does not contain it or if
 /// the value is not valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionSettings {
@@ -86,7 +86,7 @@ text_enum! {
 pub struct Policy {
     /// Whether the policy allows the invocation.
     pub decision: Decision,
-    /// The id that changes with every change of the policy; `None` if the answer does not contain
+    /// The id that changes with every change of the policy; `None` if the response does not contain
     /// it.
     pub revision: Option<String>,
 }
@@ -174,8 +174,8 @@ fn is_name(text: &str) -> bool {
 }
 
 impl FunctionSettings {
-    /// Parses the answer of GetFunctionConfiguration, which also contains environment variables:
-    /// they are ignored. `None` if the answer does not describe a function.
+    /// Parses the response of `GetFunctionConfiguration`, which also contains environment
+    /// variables: they are ignored. `None` if the response does not describe a function.
     #[must_use]
     pub fn parse(answer: &Value) -> Option<Self> {
         text(answer, "FunctionName").or_else(|| text(answer, "FunctionArn"))?;
@@ -200,9 +200,9 @@ impl FunctionSettings {
 }
 
 impl Policy {
-    /// Parses the answer of GetPolicy, and decides whether the policy allows the invocation. The
-    /// decision is [`Decision::Unclear`] if `invocation` is `None`. Returns `None` if the answer
-    /// has no policy.
+    /// Parses the response of `GetPolicy`, and decides whether the policy allows the invocation.
+    /// The decision is [`Decision::Unclear`] if `invocation` is `None`. Returns `None` if the
+    /// answer has no policy.
     #[must_use]
     pub fn parse(answer: &Value, invocation: Option<&Invocation>) -> Option<Self> {
         let policy = text(answer, "Policy")?;
@@ -214,8 +214,8 @@ impl Policy {
 }
 
 impl Concurrency {
-    /// Parses the answer of GetFunctionConcurrency, which is empty if no concurrency is reserved.
-    /// `None` if the answer is not valid.
+    /// Parses the response of `GetFunctionConcurrency`, which is empty if no concurrency is
+    /// reserved. `None` if the response is not valid.
     #[must_use]
     pub fn parse(answer: &Value) -> Option<Self> {
         match answer.as_object()?.get("ReservedConcurrentExecutions") {
@@ -225,8 +225,8 @@ impl Concurrency {
     }
 }
 
-/// Parses the answer of GetAccountSettings into the number of concurrent executions that Lambda
-/// allows in the account and Region; `None` if the answer does not contain the number.
+/// Parses the response of `GetAccountSettings` into the number of concurrent executions that Lambda
+/// allows in the account and Region; `None` if the response does not contain the number.
 #[must_use]
 pub fn account_concurrency(answer: &Value) -> Option<u64> {
     answer

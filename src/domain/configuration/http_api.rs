@@ -13,9 +13,9 @@ use super::{Api, ApiKind, AuthorizerKind, Backend, Route};
 /// The answers about one HTTP API and one of its stages.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpApiAnswers<'a> {
-    /// The answer of GetApi.
+    /// The response of `GetApi`.
     pub api: &'a Value,
-    /// The answer of GetStage.
+    /// The response of `GetStage`.
     pub stage: &'a Value,
     /// The pages of GetRoutes.
     pub routes: &'a [Value],

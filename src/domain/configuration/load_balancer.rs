@@ -39,9 +39,9 @@ const STATE: &str = ".TargetHealth.State";
 const LAST: &str = ".ResponseMetadata.RequestId";
 
 impl TargetState {
-    /// Parses the XML answer of DescribeTargetHealth. `None` if the answer is not complete, or if
-    /// the states do not decide: health checks may be disabled, as for Lambda functions, and a
-    /// target may be draining or not in use.
+    /// Parses the XML response of `DescribeTargetHealth`. `None` if the response is not complete,
+    /// or if the states do not decide: health checks may be disabled, as for Lambda functions, and
+    /// a target may be draining or not in use.
     #[must_use]
     pub fn from_document(document: &str) -> Option<Self> {
         let found = elements(document, MAX_ELEMENTS);
@@ -89,8 +89,8 @@ pub fn load_balancer_arn(document: &str, host: &str) -> Option<String> {
         .map(|(arn, _)| arn.to_owned())
 }
 
-/// Returns the ARN of the target group in the answer of DescribeTargetGroups. Returns `None` if the
-/// answer is not complete or does not contain exactly one target group. With several, it is not
+/// Returns the ARN of the target group in the response of `DescribeTargetGroups`. Returns `None` if
+/// the answer is not complete or does not contain exactly one target group. With several, it is not
 /// known which one received the request.
 #[must_use]
 pub fn only_target_group(document: &str) -> Option<String> {

@@ -55,7 +55,7 @@ pub struct Configuration {
 pub enum Lookup<T> {
     /// The resource exists and has this content.
     Found(T),
-    /// AWS answered `ResourceNotFoundException`.
+    /// AWS returned `ResourceNotFoundException`.
     Missing,
 }
 

@@ -16,10 +16,10 @@ use super::{Api, ApiKind, AuthorizerKind, Backend, Route};
 pub struct RestApiAnswers<'a> {
     /// The id of the API.
     pub id: &'a str,
-    /// The answer of GetStage.
+    /// The response of `GetStage`.
     pub stage: &'a Value,
     /// The pages of GetResources with `embed=methods`. If a method has no `methodIntegration`, the
-    /// caller may insert the answer of GetIntegration there.
+    /// caller may insert the response of `GetIntegration` there.
     pub resources: &'a [Value],
     /// The pages of GetGatewayResponses; `None` if they were not read.
     pub responses: Option<&'a [Value]>,

@@ -25,7 +25,7 @@ const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:orders";
 /// The answers of AWS about one target; a test changes what matters to it.
 struct Setup {
     target: Target,
-    /// The answer of GetApi; null for a REST API.
+    /// The response of `GetApi`; null for a REST API.
     api: Value,
     stage: Value,
     /// The items of GetRoutes or GetResources.
@@ -40,7 +40,7 @@ struct Setup {
     vpc_link: Option<VpcLink>,
 }
 
-/// Returns the answer of GetPolicy with the statements.
+/// Returns the response of `GetPolicy` with the statements.
 fn policy(statements: &[Value]) -> Value {
     let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
     json!({ "Policy": text, "RevisionId": "p1" })

@@ -36,8 +36,8 @@ text_enum! {
 }
 
 impl VpcLink {
-    /// Parses the answer of GetVpcLink, of HTTP APIs or of REST APIs. `None` if the answer has no
-    /// id or no known state.
+    /// Parses the response of `GetVpcLink`, of HTTP APIs or of REST APIs. `None` if the response
+    /// has no id or no known state.
     #[must_use]
     pub fn parse(answer: &Value) -> Option<Self> {
         let id = text(answer, "vpcLinkId").or_else(|| text(answer, "id"))?;

@@ -35,8 +35,8 @@ impl TargetLists {
         }
     }
 
-    /// Returns the newest list of an account; `None` if there is none. Warns and returns `None` if it
-    /// cannot be read. Blocks on I/O if the list was not used yet.
+    /// Returns the newest list of an account; `None` if there is none. Warns and returns `None` if
+    /// it cannot be read. Blocks on I/O if the list was not used yet.
     #[must_use]
     pub fn get(&self, source: &AwsSource) -> Option<String> {
         self.read(source).unwrap_or_else(|error| {
@@ -46,8 +46,8 @@ impl TargetLists {
         })
     }
 
-    /// Returns the newest list of an account; `None` if there is none. Blocks on I/O if the list was
-    /// not used yet.
+    /// Returns the newest list of an account; `None` if there is none. Blocks on I/O unless the
+    /// list is already in memory.
     ///
     /// # Errors
     /// Returns an error if there may be a list, but it cannot be read.

@@ -137,8 +137,8 @@ impl PendingUpdates {
         self.settle(&mut update, result);
     }
 
-    /// Settles as failed the tickets of the updates whose alarms cannot be written at present.
-    /// `cannot` returns true for such an alarm. The updates are kept.
+    /// Reports a failure to the tickets that wait for the update of an alarm that cannot be written
+    /// at present. `cannot` returns true for such an alarm. The updates stay pending.
     pub(super) fn fail_where(&mut self, cannot: impl Fn(&AlarmKey) -> bool) {
         for (key, update) in &mut self.updates {
             if !update.waiting.is_empty() && cannot(key) {

@@ -1,8 +1,9 @@
-//! Recognizes texts in which gateways, servers, registries and APIs state why they rejected a
+//! Recognizes messages in which gateways, servers, registries and APIs state why they rejected a
 //! request. The fact `stated_reason` names the reason as one word.
 //!
-//! An application may quote such a text, for example from the response of another service. A text
-//! therefore counts only where its author writes it.
+//! An application may quote such a message, for example from the response of another service. Each
+//! message is therefore recognized only in the part of the body where the program that generates
+//! the message puts it.
 
 use serde_json::Value;
 
@@ -56,8 +57,9 @@ const LIMIT: &str = "rate-limit";
 const CREDENTIALS: &str = "credentials-missing";
 const NO_ROUTE: &str = "no-route";
 
-/// Texts of bodies, each with its place and the value of the fact `stated_reason`. If a body contains
-/// several of these texts, the first entry counts. The values come from these programs and services:
+/// Texts of bodies, each with its place and the value of the fact `stated_reason`. If a body
+/// contains several of these texts, the first entry counts. The values come from these programs and
+/// services:
 ///
 /// - `rate-limit`: Docker Hub, GitHub, Google, OpenAI, Anthropic, Let's Encrypt, Shopify and Azure
 ///   API Management
@@ -192,8 +194,8 @@ fn is_in_object(body: &str, text: &str, members: &[&str]) -> bool {
         && object.keys().all(|name| members.contains(&name.as_str()))
 }
 
-/// Returns whether a text is the first one that a body shows: the title, scripts and styles of a page
-/// are not shown.
+/// Returns whether a text is the first one that a body shows: the title, scripts and styles of a
+/// page are not shown.
 fn is_first_shown(body: &str, text: &str) -> bool {
     let Some((mut before, _)) = body.split_once(text) else {
         return false;

@@ -60,7 +60,8 @@ static DIFF: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Matches the start of a commit in a log of Git.
 static COMMIT: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"^commit [0-9a-f]{7,40}\b"));
 
-/// Expressions that match a line of configuration that contains the text of a response.
+/// Expressions that match a line of configuration that sets the text of a response, or the page or
+/// file that is sent as a response.
 static SETTING: LazyLock<RegexSet> = LazyLock::new(|| {
     pattern_set(
         [

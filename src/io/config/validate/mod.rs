@@ -134,7 +134,7 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Reads the targets that were found in AWS accounts. Omits targets with a problem, and targets
+    /// Adds the targets that were discovered in AWS accounts. Omits a target that has a problem, or
     /// whose name or URL another target already has.
     fn add_discovered<F>(&mut self, tables: &[Table<'a>], known: &LazyCell<Option<KnownCauses>, F>)
     where

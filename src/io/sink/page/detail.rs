@@ -44,9 +44,9 @@ pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String>
                 @if let Some(incident) = open_incident(report) {
                     @if let Some(found) = &incident.proof { (proof(found)) }
                     @if let Some(findings) = incident.layers.as_deref() { (layers(findings)) }
-                    (changes(&incident.changes))
                 }
             }
+            @if let Some(incident) = open_incident(report) { (changes(&incident.changes)) }
         } @else {
             @if let Some(kept) = &view.resumed { (diagnosis(&kept.incident.verdict, None)) }
             p { @if view.resumed.is_some() { "Not probed since the prober restarted." } @else { "Not probed yet." } }
